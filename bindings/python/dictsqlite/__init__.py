@@ -1,0 +1,9 @@
+# __init__.py - dictsqlite_v4 under its shorter name
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The same as :mod:`dictsqlite_v4`."""
+
+from __future__ import annotations
+
+from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLite, DictSQLiteV4, FormatError
+
+__all__ = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]

@@ -1,0 +1,20 @@
+# __init__.py - the public names of dictsqlite_v4
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A dict that lives on disk.
+
+    from dictsqlite_v4 import DictSQLiteV4
+
+    with DictSQLiteV4("data.db") as db:
+        db["user:1"] = {"name": "Alice", "age": 30}
+
+Values that are not str, int, float, bool, bytes or None are pickled. Unpickling runs what the
+pickle says: open only files whose writers you trust.
+"""
+
+from __future__ import annotations
+
+from ._aio import AsyncDictSQLite
+from ._errors import CorruptError, FormatError
+from ._store import DictSQLite, DictSQLiteV4
+
+__all__ = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]

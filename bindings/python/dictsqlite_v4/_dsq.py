@@ -1,0 +1,128 @@
+# _dsq.py - the one module that meets PyGObject: the native library, with types
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The native library Dsq as this package calls it.
+
+PyGObject has no type stubs, so everything taken from it is given a type here, once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from typing import Any, Optional, Protocol, Tuple, Type
+
+
+class NativeError(Protocol):
+    """What is read of a ``GLib.Error``."""
+
+    domain: str
+    code: int
+    message: str
+
+
+class Cursor(Protocol):
+    """``Dsq.Cursor``: a walk over the keys in order. A pack without items is its end."""
+
+    def next_keys(self, max_entries: int) -> bytes:
+        """The next keys, as a pack."""
+
+    def next_entries(self, max_entries: int) -> bytes:
+        """The next entries, as a pack of key, record, key, record, ..."""
+
+    def check(self, n_used: int) -> bool:
+        """Whether the last batch is still current, of which `n_used` entries were used.
+
+        If not, the cursor stands behind the last one used, and the rest must be fetched again.
+        """
+
+
+class Stats(Protocol):
+    """``Dsq.Stats``: read by field name."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class Store(Protocol):
+    """``Dsq.Store``: keys and records are encoded bytes, and an empty record means missing."""
+
+    def lookup_record(self, key: bytes) -> bytes: ...
+    def set_text(self, text: bytes) -> bool: ...
+    def set_record(self, key: bytes, record: bytes) -> bool: ...
+    def contains_key(self, key: bytes) -> bool: ...
+    def remove_key(self, key: bytes) -> bool: ...
+    def steal_record(self, key: bytes) -> bytes: ...
+    def steal_last(self) -> bytes: ...
+    def insert_record(self, key: bytes, record: bytes) -> bytes: ...
+    def lookup_pack(self, keys: bytes) -> bytes: ...
+    def set_pack(self, entries: bytes) -> bool: ...
+    def clear(self, cancellable: None) -> bool: ...
+    def count(self, cancellable: None) -> int: ...
+    def walk(self, order: Any) -> Cursor: ...
+    def flush(self, cancellable: None) -> bool: ...
+    def get_stats(self) -> Stats: ...
+    def close(self, cancellable: None) -> bool: ...
+    def is_closed(self) -> bool: ...
+
+
+def _load() -> Tuple[Any, Any, Any]:
+    """The namespaces Dsq (of the install that this package is part of, else the system's), GLib
+    and Gio."""
+    gi: Any = importlib.import_module("gi")
+    with warnings.catch_warnings():
+        # PyGObject's importer is of the kind that Python warns of, which -W error makes fatal.
+        warnings.simplefilter("ignore", ImportWarning)
+        try:
+            paths: Any = importlib.import_module(f"{__package__}._paths")
+        except ModuleNotFoundError:
+            pass  # uninstalled: the environment says where the library is
+        else:
+            gi.require_version("GIRepository", "2.0")
+            repository = importlib.import_module("gi.repository.GIRepository").Repository
+            if os.path.isdir(paths.TYPELIB_DIR):
+                repository.prepend_search_path(paths.TYPELIB_DIR)
+                repository.prepend_library_path(paths.LIBRARY_DIR)
+        gi.require_version("Dsq", "1.0")
+        return (
+            importlib.import_module("gi.repository.Dsq"),
+            importlib.import_module("gi.repository.GLib"),
+            importlib.import_module("gi.repository.Gio"),
+        )
+
+
+_Dsq, _GLib, _Gio = _load()
+
+GError: Type[Exception] = _GLib.Error
+FORWARD: Any = _Dsq.WalkOrder.FORWARD
+REVERSE: Any = _Dsq.WalkOrder.REVERSE
+
+PERSIST_MODES = {
+    "memory": _Dsq.PersistMode.MEMORY,
+    "lazy": _Dsq.PersistMode.LAZY,
+    "writethrough": _Dsq.PersistMode.WRITETHROUGH,
+}
+DURABILITIES = {"normal": _Dsq.Durability.NORMAL, "full": _Dsq.Durability.FULL}
+
+
+def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
+    """Open a store; raises ``GLib.Error``.
+
+    `text` is the path as UTF-8 says it, or None for a file name that is not UTF-8: that travels
+    as a ``Gio.File`` made of the bytes in `path`.
+    """
+    if text is None:
+        properties["file"] = _Gio.File.new_for_path(path)
+    else:
+        properties["path"] = text
+    store = _Dsq.Store(**properties)
+    store.init(None)
+    return store  # type: ignore[no-any-return]
+
+
+def unpack_variant(payload: bytes) -> Any:
+    """The plain value in the serialised form, little-endian, of a variant that holds it."""
+    boxed = _GLib.Variant.new_from_bytes(_GLib.VariantType("v"), _GLib.Bytes(payload), False)
+    if sys.byteorder == "big":
+        boxed = boxed.byteswap()
+    return boxed.get_variant().unpack()

@@ -1,0 +1,79 @@
+# _errors.py - the exceptions of the package, and how the library's errors become exceptions
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Exceptions."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Dict, cast
+
+from ._dsq import NativeError
+
+
+class FormatError(OSError):
+    """The file is not a store, or is one of a later version. Choose another file."""
+
+
+class CorruptError(OSError):
+    """The file, or a record in it, is damaged. Restore it from a backup."""
+
+
+# The codes of DsqError, in its order.
+(
+    _CLOSED,
+    _FORKED,
+    _FAILED,
+    _INVALID_ARGUMENT,
+    _INVALID_KEY,
+    _INVALID_VALUE,
+    _WRONG_TYPE,
+    _FORMAT,
+    _CORRUPT,
+    _IO,
+    _NO_SPACE,
+    _READ_ONLY,
+    _NOT_FOUND,
+    _PERMISSION,
+    _NOT_REGULAR,
+    _BUSY,
+    _CHANGED,
+) = range(17)
+
+_ERRNO: Dict[int, int] = {
+    _IO: errno.EIO,
+    _NO_SPACE: errno.ENOSPC,
+    _READ_ONLY: errno.EROFS,
+    _NOT_FOUND: errno.ENOENT,
+    _PERMISSION: errno.EACCES,
+    _BUSY: errno.EBUSY,
+}
+
+
+def to_exception(error: Exception, path: str) -> Exception:
+    """The exception to raise for `error`, a ``GLib.Error`` of the store at `path`.
+
+    Raise it ``from None``: the ``GLib.Error`` says nothing more.
+    """
+    native = cast(NativeError, error)
+    code, message = native.code, native.message
+    if native.domain != "dsq-error-quark":
+        return OSError(errno.EIO, message, path)
+    if code == _CLOSED:
+        return RuntimeError("store is closed")
+    if code == _CHANGED:
+        return RuntimeError("dictionary changed size during iteration")
+    if code in _ERRNO:
+        return OSError(_ERRNO[code], message, path)
+    if code == _NOT_REGULAR:
+        return OSError(errno.EISDIR if os.path.isdir(path) else errno.EINVAL, message, path)
+    if code == _FORMAT:
+        return FormatError(errno.EINVAL, message, path)
+    if code == _CORRUPT:
+        return CorruptError(errno.EBADMSG, message, path)
+    # Keys are encoded by this package and well-formed, so a refused one is too long.
+    if code in (_INVALID_ARGUMENT, _INVALID_KEY, _INVALID_VALUE):
+        return ValueError(message)
+    if code == _WRONG_TYPE:
+        return TypeError(message)
+    return RuntimeError(message)

@@ -1,0 +1,75 @@
+# _views.py - what keys(), values() and items() give: live views, as a dict's are
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Views."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, KeysView, ValuesView
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Iterator
+
+if TYPE_CHECKING:
+    from ._store import DictSQLiteV4
+
+_MISSING = object()
+
+
+class StoreKeys(KeysView[Any]):
+    """The keys of a store, in order: a live view, like a set."""
+
+    _mapping: DictSQLiteV4
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._mapping)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._mapping)
+
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """A read-only proxy of the store."""
+        return MappingProxyType(self._mapping)
+
+
+class StoreValues(ValuesView[Any]):
+    """The values of a store, in the order of their keys: a live view."""
+
+    _mapping: DictSQLiteV4
+
+    def __contains__(self, value: object) -> bool:
+        return any(mine is value or mine == value for mine in self)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._mapping._walk_values(reverse=False)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._mapping._walk_values(reverse=True)
+
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """A read-only proxy of the store."""
+        return MappingProxyType(self._mapping)
+
+
+class StoreItems(ItemsView[Any, Any]):
+    """The (key, value) pairs of a store, in order: a live view, like a set."""
+
+    _mapping: DictSQLiteV4
+
+    def __contains__(self, item: object) -> bool:
+        if not isinstance(item, tuple) or len(item) != 2:
+            return False
+        key, value = item
+        mine = self._mapping.get(key, _MISSING)
+        return mine is not _MISSING and (mine is value or bool(mine == value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._mapping._walk_items(reverse=False)
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._mapping._walk_items(reverse=True)
+
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """A read-only proxy of the store."""
+        return MappingProxyType(self._mapping)

@@ -1,0 +1,56 @@
+/* dsq-format-private.h - the layout of the file, alone
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * docs/on-disk-format.md tells the same to a stranger; a test holds the two together. Numbers in
+ * blobs are little-endian. Version 1 has every column that tables, expiry and encryption need.
+ */
+
+/* The main file's header: application_id 'DSQ1', user_version. */
+#define DSQ_FORMAT_APPLICATION_ID 0x44535131
+#define DSQ_FORMAT_VERSION        1
+
+/*
+ * store.header, one blob. A plain store's ends with the CRC-32C of all before it.
+ *
+ *   offset  bytes
+ *   0       4   "DSQ1"
+ *   4       1   header version, 1
+ *   5       1   cipher: 0 none, 1 XAES-256-GCM
+ *   6       2   reserved, 0
+ *   8       16  store id, random
+ *   24      4   cipher 0: CRC-32C of bytes 0 to 23
+ */
+#define DSQ_FORMAT_HEADER_MAGIC        "DSQ1"
+#define DSQ_FORMAT_HEADER_VERSION      1
+#define DSQ_FORMAT_HEADER_AT_VERSION   4
+#define DSQ_FORMAT_HEADER_AT_CIPHER    5
+#define DSQ_FORMAT_HEADER_AT_RESERVED  6
+#define DSQ_FORMAT_HEADER_AT_STORE_ID  8
+#define DSQ_FORMAT_HEADER_AT_CRC       24
+#define DSQ_FORMAT_HEADER_PLAIN_LENGTH 28
+
+#define DSQ_FORMAT_CIPHER_NONE 0
+#define DSQ_FORMAT_CIPHER_XAES 1
+
+#define DSQ_FORMAT_STORE_ID_LENGTH 16
+
+/* A row's place is its table's id times 2^40 plus its position, which starts at 1. The last
+ * position is never given out. */
+#define DSQ_FORMAT_POSITION_BITS 40
+#define DSQ_FORMAT_POSITION_MAX  ((G_GINT64_CONSTANT (1) << DSQ_FORMAT_POSITION_BITS) - 1)
+
+/*
+ * entry.value of a plain store:
+ *
+ *   offset  bytes
+ *   0       1   record version, 1
+ *   1       4   CRC-32C of: store id (16), "dsq1v", table id (4), key length (4), key, body
+ *   5           body: type byte, with DSQ_FORMAT_RECORD_EXPIRES set if 8 bytes of expiry
+ *               (milliseconds since 1970, never 0) follow; then the payload
+ */
+#define DSQ_FORMAT_RECORD_VERSION 1
+#define DSQ_FORMAT_RECORD_AT_CRC  1
+#define DSQ_FORMAT_RECORD_AT_BODY 5
+#define DSQ_FORMAT_RECORD_EXPIRES 0x80

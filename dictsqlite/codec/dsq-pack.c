@@ -1,0 +1,165 @@
+/* dsq-pack.c - many byte strings in one array, the form in which bindings pass batches
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-pack-private.h"
+#include "dsq-error.h"
+
+/* The count and each length. */
+#define NUMBER_LENGTH sizeof (guint32)
+
+static inline guint32
+load_number (const guint8 *bytes)
+{
+  guint32 number;
+
+  memcpy (&number, bytes, sizeof number);
+  return number;
+}
+
+gboolean
+dsq_pack_reader_init (DsqPackReader *self, const guint8 *pack, gsize length, GError **error)
+{
+  gsize n_items = 0;
+  gsize left;
+
+  if (length < NUMBER_LENGTH)
+    goto ends_early;
+  n_items = load_number (pack);
+  left = length - NUMBER_LENGTH;
+  if (n_items > left / NUMBER_LENGTH)
+    goto ends_early;
+  left -= n_items * NUMBER_LENGTH;
+
+  self->lengths = pack + NUMBER_LENGTH;
+  self->bytes = self->lengths + n_items * NUMBER_LENGTH;
+  self->n_items = self->n_left = (guint32) n_items;
+
+  for (gsize i = 0; i < n_items; i++)
+    {
+      guint32 item_length = load_number (self->lengths + i * NUMBER_LENGTH);
+
+      if (item_length > left)
+        goto ends_early;
+      left -= item_length;
+    }
+  if (left != 0)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to read pack: bytes follow its last item");
+      return FALSE;
+    }
+  return TRUE;
+
+ends_early:
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_ARGUMENT,
+                       "Failed to read pack: it ends early");
+  return FALSE;
+}
+
+gboolean
+dsq_pack_reader_next (DsqPackReader *self, const guint8 **out_item, guint32 *out_length)
+{
+  guint32 length;
+
+  if (self->n_left == 0)
+    return FALSE;
+
+  length = load_number (self->lengths);
+  *out_item = self->bytes;
+  *out_length = length;
+  self->lengths += NUMBER_LENGTH;
+  self->bytes += length;
+  self->n_left--;
+  return TRUE;
+}
+
+struct _DsqPackBuilder
+{
+  GArray *lengths;    /* (owned) of guint32 */
+  guint8 *bytes;      /* (owned) items, end to end */
+  gsize bytes_length; /* bytes used */
+  gsize bytes_room;   /* bytes allocated */
+  gboolean too_long;  /* the whole would reach 4 GiB; nothing more is added */
+};
+
+DsqPackBuilder *
+dsq_pack_builder_new (void)
+{
+  DsqPackBuilder *self = g_new0 (DsqPackBuilder, 1);
+
+  self->lengths = g_array_new (FALSE, FALSE, sizeof (guint32));
+  return self;
+}
+
+void
+dsq_pack_builder_free (DsqPackBuilder *self)
+{
+  g_array_unref (self->lengths);
+  g_free (self->bytes);
+  g_free (self);
+}
+
+/* Bytes of count and lengths, for @n_items. */
+static inline guint64
+prefix_length (guint n_items)
+{
+  return NUMBER_LENGTH * (1 + (guint64) n_items);
+}
+
+void
+dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length)
+{
+  guint64 used = prefix_length (self->lengths->len + 1) + self->bytes_length;
+  guint32 length32 = (guint32) length;
+
+  if (self->too_long || used > G_MAXUINT32 || length > G_MAXUINT32 - used)
+    {
+      self->too_long = TRUE;
+      return;
+    }
+
+  if (length > self->bytes_room - self->bytes_length)
+    {
+      self->bytes_room = MAX (2 * self->bytes_room, self->bytes_length + MAX (length, 256));
+      self->bytes = g_realloc (self->bytes, self->bytes_room);
+    }
+  if (length > 0)
+    memcpy (self->bytes + self->bytes_length, item, length);
+  self->bytes_length += length;
+  g_array_append_val (self->lengths, length32);
+}
+
+guint8 *
+dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error)
+{
+  g_autoptr (DsqPackBuilder) builder = self;
+  guint32 n_items = builder->lengths->len;
+  gsize prefix = (gsize) prefix_length (n_items);
+  guint8 *pack;
+
+  if (builder->too_long)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to build pack: it would take 4 GiB or more");
+      return NULL;
+    }
+
+  /* in place, so that a batch of gigabytes is never held twice */
+  pack = g_realloc (g_steal_pointer (&builder->bytes), prefix + builder->bytes_length);
+  memmove (pack + prefix, pack, builder->bytes_length);
+  memcpy (pack, &n_items, NUMBER_LENGTH);
+  if (n_items > 0)
+    memcpy (pack + NUMBER_LENGTH, builder->lengths->data, n_items * NUMBER_LENGTH);
+  *out_length = prefix + builder->bytes_length;
+  return pack;
+}

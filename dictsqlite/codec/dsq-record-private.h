@@ -1,0 +1,43 @@
+/* dsq-record-private.h - a record as it lies in a row of the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* What seals and opens the rows of one file. The plain kind is the CRC-32C over all that the row
+ * says, seeded with the store's id; dsq-format-private.h has the layout. */
+typedef struct
+{
+  guint32 seed; /* CRC-32C of the store id */
+} DsqRecordCodec;
+
+/* One row's content, all borrowed. */
+typedef struct
+{
+  guint32 table;
+  guint32 key_length;
+  const guint8 *key;
+  gint64 expires; /* milliseconds since 1970, 0 for never */
+  guint8 type;    /* the record's first byte */
+  gsize payload_length;
+  const guint8 *payload; /* the rest of the record */
+} DsqRecord;
+
+void dsq_record_codec_init (DsqRecordCodec *self, const guint8 store_id[16]);
+
+/* Bytes of the value column for @record, and the writing of them into @out, which has that room. */
+gsize dsq_record_encoded_length (const DsqRecord *record);
+void dsq_record_encode (const DsqRecordCodec *self, const DsqRecord *record, guint8 *out);
+
+/* Reads a value column. The caller has set table, key and key_length, and expires to the column's
+ * value; type and payload are set, borrowing from @value. Gives DSQ_ERROR_CORRUPT when version,
+ * length, checksum, type byte or the expiry inside disagree; the message never holds the value. */
+gboolean dsq_record_decode (const DsqRecordCodec *self,
+                            DsqRecord *record,
+                            const guint8 *value,
+                            gsize length,
+                            GError **error);
+
+G_END_DECLS

@@ -1,0 +1,17 @@
+/* dictsqlite.h - the one header to include
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#define DICTSQLITE_INSIDE
+
+#include <dsq-cursor.h>
+#include <dsq-enums.h>
+#include <dsq-error.h>
+#include <dsq-stats.h>
+#include <dsq-store.h>
+#include <dsq-types.h>
+#include <dsq-version.h>
+
+#undef DICTSQLITE_INSIDE

@@ -1,0 +1,88 @@
+/* dsq-enums.h - the public enumerations
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <dsq-types.h>
+
+G_BEGIN_DECLS
+
+/**
+ * DsqPersistMode:
+ * @DSQ_PERSIST_MEMORY: nothing is ever put in a file; the store ends with the process
+ * @DSQ_PERSIST_LAZY: a write is in memory when it returns, and in the file after the next flush
+ * @DSQ_PERSIST_WRITETHROUGH: a write is committed in the file when it returns
+ *
+ * When a write reaches the file.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_PERSIST_MEMORY,
+  DSQ_PERSIST_LAZY,
+  DSQ_PERSIST_WRITETHROUGH
+} DsqPersistMode;
+
+/**
+ * DsqDurability:
+ * @DSQ_DURABILITY_NORMAL: what was written is synced to the medium in the background, at least once
+ *   every [property@Store:flush-interval]; a power cut may cost the writes since
+ * @DSQ_DURABILITY_FULL: a write returns after it has been synced to the medium; writers that wait
+ * at the same time share one sync
+ *
+ * What a power cut may cost, in [enum@PersistMode.WRITETHROUGH].
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_DURABILITY_NORMAL,
+  DSQ_DURABILITY_FULL
+} DsqDurability;
+
+/**
+ * DsqWalkOrder:
+ * @DSQ_WALK_FORWARD: oldest key first, the order of insertion
+ * @DSQ_WALK_REVERSE: newest key first
+ *
+ * The direction in which a [class@Cursor] walks.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_WALK_FORWARD,
+  DSQ_WALK_REVERSE
+} DsqWalkOrder;
+
+/**
+ * DsqValueType:
+ * @DSQ_VALUE_NONE: no value: Python's None, JavaScript's null
+ * @DSQ_VALUE_BYTES: bytes
+ * @DSQ_VALUE_STRING: UTF-8 text, NUL characters allowed, not terminated
+ * @DSQ_VALUE_INT64: a signed integer, 8 bytes, little-endian
+ * @DSQ_VALUE_DOUBLE: an IEEE 754 binary64, 8 bytes, little-endian
+ * @DSQ_VALUE_BOOLEAN: one byte, 0 or 1
+ * @DSQ_VALUE_VARIANT: a #GVariant, as the serialised form (little-endian) of a variant that holds
+ * it
+ * @DSQ_VALUE_PICKLE: a Python pickle, which only Python reads
+ *
+ * The first byte of a record; the payload follows it.
+ *
+ * The numbers are part of the file format.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_VALUE_NONE = 1,
+  DSQ_VALUE_BYTES = 2,
+  DSQ_VALUE_STRING = 3,
+  DSQ_VALUE_INT64 = 4,
+  DSQ_VALUE_DOUBLE = 5,
+  DSQ_VALUE_BOOLEAN = 6,
+  DSQ_VALUE_VARIANT = 7,
+  DSQ_VALUE_PICKLE = 8
+} DsqValueType;
+
+G_END_DECLS

@@ -1,0 +1,12 @@
+/* dsq-error.c - the error domain
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+
+GQuark
+dsq_error_quark (void)
+{
+  return g_quark_from_static_string ("dsq-error-quark");
+}

@@ -1,0 +1,67 @@
+/* dsq-error.h - the error domain
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <dsq-types.h>
+
+G_BEGIN_DECLS
+
+/**
+ * DSQ_ERROR:
+ *
+ * The error domain of the library. The codes are those of [error@Error].
+ *
+ * Since: 1.0
+ */
+#define DSQ_ERROR (dsq_error_quark ())
+
+/**
+ * DsqError:
+ * @DSQ_ERROR_CLOSED: the store is closed; open it anew
+ * @DSQ_ERROR_FORKED: the store was inherited by fork(); open one of your own in the child
+ * @DSQ_ERROR_FAILED: something went wrong inside the library or SQLite; report it
+ * @DSQ_ERROR_INVALID_ARGUMENT: a parameter is out of its range; pass another
+ * @DSQ_ERROR_INVALID_KEY: the key is not UTF-8, or too long; use another key
+ * @DSQ_ERROR_INVALID_VALUE: the value cannot be stored, or is too long; store another
+ * @DSQ_ERROR_WRONG_TYPE: the key holds a value of another type; read it as what it is
+ * @DSQ_ERROR_FORMAT: the file is not a store, or one of a later version; choose another file
+ * @DSQ_ERROR_CORRUPT: the file or a record in it is damaged; restore it from a backup
+ * @DSQ_ERROR_IO: the file could not be read or written; see to the medium and try again
+ * @DSQ_ERROR_NO_SPACE: the medium is full; make room and try again
+ * @DSQ_ERROR_READ_ONLY: the file, folder or medium cannot be written; change that and try again
+ * @DSQ_ERROR_NOT_FOUND: the folder of the file is missing, or the file where it must exist
+ * @DSQ_ERROR_PERMISSION: the file may not be opened by this user
+ * @DSQ_ERROR_NOT_REGULAR: the path is a folder, a symbolic link or another thing than a file
+ * @DSQ_ERROR_BUSY: another process held the file for longer than the busy timeout; try again
+ * @DSQ_ERROR_CHANGED: the store changed its size while it was walked; start the walk anew
+ *
+ * What went wrong, sorted by what the caller can do.
+ *
+ * A cancelled call gives %G_IO_ERROR_CANCELLED of the domain %G_IO_ERROR instead.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_ERROR_CLOSED,
+  DSQ_ERROR_FORKED,
+  DSQ_ERROR_FAILED,
+  DSQ_ERROR_INVALID_ARGUMENT,
+  DSQ_ERROR_INVALID_KEY,
+  DSQ_ERROR_INVALID_VALUE,
+  DSQ_ERROR_WRONG_TYPE,
+  DSQ_ERROR_FORMAT,
+  DSQ_ERROR_CORRUPT,
+  DSQ_ERROR_IO,
+  DSQ_ERROR_NO_SPACE,
+  DSQ_ERROR_READ_ONLY,
+  DSQ_ERROR_NOT_FOUND,
+  DSQ_ERROR_PERMISSION,
+  DSQ_ERROR_NOT_REGULAR,
+  DSQ_ERROR_BUSY,
+  DSQ_ERROR_CHANGED
+} DsqError;
+
+DSQ_API GQuark dsq_error_quark (void);
+
+G_END_DECLS

@@ -1,0 +1,42 @@
+/* dsq-stats.c - a snapshot of a store's counters
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-stats.h"
+
+G_DEFINE_BOXED_TYPE (DsqStats, dsq_stats, dsq_stats_copy, dsq_stats_free)
+
+/**
+ * dsq_stats_copy:
+ * @self: a snapshot
+ *
+ * Copies a snapshot.
+ *
+ * Returns: (transfer full): the copy; free it with [method@Stats.free]
+ *
+ * Since: 1.0
+ */
+DsqStats *
+dsq_stats_copy (const DsqStats *self)
+{
+  DsqStats *copy = g_memdup2 (self, sizeof *self);
+
+  copy->last_error = g_strdup (self->last_error);
+  return copy;
+}
+
+/**
+ * dsq_stats_free:
+ * @self: (transfer full): a snapshot
+ *
+ * Frees a snapshot.
+ *
+ * Since: 1.0
+ */
+void
+dsq_stats_free (DsqStats *self)
+{
+  g_free (self->last_error);
+  g_free (self);
+}

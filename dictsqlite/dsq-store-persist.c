@@ -1,0 +1,106 @@
+/* dsq-store-persist.c - a mapping that lives on disk: flush, statistics, close
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-store-private.h"
+
+/**
+ * dsq_store_flush:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Brings everything written before the call into the file and onto the medium.
+ *
+ * This is the durability barrier in each mode that has a file. What could not be written stays in
+ * memory, readable, and is tried again at the next flush. On a closed store, and in memory mode,
+ * this does nothing.
+ *
+ * Returns: %TRUE when it is done
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_is_closed (engine) ||
+         dsq_engine_flush (engine, cancellable, error);
+}
+
+/**
+ * dsq_store_get_stats:
+ * @self: a store
+ *
+ * Takes a snapshot of the store's counters. Those of a closed store are 0.
+ *
+ * Returns: (transfer full): the snapshot
+ *
+ * Since: 1.0
+ */
+DsqStats *
+dsq_store_get_stats (DsqStore *self)
+{
+  DsqEngine *engine;
+  DsqStats *stats;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  stats = g_new0 (DsqStats, 1);
+  engine = dsq_store_get_engine (self, NULL);
+  if (engine != NULL)
+    dsq_engine_get_stats (engine, stats);
+  return stats;
+}
+
+/**
+ * dsq_store_close:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Flushes and closes the store. Closing it again does nothing.
+ *
+ * When the flush fails the store stays open and nothing is lost: make room, say, and close again.
+ * A store that is dropped without having been closed is flushed and closed then.
+ *
+ * Returns: %TRUE when it is closed
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_close (engine, cancellable, error);
+}
+
+/**
+ * dsq_store_is_closed:
+ * @self: a store
+ *
+ * Whether the store is closed, or was never opened.
+ *
+ * Returns: %TRUE if it is
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_is_closed (DsqStore *self)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), TRUE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_is_closed (engine);
+}

@@ -1,0 +1,20 @@
+/* dsq-store-private.h - what the files of the store share
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "dsq-store.h"
+#include "engine/dsq-engine-private.h"
+
+G_BEGIN_DECLS
+
+/* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
+DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
+
+/* A key of the main table; checks that the bytes are one. They are borrowed. */
+gboolean dsq_store_make_key (const guint8 *bytes, gsize length, DsqKey *out_key, GError **error);
+
+/* An entry for a record that a caller passes; checks that it is one. */
+DsqEntry *
+dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,532 @@
+/* dsq-store.c - a mapping that lives on disk: properties, open and close
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-hash-private.h"
+#include "codec/dsq-key-codec-private.h"
+#include "codec/dsq-value-private.h"
+#include "dsq-enum-types.h"
+#include "dsq-error.h"
+#include "dsq-store-private.h"
+
+/**
+ * DsqStore:
+ *
+ * A mapping from keys to values that lives in a file, as fast as memory allows.
+ *
+ * A store is opened by constructing it with its properties and then initialising it, which is what
+ * [func@Store.open] does for the usual case:
+ *
+ * ```c
+ * g_autoptr (DsqStore) store = dsq_store_open ("data.db", DSQ_PERSIST_LAZY, NULL, &error);
+ *
+ * dsq_store_set_string (store, "key", "value", NULL, &error);
+ * ```
+ *
+ * Keys keep the order of their insertion, as those of a Python dict: overwriting a key keeps its
+ * place, deleting and setting it again puts it last.
+ *
+ * ## Values
+ *
+ * Values are typed: bytes, UTF-8 strings, 64-bit integers, doubles, booleans, nothing, and any
+ * other #GVariant. What one language stores the others read. Inside, a value is a *record*: a type
+ * byte, [enum@ValueType], and its payload.
+ *
+ * ## Calls for bindings
+ *
+ * Some calls take keys and records as arrays of bytes. There a key is UTF-8 (NUL characters
+ * allowed) or the encoded form of a key that is no string (docs/on-disk-format.md), and a missing
+ * value is an empty array, since a record never is. A *pack* holds many byte strings, all numbers
+ * unsigned 32 bits in the machine's byte order: how many, the length of each, and their bytes end
+ * to end.
+ *
+ * ## Threads, processes, forks
+ *
+ * Every method may be called from any thread. Several stores, in one process or in several, may be
+ * open on one file and see each other's commits at once. A store must not be used in the child of a
+ * fork(): every call there gives %DSQ_ERROR_FORKED.
+ *
+ * ## Errors
+ *
+ * Every method that can fail gives errors of the domain %DSQ_ERROR. After [method@Store.close] all
+ * of them give %DSQ_ERROR_CLOSED, except [method@Store.flush] and [method@Store.close] itself.
+ *
+ * Since: 1.0
+ */
+struct _DsqStore
+{
+  GObject parent_instance;
+
+  /* construct-only properties */
+  char *path;  /* (owned) (nullable) */
+  GFile *file; /* (owned) (nullable) */
+  DsqEngineOptions options;
+
+  DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
+};
+
+enum
+{
+  PROP_PATH = 1,
+  PROP_FILE,
+  PROP_PERSIST_MODE,
+  PROP_DURABILITY,
+  PROP_HOT_CAPACITY,
+  PROP_WARM_CAPACITY,
+  PROP_BACKGROUND,
+  PROP_FLUSH_INTERVAL,
+  PROP_DIRTY_LIMIT,
+  PROP_BUSY_TIMEOUT,
+  PROP_WAL_LIMIT,
+  PROP_CACHE_SIZE,
+  N_PROPS
+};
+
+static GParamSpec *properties[N_PROPS];
+
+static void dsq_store_initable_init (GInitableIface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
+                               dsq_store,
+                               G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, dsq_store_initable_init))
+
+#define MEBIBYTE G_GUINT64_CONSTANT (1048576)
+
+/* --- properties ------------------------------------------------------------------------------ */
+
+static void
+dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  DsqStore *self = DSQ_STORE (object);
+
+  switch (id)
+    {
+    case PROP_PATH:
+      self->path = g_value_dup_string (value);
+      break;
+    case PROP_FILE:
+      self->file = g_value_dup_object (value);
+      break;
+    case PROP_PERSIST_MODE:
+      self->options.persist_mode = g_value_get_enum (value);
+      break;
+    case PROP_DURABILITY:
+      self->options.durability = g_value_get_enum (value);
+      break;
+    case PROP_HOT_CAPACITY:
+      self->options.hot_capacity = g_value_get_uint64 (value);
+      break;
+    case PROP_WARM_CAPACITY:
+      self->options.warm_capacity = g_value_get_uint64 (value);
+      break;
+    case PROP_BACKGROUND:
+      self->options.background = g_value_get_boolean (value);
+      break;
+    case PROP_FLUSH_INTERVAL:
+      self->options.flush_interval_ms = g_value_get_uint (value);
+      break;
+    case PROP_DIRTY_LIMIT:
+      self->options.dirty_limit = g_value_get_uint64 (value);
+      break;
+    case PROP_BUSY_TIMEOUT:
+      self->options.busy_timeout_ms = g_value_get_uint (value);
+      break;
+    case PROP_WAL_LIMIT:
+      self->options.wal_limit = g_value_get_uint64 (value);
+      break;
+    case PROP_CACHE_SIZE:
+      self->options.cache_size = g_value_get_uint64 (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  DsqStore *self = DSQ_STORE (object);
+
+  switch (id)
+    {
+    case PROP_PATH:
+      g_value_set_string (value, dsq_store_get_path (self));
+      break;
+    case PROP_FILE:
+      g_value_set_object (value, self->file);
+      break;
+    case PROP_PERSIST_MODE:
+      g_value_set_enum (value, self->options.persist_mode);
+      break;
+    case PROP_DURABILITY:
+      g_value_set_enum (value, self->options.durability);
+      break;
+    case PROP_HOT_CAPACITY:
+      g_value_set_uint64 (value, self->options.hot_capacity);
+      break;
+    case PROP_WARM_CAPACITY:
+      g_value_set_uint64 (value, self->options.warm_capacity);
+      break;
+    case PROP_BACKGROUND:
+      g_value_set_boolean (value, self->options.background);
+      break;
+    case PROP_FLUSH_INTERVAL:
+      g_value_set_uint (value, self->options.flush_interval_ms);
+      break;
+    case PROP_DIRTY_LIMIT:
+      g_value_set_uint64 (value, self->options.dirty_limit);
+      break;
+    case PROP_BUSY_TIMEOUT:
+      g_value_set_uint (value, self->options.busy_timeout_ms);
+      break;
+    case PROP_WAL_LIMIT:
+      g_value_set_uint64 (value, self->options.wal_limit);
+      break;
+    case PROP_CACHE_SIZE:
+      g_value_set_uint64 (value, self->options.cache_size);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+dsq_store_finalize (GObject *object)
+{
+  DsqStore *self = DSQ_STORE (object);
+
+  g_clear_pointer (&self->engine, dsq_engine_free);
+  g_clear_pointer (&self->path, g_free);
+  g_clear_object (&self->file);
+  G_OBJECT_CLASS (dsq_store_parent_class)->finalize (object);
+}
+
+#define CONSTRUCT_ONLY (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)
+
+static void
+install_place_properties (void)
+{
+  /**
+   * DsqStore:path:
+   *
+   * Path of the file, made when it is missing; ":memory:" for a store in memory mode whatever
+   * [property@Store:persist-mode] says.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PATH] = g_param_spec_string ("path", NULL, NULL, NULL, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:file:
+   *
+   * The file, as an alternative to [property@Store:path] for names that are not UTF-8.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_FILE] = g_param_spec_object ("file", NULL, NULL, G_TYPE_FILE, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:persist-mode:
+   *
+   * When a write reaches the file. In %DSQ_PERSIST_MEMORY no file is read or made.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PERSIST_MODE] = g_param_spec_enum ("persist-mode",
+                                                     NULL,
+                                                     NULL,
+                                                     DSQ_TYPE_PERSIST_MODE,
+                                                     DSQ_PERSIST_WRITETHROUGH,
+                                                     CONSTRUCT_ONLY);
+  /**
+   * DsqStore:durability:
+   *
+   * What a power cut may cost in %DSQ_PERSIST_WRITETHROUGH.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_DURABILITY] = g_param_spec_enum ("durability",
+                                                   NULL,
+                                                   NULL,
+                                                   DSQ_TYPE_DURABILITY,
+                                                   DSQ_DURABILITY_NORMAL,
+                                                   CONSTRUCT_ONLY);
+  /**
+   * DsqStore:background:
+   *
+   * Whether a thread of the store flushes, syncs and checkpoints by itself. Without it that happens
+   * in [method@Store.flush], [method@Store.close], and in the writer that finds too much dirty.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_BACKGROUND] =
+      g_param_spec_boolean ("background", NULL, NULL, TRUE, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:flush-interval:
+   *
+   * The longest time, in milliseconds, that a write waits for the background flush.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_FLUSH_INTERVAL] =
+      g_param_spec_uint ("flush-interval", NULL, NULL, 1, G_MAXINT, 1000, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:busy-timeout:
+   *
+   * How long, in milliseconds, a call waits for a lock that another process holds on the file.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_BUSY_TIMEOUT] =
+      g_param_spec_uint ("busy-timeout", NULL, NULL, 0, G_MAXINT, 30000, CONSTRUCT_ONLY);
+}
+
+static void
+install_size_properties (void)
+{
+  /**
+   * DsqStore:hot-capacity:
+   *
+   * The most clean entries that the hot tier holds. Nothing is allocated in proportion to it.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_HOT_CAPACITY] =
+      g_param_spec_uint64 ("hot-capacity", NULL, NULL, 1, G_MAXUINT64, 1000000, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:warm-capacity:
+   *
+   * The most bytes that the warm tier takes: entries that fell out of the hot tier, kept in memory
+   * in a compact form. 0 turns it off.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_WARM_CAPACITY] = g_param_spec_uint64 ("warm-capacity",
+                                                        NULL,
+                                                        NULL,
+                                                        0,
+                                                        G_MAXINT64,
+                                                        64 * MEBIBYTE,
+                                                        CONSTRUCT_ONLY);
+  /**
+   * DsqStore:dirty-limit:
+   *
+   * Bytes of entries not yet flushed at which writers wait for a flush.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_DIRTY_LIMIT] = g_param_spec_uint64 ("dirty-limit",
+                                                      NULL,
+                                                      NULL,
+                                                      1,
+                                                      G_MAXUINT64,
+                                                      64 * MEBIBYTE,
+                                                      CONSTRUCT_ONLY);
+  /**
+   * DsqStore:wal-limit:
+   *
+   * Bytes to which the write-ahead log is kept by checkpoints.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_WAL_LIMIT] = g_param_spec_uint64 ("wal-limit",
+                                                    NULL,
+                                                    NULL,
+                                                    MEBIBYTE,
+                                                    G_MAXINT64,
+                                                    64 * MEBIBYTE,
+                                                    CONSTRUCT_ONLY);
+  /**
+   * DsqStore:cache-size:
+   *
+   * Bytes of SQLite's page cache, for each connection.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_CACHE_SIZE] = g_param_spec_uint64 ("cache-size",
+                                                     NULL,
+                                                     NULL,
+                                                     65536,
+                                                     G_MAXINT32,
+                                                     8 * MEBIBYTE,
+                                                     CONSTRUCT_ONLY);
+}
+
+static void
+dsq_store_class_init (DsqStoreClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->set_property = dsq_store_set_property;
+  object_class->get_property = dsq_store_get_property;
+  object_class->finalize = dsq_store_finalize;
+  install_place_properties ();
+  install_size_properties ();
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+}
+
+static void
+dsq_store_init (DsqStore *self)
+{
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+/* Settles on one name of the file; ":memory:" is none. */
+static gboolean
+settle_path (DsqStore *self, GError **error)
+{
+  if ((self->path != NULL) == (self->file != NULL))
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: pass either its path or its file");
+      return FALSE;
+    }
+  if (self->file != NULL)
+    self->path = g_file_get_path (self->file);
+  if (self->path == NULL || *self->path == '\0')
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: its file has no local path");
+      return FALSE;
+    }
+  if (self->file == NULL && g_str_equal (self->path, ":memory:"))
+    self->options.persist_mode = DSQ_PERSIST_MEMORY;
+  self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
+  return TRUE;
+}
+
+static gboolean
+initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
+{
+  DsqStore *self = DSQ_STORE (initable);
+
+  if (self->engine != NULL)
+    return TRUE;
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error))
+    return FALSE;
+  self->engine = dsq_engine_open (&self->options, cancellable, error);
+  return self->engine != NULL;
+}
+
+static void
+dsq_store_initable_init (GInitableIface *iface)
+{
+  iface->init = initable_init;
+}
+
+/**
+ * dsq_store_open: (constructor)
+ * @path: (type filename): the file's path, or ":memory:"
+ * @persist_mode: when a write reaches the file
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Opens a store, with the defaults of all other properties.
+ *
+ * The file is made when it is missing; its folder must exist. What is opened in the file does not
+ * depend on its size. For other properties construct the object with them, by
+ * [ctor@Gio.Initable.new] for instance.
+ *
+ * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
+ * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
+ * %DSQ_ERROR_IO. A file that is refused is left as it was.
+ *
+ * Returns: (transfer full): the store; close it with [method@Store.close], or drop it
+ *
+ * Since: 1.0
+ */
+DsqStore *
+dsq_store_open (const char *path,
+                DsqPersistMode persist_mode,
+                GCancellable *cancellable,
+                GError **error)
+{
+  g_autoptr (DsqStore) self = NULL;
+  g_autoptr (GFile) file = NULL;
+
+  g_return_val_if_fail (path != NULL, NULL);
+
+  if (g_str_equal (path, ":memory:"))
+    self = g_object_new (DSQ_TYPE_STORE, "path", path, "persist-mode", persist_mode, NULL);
+  else
+    {
+      file = g_file_new_for_path (path);
+      self = g_object_new (DSQ_TYPE_STORE, "file", file, "persist-mode", persist_mode, NULL);
+    }
+  if (!g_initable_init (G_INITABLE (self), cancellable, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+/**
+ * dsq_store_get_path: (get-property path)
+ * @self: a store
+ *
+ * The path that the store was opened with.
+ *
+ * Returns: (transfer none) (nullable) (type filename): the path
+ *
+ * Since: 1.0
+ */
+const char *
+dsq_store_get_path (DsqStore *self)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  return self->path;
+}
+
+/**
+ * dsq_store_get_persist_mode: (get-property persist-mode)
+ * @self: a store
+ *
+ * When a write reaches the file.
+ *
+ * Returns: the mode
+ *
+ * Since: 1.0
+ */
+DsqPersistMode
+dsq_store_get_persist_mode (DsqStore *self)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_PERSIST_MEMORY);
+
+  return self->options.persist_mode;
+}
+
+/* --- what the other files share ----------------------------------------------------------------
+ */
+
+DsqEngine *
+dsq_store_get_engine (DsqStore *self, GError **error)
+{
+  if (G_LIKELY (self->engine != NULL))
+    return self->engine;
+  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
+  return NULL;
+}
+
+gboolean
+dsq_store_make_key (const guint8 *bytes, gsize length, DsqKey *out_key, GError **error)
+{
+  /* bindings pass NULL for an array of no bytes */
+  bytes = bytes != NULL ? bytes : (const guint8 *) "";
+  if (!dsq_key_codec_validate (bytes, length, error))
+    return FALSE;
+  *out_key = (DsqKey){ bytes, (guint32) length, DSQ_TABLE_MAIN, 0 };
+  out_key->hash = dsq_hash (DSQ_TABLE_MAIN, bytes, length);
+  return TRUE;
+}
+
+DsqEntry *
+dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error)
+{
+  if (!dsq_value_check_record (record, length, error))
+    return NULL;
+  return dsq_entry_new (key, record, length, 0);
+}

@@ -1,0 +1,178 @@
+/* dsq-store.h - a mapping that lives on disk
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <dsq-cursor.h>
+#include <dsq-enums.h>
+#include <dsq-stats.h>
+
+G_BEGIN_DECLS
+
+#define DSQ_TYPE_STORE (dsq_store_get_type ())
+
+DSQ_API
+G_DECLARE_FINAL_TYPE (DsqStore, dsq_store, DSQ, STORE, GObject)
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+DSQ_API DsqStore *dsq_store_open (const char *path,
+                                  DsqPersistMode persist_mode,
+                                  GCancellable *cancellable,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API const char *dsq_store_get_path (DsqStore *self);
+DSQ_API DsqPersistMode dsq_store_get_persist_mode (DsqStore *self);
+
+/* --- one entry ------------------------------------------------------------------------------- */
+
+DSQ_API GVariant *
+dsq_store_get (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
+DSQ_API gboolean dsq_store_set (DsqStore *self,
+                                const char *key,
+                                GVariant *value,
+                                GCancellable *cancellable,
+                                GError **error);
+DSQ_API gboolean dsq_store_contains (DsqStore *self,
+                                     const char *key,
+                                     GCancellable *cancellable,
+                                     GError **error);
+DSQ_API gboolean dsq_store_remove (DsqStore *self,
+                                   const char *key,
+                                   GCancellable *cancellable,
+                                   GError **error);
+DSQ_API GVariant *
+dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
+DSQ_API gboolean dsq_store_insert (DsqStore *self,
+                                   const char *key,
+                                   GVariant *value,
+                                   GCancellable *cancellable,
+                                   GError **error);
+
+DSQ_API GBytes *
+dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
+DSQ_API gboolean dsq_store_set_bytes (DsqStore *self,
+                                      const char *key,
+                                      GBytes *value,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API char *
+dsq_store_get_string (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
+DSQ_API gboolean dsq_store_set_string (DsqStore *self,
+                                       const char *key,
+                                       const char *value,
+                                       GCancellable *cancellable,
+                                       GError **error);
+DSQ_API gboolean dsq_store_get_int64 (DsqStore *self,
+                                      const char *key,
+                                      gint64 *out_value,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API gboolean dsq_store_set_int64 (DsqStore *self,
+                                      const char *key,
+                                      gint64 value,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API gboolean dsq_store_get_double (DsqStore *self,
+                                       const char *key,
+                                       double *out_value,
+                                       GCancellable *cancellable,
+                                       GError **error);
+DSQ_API gboolean dsq_store_set_double (DsqStore *self,
+                                       const char *key,
+                                       double value,
+                                       GCancellable *cancellable,
+                                       GError **error);
+DSQ_API gboolean dsq_store_get_boolean (DsqStore *self,
+                                        const char *key,
+                                        gboolean *out_value,
+                                        GCancellable *cancellable,
+                                        GError **error);
+DSQ_API gboolean dsq_store_set_boolean (DsqStore *self,
+                                        const char *key,
+                                        gboolean value,
+                                        GCancellable *cancellable,
+                                        GError **error);
+
+/* --- one entry, as bindings call it: encoded keys and records --------------------------------- */
+
+DSQ_API guint8 *dsq_store_lookup_record (DsqStore *self,
+                                         const guint8 *key,
+                                         gsize key_length,
+                                         gsize *out_length,
+                                         GError **error);
+DSQ_API gboolean dsq_store_set_record (DsqStore *self,
+                                       const guint8 *key,
+                                       gsize key_length,
+                                       const guint8 *record,
+                                       gsize record_length,
+                                       GError **error);
+DSQ_API gboolean dsq_store_set_text (DsqStore *self,
+                                     const guint8 *text,
+                                     gsize length,
+                                     GError **error);
+DSQ_API gboolean dsq_store_contains_key (DsqStore *self,
+                                         const guint8 *key,
+                                         gsize key_length,
+                                         GError **error);
+DSQ_API gboolean dsq_store_remove_key (DsqStore *self,
+                                       const guint8 *key,
+                                       gsize key_length,
+                                       GError **error);
+DSQ_API guint8 *dsq_store_steal_record (DsqStore *self,
+                                        const guint8 *key,
+                                        gsize key_length,
+                                        gsize *out_length,
+                                        GError **error);
+DSQ_API guint8 *dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error);
+DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
+                                         const guint8 *key,
+                                         gsize key_length,
+                                         const guint8 *record,
+                                         gsize record_length,
+                                         gsize *out_length,
+                                         GError **error);
+
+/* --- many entries ----------------------------------------------------------------------------- */
+
+DSQ_API GVariant *dsq_store_get_many (DsqStore *self,
+                                      const char *const *keys,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API gboolean dsq_store_set_many (DsqStore *self,
+                                     GVariant *entries,
+                                     GCancellable *cancellable,
+                                     GError **error);
+DSQ_API gint64 dsq_store_remove_many (DsqStore *self,
+                                      const char *const *keys,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API guint8 *dsq_store_lookup_pack (DsqStore *self,
+                                       const guint8 *keys,
+                                       gsize length,
+                                       gsize *out_length,
+                                       GError **error);
+DSQ_API gboolean dsq_store_set_pack (DsqStore *self,
+                                     const guint8 *entries,
+                                     gsize length,
+                                     GError **error);
+DSQ_API gint64 dsq_store_remove_pack (DsqStore *self,
+                                      const guint8 *keys,
+                                      gsize length,
+                                      GError **error);
+DSQ_API gboolean dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error);
+DSQ_API gint64 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error);
+
+/* --- walk ------------------------------------------------------------------------------------- */
+
+DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error);
+
+/* --- persist ---------------------------------------------------------------------------------- */
+
+DSQ_API gboolean dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error);
+DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
+
+/* --- close ------------------------------------------------------------------------------------ */
+
+DSQ_API gboolean dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error);
+DSQ_API gboolean dsq_store_is_closed (DsqStore *self);
+
+G_END_DECLS

@@ -1,0 +1,365 @@
+/* dsq-engine-batch.c - many entries at once, clear, count, statistics
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/* Whether the store may be used at all, which a batch of nothing must be told as well. */
+static gboolean
+check_open (DsqEngine *self, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, 0, error);
+
+  if (shard == NULL)
+    return FALSE;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
+}
+
+/* --- get many --------------------------------------------------------------------------------- */
+
+/* Keys that memory does not answer, with where their answer goes. */
+typedef struct
+{
+  DsqKey *keys;     /* (owned) */
+  DsqMiss *misses;  /* (owned) */
+  gsize *positions; /* (owned) */
+  DsqEntry **found; /* (owned) */
+  gsize n_keys;
+} Missing;
+
+static void
+missing_clear (Missing *missing)
+{
+  g_free (missing->keys);
+  g_free (missing->misses);
+  g_free (missing->positions);
+  g_free (missing->found);
+}
+
+static gboolean
+get_from_memory (DsqEngine *self,
+                 const DsqKey *keys,
+                 gsize n_keys,
+                 DsqEntry **out,
+                 Missing *missing,
+                 GError **error)
+{
+  for (gsize i = 0; i < n_keys; i++)
+    {
+      DsqHotShard *shard = dsq_engine_lock_shard (self, keys[i].hash, error);
+      guint32 number;
+
+      if (shard == NULL)
+        return FALSE;
+      number = dsq_hot_shard_find_locked (shard, &keys[i]);
+      shard->n_hits += number != 0;
+      shard->n_misses += number == 0;
+      if (number != 0)
+        {
+          DsqEntry *entry = shard->nodes[number].entry;
+
+          dsq_hot_shard_touch_locked (self->hot, shard, number);
+          out[i] = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
+        }
+      else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
+               self->cold != NULL && !shard->hides_cold)
+        {
+          gsize n = missing->n_keys++;
+
+          missing->keys[n] = keys[i];
+          missing->positions[n] = i;
+          missing->misses[n] = (DsqMiss){ shard->epoch, self->generation };
+        }
+      dsq_hot_shard_unlock (shard);
+    }
+  return TRUE;
+}
+
+static gboolean
+get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (!self->cold->funcs
+           ->get_many (self->cold, missing->keys, missing->n_keys, missing->found, error))
+    {
+      dsq_engine_leave (self);
+      return FALSE;
+    }
+  for (gsize i = 0; i < missing->n_keys; i++)
+    {
+      out[missing->positions[i]] = missing->found[i];
+      __atomic_fetch_add (missing->found[i] != NULL ? &self->n_cold_hits : &self->n_cold_misses,
+                          1,
+                          __ATOMIC_RELAXED);
+      if (missing->found[i] != NULL)
+        dsq_engine_admit (self, &missing->keys[i], &missing->misses[i], missing->found[i]);
+    }
+  dsq_engine_leave (self);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_get_many (DsqEngine *self,
+                     const DsqKey *keys,
+                     gsize n_keys,
+                     DsqEntry **out,
+                     GError **error)
+{
+  Missing missing = { 0 };
+  gboolean success;
+
+  if (n_keys == 0)
+    return check_open (self, error);
+  memset (out, 0, n_keys * sizeof *out);
+  missing.keys = g_new (DsqKey, n_keys);
+  missing.misses = g_new (DsqMiss, n_keys);
+  missing.positions = g_new (gsize, n_keys);
+  missing.found = g_new0 (DsqEntry *, n_keys);
+  success = get_from_memory (self, keys, n_keys, out, &missing, error) &&
+            (missing.n_keys == 0 || get_from_cold (self, out, &missing, error));
+  missing_clear (&missing);
+  for (gsize i = 0; i < n_keys && !success; i++)
+    g_clear_pointer (&out[i], dsq_entry_unref);
+  return success;
+}
+
+/* --- set many, remove many -------------------------------------------------------------------- */
+
+/* Locks all shards of an open store, having learned what others wrote. */
+static gboolean
+lock_all_open (DsqEngine *self, GError **error)
+{
+  if (!check_open (self, error))
+    return FALSE;
+  dsq_hot_tier_lock_all (self->hot);
+  if (!self->hot->shards[0].is_closed)
+    return TRUE;
+  dsq_hot_tier_unlock_all (self->hot);
+  return dsq_engine_refuse_closed (error);
+}
+
+static gboolean
+write_many_through (DsqEngine *self,
+                    DsqEntry **entries,
+                    gsize n_entries,
+                    guint64 *out_n_present,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  g_autofree DsqChange *changes = g_new0 (DsqChange, n_entries);
+  DsqWrite write = { .changes = changes, .n_changes = n_entries, .cancellable = cancellable };
+
+  for (gsize i = 0; i < n_entries; i++)
+    changes[i].entry = entries[i];
+  if (!dsq_engine_write_through (self, &write, error))
+    return FALSE;
+  *out_n_present = 0;
+  for (gsize i = 0; i < n_entries; i++)
+    *out_n_present += changes[i].presence == DSQ_PRESENCE_PRESENT;
+  return TRUE;
+}
+
+/* With all shards locked no flush can take a part of it. */
+static gboolean
+stage_many (DsqEngine *self,
+            DsqEntry **entries,
+            gsize n_entries,
+            GCancellable *cancellable,
+            GError **error)
+{
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !dsq_engine_wait_for_room (self, error) || !lock_all_open (self, error))
+    return FALSE;
+  for (gsize i = 0; i < n_entries; i++)
+    {
+      DsqKey key = dsq_entry_as_key (entries[i]);
+      DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+
+      dsq_engine_stage_locked (self,
+                               shard,
+                               dsq_hot_shard_find_locked (shard, &key),
+                               &key,
+                               dsq_entry_share (entries[i]),
+                               dsq_engine_blind_presence (self, shard));
+    }
+  dsq_hot_tier_unlock_all (self->hot);
+  dsq_engine_note_dirty (self);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_set_many (DsqEngine *self,
+                     DsqEntry **entries,
+                     gsize n_entries,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  guint64 n_present;
+  gboolean success;
+
+  if (n_entries == 0)
+    return check_open (self, error);
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    success = write_many_through (self, entries, n_entries, &n_present, cancellable, error);
+  else
+    success = stage_many (self, entries, n_entries, cancellable, error);
+  for (gsize i = 0; i < n_entries; i++)
+    dsq_entry_unref (entries[i]);
+  return success;
+}
+
+static gboolean
+remove_many_through (DsqEngine *self,
+                     const DsqKey *keys,
+                     gsize n_keys,
+                     guint64 *out_n_removed,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  g_autofree DsqEntry **tombstones = g_new (DsqEntry *, n_keys);
+  gboolean success;
+
+  for (gsize i = 0; i < n_keys; i++)
+    tombstones[i] = dsq_entry_new_tombstone (&keys[i]);
+  success = write_many_through (self, tombstones, n_keys, out_n_removed, cancellable, error);
+  for (gsize i = 0; i < n_keys; i++)
+    dsq_entry_unref (tombstones[i]);
+  return success;
+}
+
+gboolean
+dsq_engine_remove_many (DsqEngine *self,
+                        const DsqKey *keys,
+                        gsize n_keys,
+                        guint64 *out_n_removed,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  *out_n_removed = 0;
+  if (n_keys == 0)
+    return check_open (self, error);
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    return remove_many_through (self, keys, n_keys, out_n_removed, cancellable, error);
+  for (gsize i = 0; i < n_keys; i++)
+    {
+      gboolean is_removed;
+
+      if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+          !dsq_engine_remove (self, &keys[i], &is_removed, NULL, error))
+        return FALSE;
+      *out_n_removed += is_removed;
+    }
+  return TRUE;
+}
+
+gboolean
+dsq_engine_clear (DsqEngine *self, GCancellable *cancellable, GError **error)
+{
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    {
+      DsqWrite write = { .clears = TRUE, .cancellable = cancellable };
+
+      return dsq_engine_write_through (self, &write, error);
+    }
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !lock_all_open (self, error))
+    return FALSE;
+  dsq_pending_clear_locked (self->pending);
+  dsq_engine_mark_changed_locked (self);
+  dsq_hot_tier_unlock_all (self->hot);
+  dsq_engine_note_dirty (self);
+  return TRUE;
+}
+
+/* --- count ------------------------------------------------------------------------------------ */
+
+gboolean
+dsq_engine_count (DsqEngine *self, guint64 *out_count, GError **error)
+{
+  for (;;)
+    {
+      gint64 own_size;
+      guint64 n_unresolved;
+      gint64 n_live;
+      gboolean is_resolved;
+
+      if (!lock_all_open (self, error))
+        return FALSE;
+      n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+      dsq_hot_tier_unlock_all (self->hot);
+      *out_count = (guint64) MAX (n_live, 0);
+      if (n_unresolved == 0)
+        return TRUE;
+      if (!dsq_engine_enter (self, error))
+        return FALSE;
+      is_resolved = dsq_engine_resolve (self, error);
+      dsq_engine_leave (self);
+      if (!is_resolved)
+        return FALSE;
+    }
+}
+
+/* --- statistics ---------------------------------------------------------------------------------
+ */
+
+static void
+add_shard (DsqEngine *self, guint index, DsqStats *stats)
+{
+  DsqHotShard *shard = &self->hot->shards[index];
+
+  dsq_hot_shard_lock (shard);
+  stats->hot_bytes += shard->n_bytes;
+  stats->hot_hits += shard->n_hits;
+  stats->hot_misses += shard->n_misses;
+  stats->evictions += shard->n_evictions;
+  stats->warm_entries += dsq_warm_shard_n_entries (&shard->warm);
+  stats->warm_bytes += shard->warm.bytes;
+  stats->warm_hits += shard->warm.n_hits;
+  stats->warm_misses += shard->warm.n_misses;
+  stats->dirty_entries += self->pending->shards[index].n_dirty;
+  stats->dirty_bytes += (guint64) self->pending->shards[index].n_bytes;
+  dsq_hot_shard_unlock (shard);
+}
+
+static void
+add_cold (DsqEngine *self, DsqStats *stats)
+{
+  DsqColdStats cold = { 0 };
+
+  stats->cold_hits = __atomic_load_n (&self->n_cold_hits, __ATOMIC_RELAXED);
+  stats->cold_misses = __atomic_load_n (&self->n_cold_misses, __ATOMIC_RELAXED);
+  self->cold->funcs->get_stats (self->cold, &cold);
+  stats->cold_entries = cold.entries;
+  stats->commits = cold.commits;
+  stats->syncs = cold.syncs;
+  stats->checkpoints = cold.checkpoints;
+  stats->foreign_changes = cold.foreign_changes;
+  stats->file_bytes = cold.file_bytes;
+  stats->wal_bytes = cold.wal_bytes;
+}
+
+void
+dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
+{
+  out_stats->persist_mode = self->options.persist_mode;
+  out_stats->hot_capacity = self->options.hot_capacity;
+  out_stats->warm_capacity = self->options.warm_capacity;
+  if (!dsq_engine_enter (self, NULL))
+    return;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    add_shard (self, i, out_stats);
+  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->pending->n_bytes, __ATOMIC_RELAXED);
+  out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
+  out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
+  out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
+  out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
+  if (self->cold != NULL)
+    add_cold (self, out_stats);
+  pthread_mutex_lock (&self->room_lock);
+  if (self->last_error != NULL)
+    out_stats->last_error = g_strdup (self->last_error->message);
+  pthread_mutex_unlock (&self->room_lock);
+  dsq_engine_leave (self);
+}

@@ -1,0 +1,284 @@
+/* dsq-engine-open.c - open, enter and leave, close, and what a fork leaves behind
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * Every call checks two things that may have happened to its store. A fork: SQLite's connections
+ * and our locks do not survive into a child, so calls there end at once, and freeing leaks on
+ * purpose. A close: it marks all shards under their locks, so that no call can begin to use memory
+ * or file after that, and waits for those that are using the file.
+ */
+
+guint dsq_fork_stamp;
+
+static void
+count_fork (void)
+{
+  dsq_fork_stamp++;
+}
+
+static void
+register_fork_handler (void)
+{
+  pthread_atfork (NULL, NULL, count_fork);
+}
+
+gboolean
+dsq_engine_refuse_forked (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FORKED,
+                       "Failed to use the store: it was inherited by fork; open one in the child");
+  return FALSE;
+}
+
+gboolean
+dsq_engine_refuse_closed (GError **error)
+{
+  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
+  return FALSE;
+}
+
+gboolean
+dsq_engine_enter (DsqEngine *self, GError **error)
+{
+  if (self->fork_stamp != dsq_fork_stamp)
+    return dsq_engine_refuse_forked (error);
+  __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
+  if (!__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
+    return TRUE;
+  dsq_engine_leave (self);
+  return dsq_engine_refuse_closed (error);
+}
+
+void
+dsq_engine_leave (DsqEngine *self)
+{
+  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
+      !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
+    return;
+  pthread_mutex_lock (&self->users_lock);
+  pthread_cond_broadcast (&self->users_cond);
+  pthread_mutex_unlock (&self->users_lock);
+}
+
+DsqHotShard *
+dsq_engine_lock_shard_slowly (DsqEngine *self, guint64 hash, GError **error)
+{
+  DsqHotShard *shard;
+
+  if (!dsq_engine_enter (self, error))
+    return NULL;
+  if (self->cold != NULL && !self->cold->funcs->catch_up (self->cold, error))
+    {
+      dsq_engine_leave (self);
+      return NULL;
+    }
+  shard = dsq_hot_tier_shard (self->hot, hash);
+  dsq_hot_shard_lock (shard);
+  dsq_engine_leave (self);
+  if (!shard->is_closed)
+    return shard;
+  dsq_hot_shard_unlock (shard);
+  dsq_engine_refuse_closed (error);
+  return NULL;
+}
+
+gboolean
+dsq_engine_is_closed (DsqEngine *self)
+{
+  return __atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST);
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+static void
+init_locks (DsqEngine *self)
+{
+  pthread_mutex_init (&self->close_lock, NULL);
+  pthread_mutex_init (&self->writer_lock, NULL);
+  pthread_mutex_init (&self->queue_lock, NULL);
+  pthread_cond_init (&self->queue_cond, NULL);
+  pthread_mutex_init (&self->room_lock, NULL);
+  pthread_cond_init (&self->room_cond, NULL);
+  pthread_mutex_init (&self->users_lock, NULL);
+  pthread_cond_init (&self->users_cond, NULL);
+}
+
+static gboolean
+open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  DsqColdOptions options = {
+    .path = self->path,
+    .full_durability = self->options.durability == DSQ_DURABILITY_FULL &&
+                       self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH,
+    .busy_timeout_ms = self->options.busy_timeout_ms,
+    .cache_bytes = self->options.cache_size,
+    .wal_limit_bytes = self->options.wal_limit,
+  };
+
+  self->cold = dsq_cold_tier_open_sqlite (&options,
+                                          states,
+                                          dsq_engine_on_foreign_change,
+                                          self,
+                                          cancellable,
+                                          error);
+  if (self->cold == NULL)
+    return FALSE;
+  self->pending = dsq_pending_new (self->hot,
+                                   &g_array_index (states, DsqTableState, 0),
+                                   self->options.dirty_limit);
+  return TRUE;
+}
+
+DsqEngine *
+dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
+{
+  static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+  DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
+  gboolean has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
+
+  pthread_once (&fork_once, register_fork_handler);
+  self->options = *options;
+  self->path = g_strdup (options->path);
+  self->options.path = self->path;
+  self->fork_stamp = dsq_fork_stamp;
+  self->queue_end = &self->queue_first;
+  self->dead_beyond = G_MAXINT64;
+  init_locks (self);
+  self->hot = dsq_hot_tier_new (options->hot_capacity, !has_file, options->warm_capacity);
+  if (!has_file)
+    self->pending = dsq_pending_new (self->hot, NULL, options->dirty_limit);
+  else if (!open_cold (self, cancellable, error))
+    {
+      dsq_engine_free (self);
+      return NULL;
+    }
+  if (has_file)
+    self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
+  /* where no thread can be had, writers see to flushes themselves */
+  if (has_file && options->background)
+    self->options.background = dsq_flusher_start (self->flusher);
+  return self;
+}
+
+/* --- close ----------------------------------------------------------------------------------- */
+
+/* From here on no call begins, and none is using the file. */
+static void
+shut_the_door (DsqEngine *self)
+{
+  dsq_hot_tier_lock_all (self->hot);
+  __atomic_store_n (&self->is_closed, TRUE, __ATOMIC_SEQ_CST);
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    self->hot->shards[i].is_closed = TRUE;
+  dsq_hot_tier_unlock_all (self->hot);
+
+  pthread_mutex_lock (&self->users_lock);
+  while (__atomic_load_n (&self->n_users, __ATOMIC_SEQ_CST) > 0)
+    pthread_cond_wait (&self->users_cond, &self->users_lock);
+  pthread_mutex_unlock (&self->users_lock);
+}
+
+static void
+open_the_door (DsqEngine *self)
+{
+  dsq_hot_tier_lock_all (self->hot);
+  __atomic_store_n (&self->is_closed, FALSE, __ATOMIC_SEQ_CST);
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    self->hot->shards[i].is_closed = FALSE;
+  dsq_hot_tier_unlock_all (self->hot);
+}
+
+/* The file is done with: memory goes too, since closed stores may be kept for long. */
+static gboolean
+close_tiers (DsqEngine *self, GError **error)
+{
+  gboolean success = TRUE;
+
+  if (self->cold != NULL)
+    success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_pending_clear_locked (self->pending);
+  dsq_hot_tier_unlock_all (self->hot);
+  return success;
+}
+
+static gboolean
+close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GError **error)
+{
+  gboolean is_flushed;
+  g_autoptr (GError) flush_error = NULL;
+  g_autoptr (GError) close_error = NULL;
+
+  if (dsq_engine_is_closed (self))
+    return TRUE;
+  shut_the_door (self);
+  pthread_mutex_lock (&self->writer_lock);
+  is_flushed = self->cold == NULL || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
+                                      self->cold->funcs->sync (self->cold, &flush_error));
+  if (is_flushed || by_force)
+    close_tiers (self, &close_error);
+  else
+    open_the_door (self);
+  pthread_mutex_unlock (&self->writer_lock);
+
+  if (flush_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&flush_error));
+  else if (close_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&close_error));
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GError **error)
+{
+  gboolean success;
+
+  if (self->fork_stamp != dsq_fork_stamp)
+    return dsq_engine_refuse_forked (error);
+  pthread_mutex_lock (&self->close_lock);
+  success = close_once (self, by_force, cancellable, error);
+  if (self->flusher != NULL && dsq_engine_is_closed (self))
+    dsq_flusher_stop (self->flusher);
+  pthread_mutex_unlock (&self->close_lock);
+  return success;
+}
+
+gboolean
+dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error)
+{
+  return close_serially (self, FALSE, cancellable, error);
+}
+
+void
+dsq_engine_free (DsqEngine *self)
+{
+  /* in a fork's child: locks may be held for ever, connections must not be touched */
+  if (self->fork_stamp != dsq_fork_stamp)
+    return;
+  if (self->pending != NULL)
+    close_serially (self, TRUE, NULL, NULL);
+  g_clear_pointer (&self->flusher, dsq_flusher_free);
+  g_clear_pointer (&self->pending, dsq_pending_free);
+  g_clear_pointer (&self->hot, dsq_hot_tier_free);
+  pthread_mutex_destroy (&self->writer_lock);
+  pthread_mutex_destroy (&self->close_lock);
+  pthread_mutex_destroy (&self->queue_lock);
+  pthread_cond_destroy (&self->queue_cond);
+  pthread_mutex_destroy (&self->room_lock);
+  pthread_cond_destroy (&self->room_cond);
+  pthread_mutex_destroy (&self->users_lock);
+  pthread_cond_destroy (&self->users_cond);
+  g_clear_error (&self->last_error);
+  g_free (self->path);
+  g_aligned_free (self);
+}

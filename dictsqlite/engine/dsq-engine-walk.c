@@ -1,0 +1,478 @@
+/* dsq-engine-walk.c - entries in the order of insertion
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * A walk goes by place, in batches, and holds nothing between them. A batch is read from the file
+ * and laid under what is pending:
+ *
+ *   file      1 a   2 b   3 c           4 d
+ *   pending         2 (tombstone)             5 a (reinserted)   6 e
+ *   walk                  3 c           4 d   5 a                6 e
+ *
+ * While the file was being read a flush may have taken changes out of memory which the file did not
+ * show yet: then n_settled has moved, and the batch is read again. Pending keys whose presence is
+ * unknown are resolved first; one that appears meanwhile was set by another thread while this one
+ * walks, and need not be shown.
+ */
+
+#define MAX_TRIES_FOR_A_QUIET_MOMENT 16
+
+/* --- pending keys in order ----------------------------------------------------------------------
+ */
+
+/* Whether a change gives its key a place of its own, at which a walk comes by it. */
+static gboolean
+has_own_place (const DsqChange *change)
+{
+  return change->entry != NULL && (change->reinsert || change->presence == DSQ_PRESENCE_ABSENT) &&
+         !dsq_entry_is_tombstone (change->entry);
+}
+
+/* One list of fresh changes and where a walk stands in it. */
+typedef struct
+{
+  DsqHotShard *shard;
+  const DsqChangeList *list;
+  gboolean is_inflight;
+  gint64 at; /* index of the next change; -1 or n_items at the end */
+} Run;
+
+/* One shard has two runs: the generation in flight and the current one. */
+typedef struct
+{
+  DsqEngine *engine;
+  DsqWalkOrder order;
+  guint n_runs;
+  Run runs[2 * DSQ_HOT_MAX_SHARDS];
+} Runs;
+
+/* Index of the first change beyond @place, in the walk's direction. */
+static gint64
+first_beyond (const DsqChangeList *list, gint64 place, DsqWalkOrder order)
+{
+  gint64 low = 0;
+  gint64 high = list->n_items;
+
+  while (low < high)
+    {
+      gint64 middle = low + (high - low) / 2;
+      gint64 there = list->items[middle].place;
+
+      if (order == DSQ_WALK_FORWARD ? there <= place : there < place)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  return order == DSQ_WALK_FORWARD ? low : low - 1;
+}
+
+/* The newest state of the key of a change, if the key is to be shown at the change's place. */
+static DsqEntry *
+state_at (Runs *self, const Run *run, const DsqChange *change)
+{
+  DsqPending *pending = self->engine->pending;
+  const DsqHotNode *node = &run->shard->nodes[change->node];
+  const DsqChange *newest;
+
+  if (!has_own_place (change))
+    return NULL;
+  if (!run->is_inflight)
+    return change->entry;
+  if (pending->inflight_hidden || node->entry == NULL || node->change.index == 0)
+    return NULL;
+  newest = dsq_pending_change_locked (pending, run->shard, node->change);
+  if (newest == change)
+    return change->entry;
+  if (dsq_pending_below_locked (pending, run->shard, newest) != change ||
+      dsq_entry_is_tombstone (newest->entry) || has_own_place (newest))
+    return NULL;
+  return newest->entry;
+}
+
+static void
+run_step (Run *run, DsqWalkOrder order)
+{
+  run->at += order == DSQ_WALK_FORWARD ? 1 : -1;
+}
+
+/* Moves on to a change that is to be shown, and gives its state; NULL at the end. */
+static DsqEntry *
+run_peek (Runs *self, Run *run)
+{
+  for (; run->at >= 0 && run->at < run->list->n_items; run_step (run, self->order))
+    {
+      DsqEntry *entry = state_at (self, run, &run->list->items[run->at]);
+
+      if (entry != NULL)
+        return entry;
+    }
+  return NULL;
+}
+
+static void
+add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inflight, gint64 place)
+{
+  Run run = { shard, list, inflight, first_beyond (list, place, self->order) };
+
+  if (run.at >= 0 && run.at < list->n_items)
+    self->runs[self->n_runs++] = run;
+}
+
+static void
+runs_init_locked (Runs *self, DsqEngine *engine, DsqWalkOrder order, gint64 place)
+{
+  self->engine = engine;
+  self->order = order;
+  self->n_runs = 0;
+  for (guint i = 0; i < engine->hot->n_shards; i++)
+    {
+      DsqHotShard *shard = &engine->hot->shards[i];
+      DsqPendingShard *pending = &engine->pending->shards[i];
+
+      add_run (self, shard, &pending->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
+      add_run (self, shard, &pending->current.lists[DSQ_LIST_FRESH], FALSE, place);
+    }
+}
+
+/* The next pending key over all shards, or NULL; the caller steps its run on. */
+static DsqEntry *
+runs_peek (Runs *self, Run **out_run, gint64 *out_place)
+{
+  DsqEntry *next = NULL;
+
+  for (guint i = 0; i < self->n_runs; i++)
+    {
+      Run *run = &self->runs[i];
+      DsqEntry *entry = run_peek (self, run);
+      gint64 place;
+
+      if (entry == NULL)
+        continue;
+      place = run->list->items[run->at].place;
+      if (next != NULL &&
+          (self->order == DSQ_WALK_FORWARD ? place > *out_place : place < *out_place))
+        continue;
+      next = entry;
+      *out_run = run;
+      *out_place = place;
+    }
+  return next;
+}
+
+/* --- one batch ----------------------------------------------------------------------------------
+ */
+
+/* What a row of the file has become: its newest state, or NULL when it is gone or has moved. */
+static DsqEntry *
+row_state_locked (DsqEngine *self, const DsqColdRow *row)
+{
+  DsqKey key = dsq_entry_as_key (row->entry);
+  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  guint32 number = dsq_hot_shard_find_locked (shard, &key);
+  const DsqHotNode *node;
+  const DsqChange *change = NULL;
+
+  if (number == 0)
+    return row->entry;
+  node = &shard->nodes[number];
+  if (dsq_entry_is_tombstone (node->entry))
+    return NULL;
+  if (node->change.index != 0)
+    change = dsq_pending_change_locked (self->pending, shard, node->change);
+  for (; change != NULL; change = dsq_pending_below_locked (self->pending, shard, change))
+    if (has_own_place (change))
+      return NULL;
+  return node->entry;
+}
+
+static void
+append_row (GArray *rows, gint64 place, DsqEntry *entry)
+{
+  DsqWalkRow row = { place, dsq_entry_ref (entry) };
+
+  g_array_append_val (rows, row);
+}
+
+static gboolean
+is_before (DsqWalkOrder order, gint64 a, gint64 b)
+{
+  return order == DSQ_WALK_FORWARD ? a < b : a > b;
+}
+
+/* What a batch asks for, and what it finds. */
+typedef struct
+{
+  guint max_rows;
+  gsize max_bytes;
+  gboolean keys_only;
+  GArray *rows;      /* (unowned) of DsqWalkRow */
+  gboolean is_last;  /* there is nothing beyond these */
+  gboolean is_quiet; /* no key left memory for the file meanwhile: the batch is whole */
+} Batch;
+
+/* Lays what is pending over the rows of the file. */
+static void
+merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
+{
+  guint n_cold = cold->len;
+  Runs runs;
+  guint i = 0;
+
+  if (self->hot->shards[0].hides_cold)
+    {
+      n_cold = 0;
+      batch->is_last = TRUE;
+    }
+  runs_init_locked (&runs, self, walk->order, walk->place);
+  while (batch->rows->len < batch->max_rows)
+    {
+      const DsqColdRow *row = i < n_cold ? &g_array_index (cold, DsqColdRow, i) : NULL;
+      Run *run = NULL;
+      gint64 place = 0;
+      DsqEntry *entry = runs_peek (&runs, &run, &place);
+
+      if (row == NULL && (entry == NULL || !batch->is_last))
+        break;
+      if (entry != NULL && (row == NULL || !is_before (walk->order, row->place, place)))
+        {
+          /* a change that has just been committed stands in the file as well, at the same place */
+          i += row != NULL && row->place == place;
+          append_row (batch->rows, place, entry);
+          run_step (run, walk->order);
+          walk->place = place;
+          continue;
+        }
+      entry = row_state_locked (self, row);
+      if (entry != NULL)
+        append_row (batch->rows, row->place, entry);
+      walk->place = row->place;
+      i++;
+    }
+}
+
+static void
+cold_rows_free (GArray *rows)
+{
+  for (guint i = 0; i < rows->len; i++)
+    dsq_entry_unref (g_array_index (rows, DsqColdRow, i).entry);
+  g_array_unref (rows);
+}
+
+/* Follows the shifts of places since the last batch. */
+static void
+follow_rebases_locked (DsqEngine *self, DsqWalk *walk)
+{
+  const DsqPending *pending = self->pending;
+  guint64 n_rebases = pending->n_rebases_gone + pending->rebases->len;
+
+  while (walk->n_rebases < n_rebases)
+    {
+      const DsqRebase *shift =
+          &g_array_index (pending->rebases, DsqRebase, walk->n_rebases - pending->n_rebases_gone);
+
+      if (walk->place >= shift->from && walk->place != G_MAXINT64)
+        walk->place += shift->delta;
+      walk->n_rebases++;
+    }
+}
+
+static gboolean
+read_cold (DsqEngine *self,
+           const DsqWalk *walk,
+           gint64 place,
+           Batch *batch,
+           GArray *cold,
+           GError **error)
+{
+  batch->is_last = TRUE;
+  return self->cold == NULL || self->cold->funcs->walk (self->cold,
+                                                        DSQ_TABLE_MAIN,
+                                                        place,
+                                                        walk->order,
+                                                        batch->max_rows,
+                                                        batch->max_bytes,
+                                                        batch->keys_only,
+                                                        cold,
+                                                        &batch->is_last,
+                                                        error);
+}
+
+/* One try at a batch, which may turn out empty although the walk goes on. */
+static gboolean
+try_batch (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
+{
+  GArray *cold = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  gboolean success;
+  gint64 place;
+
+  dsq_hot_tier_lock_all (self->hot);
+  follow_rebases_locked (self, walk);
+  walk->n_settled = self->pending->n_settled;
+  place = walk->place;
+  if (walk->order == DSQ_WALK_REVERSE && self->dead_settled == walk->n_settled)
+    place = MIN (place, self->dead_beyond);
+  dsq_hot_tier_unlock_all (self->hot);
+
+  success = read_cold (self, walk, place, batch, cold, error);
+  dsq_hot_tier_lock_all (self->hot);
+  batch->is_quiet = walk->n_settled == self->pending->n_settled;
+  if (success && batch->is_quiet)
+    merge_locked (self, walk, cold, batch);
+  dsq_hot_tier_unlock_all (self->hot);
+  cold_rows_free (cold);
+  return success;
+}
+
+static gboolean
+read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
+{
+  gboolean success = TRUE;
+
+  batch->is_quiet = FALSE;
+  for (guint n_tries = 0; success && !batch->is_quiet; n_tries++)
+    {
+      gboolean holds_writer = n_tries >= MAX_TRIES_FOR_A_QUIET_MOMENT;
+
+      if (holds_writer)
+        pthread_mutex_lock (&self->writer_lock);
+      success = try_batch (self, walk, batch, error);
+      if (holds_writer)
+        pthread_mutex_unlock (&self->writer_lock);
+    }
+  return success;
+}
+
+static gboolean
+count_own_size (DsqEngine *self, gint64 *out_own_size, GError **error)
+{
+  guint64 n_live;
+  guint64 n_unresolved;
+
+  if (!dsq_engine_count (self, &n_live, error))
+    return FALSE;
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_pending_count_locked (self->pending, out_own_size, &n_unresolved);
+  dsq_hot_tier_unlock_all (self->hot);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_start_walk (DsqEngine *self, DsqWalkOrder order, DsqWalk *walk, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  *walk = (DsqWalk){ .order = order };
+  walk->place = order == DSQ_WALK_FORWARD ? 0 : G_MAXINT64;
+  if (!count_own_size (self, &walk->own_size, error))
+    {
+      dsq_engine_leave (self);
+      return FALSE;
+    }
+  __atomic_fetch_add (&self->pending->n_cursors, 1, __ATOMIC_RELAXED);
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  walk->n_rebases = self->pending->n_rebases_gone + self->pending->rebases->len;
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_engine_leave (self);
+  return TRUE;
+}
+
+void
+dsq_engine_end_walk (DsqEngine *self)
+{
+  __atomic_fetch_sub (&self->pending->n_cursors, 1, __ATOMIC_RELAXED);
+}
+
+gboolean
+dsq_engine_walk (DsqEngine *self,
+                 DsqWalk *walk,
+                 guint max_rows,
+                 gsize max_bytes,
+                 gboolean keys_only,
+                 GArray *rows,
+                 GError **error)
+{
+  Batch batch = { max_rows, max_bytes, keys_only, rows, FALSE, FALSE };
+  guint64 n_keys;
+  gboolean success = TRUE;
+
+  /* resolves what is unknown */
+  if (!dsq_engine_count (self, &n_keys, error) || !dsq_engine_enter (self, error))
+    return FALSE;
+  walk->version = __atomic_load_n (&self->version, __ATOMIC_ACQUIRE);
+  while (success && rows->len == 0 && !batch.is_last)
+    success = read_rows (self, walk, &batch, error);
+  dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
+dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, 0, error);
+  gint64 own_size = walk->own_size;
+
+  if (shard == NULL)
+    return FALSE;
+  dsq_hot_shard_unlock (shard);
+  *out_current = __atomic_load_n (&self->version, __ATOMIC_ACQUIRE) == walk->version;
+  if (!*out_current && !count_own_size (self, &own_size, error))
+    return FALSE;
+  if (own_size == walk->own_size)
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_CHANGED,
+                       "Failed to walk the store: it changed its size during the walk");
+  return FALSE;
+}
+
+/* --- the newest entry ----------------------------------------------------------------------------
+ */
+
+/* Remembers that the file has nothing alive beyond a place, so that removing one last entry after
+ * the other does not walk over all of them again each time. */
+static void
+note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
+{
+  /* written through, the entry is gone from the file itself, and new ones come beyond it */
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    return;
+  dsq_hot_tier_lock_all (self->hot);
+  if (walk->n_settled == self->pending->n_settled)
+    {
+      self->dead_beyond = walk->place + 1;
+      self->dead_settled = walk->n_settled;
+    }
+  dsq_hot_tier_unlock_all (self->hot);
+}
+
+gboolean
+dsq_engine_steal_last (DsqEngine *self, DsqEntry **out_entry, GError **error)
+{
+  *out_entry = NULL;
+  for (;;)
+    {
+      g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
+      g_autoptr (DsqEntry) last = NULL;
+      DsqWalk walk = { .order = DSQ_WALK_REVERSE, .place = G_MAXINT64 };
+      gboolean is_removed;
+      DsqKey key;
+
+      if (!dsq_engine_walk (self, &walk, 1, 1, TRUE, rows, error))
+        return FALSE;
+      if (rows->len == 0)
+        return TRUE;
+      last = g_array_index (rows, DsqWalkRow, 0).entry;
+      key = dsq_entry_as_key (last);
+      note_dead_beyond (self, &walk);
+      if (!dsq_engine_remove (self, &key, &is_removed, out_entry, error))
+        return FALSE;
+      if (is_removed)
+        return TRUE;
+    }
+}

@@ -1,0 +1,511 @@
+/* dsq-engine.c - the path of one entry through the tiers
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/*
+ *   set      memory, lazy     hot <- entry, pending <- change; the flusher brings it to cold
+ *            write-through    cold <- commit, then hot <- entry
+ *   get      hot, else cold, and what cold gave goes to hot
+ *   remove   what is known decides; if nothing is, cold is asked for the key's presence
+ *
+ * A key that has a change pending is always in memory, so that a key which is missing there has in
+ * the file what was last written. That stays true between a look into memory and a look into the
+ * file unless the key was written, flushed and evicted meanwhile: then its shard's epoch has moved,
+ * and the call starts again (or, when it only reads, does not keep what it read).
+ */
+
+void
+dsq_engine_stage_locked (DsqEngine *self,
+                         DsqHotShard *shard,
+                         guint32 number,
+                         const DsqKey *key,
+                         DsqEntry *entry,
+                         DsqPresence presence)
+{
+  /* what the warm tier holds is in the file */
+  if (number == 0 && presence == DSQ_PRESENCE_UNKNOWN &&
+      dsq_hot_shard_forget_warm_locked (shard, entry, key->hash))
+    presence = DSQ_PRESENCE_PRESENT;
+  if (number != 0)
+    dsq_pending_stage_over_locked (self->pending, shard, number, entry);
+  else
+    dsq_pending_stage_new_locked (self->pending, shard, key->hash, entry, presence);
+  dsq_engine_mark_changed_locked (self);
+}
+
+/* --- get ------------------------------------------------------------------------------------- */
+
+void
+dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEntry *entry)
+{
+  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+  gboolean is_admitted = FALSE;
+
+  if (!dsq_hot_tier_reserve (self->hot))
+    return;
+  dsq_hot_shard_lock (shard);
+  if (!shard->is_closed && shard->epoch == miss->epoch && shard->n_writing == 0 &&
+      self->generation == miss->generation && dsq_hot_shard_find_locked (shard, key) == 0)
+    {
+      dsq_hot_shard_insert_locked (self->hot, shard, key->hash, dsq_entry_ref (entry), FALSE);
+      is_admitted = TRUE;
+    }
+  dsq_hot_shard_unlock (shard);
+  if (!is_admitted)
+    dsq_hot_tier_release (self->hot);
+}
+
+/* The key is not in memory; its shard was as @miss says. */
+static gboolean
+get_cold (DsqEngine *self,
+          const DsqKey *key,
+          const DsqMiss *miss,
+          DsqEntry **out_entry,
+          GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = self->cold->funcs->get (self->cold, key, out_entry, error);
+  if (success && *out_entry != NULL)
+    {
+      __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+      dsq_engine_admit (self, key, miss, *out_entry);
+    }
+  else if (success)
+    {
+      __atomic_fetch_add (&self->n_cold_misses, 1, __ATOMIC_RELAXED);
+    }
+  dsq_engine_leave (self);
+  return success;
+}
+
+/* Looks into memory only. The shard stays locked on a hit, whose entry may be a tombstone; else
+ * @out_miss tells what to look into the file with, unless the file is known not to matter. */
+typedef enum
+{
+  LOOK_FAILED,
+  LOOK_HIT,
+  LOOK_WARM,
+  LOOK_MISS,
+  LOOK_ABSENT
+} LookResult;
+
+static LookResult
+look_into_memory (DsqEngine *self,
+                  const DsqKey *key,
+                  DsqHotShard **out_shard,
+                  DsqEntry **out_entry,
+                  DsqMiss *out_miss,
+                  GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->hash, error);
+  LookResult result;
+  guint32 number;
+
+  *out_shard = shard;
+  if (shard == NULL)
+    return LOOK_FAILED;
+  number = dsq_hot_shard_find_locked (shard, key);
+  if (number != 0)
+    {
+      dsq_hot_shard_touch_locked (self->hot, shard, number);
+      shard->n_hits++;
+      *out_entry = shard->nodes[number].entry;
+      return LOOK_HIT;
+    }
+  shard->n_misses++;
+  /* what the warm tier had has left it, and is the caller's to admit to the hot one */
+  *out_entry = dsq_warm_shard_take_locked (&shard->warm, key);
+  if (*out_entry != NULL)
+    result = LOOK_WARM;
+  else
+    result = shard->hides_cold || self->cold == NULL ? LOOK_ABSENT : LOOK_MISS;
+  *out_miss = (DsqMiss){ shard->epoch, self->generation };
+  dsq_hot_shard_unlock (shard);
+  return result;
+}
+
+gboolean
+dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  DsqEntry *entry;
+  DsqHotShard *shard;
+  DsqMiss miss;
+
+  *out_entry = NULL;
+  switch (look_into_memory (self, key, &shard, &entry, &miss, error))
+    {
+    case LOOK_FAILED:
+      return FALSE;
+    case LOOK_HIT:
+      *out_entry = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
+      dsq_hot_shard_unlock (shard);
+      return TRUE;
+    case LOOK_WARM:
+      dsq_engine_admit (self, key, &miss, entry);
+      *out_entry = entry;
+      return TRUE;
+    case LOOK_MISS:
+      return get_cold (self, key, &miss, out_entry, error);
+    case LOOK_ABSENT:
+    default:
+      return TRUE;
+    }
+}
+
+/* A short record is copied with the shard locked, which costs less than a reference. */
+#define MAX_COPY_LOCKED 1024
+
+gboolean
+dsq_engine_get_record (DsqEngine *self,
+                       const DsqKey *key,
+                       guint8 **out_record,
+                       gsize *out_length,
+                       GError **error)
+{
+  g_autoptr (DsqEntry) held = NULL;
+  DsqEntry *entry;
+  DsqHotShard *shard;
+  DsqMiss miss;
+  LookResult result = look_into_memory (self, key, &shard, &entry, &miss, error);
+
+  *out_record = NULL;
+  *out_length = 0;
+  if (result == LOOK_FAILED || (result == LOOK_MISS && !get_cold (self, key, &miss, &held, error)))
+    return FALSE;
+  if (result == LOOK_HIT && entry->record_length <= MAX_COPY_LOCKED)
+    {
+      *out_length = entry->record_length;
+      *out_record = g_memdup2 (dsq_entry_record (entry), entry->record_length);
+      dsq_hot_shard_unlock (shard);
+      return TRUE;
+    }
+  if (result == LOOK_HIT)
+    {
+      held = dsq_entry_ref (entry);
+      dsq_hot_shard_unlock (shard);
+    }
+  if (result == LOOK_WARM)
+    {
+      dsq_engine_admit (self, key, &miss, entry);
+      held = entry;
+    }
+  if (held != NULL)
+    {
+      *out_length = held->record_length;
+      *out_record = g_memdup2 (dsq_entry_record (held), held->record_length);
+    }
+  return TRUE;
+}
+
+/* --- locate: what a key is, before it is changed --------------------------------------------- */
+
+/* What is known of a key, its shard being locked. */
+typedef struct
+{
+  DsqHotShard *shard;   /* locked */
+  guint32 number;       /* its node, or 0 */
+  DsqPresence presence; /* without a node: whether it has a row */
+  DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
+} DsqLocated;
+
+/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
+ * can take it out of memory. */
+#define MAX_OPTIMISTIC_TRIES 3
+
+static gboolean
+look_into_file (DsqEngine *self,
+                const DsqKey *key,
+                gboolean wants_entry,
+                DsqLocated *located,
+                GError **error)
+{
+  gint64 place = 0;
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (wants_entry)
+    {
+      success = self->cold->funcs->get (self->cold, key, &located->cold, error);
+      place = located->cold != NULL;
+    }
+  else
+    {
+      success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
+    }
+  dsq_engine_leave (self);
+  if (success)
+    __atomic_fetch_add (place != 0 ? &self->n_cold_hits : &self->n_cold_misses,
+                        1,
+                        __ATOMIC_RELAXED);
+  located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  return success;
+}
+
+typedef enum
+{
+  LOCATE_FAILED,
+  LOCATE_DONE,
+  LOCATE_AGAIN
+} LocateResult;
+
+/* What the warm tier holds is in the file. */
+static gboolean
+look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
+{
+  gboolean is_there;
+
+  if (wants_entry)
+    {
+      located->cold = dsq_warm_shard_peek_locked (&shard->warm, key);
+      is_there = located->cold != NULL;
+    }
+  else
+    {
+      gint64 expires;
+
+      is_there = dsq_warm_shard_contains_locked (&shard->warm, key, &expires);
+    }
+  if (is_there)
+    located->presence = DSQ_PRESENCE_PRESENT;
+  return is_there;
+}
+
+static LocateResult
+try_to_locate (DsqEngine *self,
+               const DsqKey *key,
+               gboolean wants_entry,
+               DsqLocated *located,
+               GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->hash, error);
+  DsqMiss miss;
+
+  *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
+  if (shard == NULL)
+    return LOCATE_FAILED;
+  located->number = dsq_hot_shard_find_locked (shard, key);
+  shard->n_hits += located->number != 0;
+  shard->n_misses += located->number == 0;
+  if (located->number != 0 || shard->hides_cold || self->cold == NULL ||
+      look_into_warm (shard, key, wants_entry, located))
+    return LOCATE_DONE;
+  miss = (DsqMiss){ shard->epoch, self->generation };
+  dsq_hot_shard_unlock (shard);
+
+  if (!look_into_file (self, key, wants_entry, located, error))
+    return LOCATE_FAILED;
+  dsq_hot_shard_lock (shard);
+  if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
+    {
+      located->number = dsq_hot_shard_find_locked (shard, key);
+      return LOCATE_DONE;
+    }
+  dsq_hot_shard_unlock (shard);
+  g_clear_pointer (&located->cold, dsq_entry_unref);
+  return LOCATE_AGAIN;
+}
+
+/* Finds out all that is needed to change a key. On success its shard is locked: end with
+ * located_finish(). */
+static gboolean
+locate (DsqEngine *self,
+        const DsqKey *key,
+        gboolean wants_entry,
+        DsqLocated *located,
+        GError **error)
+{
+  LocateResult result = LOCATE_AGAIN;
+
+  for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
+    {
+      gboolean holds_writer = n_tries >= MAX_OPTIMISTIC_TRIES;
+
+      if (holds_writer)
+        pthread_mutex_lock (&self->writer_lock);
+      result = try_to_locate (self, key, wants_entry, located, error);
+      if (holds_writer)
+        pthread_mutex_unlock (&self->writer_lock);
+    }
+  return result == LOCATE_DONE;
+}
+
+static void
+located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
+{
+  dsq_hot_shard_unlock (located->shard);
+  g_clear_pointer (&located->cold, dsq_entry_unref);
+  if (is_dirtied)
+    dsq_engine_note_dirty (self);
+}
+
+/* A new reference to what the key is, or NULL. */
+static DsqEntry *
+located_entry (const DsqLocated *located)
+{
+  DsqEntry *entry = located->cold;
+
+  if (located->number != 0)
+    entry = located->shard->nodes[located->number].entry;
+  return entry != NULL && !dsq_entry_is_tombstone (entry) ? dsq_entry_ref (entry) : NULL;
+}
+
+static gboolean
+located_is_live (const DsqLocated *located)
+{
+  if (located->number != 0)
+    return !dsq_entry_is_tombstone (located->shard->nodes[located->number].entry);
+  return located->presence == DSQ_PRESENCE_PRESENT;
+}
+
+gboolean
+dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
+{
+  DsqLocated located;
+
+  *out_contains = FALSE;
+  if (!locate (self, key, FALSE, &located, error))
+    return FALSE;
+  *out_contains = located_is_live (&located);
+  if (located.number != 0)
+    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
+  located_finish (self, &located, FALSE);
+  return TRUE;
+}
+
+/* --- set, remove, insert --------------------------------------------------------------------- */
+
+gboolean
+dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
+{
+  DsqHotShard *shard;
+
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    {
+      DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
+      DsqWrite write = { .changes = &change, .n_changes = 1 };
+      gboolean success = dsq_engine_write_through (self, &write, error);
+
+      dsq_entry_unref (entry);
+      return success;
+    }
+  if (!dsq_engine_wait_for_room (self, error) ||
+      (shard = dsq_engine_lock_shard (self, key->hash, error)) == NULL)
+    {
+      dsq_entry_unref (entry);
+      return FALSE;
+    }
+  dsq_engine_stage_locked (self,
+                           shard,
+                           dsq_hot_shard_find_locked (shard, key),
+                           key,
+                           entry,
+                           dsq_engine_blind_presence (self, shard));
+  dsq_hot_shard_unlock (shard);
+  dsq_engine_note_dirty (self);
+  return TRUE;
+}
+
+static gboolean
+remove_through (DsqEngine *self,
+                const DsqKey *key,
+                gboolean *out_removed,
+                DsqEntry **out_entry,
+                GError **error)
+{
+  g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
+  DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
+  DsqWrite write = { .changes = &change, .n_changes = 1, .wants_old = out_entry != NULL };
+
+  if (!dsq_engine_write_through (self, &write, error))
+    return FALSE;
+  *out_removed = change.presence == DSQ_PRESENCE_PRESENT;
+  if (out_entry != NULL)
+    *out_entry = write.old;
+  return TRUE;
+}
+
+static void
+stage_removal (DsqEngine *self, const DsqLocated *located, const DsqKey *key)
+{
+  if (located->number != 0)
+    dsq_pending_stage_removal_locked (self->pending, located->shard, located->number, key);
+  else
+    dsq_pending_stage_new_locked (self->pending,
+                                  located->shard,
+                                  key->hash,
+                                  dsq_entry_new_tombstone (key),
+                                  DSQ_PRESENCE_PRESENT);
+  dsq_engine_mark_changed_locked (self);
+}
+
+gboolean
+dsq_engine_remove (DsqEngine *self,
+                   const DsqKey *key,
+                   gboolean *out_removed,
+                   DsqEntry **out_entry,
+                   GError **error)
+{
+  DsqLocated located;
+
+  *out_removed = FALSE;
+  if (out_entry != NULL)
+    *out_entry = NULL;
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    return remove_through (self, key, out_removed, out_entry, error);
+  if (!dsq_engine_wait_for_room (self, error) ||
+      !locate (self, key, out_entry != NULL, &located, error))
+    return FALSE;
+  *out_removed = located_is_live (&located);
+  if (*out_removed)
+    {
+      if (out_entry != NULL)
+        *out_entry = located_entry (&located);
+      stage_removal (self, &located, key);
+    }
+  located_finish (self, &located, *out_removed);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_insert (DsqEngine *self,
+                   const DsqKey *key,
+                   DsqEntry *entry,
+                   DsqEntry **out_existing,
+                   GError **error)
+{
+  g_autoptr (DsqEntry) owned = entry;
+  DsqLocated located;
+
+  *out_existing = NULL;
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    {
+      DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
+      DsqWrite write = { .changes = &change, .n_changes = 1, .if_absent = TRUE };
+
+      if (!dsq_engine_write_through (self, &write, error))
+        return FALSE;
+      *out_existing = write.old;
+      return TRUE;
+    }
+  if (!dsq_engine_wait_for_room (self, error) || !locate (self, key, TRUE, &located, error))
+    return FALSE;
+  *out_existing = located_entry (&located);
+  if (*out_existing == NULL)
+    dsq_engine_stage_locked (self,
+                             located.shard,
+                             located.number,
+                             key,
+                             g_steal_pointer (&owned),
+                             DSQ_PRESENCE_ABSENT);
+  else if (located.number != 0)
+    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
+  located_finish (self, &located, *out_existing == NULL);
+  return TRUE;
+}

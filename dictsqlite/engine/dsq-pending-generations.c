@@ -1,0 +1,457 @@
+/* dsq-pending-generations.c - what waits for the file: clear, detach, commit, roll back, learn
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-pending-internal.h"
+
+/*
+ * A flush detaches the current generation of all shards at one instant and writes it in one
+ * transaction. When that has committed, nodes that have not changed since become clean; when it has
+ * failed, the generation goes back under what was staged meanwhile, change by change:
+ *
+ *   in flight            current over it          becomes
+ *   set                  set                      the set, at the first one's place
+ *   set, key absent      tombstone                nothing
+ *   set                  tombstone                tombstone
+ *   set or tombstone     set after a delete       the set, at its own place, reinserted
+ *
+ * with the presence of the change in flight, which is the one that tells of the file.
+ */
+
+static gboolean
+is_newest (const DsqPending *self, const DsqHotShard *shard, guint which, guint32 i, guint32 node)
+{
+  DsqChangeHandle handle = shard->nodes[node].change;
+
+  return handle.index == i + 1 && handle.fresh == which && handle.parity != self->parity;
+}
+
+/* The change of the current generation that stands over one in flight, or NULL. */
+static DsqChange *
+change_over (DsqPending *self, DsqHotShard *shard, guint which, guint32 i, guint32 node)
+{
+  DsqChangeHandle handle = shard->nodes[node].change;
+  DsqChange *over;
+
+  if (handle.index == 0 || handle.parity != self->parity)
+    return NULL;
+  over = dsq_pending_change_locked (self, shard, handle);
+  return over->below == ((i + 1) << 1 | which) ? over : NULL;
+}
+
+void
+dsq_pending_clear_locked (DsqPending *self)
+{
+  gint64 own_size;
+  guint64 n_unresolved;
+  gint64 n_live = dsq_pending_count_locked (self, &own_size, &n_unresolved);
+
+  /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
+  self->shards[0].own_size -= n_live + (gint64) n_unresolved;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqHotShard *shard = &self->hot->shards[i];
+      DsqPendingShard *pending = &self->shards[i];
+
+      /* what is in flight keeps its memory until its flush is over */
+      for (guint which = 0; which < DSQ_N_LISTS; which++)
+        {
+          DsqChangeList *list = &pending->current.lists[which];
+
+          for (guint32 j = 0; j < list->n_items; j++)
+            if (list->items[j].entry != NULL)
+              dsq_pending_weigh_change (self, pending, list->items[j].entry, -1);
+          dsq_change_list_clear (list);
+        }
+      pending->n_live = 0;
+      pending->n_unresolved = 0;
+      pending->n_size_unknown = 0;
+      dsq_hot_shard_drop_locked (self->hot, shard, FALSE);
+      shard->hides_cold = self->has_file;
+      shard->epoch++;
+    }
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+  self->n_base = 0;
+  self->clears = self->has_file;
+  self->inflight_hidden = self->is_inflight;
+}
+
+gboolean
+dsq_pending_is_empty_locked (DsqPending *self)
+{
+  if (self->clears)
+    return FALSE;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    for (guint which = 0; which < DSQ_N_LISTS; which++)
+      {
+        const DsqChangeList *list = &self->shards[i].current.lists[which];
+
+        if (list->n_items > list->n_void)
+          return FALSE;
+      }
+  return TRUE;
+}
+
+void
+dsq_pending_detach_locked (DsqPending *self)
+{
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqPendingShard *pending = &self->shards[i];
+
+      pending->inflight = pending->current;
+      memset (&pending->current, 0, sizeof pending->current);
+    }
+  self->parity = !self->parity;
+  self->is_inflight = TRUE;
+  self->inflight_clears = self->clears;
+  self->inflight_hidden = FALSE;
+  self->inflight_end = __atomic_load_n (&self->next_place, __ATOMIC_RELAXED);
+  self->clears = FALSE;
+}
+
+/* --- commit ---------------------------------------------------------------------------------- */
+
+/* The change's flush has committed: its node is clean, gone, or has a change over it. */
+static void
+settle_node (DsqPending *self,
+             DsqHotShard *shard,
+             guint which,
+             guint32 i,
+             const DsqChange *change,
+             gboolean may_stay)
+{
+  DsqChange *over;
+
+  if (is_newest (self, shard, which, i, change->node))
+    {
+      if (may_stay && !dsq_entry_is_tombstone (change->entry))
+        shard->nodes[change->node].change.index = 0;
+      else
+        dsq_hot_shard_remove_locked (self->hot, shard, change->node);
+      return;
+    }
+  over = change_over (self, shard, which, i, change->node);
+  if (over != NULL)
+    over->below = 0;
+}
+
+static void
+drop_inflight (DsqPending *self, DsqPendingShard *pending)
+{
+  for (guint which = 0; which < DSQ_N_LISTS; which++)
+    {
+      DsqChangeList *list = &pending->inflight.lists[which];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        if (list->items[i].entry != NULL)
+          dsq_pending_weigh_change (self, pending, list->items[i].entry, -1);
+      dsq_change_list_clear (list);
+    }
+}
+
+static void
+commit_shard (DsqPending *self, guint index, guint8 *const presences[DSQ_N_LISTS])
+{
+  DsqHotShard *shard = &self->hot->shards[index];
+  DsqPendingShard *pending = &self->shards[index];
+
+  for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
+    {
+      DsqChangeList *list = &pending->inflight.lists[which];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        {
+          DsqChange *change = &list->items[i];
+
+          if (change->entry == NULL)
+            continue;
+          if (change->presence == DSQ_PRESENCE_UNKNOWN)
+            dsq_pending_resolve_locked (self, shard, change, presences[which][i]);
+          settle_node (self, shard, which, i, change, TRUE);
+        }
+    }
+  drop_inflight (self, pending);
+  shard->hides_cold = self->clears;
+  shard->epoch++;
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+}
+
+void
+dsq_pending_commit (DsqPending *self, guint8 *const (*presences)[DSQ_N_LISTS])
+{
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqHotShard *shard = &self->hot->shards[i];
+
+      dsq_hot_shard_lock (shard);
+      commit_shard (self, i, presences[i]);
+      dsq_hot_shard_unlock (shard);
+      dsq_hot_tier_admit_cleaned (self->hot, shard);
+    }
+  dsq_hot_tier_lock_all (self->hot);
+  self->is_inflight = FALSE;
+  self->inflight_clears = FALSE;
+  self->inflight_hidden = FALSE;
+  self->base_place = MAX (self->base_place, self->inflight_end);
+  dsq_hot_tier_unlock_all (self->hot);
+}
+
+/* --- roll back ------------------------------------------------------------------------------- */
+
+/* Makes one change of two; which of them stays is told by its entry, the other is void. */
+static void
+merge_change (DsqPending *self,
+              DsqHotShard *shard,
+              DsqChange *below,
+              gboolean is_below_fresh,
+              DsqChange *over)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  gboolean is_over_fresh = shard->nodes[below->node].change.fresh;
+  gboolean is_set = !dsq_entry_is_tombstone (over->entry);
+  DsqChange *kept = is_set && is_below_fresh && !is_over_fresh ? below : over;
+  DsqEntry *entry = over->entry;
+
+  dsq_pending_count_change (pending, below, -1);
+  dsq_pending_count_change (pending, over, -1);
+  dsq_pending_weigh_change (self, pending, below->entry, -1);
+  dsq_entry_unref (below->entry);
+  below->entry = NULL;
+  over->entry = NULL;
+  over->below = 0;
+  if (!is_set && below->presence == DSQ_PRESENCE_ABSENT)
+    {
+      dsq_pending_weigh_change (self, pending, entry, -1);
+      dsq_entry_unref (entry);
+      dsq_hot_shard_remove_locked (self->hot, shard, below->node);
+      return;
+    }
+  kept->entry = entry;
+  kept->presence = below->presence;
+  kept->size_unknown = below->size_unknown;
+  if (is_over_fresh)
+    kept->reinsert = below->presence != DSQ_PRESENCE_ABSENT;
+  dsq_pending_count_change (pending, kept, 1);
+}
+
+/* Moves the changes of both lists that are not void into one, older ones first. */
+static void
+join_lists (DsqPending *self,
+            DsqHotShard *shard,
+            guint which,
+            DsqChangeList *older,
+            DsqChangeList *list)
+{
+  DsqChangeList joined = { 0 };
+  DsqChangeList *sources[] = { older, list };
+
+  for (guint s = 0; s < G_N_ELEMENTS (sources); s++)
+    for (guint32 i = 0; i < sources[s]->n_items; i++)
+      {
+        DsqChange *change = &sources[s]->items[i];
+        DsqChangeHandle *handle;
+
+        if (change->entry == NULL)
+          continue;
+        dsq_change_list_append (&joined, change);
+        change->entry = NULL;
+        handle = &shard->nodes[change->node].change;
+        handle->index = joined.n_items & 0x1fffffff;
+        handle->fresh = which;
+        handle->parity = self->parity;
+      }
+  dsq_change_list_clear (older);
+  dsq_change_list_clear (list);
+  *list = joined;
+}
+
+/* Overwrites of rows that may be gone, since others have written, need a place. */
+static void
+give_places (DsqPending *self, DsqHotShard *shard)
+{
+  DsqGeneration *current = &self->shards[shard->index].current;
+  DsqChangeList *rest = &current->lists[DSQ_LIST_REST];
+
+  for (guint32 i = 0; i < rest->n_items; i++)
+    {
+      DsqChange *change = &rest->items[i];
+      DsqChangeHandle *handle;
+
+      if (change->entry == NULL || dsq_entry_is_tombstone (change->entry) ||
+          change->presence == DSQ_PRESENCE_PRESENT)
+        continue;
+      change->place = __atomic_fetch_add (&self->next_place, 1, __ATOMIC_RELAXED);
+      dsq_change_list_append (&current->lists[DSQ_LIST_FRESH], change);
+      handle = &shard->nodes[change->node].change;
+      handle->index = current->lists[DSQ_LIST_FRESH].n_items & 0x1fffffff;
+      handle->fresh = DSQ_LIST_FRESH;
+      change->entry = NULL;
+      rest->n_void++;
+    }
+}
+
+static void
+rollback_shard (DsqPending *self, guint index)
+{
+  DsqHotShard *shard = &self->hot->shards[index];
+  DsqPendingShard *pending = &self->shards[index];
+
+  if (self->inflight_hidden)
+    {
+      drop_inflight (self, pending);
+      return;
+    }
+  for (guint which = 0; which < DSQ_N_LISTS; which++)
+    {
+      DsqChangeList *list = &pending->inflight.lists[which];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        {
+          DsqChange *change = &list->items[i];
+          DsqChange *over = NULL;
+
+          if (change->entry != NULL)
+            over = change_over (self, shard, which, i, change->node);
+          if (over != NULL)
+            merge_change (self, shard, change, which == DSQ_LIST_FRESH, over);
+        }
+    }
+  for (guint which = 0; which < DSQ_N_LISTS; which++)
+    join_lists (self,
+                shard,
+                which,
+                &pending->inflight.lists[which],
+                &pending->current.lists[which]);
+  give_places (self, shard);
+}
+
+void
+dsq_pending_rollback (DsqPending *self)
+{
+  dsq_hot_tier_lock_all (self->hot);
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    rollback_shard (self, i);
+  self->clears = self->clears || self->inflight_clears;
+  self->is_inflight = FALSE;
+  self->inflight_clears = FALSE;
+  self->inflight_hidden = FALSE;
+  dsq_hot_tier_unlock_all (self->hot);
+}
+
+/* --- learn ----------------------------------------------------------------------------------- */
+
+/* The generation in flight is in the file, and somebody else has written since: nothing of it may
+ * stay in memory as clean. */
+static void
+settle_committed (DsqPending *self, DsqHotShard *shard)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+
+  for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
+    {
+      DsqChangeList *list = &pending->inflight.lists[which];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        if (list->items[i].entry != NULL)
+          settle_node (self, shard, which, i, &list->items[i], FALSE);
+    }
+  drop_inflight (self, pending);
+  shard->hides_cold = self->clears;
+}
+
+/* Forgets what was known of the rows of a list of changes. */
+static void
+forget_presence (DsqPending *self,
+                 DsqPendingShard *pending,
+                 DsqChangeList *list,
+                 DsqPresence presence)
+{
+  for (guint32 i = 0; i < list->n_items; i++)
+    {
+      DsqChange *change = &list->items[i];
+
+      if (change->entry == NULL)
+        continue;
+      if (change->below == 0)
+        change->presence = presence;
+      dsq_pending_count_change (pending, change, 1);
+    }
+}
+
+static void
+shift_places (DsqPending *self, gint64 delta)
+{
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqGeneration *generations[] = { &self->shards[i].current, &self->shards[i].inflight };
+
+      for (guint g = 0; g < G_N_ELEMENTS (generations); g++)
+        {
+          DsqChangeList *list = &generations[g]->lists[DSQ_LIST_FRESH];
+
+          for (guint32 j = 0; j < list->n_items; j++)
+            list->items[j].place += delta;
+        }
+    }
+  __atomic_fetch_add (&self->next_place, delta, __ATOMIC_RELAXED);
+}
+
+static void
+rebase (DsqPending *self, gint64 next)
+{
+  DsqRebase shift = { self->base_place, next - self->base_place };
+
+  if (shift.delta <= 0)
+    return;
+  shift_places (self, shift.delta);
+  self->base_place = next;
+  if (__atomic_load_n (&self->n_cursors, __ATOMIC_RELAXED) == 0)
+    {
+      self->n_rebases_gone += self->rebases->len;
+      g_array_set_size (self->rebases, 0);
+      return;
+    }
+  g_array_append_val (self->rebases, shift);
+}
+
+void
+dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed)
+{
+  gboolean is_hidden;
+  DsqPresence presence;
+
+  if (self->is_inflight && committed)
+    {
+      for (guint i = 0; i < self->hot->n_shards; i++)
+        settle_committed (self, &self->hot->shards[i]);
+      self->inflight_clears = FALSE;
+      self->inflight_hidden = FALSE;
+      self->base_place = MAX (self->base_place, self->inflight_end);
+    }
+  rebase (self, state->next);
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+
+  is_hidden = self->clears || self->inflight_clears;
+  presence = is_hidden ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
+  self->n_base = is_hidden ? 0 : state->count;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqHotShard *shard = &self->hot->shards[i];
+      DsqPendingShard *pending = &self->shards[i];
+
+      dsq_hot_shard_drop_locked (self->hot, shard, TRUE);
+      shard->epoch++;
+      pending->n_live = 0;
+      pending->n_unresolved = 0;
+      pending->n_size_unknown = 0;
+      for (guint which = 0; which < DSQ_N_LISTS; which++)
+        {
+          if (!self->inflight_hidden)
+            forget_presence (self, pending, &pending->inflight.lists[which], presence);
+          forget_presence (self, pending, &pending->current.lists[which], presence);
+        }
+      give_places (self, shard);
+    }
+}

@@ -1,0 +1,20 @@
+/* dsq-pending-internal.h - what the files of the pending room share
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/dsq-pending-private.h"
+
+G_BEGIN_DECLS
+
+void dsq_change_list_clear (DsqChangeList *list);
+DsqChange *dsq_change_list_append (DsqChangeList *list, const DsqChange *change);
+
+/* Adds (@sign 1) or takes away (-1) what a change means for the number of keys. */
+void dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int sign);
+/* The same for the memory that dirty entries take. */
+void dsq_pending_weigh_change (DsqPending *self,
+                               DsqPendingShard *shard,
+                               const DsqEntry *entry,
+                               int sign);
+
+G_END_DECLS

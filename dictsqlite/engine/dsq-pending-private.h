@@ -1,0 +1,134 @@
+/* dsq-pending-private.h - what waits for the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tiers/dsq-cold-tier-private.h"
+#include "tiers/dsq-hot-tier-private.h"
+
+G_BEGIN_DECLS
+
+/* Changes in the order in which they were staged. Void ones have no entry but keep their place. */
+typedef struct
+{
+  DsqChange *items; /* (owned) */
+  guint32 n_items;
+  guint32 n_allocated;
+  guint32 n_void;
+} DsqChangeList;
+
+enum
+{
+  DSQ_LIST_REST,  /* tombstones, and overwrites of rows that have a place */
+  DSQ_LIST_FRESH, /* sets of keys that get a place, if they turn out to need one: ordered by it */
+  DSQ_N_LISTS
+};
+
+typedef struct
+{
+  DsqChangeList lists[DSQ_N_LISTS];
+} DsqGeneration;
+
+/* Guarded by the lock of the hot shard of the same number. */
+typedef struct
+{
+  DsqGeneration current;
+  DsqGeneration inflight; /* detached by the flush under way; only it replaces what is in there */
+  gint64 n_live;          /* keys more, or fewer, than DsqPending.n_base */
+  gint64 own_size;        /* the same, but moved only by this store's own calls */
+  guint32 n_unresolved;   /* changes whose presence in the file is unknown */
+  guint32 n_size_unknown; /* those among them that may have changed own_size */
+  guint32 n_dirty;        /* changes */
+  gint64 n_bytes;         /* memory that dirty entries take, as far as not in DsqPending.n_bytes */
+} DsqPendingShard;
+
+/* A shift of the places to come, so that they stay beyond what others have put in the file. */
+typedef struct
+{
+  gint64 from; /* places from here on */
+  gint64 delta;
+} DsqRebase;
+
+/* Fields without a note are guarded by all shards' locks together: to be read with any one of them,
+ * to be written with all. */
+typedef struct
+{
+  DsqHotTier *hot; /* (unowned) */
+  guint parity;    /* of the current generation */
+  gboolean has_file;
+  gboolean clears;          /* the current generation starts with a clear */
+  gboolean is_inflight;     /* a flush has detached a generation and not finished */
+  gboolean inflight_clears; /* that one starts with a clear */
+  gboolean inflight_hidden; /* the current generation's clear came over it */
+  gint64 n_base;            /* keys in the file when it was last learned */
+  gint64 base_place;        /* all places in the current generation are at or beyond this */
+  gint64 inflight_end;      /* next_place when the generation was detached */
+  GArray *rebases;          /* (owned) of DsqRebase, kept while there are cursors */
+  guint64 n_rebases_gone;   /* those that stood before the first in rebases */
+  gint64 next_place;        /* (atomic) */
+  gint64 grain;             /* constant: bytes that a shard may keep to itself */
+  gint64 n_bytes;           /* (atomic) memory that dirty entries take, without what shards keep */
+  guint64 n_settled;        /* (atomic) moves when a key may leave memory, or the file be hidden */
+  guint n_cursors;          /* (atomic) */
+  DsqPendingShard shards[];
+} DsqPending;
+
+/* Without a file @state is NULL. @dirty_limit only says how exact n_bytes has to be. */
+DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, guint64 dirty_limit);
+void dsq_pending_free (DsqPending *self);
+
+/* --- staging, with the shard's lock held ------------------------------------------------------ */
+
+/* Stages the new state, taken over, of a key that is not in memory. */
+void dsq_pending_stage_new_locked (DsqPending *self,
+                                   DsqHotShard *shard,
+                                   guint64 hash,
+                                   DsqEntry *entry,
+                                   DsqPresence presence);
+/* Stages the new state of a key in memory; a tombstone only over a set, and not over one of a key
+ * that is absent from the file: see the next function. */
+void dsq_pending_stage_over_locked (DsqPending *self,
+                                    DsqHotShard *shard,
+                                    guint32 number,
+                                    DsqEntry *entry);
+/* A key in memory that is there is deleted. */
+void dsq_pending_stage_removal_locked (DsqPending *self,
+                                       DsqHotShard *shard,
+                                       guint32 number,
+                                       const DsqKey *key);
+
+/* --- with all locks held -----------------------------------------------------------------------
+ */
+
+void dsq_pending_clear_locked (DsqPending *self);
+gboolean dsq_pending_is_empty_locked (DsqPending *self);
+/* Makes the current generation the one in flight. */
+void dsq_pending_detach_locked (DsqPending *self);
+/* Another connection has committed; @committed: the generation in flight had been before that. */
+void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
+/* Keys of the mapping, unresolved ones not counted. */
+gint64 dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved);
+
+/* --- the end of a flush; without locks ----------------------------------------------------------
+ */
+
+/* @presences[shard][list] holds what was found for each change in flight. */
+void dsq_pending_commit (DsqPending *self, guint8 *const (*presences)[DSQ_N_LISTS]);
+/* The flush failed: its generation goes back under the current one. */
+void dsq_pending_rollback (DsqPending *self);
+
+/* --- helpers of the rooms round it --------------------------------------------------------------
+ */
+
+/* What a change that is known to fit adds to the number of keys. */
+gint64 dsq_pending_contribution (const DsqChange *change, DsqPresence presence);
+/* Replaces an unknown presence by what was found; with the shard's lock held. */
+void dsq_pending_resolve_locked (DsqPending *self,
+                                 DsqHotShard *shard,
+                                 DsqChange *change,
+                                 DsqPresence presence);
+/* The change of a dirty node. */
+DsqChange *dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle);
+/* The change in flight that a change of the current generation stands over, or NULL. */
+DsqChange *dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange *change);
+
+G_END_DECLS

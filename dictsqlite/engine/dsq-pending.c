@@ -1,0 +1,392 @@
+/* dsq-pending.c - what waits for the file: staging
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-pending-internal.h"
+
+/*
+ * A dirty key has a node in the hot tier, which holds its newest state, and a change, which tells
+ * what must be done to its row. Changes stand in lists of one shard, and a node's handle says
+ * where:
+ *
+ *   node --handle--> current  . fresh  [ c c . c ]   ordered by place: what walks and popitem need
+ *                             . rest   [ c c c ]
+ *                    inflight . fresh                detached by the flush under way
+ *                             . rest
+ *
+ * At most one change of a key is in the current generation. When there is one in flight as well,
+ * the current one names it in `below` (index and list), and its presence is told as of after the
+ * flight.
+ *
+ * A change's presence says whether the key has a row. Writes are blind, so it may be unknown: then
+ * the change adds nothing to the count of keys until a probe or the flush has resolved it.
+ *
+ *              absent   present            unknown
+ *   set          +1        0       adds as soon as it is known
+ *   tombstone     0       -1       the same
+ */
+
+/* Room for changes that a list starts with. */
+#define FIRST_CHANGES 32
+
+/* Bytes that a shard counts for itself before it adds them to the sum of all: an addition to a word
+ * that all threads share costs a tenth of a set. */
+#define MAX_GRAIN 16384
+
+DsqPending *
+dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, guint64 dirty_limit)
+{
+  DsqPending *self = g_malloc0 (sizeof *self + hot->n_shards * sizeof *self->shards);
+
+  self->hot = hot;
+  self->grain = (gint64) MIN (dirty_limit / 256, MAX_GRAIN);
+  self->has_file = state != NULL;
+  self->n_base = state != NULL ? state->count : 0;
+  self->next_place = state != NULL ? state->next : 1;
+  self->base_place = self->next_place;
+  self->rebases = g_array_new (FALSE, FALSE, sizeof (DsqRebase));
+  return self;
+}
+
+static void
+generation_clear (DsqGeneration *generation)
+{
+  for (guint i = 0; i < DSQ_N_LISTS; i++)
+    dsq_change_list_clear (&generation->lists[i]);
+}
+
+void
+dsq_pending_free (DsqPending *self)
+{
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      generation_clear (&self->shards[i].current);
+      generation_clear (&self->shards[i].inflight);
+    }
+  g_array_unref (self->rebases);
+  g_free (self);
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+void
+dsq_change_list_clear (DsqChangeList *list)
+{
+  for (guint32 i = 0; i < list->n_items; i++)
+    if (list->items[i].entry != NULL)
+      dsq_entry_unref (list->items[i].entry);
+  g_free (list->items);
+  memset (list, 0, sizeof *list);
+}
+
+DsqChange *
+dsq_change_list_append (DsqChangeList *list, const DsqChange *change)
+{
+  if (list->n_items == list->n_allocated)
+    {
+      list->n_allocated += MAX (list->n_allocated, FIRST_CHANGES);
+      list->items = g_renew (DsqChange, list->items, list->n_allocated);
+    }
+  list->items[list->n_items] = *change;
+  return &list->items[list->n_items++];
+}
+
+/* --- accounts -------------------------------------------------------------------------------- */
+
+gint64
+dsq_pending_contribution (const DsqChange *change, DsqPresence presence)
+{
+  if (dsq_entry_is_tombstone (change->entry))
+    return presence == DSQ_PRESENCE_PRESENT ? -1 : 0;
+  return presence == DSQ_PRESENCE_ABSENT ? 1 : 0;
+}
+
+void
+dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int sign)
+{
+  if (change->presence == DSQ_PRESENCE_UNKNOWN)
+    {
+      shard->n_unresolved += sign;
+      shard->n_size_unknown += change->size_unknown ? sign : 0;
+    }
+  else
+    shard->n_live += sign * dsq_pending_contribution (change, change->presence);
+}
+
+void
+dsq_pending_weigh_change (DsqPending *self, DsqPendingShard *shard, const DsqEntry *entry, int sign)
+{
+  gint64 n_bytes = sign * (gint64) dsq_entry_size (entry);
+
+  shard->n_dirty += sign;
+  shard->n_bytes += n_bytes;
+  if (ABS (shard->n_bytes) < self->grain)
+    return;
+  __atomic_fetch_add (&self->n_bytes, shard->n_bytes, __ATOMIC_RELAXED);
+  shard->n_bytes = 0;
+}
+
+/* --- staging --------------------------------------------------------------------------------- */
+
+DsqChange *
+dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqGeneration *generation = handle.parity == self->parity ? &pending->current
+                                                            : &pending->inflight;
+
+  return &generation->lists[handle.fresh].items[handle.index - 1];
+}
+
+DsqChange *
+dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange *change)
+{
+  DsqGeneration *inflight = &self->shards[shard->index].inflight;
+
+  if (change->below == 0)
+    return NULL;
+  return &inflight->lists[change->below & 1].items[(change->below >> 1) - 1];
+}
+
+/* Appends a change, whose entry is taken over, and points the node's handle at it. */
+static void
+append_change (DsqPending *self,
+               DsqHotShard *shard,
+               guint32 number,
+               guint which,
+               const DsqChange *change)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqChangeList *list = &pending->current.lists[which];
+  DsqChangeHandle *handle = &shard->nodes[number].change;
+  DsqChange *added = dsq_change_list_append (list, change);
+
+  added->node = number;
+  handle->index = list->n_items & 0x1fffffff;
+  handle->fresh = which;
+  handle->parity = self->parity;
+  dsq_pending_count_change (pending, added, 1);
+  dsq_pending_weigh_change (self, pending, added->entry, 1);
+}
+
+static gint64
+take_place (DsqPending *self)
+{
+  return __atomic_fetch_add (&self->next_place, 1, __ATOMIC_RELAXED);
+}
+
+/* Void changes at the end go at once, others when they are the most. */
+static void
+list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
+{
+  DsqChangeList *list = &self->shards[shard->index].current.lists[which];
+  guint32 n_kept = 0;
+
+  while (list->n_items > 0 && list->items[list->n_items - 1].entry == NULL)
+    {
+      list->n_items--;
+      list->n_void--;
+    }
+  if (list->n_void < 64 || list->n_void < list->n_items / 2)
+    return;
+  for (guint32 i = 0; i < list->n_items; i++)
+    if (list->items[i].entry != NULL)
+      {
+        list->items[n_kept++] = list->items[i];
+        shard->nodes[list->items[i].node].change.index = n_kept & 0x1fffffff;
+      }
+  list->n_items = n_kept;
+  list->n_void = 0;
+}
+
+/* Takes a change of the current generation out of its list, with its entry and its accounts. */
+static DsqChange
+withdraw_change (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
+  DsqChange change = *slot;
+
+  dsq_pending_count_change (pending, &change, -1);
+  dsq_pending_weigh_change (self, pending, change.entry, -1);
+  slot->entry = NULL;
+  pending->current.lists[handle.fresh].n_void++;
+  list_tidy (self, shard, handle.fresh);
+  return change;
+}
+
+void
+dsq_pending_stage_new_locked (DsqPending *self,
+                              DsqHotShard *shard,
+                              guint64 hash,
+                              DsqEntry *entry,
+                              DsqPresence presence)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  gboolean is_set = !dsq_entry_is_tombstone (entry);
+  gboolean is_fresh = is_set && presence != DSQ_PRESENCE_PRESENT;
+  guint32 number =
+      dsq_hot_shard_insert_locked (self->hot, shard, hash, dsq_entry_share (entry), TRUE);
+  DsqChange change = { .entry = entry, .presence = presence };
+
+  change.place = is_fresh ? take_place (self) : 0;
+  change.size_unknown = presence == DSQ_PRESENCE_UNKNOWN;
+  pending->own_size += dsq_pending_contribution (&change, presence);
+  append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
+}
+
+/* The first change since the key was flushed. */
+static void
+stage_over_clean (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+{
+  DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_PRESENT };
+
+  if (!shard->nodes[number].change.is_pinned)
+    dsq_hot_shard_pin_locked (self->hot, shard, number);
+  append_change (self, shard, number, DSQ_LIST_REST, &change);
+}
+
+/* The first change since a flush, still under way, took the key's last one along. */
+static void
+stage_over_inflight (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+{
+  DsqChangeHandle handle = shard->nodes[number].change;
+  const DsqChange *below = dsq_pending_change_locked (self, shard, handle);
+  DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_PRESENT, .place = below->place };
+
+  change.below = (guint32) handle.index << 1 | handle.fresh;
+  if (!dsq_entry_is_tombstone (below->entry))
+    {
+      append_change (self, shard, number, DSQ_LIST_REST, &change);
+      return;
+    }
+  change.presence = DSQ_PRESENCE_ABSENT;
+  change.place = take_place (self);
+  append_change (self, shard, number, DSQ_LIST_FRESH, &change);
+}
+
+/* A key that was set and is deleted again before it ever had a row: as if nothing had been. */
+static void
+forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
+{
+  DsqHotNode *node = &shard->nodes[number];
+  DsqChange change = withdraw_change (self, shard, node->change);
+  guint32 below = change.below;
+
+  dsq_entry_unref (change.entry);
+
+  if (below == 0)
+    {
+      dsq_hot_shard_remove_locked (self->hot, shard, number);
+      return;
+    }
+  node->change.index = (below >> 1) & 0x1fffffff;
+  node->change.fresh = below & 1;
+  node->change.parity = !self->parity;
+  dsq_hot_shard_replace_locked (
+      shard,
+      number,
+      dsq_entry_ref (dsq_pending_change_locked (self, shard, node->change)->entry));
+}
+
+/* Another change within the generation: the two become one. */
+static void
+stage_over_current (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqChangeHandle handle = shard->nodes[number].change;
+  DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
+  gboolean was_set = !dsq_entry_is_tombstone (slot->entry);
+  gboolean is_set = !dsq_entry_is_tombstone (entry);
+  DsqChange change;
+
+  if (was_set && is_set)
+    {
+      dsq_pending_weigh_change (self, pending, slot->entry, -1);
+      dsq_pending_weigh_change (self, pending, entry, 1);
+      dsq_entry_unref (slot->entry);
+      slot->entry = entry;
+      return;
+    }
+
+  change = withdraw_change (self, shard, handle);
+  dsq_entry_unref (change.entry);
+  change.entry = entry;
+  change.reinsert = is_set && change.presence != DSQ_PRESENCE_ABSENT;
+  change.place = is_set ? take_place (self) : change.place;
+  append_change (self, shard, number, is_set ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
+}
+
+void
+dsq_pending_stage_over_locked (DsqPending *self,
+                               DsqHotShard *shard,
+                               guint32 number,
+                               DsqEntry *entry)
+{
+  DsqHotNode *node = &shard->nodes[number];
+  gboolean was_set = !dsq_entry_is_tombstone (node->entry);
+  gboolean is_set = !dsq_entry_is_tombstone (entry);
+
+  self->shards[shard->index].own_size += is_set - was_set;
+  dsq_hot_shard_replace_locked (shard, number, dsq_entry_share (entry));
+  dsq_hot_shard_touch_locked (self->hot, shard, number);
+  if (node->change.index == 0)
+    stage_over_clean (self, shard, number, entry);
+  else if (node->change.parity != self->parity)
+    stage_over_inflight (self, shard, number, entry);
+  else
+    stage_over_current (self, shard, number, entry);
+}
+
+void
+dsq_pending_stage_removal_locked (DsqPending *self,
+                                  DsqHotShard *shard,
+                                  guint32 number,
+                                  const DsqKey *key)
+{
+  DsqChangeHandle handle = shard->nodes[number].change;
+
+  if (handle.index == 0 || handle.parity != self->parity ||
+      dsq_pending_change_locked (self, shard, handle)->presence != DSQ_PRESENCE_ABSENT)
+    {
+      dsq_pending_stage_over_locked (self, shard, number, dsq_entry_new_tombstone (key));
+      return;
+    }
+  self->shards[shard->index].own_size--;
+  forget_change (self, shard, number);
+}
+
+void
+dsq_pending_resolve_locked (DsqPending *self,
+                            DsqHotShard *shard,
+                            DsqChange *change,
+                            DsqPresence presence)
+{
+  DsqPendingShard *pending = &self->shards[shard->index];
+
+  dsq_pending_count_change (pending, change, -1);
+  change->presence = presence;
+  if (change->size_unknown && presence == DSQ_PRESENCE_ABSENT)
+    pending->own_size++;
+  change->size_unknown = FALSE;
+  dsq_pending_count_change (pending, change, 1);
+}
+
+gint64
+dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved)
+{
+  gint64 n_live = self->n_base;
+  gint64 own_size = 0;
+  guint64 n_unresolved = 0;
+
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      n_live += self->shards[i].n_live;
+      own_size += self->shards[i].own_size;
+      n_unresolved += self->shards[i].n_unresolved;
+    }
+  *out_own_size = own_size;
+  *out_n_unresolved = n_unresolved;
+  return n_live;
+}

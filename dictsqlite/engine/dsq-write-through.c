@@ -1,0 +1,296 @@
+/* dsq-write-through.c - writes that are committed before they return
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * Writers queue up; the first becomes the leader, takes all that wait, commits them in one
+ * transaction (one sync, with full durability) and wakes their threads. Several writes get a
+ * savepoint each, so that one which fails fails alone.
+ *
+ * Memory learns of a write after COMMIT and in the order of commits, under the writer's lock.
+ * Before COMMIT the shards of its keys are marked as being written: until it is published no reader
+ * may put the state from before into the hot tier, for another reader may have seen the one after.
+ */
+
+static DsqHotShard *
+shard_of (DsqEngine *self, const DsqChange *change, DsqKey *out_key)
+{
+  *out_key = dsq_entry_as_key (change->entry);
+  return dsq_hot_tier_shard (self->hot, out_key->hash);
+}
+
+/* --- before and after COMMIT --------------------------------------------------------------------
+ */
+
+static void
+mark_shard (DsqHotShard *shard, int step)
+{
+  dsq_hot_shard_lock (shard);
+  shard->n_writing += step;
+  shard->epoch++;
+  dsq_hot_shard_unlock (shard);
+}
+
+static void
+mark_writing (DsqEngine *self, const DsqWrite *write, int step)
+{
+  for (guint i = 0; i < self->hot->n_shards && write->clears; i++)
+    mark_shard (&self->hot->shards[i], step);
+  for (gsize i = 0; i < write->n_changes; i++)
+    {
+      DsqKey key;
+
+      mark_shard (shard_of (self, &write->changes[i], &key), step);
+    }
+}
+
+/* The key's new state goes to the hot tier, unless others have committed since: then it may already
+ * be stale, and the count that was learned holds it. */
+static void
+publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
+{
+  DsqKey key;
+  DsqHotShard *shard = shard_of (self, change, &key);
+  DsqPendingShard *pending = &self->pending->shards[shard->index];
+  gboolean is_set = !dsq_entry_is_tombstone (change->entry);
+  gboolean has_room = is_set && dsq_hot_tier_reserve (self->hot);
+  gint64 contribution = dsq_pending_contribution (change, change->presence);
+  guint32 number;
+
+  dsq_hot_shard_lock (shard);
+  shard->n_writing--;
+  shard->epoch++;
+  pending->own_size += contribution;
+  dsq_engine_mark_changed_locked (self);
+  number = dsq_hot_shard_find_locked (shard, &key);
+  if (number == 0)
+    dsq_hot_shard_forget_warm_locked (shard, change->entry, key.hash);
+  if (self->generation == generation)
+    pending->n_live += contribution;
+  if (number != 0 && is_set && self->generation == generation)
+    {
+      dsq_hot_shard_replace_locked (shard, number, dsq_entry_ref (change->entry));
+      dsq_hot_shard_touch_locked (self->hot, shard, number);
+    }
+  else if (number != 0)
+    {
+      dsq_hot_shard_remove_locked (self->hot, shard, number);
+    }
+  else if (has_room && self->generation == generation)
+    {
+      dsq_hot_shard_insert_locked (self->hot,
+                                   shard,
+                                   key.hash,
+                                   dsq_entry_ref (change->entry),
+                                   FALSE);
+      has_room = FALSE;
+    }
+  dsq_hot_shard_unlock (shard);
+  if (has_room)
+    dsq_hot_tier_release (self->hot);
+}
+
+/* A clear in the file: nothing of before may stay in memory. */
+static void
+publish_clear (DsqEngine *self, guint64 generation)
+{
+  dsq_hot_tier_lock_all (self->hot);
+  if (self->generation == generation)
+    dsq_pending_clear_locked (self->pending);
+  self->pending->clears = FALSE;
+  dsq_engine_mark_changed_locked (self);
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      self->hot->shards[i].hides_cold = FALSE;
+      self->hot->shards[i].n_writing--;
+    }
+  dsq_hot_tier_unlock_all (self->hot);
+}
+
+static void
+publish (DsqEngine *self, DsqWrite *write, guint64 generation)
+{
+  if (write->clears)
+    publish_clear (self, generation);
+  for (gsize i = 0; i < write->n_changes; i++)
+    publish_change (self, &write->changes[i], generation);
+}
+
+/* --- the transaction ----------------------------------------------------------------------------
+ */
+
+static gboolean
+apply_change_to_known_row (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  DsqKey key = dsq_entry_as_key (write->changes->entry);
+
+  if (!self->cold->funcs->get_in_transaction (self->cold, &key, &write->old, error))
+    return FALSE;
+  write->changes->presence = write->old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  if (write->if_absent ? write->old != NULL : write->old == NULL)
+    {
+      write->n_changes = 0;
+      return TRUE;
+    }
+  return self->cold->funcs->apply (self->cold, write->changes, 1, write->cancellable, error);
+}
+
+static gboolean
+apply_write (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  DsqTableState state;
+
+  if (g_cancellable_set_error_if_cancelled (write->cancellable, error))
+    return FALSE;
+  if (write->clears && !self->cold->funcs->clear_table (self->cold, DSQ_TABLE_MAIN, error))
+    return FALSE;
+  self->cold->funcs->get_table (self->cold, DSQ_TABLE_MAIN, &state);
+  for (gsize i = 0; i < write->n_changes; i++)
+    write->changes[i].place = state.next + (gint64) i;
+  if (write->wants_old || write->if_absent)
+    return apply_change_to_known_row (self, write, error);
+  return write->n_changes == 0 || self->cold->funcs->apply (self->cold,
+                                                            write->changes,
+                                                            write->n_changes,
+                                                            write->cancellable,
+                                                            error);
+}
+
+/* One of several: its failure is its own, unless the whole transaction has ended with it. */
+static gboolean
+apply_in_savepoint (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  gboolean is_applied;
+
+  if (!self->cold->funcs->savepoint (self->cold, error))
+    return FALSE;
+  is_applied = apply_write (self, write, &write->error);
+  if (self->cold->funcs->release (self->cold, is_applied, error))
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+apply_all (DsqEngine *self, DsqWrite *writes, GError **error)
+{
+  if (writes->next == NULL)
+    return apply_write (self, writes, error);
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (!apply_in_savepoint (self, write, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* The transaction has failed as a whole: so has every write in it that had not failed before. */
+static void
+fail_all (DsqWrite *writes, const GError *error)
+{
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    {
+      g_clear_pointer (&write->old, dsq_entry_unref);
+      if (write->error == NULL)
+        write->error = g_error_copy (error);
+    }
+}
+
+static void
+commit_begun (DsqEngine *self, DsqWrite *writes)
+{
+  g_autoptr (GError) error = NULL;
+  guint64 generation;
+
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  generation = self->generation;
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
+
+  if (!apply_all (self, writes, &error))
+    {
+      self->cold->funcs->rollback (self->cold);
+      fail_all (writes, error);
+      return;
+    }
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      mark_writing (self, write, 1);
+  if (!self->cold->funcs->commit (self->cold, &error))
+    {
+      for (DsqWrite *write = writes; write != NULL; write = write->next)
+        if (write->error == NULL)
+          mark_writing (self, write, -1);
+      self->cold->funcs->rollback (self->cold);
+      fail_all (writes, error);
+      return;
+    }
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      publish (self, write, generation);
+}
+
+static void
+commit_writes (DsqEngine *self, DsqWrite *writes)
+{
+  GCancellable *cancellable = writes->next == NULL ? writes->cancellable : NULL;
+  g_autoptr (GError) error = NULL;
+
+  pthread_mutex_lock (&self->writer_lock);
+  if (self->cold->funcs->begin (self->cold, cancellable, &error))
+    commit_begun (self, writes);
+  else
+    fail_all (writes, error);
+  /* what cannot be brought into the main file now stays in the log, and is tried again later */
+  if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
+    self->cold->funcs->checkpoint (self->cold, NULL);
+  pthread_mutex_unlock (&self->writer_lock);
+  dsq_flusher_wake (self->flusher, FALSE);
+}
+
+/* --- the queue ----------------------------------------------------------------------------------
+ */
+
+static void
+lead (DsqEngine *self)
+{
+  DsqWrite *writes = self->queue_first;
+
+  self->has_leader = TRUE;
+  self->queue_first = NULL;
+  self->queue_end = &self->queue_first;
+  pthread_mutex_unlock (&self->queue_lock);
+  commit_writes (self, writes);
+  pthread_mutex_lock (&self->queue_lock);
+
+  /* a write belongs to its thread again as soon as it is done */
+  for (DsqWrite *write = writes, *next; write != NULL; write = next)
+    {
+      next = write->next;
+      write->is_done = TRUE;
+    }
+  self->has_leader = FALSE;
+  pthread_cond_broadcast (&self->queue_cond);
+}
+
+gboolean
+dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  pthread_mutex_lock (&self->queue_lock);
+  *self->queue_end = write;
+  self->queue_end = &write->next;
+  while (!write->is_done)
+    {
+      if (self->has_leader)
+        pthread_cond_wait (&self->queue_cond, &self->queue_lock);
+      else
+        lead (self);
+    }
+  pthread_mutex_unlock (&self->queue_lock);
+  dsq_engine_leave (self);
+  if (write->error == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&write->error));
+  return FALSE;
+}

@@ -1,0 +1,131 @@
+/* dsq-database-errors.c - what SQLite's result codes mean to the user
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <errno.h>
+
+#include "dsq-error.h"
+#include "sqlite/dsq-database-private.h"
+
+static DsqError
+code_of_errno (int system_errno)
+{
+  switch (system_errno)
+    {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return DSQ_ERROR_NO_SPACE;
+    case EROFS:
+      return DSQ_ERROR_READ_ONLY;
+    case EACCES:
+    case EPERM:
+      return DSQ_ERROR_PERMISSION;
+    case ENOENT:
+    case ENOTDIR:
+      return DSQ_ERROR_NOT_FOUND;
+    case EISDIR:
+    case ELOOP:
+      return DSQ_ERROR_NOT_REGULAR;
+    default:
+      return DSQ_ERROR_IO;
+    }
+}
+
+void
+dsq_database_set_system_error (int system_errno, const char *purpose, GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               (int) code_of_errno (system_errno),
+               "Failed to %s: %s",
+               purpose,
+               g_strerror (system_errno));
+}
+
+/* On a file that is open, errno tells a full medium and one that became read-only from the rest. */
+static void
+set_io_error (int code, int system_errno, const char *purpose, GError **error)
+{
+  DsqError meaning = code_of_errno (system_errno);
+
+  if (meaning != DSQ_ERROR_NO_SPACE && meaning != DSQ_ERROR_READ_ONLY)
+    meaning = code == SQLITE_IOERR_NOMEM ? DSQ_ERROR_FAILED : DSQ_ERROR_IO;
+  g_set_error (error,
+               DSQ_ERROR,
+               (int) meaning,
+               "Failed to %s: %s%s%s",
+               purpose,
+               sqlite3_errstr (code),
+               system_errno != 0 ? ", " : "",
+               system_errno != 0 ? g_strerror (system_errno) : "");
+}
+
+/* SQLite's message is left out: it may quote what a hostile file says. */
+void
+dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error)
+{
+  int system_errno = self->handle != NULL ? sqlite3_system_errno (self->handle) : 0;
+  DsqError meaning = DSQ_ERROR_FAILED;
+
+  switch (code & 0xFF)
+    {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
+        return;
+      meaning = DSQ_ERROR_BUSY;
+      break;
+    case SQLITE_FULL:
+      meaning = DSQ_ERROR_NO_SPACE;
+      break;
+    case SQLITE_READONLY:
+      meaning = DSQ_ERROR_READ_ONLY;
+      break;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      meaning = DSQ_ERROR_PERMISSION;
+      break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+      meaning = DSQ_ERROR_CORRUPT;
+      break;
+    case SQLITE_INTERRUPT:
+      if (self->deadline != 0)
+        {
+          g_set_error (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FORMAT,
+                       "Failed to %s: the file takes too long to verify",
+                       purpose);
+          return;
+        }
+      g_set_error (error,
+                   G_IO_ERROR,
+                   G_IO_ERROR_CANCELLED,
+                   "Failed to %s: it was cancelled",
+                   purpose);
+      return;
+    case SQLITE_CANTOPEN:
+      if (code == SQLITE_CANTOPEN_SYMLINK)
+        system_errno = ELOOP;
+      if (system_errno != 0)
+        {
+          dsq_database_set_system_error (system_errno, purpose, error);
+          return;
+        }
+      meaning = DSQ_ERROR_IO;
+      break;
+    case SQLITE_IOERR:
+      set_io_error (code, system_errno, purpose, error);
+      return;
+    default:
+      break;
+    }
+  g_set_error (error, DSQ_ERROR, (int) meaning, "Failed to %s: %s", purpose, sqlite3_errstr (code));
+}

@@ -1,0 +1,79 @@
+/* dsq-database-private.h - one connection to the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <sqlite3.h>
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  DSQ_DATABASE_READ,   /* writes nothing to the file */
+  DSQ_DATABASE_WRITE,  /* the file must exist */
+  DSQ_DATABASE_CREATE, /* makes it when it is missing; folds the log in at close */
+} DsqDatabaseRole;
+
+typedef struct
+{
+  gboolean full_durability;
+  guint busy_timeout_ms;
+  gsize cache_bytes;
+  gsize wal_limit_bytes;
+} DsqDatabaseTuning;
+
+/* A connection, used by one thread at a time: SQLite's own mutex is off. */
+typedef struct
+{
+  sqlite3 *handle; /* (owned) */
+  GCancellable
+      *cancellable;  /* (unowned) (nullable) ends the wait for a lock; of the call under way */
+  gint64 busy_since; /* when the wait under way began, by the monotonic clock */
+  guint busy_timeout_ms;
+  gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
+} DsqDatabase;
+
+/* Opens @path, which is absolute, with its folder resolved, and never taken for a URI. Nothing is
+ * read from the file yet. */
+DsqDatabase *
+dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error);
+
+/* A private database in memory, for comparison. */
+DsqDatabase *dsq_database_open_scratch (GError **error);
+
+/* Sets what lasts as long as the connection; reads the schema. */
+gboolean dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error);
+
+/* Whether closing, when nobody else has the file, folds the log in and removes it: off at first,
+ * but for DSQ_DATABASE_CREATE. */
+void dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold);
+
+/* Finalize every statement first. */
+void dsq_database_close (DsqDatabase *self);
+
+/* Runs @sql, which gives no rows. @purpose is a verb and its object, for the error. */
+gboolean dsq_database_run (DsqDatabase *self, const char *sql, const char *purpose, GError **error);
+
+/* Runs @sql and gives the integer in its first row's first column. */
+gboolean dsq_database_get_number (DsqDatabase *self,
+                                  const char *sql,
+                                  const char *purpose,
+                                  gint64 *out_number,
+                                  GError **error);
+
+/* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout. */
+gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
+
+/* Gives up what is run from now on after @milliseconds, as DSQ_ERROR_FORMAT; 0 for never. While a
+ * deadline stands, no row longer than a few MiB is read. */
+void dsq_database_set_deadline (DsqDatabase *self, guint milliseconds);
+
+/* Says what @code, an extended result code that @self just gave, means to the user. */
+void dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error);
+
+/* The error of a system call. */
+void dsq_database_set_system_error (int system_errno, const char *purpose, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DsqDatabase, dsq_database_close)
+
+G_END_DECLS

@@ -1,0 +1,256 @@
+/* dsq-database.c - one connection to the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "sqlite/dsq-database-private.h"
+#include "sqlite/dsq-statement-private.h"
+
+/* Longest row while a file is not known to be ours, and after: a record, its key, and some room. */
+#define VERIFY_LIMIT (4 << 20)
+#define ROW_LIMIT    (DSQ_MAX_VALUE_LENGTH + 2 * DSQ_MAX_KEY_LENGTH)
+#define SQL_LIMIT    65536
+
+/* Instructions of SQLite's machine between two looks at the clock. */
+#define DEADLINE_STEPS 1000
+
+/* Waits between two tries for a lock, in microseconds; the last one repeats. */
+static const guint busy_waits[] = { 100, 200, 500, 1000, 2000, 5000, 10000, 20000 };
+
+/* Time is the monotonic clock's: SQLite's own timeout adds up what it asked sleep for, and so waits
+ * longer than it says. */
+static int
+busy_cb (void *user_data, int n_tries)
+{
+  DsqDatabase *self = user_data;
+  gint64 now = g_get_monotonic_time ();
+  gint64 left;
+
+  if (n_tries == 0)
+    self->busy_since = now;
+  left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
+  if (left <= 0 || g_cancellable_is_cancelled (self->cancellable))
+    return 0;
+  g_usleep ((gulong) MIN (left, busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]));
+  return 1;
+}
+
+static int
+deadline_cb (void *user_data)
+{
+  DsqDatabase *self = user_data;
+
+  return g_get_monotonic_time () >= self->deadline;
+}
+
+void
+dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
+{
+  self->deadline = milliseconds == 0 ? 0 : g_get_monotonic_time () + (gint64) milliseconds * 1000;
+  sqlite3_progress_handler (self->handle,
+                            DEADLINE_STEPS,
+                            milliseconds == 0 ? NULL : deadline_cb,
+                            self);
+  sqlite3_limit (self->handle, SQLITE_LIMIT_LENGTH, milliseconds == 0 ? ROW_LIMIT : VERIFY_LIMIT);
+}
+
+/* What a hostile file could make SQLite do for it is off. */
+static void
+harden (DsqDatabase *self)
+{
+  static const struct
+  {
+    int option;
+    int value;
+  } options[] = {
+    { SQLITE_DBCONFIG_DEFENSIVE, 1 },
+    { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+    { SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
+    { SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
+    { SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0 },
+    { SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0 },
+    { SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0 },
+    { SQLITE_DBCONFIG_DQS_DDL, 0 },
+    { SQLITE_DBCONFIG_DQS_DML, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    sqlite3_db_config (self->handle, options[i].option, options[i].value, NULL);
+
+  sqlite3_limit (self->handle, SQLITE_LIMIT_LENGTH, ROW_LIMIT);
+  sqlite3_limit (self->handle, SQLITE_LIMIT_SQL_LENGTH, SQL_LIMIT);
+  sqlite3_limit (self->handle, SQLITE_LIMIT_ATTACHED, 0);
+}
+
+static DsqDatabase *
+open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
+{
+  g_autoptr (DsqDatabase) self = g_new0 (DsqDatabase, 1);
+  int code;
+
+  self->busy_timeout_ms = busy_timeout_ms;
+  code = sqlite3_open_v2 (path,
+                          &self->handle,
+                          flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                          NULL);
+  if (code != SQLITE_OK)
+    {
+      dsq_database_set_error (self, code, "open the file", error);
+      return NULL;
+    }
+  harden (self);
+  sqlite3_busy_handler (self->handle, busy_cb, self);
+  return g_steal_pointer (&self);
+}
+
+DsqDatabase *
+dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error)
+{
+  gboolean reads = role == DSQ_DATABASE_READ;
+  int flags = SQLITE_OPEN_NOFOLLOW | (reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+  g_autoptr (DsqDatabase) self = NULL;
+
+  if (role == DSQ_DATABASE_CREATE)
+    flags |= SQLITE_OPEN_CREATE;
+  self = open_handle (path, flags, busy_timeout_ms, error);
+  if (self == NULL)
+    return NULL;
+
+  if (role != DSQ_DATABASE_CREATE)
+    dsq_database_set_fold_on_close (self, FALSE);
+  /* SQLite falls back to reading without a word */
+  if (!reads && sqlite3_db_readonly (self->handle, "main") == 1)
+    {
+      dsq_database_set_error (self, SQLITE_READONLY, "open the file", error);
+      return NULL;
+    }
+  return g_steal_pointer (&self);
+}
+
+DsqDatabase *
+dsq_database_open_scratch (GError **error)
+{
+  return open_handle (":memory:",
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY,
+                      0,
+                      error);
+}
+
+void
+dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold)
+{
+  sqlite3_db_config (self->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !fold, NULL);
+}
+
+void
+dsq_database_close (DsqDatabase *self)
+{
+  if (self == NULL)
+    return;
+  sqlite3_close_v2 (self->handle);
+  g_free (self);
+}
+
+gboolean
+dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error)
+{
+  char cache[64], wal_limit[64];
+  const struct
+  {
+    const char *sql;
+    const char *purpose;
+  } pragmas[] = {
+    { tuning->full_durability ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+      "set when commits are synced" },
+    { cache, "set the size of the page cache" },
+    { wal_limit, "set the size of the write-ahead log" },
+    { "PRAGMA wal_autocheckpoint = 0", "keep checkpoints to ourselves" },
+    { "PRAGMA temp_store = MEMORY", "keep temporary tables in memory" },
+    { "PRAGMA cell_size_check = ON", "have pages checked" },
+    { "PRAGMA mmap_size = 0", "keep the file from being mapped" },
+  };
+
+  g_snprintf (cache,
+              sizeof cache,
+              "PRAGMA cache_size = -%" G_GSIZE_FORMAT,
+              CLAMP (tuning->cache_bytes / 1024, 64, G_MAXINT32));
+  g_snprintf (wal_limit,
+              sizeof wal_limit,
+              "PRAGMA journal_size_limit = %" G_GSIZE_FORMAT,
+              tuning->wal_limit_bytes);
+
+  for (guint i = 0; i < G_N_ELEMENTS (pragmas); i++)
+    if (!dsq_database_run (self, pragmas[i].sql, pragmas[i].purpose, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+dsq_database_run (DsqDatabase *self, const char *sql, const char *purpose, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+
+  /* a pragma may answer with the value that it has set */
+  return dsq_statement_prepare (&statement, self, sql, purpose, error) &&
+         dsq_statement_step (&statement, error) != DSQ_STEP_FAILED;
+}
+
+gboolean
+dsq_database_get_number (DsqDatabase *self,
+                         const char *sql,
+                         const char *purpose,
+                         gint64 *out_number,
+                         GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  DsqStep step;
+
+  if (!dsq_statement_prepare (&statement, self, sql, purpose, error))
+    return FALSE;
+  step = dsq_statement_step (&statement, error);
+  if (step == DSQ_STEP_DONE)
+    dsq_database_set_error (self, SQLITE_CORRUPT, purpose, error);
+  if (step != DSQ_STEP_ROW)
+    return FALSE;
+  *out_number = sqlite3_column_int64 (statement.handle, 0);
+  return TRUE;
+}
+
+/* Two that change the mode at once both hold a read lock and fail at once, without SQLite asking
+ * the busy handler: so this tries again by itself. */
+gboolean
+dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
+{
+  gint64 started = g_get_monotonic_time ();
+
+  for (int n_tries = 0;; n_tries++)
+    {
+      g_auto (DsqStatement) statement = { NULL };
+      g_autoptr (GError) local_error = NULL;
+
+      if (dsq_statement_prepare (&statement,
+                                 self,
+                                 "PRAGMA journal_mode = WAL",
+                                 "set the journal mode of the file",
+                                 &local_error) &&
+          dsq_statement_step (&statement, &local_error) == DSQ_STEP_ROW)
+        {
+          const char *mode = (const char *) sqlite3_column_text (statement.handle, 0);
+
+          if (g_strcmp0 (mode, "wal") == 0)
+            return TRUE;
+          dsq_database_set_error (self,
+                                  SQLITE_BUSY,
+                                  "set the journal mode of the file",
+                                  &local_error);
+        }
+      if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
+          g_get_monotonic_time () - started >= (gint64) self->busy_timeout_ms * 1000)
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      g_usleep (busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]);
+    }
+}

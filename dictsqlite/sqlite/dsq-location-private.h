@@ -1,0 +1,40 @@
+/* dsq-location-private.h - what stands at a path, told before SQLite touches it
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "sqlite/dsq-database-private.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  DSQ_LOCATION_MISSING,
+  /* A file of no bytes, or none beside the log or journal of one that is gone. */
+  DSQ_LOCATION_EMPTY,
+  /* By its first bytes a store of this version. */
+  DSQ_LOCATION_STORE
+} DsqLocation;
+
+/* The absolute form of @path (filename encoding), every link in its folder followed; it is good
+ * whatever the working folder will be. Gives DSQ_ERROR_NOT_FOUND without that folder. */
+char *dsq_location_resolve (const char *path, GError **error);
+
+/* Looks at the resolved @path without leaving anything behind. Gives DSQ_ERROR_NOT_REGULAR,
+ * DSQ_ERROR_FORMAT, DSQ_ERROR_PERMISSION or DSQ_ERROR_READ_ONLY when no store can be there. */
+gboolean dsq_location_inspect (const char *path, DsqLocation *out_location, GError **error);
+
+/* Bytes of the file and of its log, -1 when there is none. */
+gint64 dsq_location_get_size (const char *path);
+gint64 dsq_location_get_wal_size (const char *path);
+
+/* Which file stands at a path. */
+typedef struct
+{
+  guint64 device;
+  guint64 inode;
+} DsqLocationIdentity;
+
+gboolean
+dsq_location_identify (const char *path, DsqLocationIdentity *out_identity, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,261 @@
+/* dsq-location.c - what stands at a path, told before SQLite touches it
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The file is looked at through SQLite's own descriptor: closing another of this process would drop
+ * all locks that the process holds on the file. Opening a connection reads nothing, so that neither
+ * a log nor its index is made, nor a journal rolled back, before the file is known to be a store.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codec/dsq-format-private.h"
+#include "dsq-error.h"
+#include "sqlite/dsq-location-private.h"
+
+#define OPEN_PURPOSE "open the store"
+
+/* SQLite's "Database File Format", section 1.3. */
+#define HEADER_LENGTH            100
+#define HEADER_MAGIC             "SQLite format 3"
+#define HEADER_AT_PAGE_SIZE      16
+#define HEADER_AT_CHANGE_COUNTER 24
+#define HEADER_AT_PAGE_COUNT     28
+#define HEADER_AT_USER_VERSION   60
+#define HEADER_AT_APPLICATION_ID 68
+#define HEADER_AT_VALID_FOR      92
+
+/* Looks at a file that seems cut, which may be one that a checkpoint is just writing. */
+#define CUT_TRIES   3
+#define CUT_WAIT_US 1000
+
+static gboolean
+refuse (GError **error, DsqError code, const char *cause)
+{
+  g_set_error (error, DSQ_ERROR, (int) code, "Failed to " OPEN_PURPOSE ": %s", cause);
+  return FALSE;
+}
+
+/* --- resolving -------------------------------------------------------------------------------- */
+
+char *
+dsq_location_resolve (const char *path, GError **error)
+{
+  const char *slash = strrchr (path, '/');
+  const char *name = slash != NULL ? slash + 1 : path;
+  g_autofree char *folder = NULL;
+  g_autofree char *resolved = NULL;
+  char *absolute; /* by malloc() */
+
+  if (path[0] == '\0')
+    {
+      refuse (error, DSQ_ERROR_INVALID_ARGUMENT, "the path is empty");
+      return NULL;
+    }
+  if (name[0] == '\0' || strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
+    {
+      refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is that of a folder");
+      return NULL;
+    }
+
+  if (slash == NULL)
+    folder = g_strdup (".");
+  else
+    folder = g_strndup (path, slash + 1 - path);
+  /* with the slash at its end, what is no folder is an error */
+  absolute = realpath (folder, NULL);
+  if (absolute == NULL)
+    {
+      dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
+      return NULL;
+    }
+  resolved = g_build_filename (absolute, name, NULL);
+  free (absolute);
+
+  if (strlen (resolved) + strlen ("-journal") >= (gsize) sqlite3_vfs_find (NULL)->mxPathname)
+    {
+      refuse (error, DSQ_ERROR_INVALID_ARGUMENT, "the path is too long for SQLite");
+      return NULL;
+    }
+  return g_steal_pointer (&resolved);
+}
+
+/* --- inspecting ------------------------------------------------------------------------------- */
+
+/* Bytes of the file beside @path that ends with @suffix, -1 when there is none. */
+static gint64
+size_beside (const char *path, const char *suffix)
+{
+  g_autofree char *beside = g_strconcat (path, suffix, NULL);
+  struct stat info;
+
+  return lstat (beside, &info) == 0 ? (gint64) info.st_size : -1;
+}
+
+gint64
+dsq_location_get_size (const char *path)
+{
+  return size_beside (path, "");
+}
+
+gint64
+dsq_location_get_wal_size (const char *path)
+{
+  return size_beside (path, "-wal");
+}
+
+gboolean
+dsq_location_identify (const char *path, DsqLocationIdentity *out_identity, GError **error)
+{
+  struct stat info;
+
+  if (lstat (path, &info) != 0)
+    {
+      dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
+      return FALSE;
+    }
+  out_identity->device = info.st_dev;
+  out_identity->inode = info.st_ino;
+  return TRUE;
+}
+
+static guint32
+read_number (const guint8 *bytes)
+{
+  guint32 number;
+
+  memcpy (&number, bytes, sizeof number);
+  return GUINT32_FROM_BE (number);
+}
+
+static gboolean
+check_header (const guint8 header[HEADER_LENGTH], GError **error)
+{
+  guint32 version = read_number (header + HEADER_AT_USER_VERSION);
+
+  if (memcmp (header, HEADER_MAGIC, sizeof HEADER_MAGIC) != 0)
+    return refuse (error, DSQ_ERROR_FORMAT, "it is not an SQLite file");
+  if (read_number (header + HEADER_AT_APPLICATION_ID) != DSQ_FORMAT_APPLICATION_ID)
+    return refuse (error, DSQ_ERROR_FORMAT, "it is the SQLite file of another application");
+  if (version > DSQ_FORMAT_VERSION)
+    return refuse (error, DSQ_ERROR_FORMAT, "it is a store of a later version");
+  if (version < DSQ_FORMAT_VERSION)
+    return refuse (error, DSQ_ERROR_FORMAT, "it is a store of an unknown version");
+  return TRUE;
+}
+
+/* Whether the file is shorter than it says, which SQLite lets pass for the last page. The count in
+ * the header is good only if both of its counters agree, and as long as no log holds the rest. */
+static gboolean
+is_cut (const char *path, const guint8 header[HEADER_LENGTH], gint64 size)
+{
+  guint32 page_size = (guint32) header[HEADER_AT_PAGE_SIZE] << 8 | header[HEADER_AT_PAGE_SIZE + 1];
+
+  if (page_size == 1)
+    page_size = 65536;
+  return read_number (header + HEADER_AT_CHANGE_COUNTER) ==
+             read_number (header + HEADER_AT_VALID_FOR) &&
+         (gint64) read_number (header + HEADER_AT_PAGE_COUNT) * page_size > size &&
+         size_beside (path, "-wal") <= 0 && size_beside (path, "-journal") <= 0;
+}
+
+static int
+read_header (sqlite3_file *file, guint8 header[HEADER_LENGTH], sqlite3_int64 *out_size)
+{
+  int code = file->pMethods->xFileSize (file, out_size);
+
+  if (code == SQLITE_OK && *out_size >= HEADER_LENGTH)
+    code = file->pMethods->xRead (file, header, HEADER_LENGTH, 0);
+  return code;
+}
+
+static gboolean
+inspect_content (const char *path, DsqLocation *out_location, GError **error)
+{
+  g_autoptr (DsqDatabase) database = dsq_database_open (path, DSQ_DATABASE_READ, 0, error);
+  guint8 header[HEADER_LENGTH] = { 0 };
+  sqlite3_file *file = NULL;
+  sqlite3_int64 size = 0;
+  int code;
+
+  if (database == NULL)
+    return FALSE;
+  code = sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code == SQLITE_OK && (file == NULL || file->pMethods == NULL))
+    code = SQLITE_CANTOPEN;
+  if (code == SQLITE_OK)
+    code = read_header (file, header, &size);
+  for (guint i = 0; i < CUT_TRIES && code == SQLITE_OK && is_cut (path, header, size); i++)
+    {
+      g_usleep (CUT_WAIT_US);
+      code = read_header (file, header, &size);
+    }
+  if (code != SQLITE_OK)
+    {
+      dsq_database_set_error (database, code, OPEN_PURPOSE, error);
+      return FALSE;
+    }
+
+  *out_location = size == 0 ? DSQ_LOCATION_EMPTY : DSQ_LOCATION_STORE;
+  if (size == 0)
+    return TRUE;
+  if (!check_header (header, error))
+    return FALSE;
+  return !is_cut (path, header, size) || refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
+}
+
+/* Whether the file can be read and written and its folder written, as the user that the process
+ * acts as. */
+static gboolean
+check_access (const char *path, GError **error)
+{
+  g_autofree char *folder = NULL;
+
+  if (faccessat (AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+    {
+      dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
+      return FALSE;
+    }
+  if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
+    return refuse (error, DSQ_ERROR_READ_ONLY, "the file cannot be written");
+  /* the log and its index stand beside the file */
+  folder = g_path_get_dirname (path);
+  if (size_beside (path, "-shm") < 0 && faccessat (AT_FDCWD, folder, W_OK, AT_EACCESS) != 0)
+    return refuse (error, DSQ_ERROR_READ_ONLY, "the folder of the file cannot be written");
+  return TRUE;
+}
+
+gboolean
+dsq_location_inspect (const char *path, DsqLocation *out_location, GError **error)
+{
+  struct stat info;
+
+  if (lstat (path, &info) != 0)
+    {
+      if (errno != ENOENT)
+        {
+          dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
+          return FALSE;
+        }
+      *out_location = DSQ_LOCATION_MISSING;
+      if (size_beside (path, "-wal") >= 0 || size_beside (path, "-journal") >= 0)
+        *out_location = DSQ_LOCATION_EMPTY;
+      return TRUE;
+    }
+  if (S_ISLNK (info.st_mode))
+    return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is that of a symbolic link");
+  if (!S_ISREG (info.st_mode))
+    return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is not that of a regular file");
+  /* SQLite takes a file of one byte for an empty one */
+  if (info.st_size == 1)
+    return refuse (error, DSQ_ERROR_FORMAT, "it is not an SQLite file");
+  return check_access (path, error) && inspect_content (path, out_location, error);
+}

@@ -1,0 +1,58 @@
+/* dsq-statement.c - a prepared statement
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "sqlite/dsq-statement-private.h"
+
+gboolean
+dsq_statement_prepare (DsqStatement *self,
+                       DsqDatabase *database,
+                       const char *sql,
+                       const char *purpose,
+                       GError **error)
+{
+  int code;
+
+  self->database = database;
+  self->purpose = purpose;
+  code = sqlite3_prepare_v3 (database->handle,
+                             sql,
+                             -1,
+                             SQLITE_PREPARE_PERSISTENT,
+                             &self->handle,
+                             NULL);
+  if (code != SQLITE_OK)
+    dsq_database_set_error (database, code, purpose, error);
+  return code == SQLITE_OK;
+}
+
+void
+dsq_statement_clear (DsqStatement *self)
+{
+  sqlite3_finalize (self->handle);
+  self->handle = NULL;
+}
+
+DsqStep
+dsq_statement_step (DsqStatement *self, GError **error)
+{
+  int code = sqlite3_step (self->handle);
+
+  if (code == SQLITE_ROW)
+    return DSQ_STEP_ROW;
+  if (code == SQLITE_DONE)
+    return DSQ_STEP_DONE;
+  dsq_database_set_error (self->database, code, self->purpose, error);
+  sqlite3_reset (self->handle);
+  return DSQ_STEP_FAILED;
+}
+
+gboolean
+dsq_statement_run (DsqStatement *self, GError **error)
+{
+  DsqStep step = dsq_statement_step (self, error);
+
+  sqlite3_reset (self->handle);
+  return step != DSQ_STEP_FAILED;
+}

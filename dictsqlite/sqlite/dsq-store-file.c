@@ -1,0 +1,126 @@
+/* dsq-store-file.c - from a path to a verified connection
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "sqlite/dsq-location-private.h"
+#include "sqlite/dsq-new-file-private.h"
+#include "sqlite/dsq-schema-private.h"
+#include "sqlite/dsq-store-file-private.h"
+
+/* Times that the file may vanish between two looks. */
+#define MAKE_TRIES 16
+
+/* Returns with a file at @path that is a store by its first bytes. */
+static gboolean
+make_if_missing (const char *path, guint busy_timeout_ms, GError **error)
+{
+  for (guint n_tries = 0; n_tries < MAKE_TRIES; n_tries++)
+    {
+      DsqLocation location;
+      g_autoptr (GError) local_error = NULL;
+
+      if (!dsq_location_inspect (path, &location, &local_error))
+        {
+          /* removed between the look and the opening */
+          if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND))
+            continue;
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      if (location == DSQ_LOCATION_STORE)
+        return TRUE;
+      if (location == DSQ_LOCATION_MISSING && !dsq_new_file_publish (path, error))
+        return FALSE;
+      if (location == DSQ_LOCATION_EMPTY && !dsq_new_file_initialise (path, busy_timeout_ms, error))
+        return FALSE;
+    }
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_FAILED,
+               "Failed to create the store: the file is removed again and again");
+  return FALSE;
+}
+
+/* Reading from a file in WAL mode makes an empty log and its index. Closing a connection that may
+ * write, with nothing in the log, removes them, unless somebody else has the file. */
+static void
+remove_empty_log (const char *path)
+{
+  g_autoptr (DsqDatabase) database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
+  gint64 ignored;
+
+  if (database == NULL)
+    return;
+  dsq_database_get_number (database,
+                           "SELECT count(*) FROM sqlite_schema",
+                           "open the store",
+                           &ignored,
+                           NULL);
+  dsq_database_set_fold_on_close (database, TRUE);
+}
+
+/* With a journal left by a crash a connection that only reads cannot verify: the journal is rolled
+ * back by the one that writes, which verifies as well. */
+static gboolean
+verify_without_writing (DsqDatabase *reader, guint8 *out_store_id, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (dsq_schema_verify (reader, out_store_id, &local_error) ||
+      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_READ_ONLY))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+/* The file may be replaced between the opening of one connection and that of the next, so each
+ * verifies what it has. The reader stays until the writer has the log open, so that the log's index
+ * is not built twice. */
+static DsqDatabase *
+open_verified (const char *path,
+               const DsqDatabaseTuning *tuning,
+               guint8 *out_store_id,
+               GCancellable *cancellable,
+               GError **error)
+{
+  g_autoptr (DsqDatabase) reader = NULL;
+  g_autoptr (DsqDatabase) writer = NULL;
+
+  reader = dsq_database_open (path, DSQ_DATABASE_READ, tuning->busy_timeout_ms, error);
+  if (reader == NULL)
+    return NULL;
+  reader->cancellable = cancellable;
+  if (!verify_without_writing (reader, out_store_id, error))
+    return NULL;
+
+  writer = dsq_database_open (path, DSQ_DATABASE_WRITE, tuning->busy_timeout_ms, error);
+  if (writer == NULL)
+    return NULL;
+  writer->cancellable = cancellable;
+  if (!dsq_schema_verify (writer, out_store_id, error) ||
+      !dsq_database_set_wal_mode (writer, error) || !dsq_database_tune (writer, tuning, error))
+    return NULL;
+  writer->cancellable = NULL;
+  return g_steal_pointer (&writer);
+}
+
+DsqDatabase *
+dsq_store_file_open (const char *path,
+                     const DsqDatabaseTuning *tuning,
+                     guint8 out_store_id[DSQ_FORMAT_STORE_ID_LENGTH],
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  gboolean had_log;
+  DsqDatabase *writer;
+
+  if (!make_if_missing (path, tuning->busy_timeout_ms, error))
+    return NULL;
+  had_log = dsq_location_get_wal_size (path) > 0;
+  writer = open_verified (path, tuning, out_store_id, cancellable, error);
+  if (writer == NULL && !had_log)
+    remove_empty_log (path);
+  return writer;
+}

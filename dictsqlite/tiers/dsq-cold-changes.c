@@ -1,0 +1,250 @@
+/* dsq-cold-changes.c - bringing changes into the transaction
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "dsq-error.h"
+#include "tiers/dsq-cold-sqlite-private.h"
+
+/* Changes between two looks at the cancellable. */
+#define CANCEL_STEPS 256
+
+#define MIN_BUFFER 4096
+
+static int
+compare_tables (gconstpointer a, gconstpointer b)
+{
+  guint32 left = ((const DsqTableState *) a)->table;
+  guint32 right = ((const DsqTableState *) b)->table;
+
+  return left < right ? -1 : left > right;
+}
+
+DsqTableState *
+dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
+{
+  const DsqTableState wanted = { .table = table };
+  guint at;
+
+  if (!g_array_binary_search (self->tables, &wanted, compare_tables, &at))
+    return NULL;
+  return &g_array_index (self->tables, DsqTableState, at);
+}
+
+static gboolean
+disagree (GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to write an entry: the file does not hold the rows that it should");
+  return FALSE;
+}
+
+/* --- clearing --------------------------------------------------------------------------------- */
+
+/* Without a condition SQLite drops whole pages at once, so the only table goes that way. */
+gboolean
+dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+  DsqTableState *state = dsq_cold_find_table (self, table);
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_CLEAR_ALL];
+  gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
+
+  if (state == NULL)
+    return TRUE;
+  if (self->tables->len > 1)
+    {
+      statement = &writer->statements[DSQ_COLD_WRITE_CLEAR];
+      dsq_statement_bind_number (statement, 1, first);
+      dsq_statement_bind_number (statement, 2, first | DSQ_FORMAT_POSITION_MAX);
+    }
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+  if (state->count != 0 || sqlite3_changes (writer->database->handle) != 0)
+    writer->has_changed = TRUE;
+  state->count = 0;
+  return TRUE;
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+/* Removes the row, and tells in @change's presence whether there was one. */
+static gboolean
+remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_REMOVE];
+  const DsqEntry *entry = change->entry;
+  gboolean removed;
+
+  if (change->presence == DSQ_PRESENCE_ABSENT)
+    return TRUE;
+  dsq_statement_bind_number (statement, 1, entry->table);
+  dsq_statement_bind_bytes (statement, 2, dsq_entry_key (entry), entry->key_length);
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+
+  removed = sqlite3_changes (writer->database->handle) != 0;
+  if (change->presence == DSQ_PRESENCE_PRESENT && !removed)
+    return disagree (error);
+  change->presence = removed ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  if (removed)
+    {
+      writer->has_changed = TRUE;
+      state->count--;
+    }
+  return TRUE;
+}
+
+/* --- setting ---------------------------------------------------------------------------------- */
+
+/* The value column for @entry, in the writer's buffer. */
+static gsize
+encode_value (DsqColdSqlite *self, const DsqEntry *entry)
+{
+  DsqColdWriter *writer = &self->writer;
+  const guint8 *content = dsq_entry_record (entry);
+  const DsqRecord record = {
+    .table = entry->table,
+    .key = dsq_entry_key (entry),
+    .key_length = entry->key_length,
+    .expires = dsq_entry_expires (entry),
+    .type = content[0],
+    .payload = content + 1,
+    .payload_length = (gsize) entry->record_length - 1,
+  };
+  gsize length = dsq_record_encoded_length (&record);
+
+  if (length > writer->buffer_length)
+    {
+      g_free (writer->buffer);
+      writer->buffer_length = MAX (length, MIN_BUFFER);
+      writer->buffer = g_malloc (writer->buffer_length);
+    }
+  dsq_record_encode (&self->codec, &record, writer->buffer);
+  return length;
+}
+
+static gboolean
+write_row (DsqColdSqlite *self, DsqColdWrite which, const DsqChange *change, GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[which];
+  const DsqEntry *entry = change->entry;
+  gsize length = encode_value (self, entry);
+
+  dsq_statement_bind_number (statement, 1, change->place);
+  dsq_statement_bind_number (statement, 2, entry->table);
+  dsq_statement_bind_bytes (statement, 3, dsq_entry_key (entry), entry->key_length);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_statement_bind_number (statement, 4, dsq_entry_expires (entry));
+  else
+    dsq_statement_bind_null (statement, 4);
+  dsq_statement_bind_bytes (statement, 5, writer->buffer, length);
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+  writer->has_changed = TRUE;
+  return TRUE;
+}
+
+static void
+count_inserted (DsqTableState *state, gint64 place)
+{
+  state->count++;
+  state->next = MAX (state->next, place + 1);
+}
+
+/* Whether it inserted shows in the last rowid, which an update leaves as it was. */
+static gboolean
+upsert_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError **error)
+{
+  sqlite3 *handle = self->writer.database->handle;
+
+  sqlite3_set_last_insert_rowid (handle, 0);
+  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, error))
+    return FALSE;
+  change->presence = DSQ_PRESENCE_PRESENT;
+  if (sqlite3_last_insert_rowid (handle) == change->place)
+    {
+      change->presence = DSQ_PRESENCE_ABSENT;
+      count_inserted (state, change->place);
+    }
+  return TRUE;
+}
+
+static gboolean
+update_row (DsqColdSqlite *self, const DsqChange *change, GError **error)
+{
+  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, error) &&
+         (sqlite3_changes (self->writer.database->handle) == 1 || disagree (error));
+}
+
+static gboolean
+insert_row (DsqColdSqlite *self, DsqTableState *state, const DsqChange *change, GError **error)
+{
+  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, error))
+    return FALSE;
+  count_inserted (state, change->place);
+  return TRUE;
+}
+
+/* A table's places end where the next table's begin. The last is never given out, so that next is a
+ * position too. */
+static gboolean
+check_place (const DsqChange *change, GError **error)
+{
+  gint64 position = change->place & DSQ_FORMAT_POSITION_MAX;
+
+  if (change->place >> DSQ_FORMAT_POSITION_BITS == change->entry->table && position > 0 &&
+      position < DSQ_FORMAT_POSITION_MAX)
+    return TRUE;
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_FAILED, "Failed to write an entry: the table is full");
+  return FALSE;
+}
+
+static gboolean
+apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
+{
+  DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+
+  if (state == NULL)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_FAILED,
+                   "Failed to write an entry: its table is missing");
+      return FALSE;
+    }
+  if (dsq_entry_is_tombstone (change->entry))
+    return remove_row (self, state, change, error);
+  if (change->presence == DSQ_PRESENCE_PRESENT && !change->reinsert)
+    return update_row (self, change, error);
+  if (!check_place (change, error))
+    return FALSE;
+  if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
+    return upsert_row (self, state, change, error);
+  return remove_row (self, state, change, error) && insert_row (self, state, change, error);
+}
+
+gboolean
+dsq_cold_apply (DsqColdTier *tier,
+                DsqChange *changes,
+                gsize n_changes,
+                GCancellable *cancellable,
+                GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  for (gsize i = 0; i < n_changes; i++)
+    {
+      if (i % CANCEL_STEPS == 0 && g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      if (changes[i].entry != NULL && !apply_change (self, &changes[i], error))
+        return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,144 @@
+/* dsq-cold-rows.c - rows of the file, as both kinds of connection read them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-format-private.h"
+#include "codec/dsq-value-private.h"
+#include "dsq-error.h"
+#include "tiers/dsq-cold-sqlite-private.h"
+
+gboolean
+dsq_cold_prepare (DsqStatement *statements,
+                  DsqDatabase *database,
+                  const DsqColdSql *sql,
+                  guint n_statements,
+                  GError **error)
+{
+  for (guint i = 0; i < n_statements; i++)
+    if (!dsq_statement_prepare (&statements[i], database, sql[i].sql, sql[i].purpose, error))
+      return FALSE;
+  return TRUE;
+}
+
+void
+dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
+{
+  for (guint i = 0; i < n_statements; i++)
+    dsq_statement_clear (&statements[i]);
+}
+
+static void
+set_damaged (const char *cause, GError **error)
+{
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
+}
+
+/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer. */
+DsqEntry *
+dsq_cold_decode_row (const DsqRecordCodec *codec,
+                     DsqStatement *statement,
+                     int at_expires,
+                     const DsqKey *key,
+                     GError **error)
+{
+  sqlite3_stmt *row = statement->handle;
+  int expires_type = sqlite3_column_type (row, at_expires);
+  DsqRecord record = { .table = key->table, .key = key->bytes, .key_length = key->length };
+  g_autoptr (DsqEntry) entry = NULL;
+  const guint8 *value;
+  guint8 *out;
+
+  record.expires = sqlite3_column_int64 (row, at_expires);
+  if (sqlite3_column_type (row, at_expires + 1) != SQLITE_BLOB ||
+      (expires_type != SQLITE_NULL && (expires_type != SQLITE_INTEGER || record.expires == 0)))
+    {
+      set_damaged ("a row holds a value or an expiry of a wrong type", error);
+      return NULL;
+    }
+  value = sqlite3_column_blob (row, at_expires + 1);
+  if (!dsq_record_decode (codec,
+                          &record,
+                          value,
+                          (gsize) sqlite3_column_bytes (row, at_expires + 1),
+                          error))
+    return NULL;
+  if (record.payload_length >= DSQ_MAX_VALUE_LENGTH)
+    {
+      set_damaged ("a row holds a value that is too long", error);
+      return NULL;
+    }
+
+  entry = dsq_entry_new (key, NULL, 1 + record.payload_length, record.expires);
+  out = dsq_entry_record_for_filling (entry);
+  out[0] = record.type;
+  if (record.payload_length > 0)
+    memcpy (out + 1, record.payload, record.payload_length);
+  /* the checksum is right, but another program may have written both */
+  if (!dsq_value_check_record (out, 1 + record.payload_length, NULL))
+    {
+      set_damaged ("a row holds a value that does not fit its type", error);
+      return NULL;
+    }
+  return g_steal_pointer (&entry);
+}
+
+gboolean
+dsq_cold_get_row (const DsqRecordCodec *codec,
+                  DsqStatement *statement,
+                  const DsqKey *key,
+                  DsqEntry **out_entry,
+                  GError **error)
+{
+  DsqStep step;
+
+  *out_entry = NULL;
+  dsq_cold_bind_key (statement, 1, 2, key);
+  step = dsq_statement_step (statement, error);
+  if (step == DSQ_STEP_ROW)
+    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, error);
+  dsq_statement_reset (statement);
+  return step == DSQ_STEP_DONE || *out_entry != NULL;
+}
+
+static gboolean
+state_is_sound (const DsqTableState *state, gint64 position)
+{
+  return state->table >= 1 && state->table <= DSQ_TABLE_MAX && position >= 1 &&
+         position <= DSQ_FORMAT_POSITION_MAX && state->count >= 0 && state->count < position;
+}
+
+gboolean
+dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
+{
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  sqlite3_stmt *row = statement->handle;
+  DsqStep step;
+
+  while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
+    {
+      gint64 id = sqlite3_column_int64 (row, 0);
+      gint64 position = sqlite3_column_int64 (row, 1);
+      DsqTableState state = { .table = (guint32) CLAMP (id, 0, DSQ_TABLE_MAX + 1) };
+
+      state.count = sqlite3_column_int64 (row, 2);
+      if (sqlite3_column_type (row, 1) != SQLITE_INTEGER ||
+          sqlite3_column_type (row, 2) != SQLITE_INTEGER || !state_is_sound (&state, position))
+        break;
+      state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + position;
+      g_array_append_val (found, state);
+    }
+  dsq_statement_reset (statement);
+  if (step == DSQ_STEP_FAILED)
+    return FALSE;
+  if (step == DSQ_STEP_ROW || found->len == 0 ||
+      g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
+    {
+      set_damaged ("its list of tables is damaged", error);
+      return FALSE;
+    }
+  dsq_cold_copy_tables (states, found);
+  return TRUE;
+}

@@ -1,0 +1,277 @@
+/* dsq-cold-sqlite-private.h - the cold tier on SQLite, as its own files see it
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <pthread.h>
+
+#include "codec/dsq-record-private.h"
+#include "sqlite/dsq-database-private.h"
+#include "sqlite/dsq-location-private.h"
+#include "sqlite/dsq-statement-private.h"
+#include "sqlite/dsq-wal-index-private.h"
+#include "tiers/dsq-cold-tier-private.h"
+
+G_BEGIN_DECLS
+
+/*
+ * Four parts, each in a file of its own:
+ *
+ *   readers    a pool of connections; a read takes one, and gives it back
+ *   writer     the one connection that commits
+ *   coherence  what of the file has been learned, against what it says now
+ *   log        the connection that syncs and checkpoints the write-ahead log
+ *
+ * Locks, in the order in which they are taken: the engine's writer lock (around the writer's part),
+ * log_lock, coherence_lock, readers_lock.
+ */
+
+#define DSQ_COLD_MAX_IDLE_READERS 8
+
+/* Statements of a reader. */
+typedef enum
+{
+  DSQ_COLD_READ_GET,
+  DSQ_COLD_READ_PROBE,
+  DSQ_COLD_READ_FORWARD,
+  DSQ_COLD_READ_REVERSE,
+  DSQ_COLD_READ_FORWARD_KEYS,
+  DSQ_COLD_READ_REVERSE_KEYS,
+  DSQ_COLD_READ_TABLES,
+  DSQ_COLD_READ_BEGIN,
+  DSQ_COLD_READ_END,
+  DSQ_COLD_N_READS
+} DsqColdRead;
+
+/* Statements of the writer. */
+typedef enum
+{
+  DSQ_COLD_WRITE_BEGIN,
+  DSQ_COLD_WRITE_COMMIT,
+  DSQ_COLD_WRITE_ROLLBACK,
+  DSQ_COLD_WRITE_SAVEPOINT,
+  DSQ_COLD_WRITE_RELEASE,
+  DSQ_COLD_WRITE_ROLLBACK_TO,
+  DSQ_COLD_WRITE_UPSERT,
+  DSQ_COLD_WRITE_INSERT,
+  DSQ_COLD_WRITE_UPDATE,
+  DSQ_COLD_WRITE_REMOVE,
+  DSQ_COLD_WRITE_CLEAR,
+  DSQ_COLD_WRITE_CLEAR_ALL,
+  DSQ_COLD_WRITE_GET,
+  DSQ_COLD_WRITE_TABLES,
+  DSQ_COLD_WRITE_SAVE_TABLE,
+  DSQ_COLD_WRITE_DATA_VERSION,
+  DSQ_COLD_N_WRITES
+} DsqColdWrite;
+
+/* Used by the one thread that has taken it from the pool. */
+typedef struct
+{
+  DsqDatabase *database; /* (owned) */
+  DsqStatement statements[DSQ_COLD_N_READS];
+  guint epoch; /* that of the pool when it was taken */
+} DsqColdReader;
+
+/* Guarded by the engine's writer lock, but for what the coherence part says. */
+typedef struct
+{
+  DsqDatabase *database; /* (owned) */
+  DsqStatement statements[DSQ_COLD_N_WRITES];
+  guint8 *buffer; /* (owned) a row's value under way to SQLite */
+  gsize buffer_length;
+  GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
+  GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
+  guint32 hook_frames;  /* frames in the log at our last commit, as SQLite's hook told */
+  gboolean in_savepoint;
+  gboolean has_changed; /* the transaction under way changed a row */
+  gboolean had_changed; /* the same at the savepoint */
+} DsqColdWriter;
+
+typedef enum
+{
+  DSQ_COLD_IDLE,           /* the header may change by anybody's commit */
+  DSQ_COLD_IN_TRANSACTION, /* we hold SQLite's write lock: nobody commits, and we not yet */
+  DSQ_COLD_COMMITTING      /* our commit is about to show in the header, or shows */
+} DsqColdState;
+
+typedef struct
+{
+  DsqColdTier tier;
+  char *path;                   /* (owned) resolved */
+  DsqLocationIdentity identity; /* of the file that the writer has */
+  DsqDatabaseTuning tuning;
+  DsqRecordCodec codec;
+
+  /* readers */
+  pthread_mutex_t readers_lock;
+  DsqColdReader *idle[DSQ_COLD_MAX_IDLE_READERS]; /* (owned) (mutex readers_lock) a stack */
+  guint n_idle;                                   /* (mutex readers_lock) */
+  guint epoch;                                    /* (mutex readers_lock) 0 or 1 */
+  guint n_taken[2];                               /* (mutex readers_lock) readers out, by epoch */
+  pthread_cond_t given_back;                      /* (mutex readers_lock) a count reached 0 */
+
+  DsqColdWriter writer;
+
+  /* coherence */
+  pthread_mutex_t coherence_lock;
+  pthread_cond_t learned; /* (mutex coherence_lock) state is no longer DSQ_COLD_COMMITTING */
+  DsqColdForeignFunc foreign_func;
+  gpointer foreign_data;     /* (unowned) */
+  DsqWalIndex wal_index;     /* memory of the writer's connection */
+  DsqColdState state;        /* (mutex coherence_lock) */
+  DsqWalStamp seen;          /* (mutex coherence_lock) tier.seen_stamp is its copy for all */
+  DsqWalStamp before_commit; /* (mutex coherence_lock) the header as our commit began */
+  GArray *tables;      /* (owned) of DsqTableState, by id; (mutex coherence_lock) when idle, as of
+                          seen; the writer's own during its transaction */
+  gint64 data_version; /* (mutex coherence_lock) PRAGMA data_version of the writer as of seen */
+  gboolean version_is_stale; /* (mutex coherence_lock) data_version is to be asked anew */
+
+  /* log */
+  pthread_mutex_t log_lock;
+  DsqDatabase *log;   /* (owned) (mutex log_lock) */
+  guint64 n_unsynced; /* (atomic) number of the last commit that was not synced as it was made */
+  guint64 n_synced;   /* (atomic) number of the last such commit known to be synced */
+  guint32
+      blocked_frames; /* (atomic) frames in the log as readers last kept it from being emptied */
+
+  /* counters */
+  guint64 n_commits;         /* (atomic) */
+  guint64 n_syncs;           /* (atomic) */
+  guint64 n_checkpoints;     /* (atomic) */
+  guint64 n_foreign_changes; /* (atomic) */
+  guint64 n_entries;         /* (atomic) rows of all tables, as of seen */
+} DsqColdSqlite;
+
+#define DSQ_COLD_COUNT(counter) __atomic_fetch_add (&(counter), 1, __ATOMIC_RELAXED)
+
+typedef struct
+{
+  const char *sql;
+  const char *purpose;
+} DsqColdSql;
+
+/* Both kinds of connection have these. */
+#define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
+#define DSQ_COLD_SQL_TABLES "SELECT id, next, count FROM tables ORDER BY id"
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+gboolean dsq_cold_prepare (DsqStatement *statements,
+                           DsqDatabase *database,
+                           const DsqColdSql *sql,
+                           guint n_statements,
+                           GError **error);
+void dsq_cold_clear_statements (DsqStatement *statements, guint n_statements);
+
+static inline void
+dsq_cold_bind_key (DsqStatement *statement, int at_table, int at_token, const DsqKey *key)
+{
+  dsq_statement_bind_number (statement, at_table, key->table);
+  dsq_statement_bind_bytes (statement, at_token, key->bytes, key->length);
+}
+
+/* The entry of the row that @statement stands at, whose columns @at_expires and @at_expires + 1 are
+ * expires and value. */
+DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,
+                               DsqStatement *statement,
+                               int at_expires,
+                               const DsqKey *key,
+                               GError **error);
+/* Steps a statement of DSQ_COLD_SQL_GET. */
+gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
+                           DsqStatement *statement,
+                           const DsqKey *key,
+                           DsqEntry **out_entry,
+                           GError **error);
+/* Steps a statement of DSQ_COLD_SQL_TABLES; @states is replaced after success only. */
+gboolean dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error);
+
+static inline void
+dsq_cold_copy_tables (GArray *to, const GArray *from)
+{
+  g_array_set_size (to, 0);
+  g_array_append_vals (to, from->data, from->len);
+}
+
+/* --- readers ---------------------------------------------------------------------------------- */
+
+DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
+void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
+/* Waits until every reader that is out now has been given back; FALSE after a while. */
+gboolean dsq_cold_readers_drain (DsqColdSqlite *self);
+void dsq_cold_readers_close (DsqColdSqlite *self);
+
+gboolean dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error);
+gboolean dsq_cold_get_many (DsqColdTier *tier,
+                            const DsqKey *keys,
+                            gsize n_keys,
+                            DsqEntry **out,
+                            GError **error);
+gboolean dsq_cold_probe (DsqColdTier *tier,
+                         const DsqKey *keys,
+                         gsize n_keys,
+                         gint64 *out_places,
+                         GError **error);
+gboolean dsq_cold_walk (DsqColdTier *tier,
+                        guint32 table,
+                        gint64 place,
+                        DsqWalkOrder order,
+                        guint max_rows,
+                        gsize max_bytes,
+                        gboolean keys_only,
+                        GArray *rows,
+                        gboolean *out_is_last,
+                        GError **error);
+
+/* --- writer ----------------------------------------------------------------------------------- */
+
+/* The writer owns @database from then on, whatever it returns. */
+gboolean dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error);
+void dsq_cold_writer_close (DsqColdSqlite *self);
+
+gboolean dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error);
+void dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
+gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
+                                      const DsqKey *key,
+                                      DsqEntry **out_entry,
+                                      GError **error);
+gboolean dsq_cold_savepoint (DsqColdTier *tier, GError **error);
+gboolean dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error);
+gboolean dsq_cold_commit (DsqColdTier *tier, GError **error);
+void dsq_cold_rollback (DsqColdTier *tier);
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+DsqTableState *dsq_cold_find_table (DsqColdSqlite *self, guint32 table);
+gboolean dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error);
+gboolean dsq_cold_apply (DsqColdTier *tier,
+                         DsqChange *changes,
+                         gsize n_changes,
+                         GCancellable *cancellable,
+                         GError **error);
+
+/* --- coherence -------------------------------------------------------------------------------- */
+
+/* The writer has read from the file. */
+gboolean dsq_cold_coherence_init (DsqColdSqlite *self, GError **error);
+gboolean dsq_cold_catch_up (DsqColdTier *tier, GError **error);
+/* SQLite's write lock was just taken: learns, and the transaction is under way. */
+gboolean dsq_cold_coherence_begin (DsqColdSqlite *self, GError **error);
+/* Before and after a COMMIT that succeeded. */
+void dsq_cold_coherence_start_commit (DsqColdSqlite *self);
+void dsq_cold_coherence_finish_commit (DsqColdSqlite *self);
+/* Before a ROLLBACK. */
+void dsq_cold_coherence_give_up (DsqColdSqlite *self);
+
+/* --- log -------------------------------------------------------------------------------------- */
+
+gboolean dsq_cold_log_init (DsqColdSqlite *self, GError **error);
+/* Folds the log in as far as nobody hinders, and closes the connection. */
+gboolean dsq_cold_log_close (DsqColdSqlite *self, GError **error);
+/* A commit was made. */
+void dsq_cold_log_note_commit (DsqColdSqlite *self);
+gboolean dsq_cold_sync (DsqColdTier *tier, GError **error);
+gboolean dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle);
+gboolean dsq_cold_checkpoint (DsqColdTier *tier, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,202 @@
+/* dsq-cold-tier-private.h - the entries in the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "dsq-enums.h"
+#include "tiers/dsq-entry-private.h"
+
+G_BEGIN_DECLS
+
+/* What is known of a key's row in the file. */
+typedef enum
+{
+  DSQ_PRESENCE_UNKNOWN,
+  DSQ_PRESENCE_ABSENT,
+  DSQ_PRESENCE_PRESENT
+} DsqPresence;
+
+/* One write to bring into the file. */
+typedef struct
+{
+  DsqEntry *entry; /* (owned) the new state of the key, maybe a tombstone; NULL: nothing to do */
+  gint64 place;    /* where its row goes if the key is absent; 0 in a tombstone */
+  guint8 presence; /* DsqPresence of the row before the change */
+  guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
+  /* the rest is the pending room's own: see there */
+  guint8 size_unknown;
+  guint32 node;
+  guint32 below;
+} DsqChange;
+
+/* What the file says of a table, beside its rows. */
+typedef struct
+{
+  guint32 table;
+  gint64 next;  /* the place that its next new key gets */
+  gint64 count; /* its rows */
+} DsqTableState;
+
+/* A row as walked. */
+typedef struct
+{
+  gint64 place;
+  DsqEntry *entry; /* (owned) */
+} DsqColdRow;
+
+typedef struct
+{
+  guint64 entries; /* in all tables, as last known */
+  guint64 commits;
+  guint64 syncs;
+  guint64 checkpoints;
+  guint64 foreign_changes;
+  guint64 file_bytes;
+  guint64 wal_bytes;
+} DsqColdStats;
+
+typedef struct
+{
+  const char *path;         /* filename encoding */
+  gboolean full_durability; /* sync at every commit */
+  guint busy_timeout_ms;    /* for a lock that another process holds */
+  gsize cache_bytes;        /* page cache of one connection */
+  gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
+} DsqColdOptions;
+
+/* Called when another connection than this tier's writer has committed: everything clean that was
+ * read from the file is stale, presence on disk is unknown. @states are all tables of the file as
+ * of the commit that is being learned. Runs on the thread that found out, with the tier's coherence
+ * lock held: it may take shard locks and must not call the tier. */
+typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
+                                    guint n_states,
+                                    gpointer user_data);
+
+typedef struct _DsqColdTier DsqColdTier;
+typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
+
+/*
+ * The one table of functions through which the engine reaches the file. SQLite is the only
+ * implementation.
+ *
+ * Reads (get, get_many, probe, walk) may be called from any thread at any time before close, each
+ * uses a reader's connection of its own. Writes (begin to commit or rollback, checkpoint) are
+ * called by one thread at a time: the engine holds its writer lock around them. sync may be called
+ * from any thread at any time.
+ *
+ * Every function gives errors of DSQ_ERROR and, where it takes a GCancellable,
+ * G_IO_ERROR_CANCELLED.
+ */
+struct _DsqColdTierFuncs
+{
+  /* Closes and frees. The engine has made sure that no call is under way. The error is that of the
+   * last checkpoint; the tier is freed all the same. Not to be called in the child of a fork, where
+   * a tier is left as it is. */
+  gboolean (*close) (DsqColdTier *self, GError **error);
+
+  /* NULL in *out_entry: absent. */
+  gboolean (*get) (DsqColdTier *self, const DsqKey *key, DsqEntry **out_entry, GError **error);
+  /* One read transaction; out[i] is NULL where keys[i] is absent. */
+  gboolean (*get_many) (DsqColdTier *self,
+                        const DsqKey *keys,
+                        gsize n_keys,
+                        DsqEntry **out,
+                        GError **error);
+  /* Presence only, without fetching values: the row's place, or 0 where absent. */
+  gboolean (*probe) (DsqColdTier *self,
+                     const DsqKey *keys,
+                     gsize n_keys,
+                     gint64 *out_places,
+                     GError **error);
+  /* Appends to @rows, of DsqColdRow, the next rows of @table beyond @place (exclusive) in the order
+   * asked: at most @max_rows, and no further row once @max_bytes are reached. *out_is_last: there
+   * is nothing beyond these. In reverse order, G_MAXINT64 starts at the last row; forward, 0 at the
+   * first. Keys only: the values are not read, the entries have no record. */
+  gboolean (*walk) (DsqColdTier *self,
+                    guint32 table,
+                    gint64 place,
+                    DsqWalkOrder order,
+                    guint max_rows,
+                    gsize max_bytes,
+                    gboolean keys_only,
+                    GArray *rows,
+                    gboolean *out_is_last,
+                    GError **error);
+
+  /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
+  gboolean (*catch_up) (DsqColdTier *self, GError **error);
+
+  /* Starts the write transaction, waiting for other processes' locks up to the busy timeout; then
+   * catches up, so that the foreign function may run. */
+  gboolean (*begin) (DsqColdTier *self, GCancellable *cancellable, GError **error);
+  /* A table as of now in the transaction. */
+  void (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
+  gboolean (*clear_table) (DsqColdTier *self, guint32 table, GError **error);
+  /* Brings changes in, in the given order. A presence that was UNKNOWN is replaced by what was
+   * found before the change. A set of an absent key takes the change's place, and the table's next
+   * moves beyond it. An insert of a key said to be absent that is there, or the like, is
+   * DSQ_ERROR_CORRUPT. */
+  gboolean (*apply) (DsqColdTier *self,
+                     DsqChange *changes,
+                     gsize n_changes,
+                     GCancellable *cancellable,
+                     GError **error);
+  /* A row as of now in the transaction; NULL in *out_entry: absent. */
+  gboolean (*get_in_transaction) (DsqColdTier *self,
+                                  const DsqKey *key,
+                                  DsqEntry **out_entry,
+                                  GError **error);
+  /* A savepoint round one writer's changes among several that share a commit. */
+  gboolean (*savepoint) (DsqColdTier *self, GError **error);
+  gboolean (*release) (DsqColdTier *self, gboolean keep, GError **error);
+  /* Commits, and learns the file's own new stamp. After an error everything is rolled back. A
+   * transaction that changed nothing is rolled back instead. */
+  gboolean (*commit) (DsqColdTier *self, GError **error);
+  void (*rollback) (DsqColdTier *self);
+
+  /* Everything committed before the call is on the medium when it returns. Does nothing if all is
+   * synced already. */
+  gboolean (*sync) (DsqColdTier *self, GError **error);
+  /* Whether enough is in the log that a checkpoint is due; with @idle, whether there is any. */
+  gboolean (*wants_checkpoint) (DsqColdTier *self, gboolean idle);
+  /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
+  gboolean (*checkpoint) (DsqColdTier *self, GError **error);
+
+  void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
+};
+
+/* Head of every implementation. */
+struct _DsqColdTier
+{
+  const DsqColdTierFuncs *funcs;
+  const volatile guint64 *live_stamp; /* (unowned) what every commit to the file changes, as it is
+                                         now, in memory shared with other processes */
+  guint64 seen_stamp[6];              /* (atomic) as last learned */
+  guint64 n_commits;                  /* (lock coherence; the writer may read it without) commits of
+                                         this tier, counted before any other is learned */
+};
+
+/* Opens the file, or makes it when missing (never in read-only cases; see the errors). On success
+ * @states (of DsqTableState) holds the file's tables. @foreign_func is called from then on. */
+DsqColdTier *dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
+                                        GArray *states,
+                                        DsqColdForeignFunc foreign_func,
+                                        gpointer user_data,
+                                        GCancellable *cancellable,
+                                        GError **error);
+
+/* Whether no foreign change is in sight: a few nanoseconds, any thread. FALSE may be a false alarm
+ * (this tier's own commit under way); catch_up() finds out. */
+static inline gboolean
+dsq_cold_tier_is_current (DsqColdTier *self)
+{
+  guint64 difference = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (self->seen_stamp); i++)
+    difference |= self->live_stamp[i] ^ __atomic_load_n (&self->seen_stamp[i], __ATOMIC_RELAXED);
+  __atomic_thread_fence (__ATOMIC_ACQUIRE);
+  return difference == 0;
+}
+
+G_END_DECLS

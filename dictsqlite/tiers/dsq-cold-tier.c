@@ -1,0 +1,150 @@
+/* dsq-cold-tier.c - the cold tier on SQLite: opening and closing
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "sqlite/dsq-store-file-private.h"
+#include "tiers/dsq-cold-sqlite-private.h"
+
+static void
+get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  out_stats->entries = __atomic_load_n (&self->n_entries, __ATOMIC_RELAXED);
+  out_stats->commits = __atomic_load_n (&self->n_commits, __ATOMIC_RELAXED);
+  out_stats->syncs = __atomic_load_n (&self->n_syncs, __ATOMIC_RELAXED);
+  out_stats->checkpoints = __atomic_load_n (&self->n_checkpoints, __ATOMIC_RELAXED);
+  out_stats->foreign_changes = __atomic_load_n (&self->n_foreign_changes, __ATOMIC_RELAXED);
+  out_stats->file_bytes = (guint64) MAX (dsq_location_get_size (self->path), 0);
+  out_stats->wal_bytes = (guint64) MAX (dsq_location_get_wal_size (self->path), 0);
+}
+
+/* What is left when all connections are closed, or must be left alone. */
+static void
+free_memory (DsqColdSqlite *self)
+{
+  g_clear_pointer (&self->tables, g_array_unref);
+  g_clear_pointer (&self->writer.committed, g_array_unref);
+  g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
+  g_free (self->writer.buffer);
+  g_free (self->path);
+  g_free (self);
+}
+
+/* The writer goes last, so that SQLite folds the log in if nobody else has the file. One that was
+ * opened in vain folds nothing in; with an empty log that only removes it. */
+static gboolean
+close_tier (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean was_open = self->log != NULL;
+  gboolean folded = dsq_cold_log_close (self, error);
+
+  dsq_cold_readers_close (self);
+  if (self->writer.database != NULL)
+    dsq_database_set_fold_on_close (self->writer.database,
+                                    was_open || dsq_location_get_wal_size (self->path) == 0);
+  dsq_cold_writer_close (self);
+  pthread_mutex_destroy (&self->readers_lock);
+  pthread_mutex_destroy (&self->coherence_lock);
+  pthread_mutex_destroy (&self->log_lock);
+  pthread_cond_destroy (&self->learned);
+  pthread_cond_destroy (&self->given_back);
+  free_memory (self);
+  return folded;
+}
+
+static const DsqColdTierFuncs funcs = {
+  .close = close_tier,
+  .get = dsq_cold_get,
+  .get_many = dsq_cold_get_many,
+  .probe = dsq_cold_probe,
+  .walk = dsq_cold_walk,
+  .catch_up = dsq_cold_catch_up,
+  .begin = dsq_cold_begin,
+  .get_table = dsq_cold_get_table,
+  .clear_table = dsq_cold_clear_table,
+  .apply = dsq_cold_apply,
+  .get_in_transaction = dsq_cold_get_in_transaction,
+  .savepoint = dsq_cold_savepoint,
+  .release = dsq_cold_release,
+  .commit = dsq_cold_commit,
+  .rollback = dsq_cold_rollback,
+  .sync = dsq_cold_sync,
+  .wants_checkpoint = dsq_cold_wants_checkpoint,
+  .checkpoint = dsq_cold_checkpoint,
+  .get_stats = get_stats,
+};
+
+static void
+init_monotonic_cond (pthread_cond_t *cond)
+{
+  pthread_condattr_t attributes;
+
+  pthread_condattr_init (&attributes);
+  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init (cond, &attributes);
+  pthread_condattr_destroy (&attributes);
+}
+
+static DsqColdSqlite *
+new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpointer user_data)
+{
+  DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
+
+  self->tier.funcs = &funcs;
+  self->tuning.full_durability = options->full_durability;
+  self->tuning.busy_timeout_ms = options->busy_timeout_ms;
+  self->tuning.cache_bytes = options->cache_bytes;
+  self->tuning.wal_limit_bytes = options->wal_limit_bytes;
+  self->foreign_func = foreign_func;
+  self->foreign_data = user_data;
+  self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  self->writer.committed = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  self->writer.at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  pthread_mutex_init (&self->readers_lock, NULL);
+  pthread_mutex_init (&self->coherence_lock, NULL);
+  pthread_mutex_init (&self->log_lock, NULL);
+  pthread_cond_init (&self->learned, NULL);
+  init_monotonic_cond (&self->given_back);
+  return self;
+}
+
+static gboolean
+open_tier (DsqColdSqlite *self, const char *path, GCancellable *cancellable, GError **error)
+{
+  guint8 store_id[DSQ_FORMAT_STORE_ID_LENGTH];
+  DsqDatabase *database;
+
+  self->path = dsq_location_resolve (path, error);
+  if (self->path == NULL)
+    return FALSE;
+  database = dsq_store_file_open (self->path, &self->tuning, store_id, cancellable, error);
+  if (database == NULL)
+    return FALSE;
+  dsq_record_codec_init (&self->codec, store_id);
+
+  return dsq_cold_writer_init (self, database, error) &&
+         dsq_location_identify (self->path, &self->identity, error) &&
+         dsq_cold_coherence_init (self, error) && dsq_cold_log_init (self, error);
+}
+
+DsqColdTier *
+dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
+                           GArray *states,
+                           DsqColdForeignFunc foreign_func,
+                           gpointer user_data,
+                           GCancellable *cancellable,
+                           GError **error)
+{
+  DsqColdSqlite *self = new_tier (options, foreign_func, user_data);
+
+  if (!open_tier (self, options->path, cancellable, error))
+    {
+      close_tier (&self->tier, NULL);
+      return NULL;
+    }
+  dsq_cold_copy_tables (states, self->tables);
+  return &self->tier;
+}

@@ -1,0 +1,175 @@
+/* dsq-hot-tier-private.h - entries in memory, found by hash and kept by recency
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <pthread.h>
+#include <string.h>
+
+#include "tiers/dsq-entry-private.h"
+#include "tiers/dsq-warm-tier-private.h"
+
+G_BEGIN_DECLS
+
+#define DSQ_HOT_MAX_SHARDS 32
+
+/* Where the change of a dirty node stands; 0 in a clean one. The engine's pending room fills it. */
+typedef struct
+{
+  guint32 index : 29;    /* place in its list of changes plus one; 0: the node is clean */
+  guint32 fresh : 1;     /* which list: keys with a place to come, or others */
+  guint32 parity : 1;    /* which generation */
+  guint32 is_pinned : 1; /* in the pinned list, not in the clean one */
+} DsqChangeHandle;
+
+/* One key in memory. Nodes are numbered from 1 in an array that may move when it grows. */
+typedef struct
+{
+  DsqEntry *entry; /* (owned) (lock shard) newest state of the key; NULL in a free node */
+  guint64 stamp;   /* (lock shard) clock at the last use */
+  guint32 newer;   /* (lock shard) neighbours in the list; a free node's next free one */
+  guint32 older;
+  guint32 hash;           /* low half of the key's hash */
+  DsqChangeHandle change; /* (lock shard) */
+} DsqHotNode;
+
+typedef struct
+{
+  guint32 newest; /* 0: empty */
+  guint32 oldest;
+} DsqHotList;
+
+/* One shard, alone on its cache lines. Everything in it is guarded by its lock. */
+typedef struct
+{
+  pthread_mutex_t lock;
+  guint8 *tags;      /* (owned) one byte of hash a slot, 0: empty slot */
+  guint32 *slots;    /* (owned with tags) node of the slot */
+  DsqHotNode *nodes; /* (owned) nodes[0] is unused */
+  guint32 slot_mask;
+  guint32 n_nodes;     /* nodes in use */
+  guint32 n_allocated; /* length of nodes */
+  guint32 n_touched;   /* nodes ever used, nodes[0] included */
+  guint32 first_free;
+  DsqHotList clean;    /* by recency; these count against the capacity */
+  DsqHotList pinned;   /* by recency; dirty, or just flushed and not yet admitted as clean */
+  guint64 epoch;       /* moves whenever a key may have changed and left memory since */
+  guint32 n_writing;   /* write-through commits under way that touch this shard */
+  guint32 index;       /* number of the shard */
+  gboolean is_closed;  /* the store takes no more calls */
+  gboolean hides_cold; /* a clear that is not in the file yet hides all that is in it */
+  guint64 n_bytes;     /* of the entries held */
+  guint64 n_hits;
+  guint64 n_misses;
+  guint64 n_evictions;
+  DsqWarmShard warm; /* what was evicted here; no key is in both */
+} __attribute__ ((aligned (64))) DsqHotShard;
+
+typedef struct
+{
+  guint64 capacity; /* most clean entries */
+  guint n_shards;   /* power of two */
+  guint shard_shift;
+  guint64 clock __attribute__ ((aligned (64))); /* (atomic) one tick a use */
+  guint64 n_clean
+      __attribute__ ((aligned (64))); /* (atomic) clean entries, reservations included */
+  guint64 oldest[DSQ_HOT_MAX_SHARDS]; /* (atomic) stamp of each shard's oldest clean entry */
+  DsqHotShard shards[];
+} DsqHotTier;
+
+/* What is evicted goes to a warm tier of at most @warm_bytes in all; 0: to none. */
+DsqHotTier *dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes);
+void dsq_hot_tier_free (DsqHotTier *self);
+
+void dsq_hot_tier_lock_all (DsqHotTier *self);
+void dsq_hot_tier_unlock_all (DsqHotTier *self);
+
+/* Takes room for one clean entry, evicting the oldest if there is none left; FALSE when nothing can
+ * be evicted. To be called without a shard lock; then insert, or give the room back. */
+gboolean dsq_hot_tier_reserve (DsqHotTier *self);
+void dsq_hot_tier_release (DsqHotTier *self);
+
+/* The rest: with the shard's lock held. */
+
+/* Adds a key that is not there; takes over @entry. The node is pinned, or clean in room that was
+ * reserved. */
+guint32 dsq_hot_shard_insert_locked (DsqHotTier *self,
+                                     DsqHotShard *shard,
+                                     guint64 hash,
+                                     DsqEntry *entry,
+                                     gboolean is_pinned);
+/* Drops what the warm tier has of the key of @entry; whether it had anything. */
+gboolean dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash);
+/* Takes over @entry. */
+void dsq_hot_shard_replace_locked (DsqHotShard *shard, guint32 number, DsqEntry *entry);
+void dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
+/* Moves a clean node among the pinned; the room it took is free again. */
+void dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
+/* Drops all nodes, or all clean ones; the warm tier's entries, which are clean, in both cases. */
+void dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_clean);
+
+/* Without a lock: admits the pinned nodes of @shard that are no longer dirty as clean ones, each at
+ * its own recency, and evicts (from here or elsewhere) what is older when there is no room. */
+void dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard);
+
+void dsq_hot_shard_move_to_newest_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
+
+static inline DsqHotShard *
+dsq_hot_tier_shard (DsqHotTier *self, guint64 hash)
+{
+  return &self->shards[(hash >> 32) >> self->shard_shift];
+}
+
+static inline void
+dsq_hot_shard_lock (DsqHotShard *shard)
+{
+  pthread_mutex_lock (&shard->lock);
+}
+
+static inline void
+dsq_hot_shard_unlock (DsqHotShard *shard)
+{
+  pthread_mutex_unlock (&shard->lock);
+}
+
+static inline guint8
+dsq_hot_tag (guint32 hash)
+{
+  return (guint8) (hash >> 24) | 1;
+}
+
+/* The node of a key, or 0. */
+static inline guint32
+dsq_hot_shard_find_locked (DsqHotShard *shard, const DsqKey *key)
+{
+  guint32 hash = (guint32) key->hash;
+  guint8 tag = dsq_hot_tag (hash);
+
+  for (guint32 i = hash & shard->slot_mask; shard->tags[i] != 0; i = (i + 1) & shard->slot_mask)
+    {
+      const DsqHotNode *node;
+
+      if (shard->tags[i] != tag)
+        continue;
+      node = &shard->nodes[shard->slots[i]];
+      if (node->hash == hash && node->entry->key_length == key->length &&
+          node->entry->table == key->table &&
+          memcmp (dsq_entry_key (node->entry), key->bytes, key->length) == 0)
+        return shard->slots[i];
+    }
+  return 0;
+}
+
+/* Makes a node the most recent of its list. */
+static inline void
+dsq_hot_shard_touch_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  DsqHotNode *node = &shard->nodes[number];
+
+  node->stamp = __atomic_add_fetch (&self->clock, 1, __ATOMIC_RELAXED);
+  /* the oldest clean node's stamp is published, so that one moves even when it is also the newest
+   */
+  if (node->newer != 0 || node->older == 0)
+    dsq_hot_shard_move_to_newest_locked (self, shard, number);
+}
+
+G_END_DECLS

@@ -1,0 +1,505 @@
+/* dsq-hot-tier.c - entries in memory, found by hash and kept by recency
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "tiers/dsq-hot-tier-private.h"
+
+/*
+ * A shard is an array of nodes, an open-addressing index into it, and two lists through it:
+ *
+ *   tags    [ . 7f  .  .  a3 a3 ... ]    one byte of hash a slot: most misses end here
+ *   slots   [ .  2  .  .  1  3  ... ]    the slot's node
+ *   nodes   [ - | entry stamp newer older hash change | ... ]    32 bytes each
+ *
+ *   clean   newest <-> ... <-> oldest    what counts against the capacity and may be evicted
+ *   pinned  newest <-> ... <-> oldest    what is dirty; it leaves by being flushed
+ *
+ * LRU is exact over all shards for one thread: every use takes a tick of one clock, every shard
+ * publishes the tick of its oldest clean node, and the victim is the smallest of these. Room is
+ * reserved before an entry is inserted, so that there are never more clean entries than the
+ * capacity, not even for a moment.
+ *
+ * Links are node numbers, half the size of pointers, and the key's hash is kept in the node, so
+ * that growing the index reads no entry.
+ */
+
+#define FIRST_SLOTS       64
+#define FIRST_NODES       32
+#define SMALL_CAPACITY    1024
+#define MAX_LOAD(n_slots) ((n_slots) / 8 * 7)
+#define NO_STAMP          G_MAXUINT64
+
+static void
+allocate_index (DsqHotShard *shard, guint32 n_slots)
+{
+  shard->slots = g_malloc ((gsize) n_slots * (sizeof *shard->slots + 1));
+  shard->tags = (guint8 *) (shard->slots + n_slots);
+  memset (shard->tags, 0, n_slots);
+  shard->slot_mask = n_slots - 1;
+}
+
+DsqHotTier *
+dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes)
+{
+  guint n_shards = is_unlimited || capacity >= SMALL_CAPACITY ? DSQ_HOT_MAX_SHARDS : 1;
+  DsqHotTier *self;
+
+  self = aligned_alloc (64, sizeof *self + n_shards * sizeof (DsqHotShard));
+  if (self == NULL)
+    g_error ("out of memory");
+  memset (self, 0, sizeof *self + n_shards * sizeof (DsqHotShard));
+  self->capacity = capacity;
+  self->n_shards = n_shards;
+  self->shard_shift = n_shards == 1 ? 32 : 27;
+  for (guint i = 0; i < n_shards; i++)
+    {
+      DsqHotShard *shard = &self->shards[i];
+
+      pthread_mutex_init (&shard->lock, NULL);
+      shard->index = i;
+      allocate_index (shard, FIRST_SLOTS);
+      shard->n_allocated = FIRST_NODES;
+      shard->nodes = g_new (DsqHotNode, FIRST_NODES);
+      shard->n_touched = 1;
+      dsq_warm_shard_init (&shard->warm, (gsize) MIN (warm_bytes, G_MAXSSIZE) / n_shards);
+    }
+  for (guint i = 0; i < DSQ_HOT_MAX_SHARDS; i++)
+    self->oldest[i] = NO_STAMP;
+  return self;
+}
+
+void
+dsq_hot_tier_free (DsqHotTier *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    {
+      DsqHotShard *shard = &self->shards[i];
+
+      for (guint32 number = 1; number < shard->n_touched; number++)
+        if (shard->nodes[number].entry != NULL)
+          dsq_entry_unref (shard->nodes[number].entry);
+      dsq_warm_shard_clear_locked (&shard->warm);
+      g_free (shard->slots);
+      g_free (shard->nodes);
+      pthread_mutex_destroy (&shard->lock);
+    }
+  free (self);
+}
+
+void
+dsq_hot_tier_lock_all (DsqHotTier *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    dsq_hot_shard_lock (&self->shards[i]);
+}
+
+void
+dsq_hot_tier_unlock_all (DsqHotTier *self)
+{
+  for (guint i = self->n_shards; i > 0; i--)
+    dsq_hot_shard_unlock (&self->shards[i - 1]);
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static DsqHotList *
+list_of (DsqHotShard *shard, const DsqHotNode *node)
+{
+  return node->change.is_pinned ? &shard->pinned : &shard->clean;
+}
+
+static void
+publish_oldest (DsqHotTier *self, DsqHotShard *shard)
+{
+  guint32 oldest = shard->clean.oldest;
+
+  __atomic_store_n (&self->oldest[shard->index],
+                    oldest != 0 ? shard->nodes[oldest].stamp : NO_STAMP,
+                    __ATOMIC_RELAXED);
+}
+
+static void
+list_unlink (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  DsqHotNode *node = &shard->nodes[number];
+  DsqHotList *list = list_of (shard, node);
+  gboolean was_oldest = list->oldest == number;
+
+  if (node->newer != 0)
+    shard->nodes[node->newer].older = node->older;
+  else
+    list->newest = node->older;
+  if (node->older != 0)
+    shard->nodes[node->older].newer = node->newer;
+  else
+    list->oldest = node->newer;
+  if (was_oldest && list == &shard->clean)
+    publish_oldest (self, shard);
+}
+
+/* Puts a node just newer than @older (0: at the oldest end) in the list that its flag names. */
+static void
+list_link_above (DsqHotTier *self, DsqHotShard *shard, guint32 number, guint32 older)
+{
+  DsqHotNode *node = &shard->nodes[number];
+  DsqHotList *list = list_of (shard, node);
+
+  node->older = older;
+  node->newer = older != 0 ? shard->nodes[older].newer : list->oldest;
+  if (node->newer != 0)
+    shard->nodes[node->newer].older = number;
+  else
+    list->newest = number;
+  if (older != 0)
+    shard->nodes[older].newer = number;
+  else
+    list->oldest = number;
+  if (older == 0 && list == &shard->clean)
+    publish_oldest (self, shard);
+}
+
+static void
+list_link_newest (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  list_link_above (self, shard, number, list_of (shard, &shard->nodes[number])->newest);
+}
+
+void
+dsq_hot_shard_move_to_newest_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  list_unlink (self, shard, number);
+  list_link_newest (self, shard, number);
+}
+
+/* --- index ----------------------------------------------------------------------------------- */
+
+static void
+index_put (DsqHotShard *shard, guint32 number)
+{
+  guint32 hash = shard->nodes[number].hash;
+  guint32 i = hash & shard->slot_mask;
+
+  while (shard->tags[i] != 0)
+    i = (i + 1) & shard->slot_mask;
+  shard->tags[i] = dsq_hot_tag (hash);
+  shard->slots[i] = number;
+}
+
+static void
+index_rebuild (DsqHotShard *shard, guint32 n_slots)
+{
+  g_free (shard->slots);
+  allocate_index (shard, n_slots);
+  for (guint32 number = 1; number < shard->n_touched; number++)
+    if (shard->nodes[number].entry != NULL)
+      index_put (shard, number);
+}
+
+static void
+index_take (DsqHotShard *shard, guint32 number)
+{
+  guint32 mask = shard->slot_mask;
+  guint32 i = shard->nodes[number].hash & mask;
+  guint32 hole;
+
+  while (shard->tags[i] == 0 || shard->slots[i] != number)
+    i = (i + 1) & mask;
+
+  /* shift back what probed past the hole, so that no tombstones are needed here */
+  hole = i;
+  for (i = (i + 1) & mask; shard->tags[i] != 0; i = (i + 1) & mask)
+    {
+      guint32 home = shard->nodes[shard->slots[i]].hash & mask;
+
+      if (((i - home) & mask) >= ((i - hole) & mask))
+        {
+          shard->tags[hole] = shard->tags[i];
+          shard->slots[hole] = shard->slots[i];
+          hole = i;
+        }
+    }
+  shard->tags[hole] = 0;
+}
+
+/* --- nodes ----------------------------------------------------------------------------------- */
+
+static guint32
+take_node (DsqHotShard *shard)
+{
+  guint32 number = shard->first_free;
+
+  if (number != 0)
+    {
+      shard->first_free = shard->nodes[number].newer;
+      return number;
+    }
+  if (shard->n_touched == shard->n_allocated)
+    {
+      shard->n_allocated *= 2;
+      shard->nodes = g_renew (DsqHotNode, shard->nodes, shard->n_allocated);
+    }
+  return shard->n_touched++;
+}
+
+gboolean
+dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash)
+{
+  DsqKey key = { dsq_entry_key (entry), entry->key_length, entry->table, hash };
+
+  return dsq_warm_shard_remove_locked (&shard->warm, &key);
+}
+
+guint32
+dsq_hot_shard_insert_locked (DsqHotTier *self,
+                             DsqHotShard *shard,
+                             guint64 hash,
+                             DsqEntry *entry,
+                             gboolean is_pinned)
+{
+  guint32 number;
+  DsqHotNode *node;
+
+  if (dsq_warm_shard_n_entries (&shard->warm) > 0)
+    dsq_hot_shard_forget_warm_locked (shard, entry, hash);
+  if (shard->n_nodes >= MAX_LOAD (shard->slot_mask + 1))
+    index_rebuild (shard, (shard->slot_mask + 1) * 2);
+  number = take_node (shard);
+  node = &shard->nodes[number];
+  memset (node, 0, sizeof *node);
+  node->entry = entry;
+  node->hash = (guint32) hash;
+  node->stamp = __atomic_add_fetch (&self->clock, 1, __ATOMIC_RELAXED);
+  node->change.is_pinned = is_pinned != FALSE;
+  shard->n_nodes++;
+  shard->n_bytes += dsq_entry_size (entry);
+  index_put (shard, number);
+  list_link_newest (self, shard, number);
+  return number;
+}
+
+void
+dsq_hot_shard_replace_locked (DsqHotShard *shard, guint32 number, DsqEntry *entry)
+{
+  DsqHotNode *node = &shard->nodes[number];
+
+  shard->n_bytes += dsq_entry_size (entry);
+  shard->n_bytes -= dsq_entry_size (node->entry);
+  dsq_entry_unref (g_steal_pointer (&node->entry));
+  node->entry = entry;
+}
+
+void
+dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  DsqHotNode *node = &shard->nodes[number];
+
+  if (!node->change.is_pinned)
+    dsq_hot_tier_release (self);
+  list_unlink (self, shard, number);
+  index_take (shard, number);
+  shard->n_bytes -= dsq_entry_size (node->entry);
+  dsq_entry_unref (g_steal_pointer (&node->entry));
+  memset (&node->change, 0, sizeof node->change);
+  node->newer = shard->first_free;
+  shard->first_free = number;
+  shard->n_nodes--;
+}
+
+void
+dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  list_unlink (self, shard, number);
+  shard->nodes[number].change.is_pinned = 1;
+  list_link_newest (self, shard, number);
+  dsq_hot_tier_release (self);
+}
+
+/* Flushed, and so to be admitted as clean, if it is pinned at all. */
+static gboolean
+is_cleaned (const DsqHotNode *node)
+{
+  return node->change.index == 0;
+}
+
+/* Gives the memory of an empty shard back: it may have been large. */
+static void
+reset_empty_shard (DsqHotShard *shard)
+{
+  g_free (shard->slots);
+  allocate_index (shard, FIRST_SLOTS);
+  shard->nodes = g_renew (DsqHotNode, shard->nodes, FIRST_NODES);
+  shard->n_allocated = FIRST_NODES;
+  shard->n_touched = 1;
+  shard->first_free = 0;
+}
+
+void
+dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_clean)
+{
+  while (shard->clean.oldest != 0)
+    dsq_hot_shard_remove_locked (self, shard, shard->clean.oldest);
+  for (guint32 i = shard->pinned.oldest, next; i != 0; i = next)
+    {
+      next = shard->nodes[i].newer;
+      if (!only_clean || is_cleaned (&shard->nodes[i]))
+        dsq_hot_shard_remove_locked (self, shard, i);
+    }
+  dsq_warm_shard_clear_locked (&shard->warm);
+  if (shard->n_nodes == 0)
+    reset_empty_shard (shard);
+}
+
+/* --- capacity -------------------------------------------------------------------------------- */
+
+void
+dsq_hot_tier_release (DsqHotTier *self)
+{
+  __atomic_fetch_sub (&self->n_clean, 1, __ATOMIC_RELAXED);
+}
+
+/* The shard whose oldest clean node is the oldest of all, and its stamp. */
+static DsqHotShard *
+oldest_shard (DsqHotTier *self, guint64 *out_stamp)
+{
+  guint victim = 0;
+  guint64 stamp = NO_STAMP;
+
+  for (guint i = 0; i < self->n_shards; i++)
+    {
+      guint64 oldest = __atomic_load_n (&self->oldest[i], __ATOMIC_RELAXED);
+
+      if (oldest < stamp)
+        {
+          stamp = oldest;
+          victim = i;
+        }
+    }
+  *out_stamp = stamp;
+  return stamp != NO_STAMP ? &self->shards[victim] : NULL;
+}
+
+/* A node that is clean goes on to the warm tier. */
+static void
+evict_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
+{
+  DsqHotNode *node = &shard->nodes[number];
+  g_autoptr (DsqEntry) entry = dsq_entry_ref (node->entry);
+  guint32 hash = node->hash;
+
+  dsq_hot_shard_remove_locked (self, shard, number);
+  dsq_warm_shard_put_locked (&shard->warm, entry, hash);
+  shard->n_evictions++;
+}
+
+/* Evicts the oldest clean entry if it is older than @limit; its room is free then. */
+static gboolean
+evict_older_than (DsqHotTier *self, guint64 limit)
+{
+  for (;;)
+    {
+      guint64 stamp;
+      DsqHotShard *shard = oldest_shard (self, &stamp);
+      gboolean is_evicted = FALSE;
+
+      if (shard == NULL || stamp >= limit)
+        return FALSE;
+      dsq_hot_shard_lock (shard);
+      if (shard->clean.oldest != 0 && shard->nodes[shard->clean.oldest].stamp == stamp)
+        {
+          evict_locked (self, shard, shard->clean.oldest);
+          is_evicted = TRUE;
+        }
+      dsq_hot_shard_unlock (shard);
+      if (is_evicted)
+        return TRUE;
+    }
+}
+
+static gboolean
+try_reserve (DsqHotTier *self)
+{
+  if (__atomic_fetch_add (&self->n_clean, 1, __ATOMIC_RELAXED) < self->capacity)
+    return TRUE;
+  dsq_hot_tier_release (self);
+  return FALSE;
+}
+
+static gboolean
+reserve_from_older_than (DsqHotTier *self, guint64 limit)
+{
+  while (!try_reserve (self))
+    if (!evict_older_than (self, limit))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+dsq_hot_tier_reserve (DsqHotTier *self)
+{
+  return reserve_from_older_than (self, NO_STAMP);
+}
+
+/* Stamps of the pinned nodes that are no longer dirty, oldest first. */
+static GArray *
+collect_cleaned (DsqHotShard *shard)
+{
+  GArray *stamps = g_array_new (FALSE, FALSE, sizeof (guint64));
+
+  dsq_hot_shard_lock (shard);
+  for (guint32 i = shard->pinned.oldest; i != 0; i = shard->nodes[i].newer)
+    if (is_cleaned (&shard->nodes[i]))
+      g_array_append_val (stamps, shard->nodes[i].stamp);
+  dsq_hot_shard_unlock (shard);
+  return stamps;
+}
+
+void
+dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
+{
+  g_autoptr (GArray) stamps = collect_cleaned (shard);
+  guint n_rooms = 0;
+  guint n_too_old = 0;
+  guint32 above = 0;
+
+  /* the oldest of all goes first, be it a clean entry or one that was just about to become clean */
+  for (guint i = 0; i < stamps->len; i++)
+    {
+      if (reserve_from_older_than (self, g_array_index (stamps, guint64, n_too_old)))
+        n_rooms++;
+      else
+        n_too_old++;
+    }
+
+  dsq_hot_shard_lock (shard);
+  for (guint32 i = shard->pinned.oldest, next; i != 0; i = next)
+    {
+      DsqHotNode *node = &shard->nodes[i];
+
+      next = node->newer;
+      if (!is_cleaned (node))
+        continue;
+      if (n_too_old > 0 || n_rooms == 0)
+        {
+          n_too_old -= n_too_old > 0;
+          evict_locked (self, shard, i);
+          continue;
+        }
+
+      /* both lists are in order of age, so the place in the clean list only moves on */
+      n_rooms--;
+      list_unlink (self, shard, i);
+      node->change.is_pinned = 0;
+      for (guint32 newer = above != 0 ? shard->nodes[above].newer : shard->clean.oldest;
+           newer != 0 && shard->nodes[newer].stamp < node->stamp;
+           newer = shard->nodes[newer].newer)
+        above = newer;
+      list_link_above (self, shard, i, above);
+      above = i;
+    }
+  dsq_hot_shard_unlock (shard);
+  for (; n_rooms > 0; n_rooms--)
+    dsq_hot_tier_release (self);
+}

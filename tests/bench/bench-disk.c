@@ -1,0 +1,190 @@
+/* bench-disk.c - writethrough, flush and cold, beside bare SQLite
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "bench-bare.h"
+#include "bench-items.h"
+#include "bench-samples.h"
+#include "bench-scenarios.h"
+
+/*
+ * The two contestants take turns inside each round, in blocks short enough that both meet the same
+ * weather, and who begins alternates.
+ */
+
+#define N_WRITES 10000
+#define N_FLUSH  100000
+#define N_COLD   100000
+#define N_READS  10000
+#define N_BLOCK  500
+
+/* --- writethrough: a transaction an entry ------------------------------------------------------
+ */
+
+static gint64
+bare_set_block (BenchBare *bare, const BenchItem *items)
+{
+  gint64 start = bench_now ();
+
+  for (guint i = 0; i < N_BLOCK; i++)
+    bench_bare_set (bare, &items[i]);
+  return bench_now () - start;
+}
+
+static gint64
+store_set_block (DsqStore *store, const BenchItem *items)
+{
+  gint64 start = bench_now ();
+
+  bench_store_set (store, items, N_BLOCK);
+  return bench_now () - start;
+}
+
+static void
+write_in_turns (const char *op, BenchBare *bare, DsqStore *store, const BenchItem *items)
+{
+  gint64 bare_time = 0;
+  gint64 store_time = 0;
+
+  for (guint at = 0; at < N_WRITES; at += N_BLOCK)
+    {
+      gboolean store_first = (at / N_BLOCK) & 1;
+
+      if (store_first)
+        store_time += store_set_block (store, items + at);
+      bare_time += bare_set_block (bare, items + at);
+      if (!store_first)
+        store_time += store_set_block (store, items + at);
+    }
+  bench_sample (op, "bare SQLite", N_WRITES, bare_time);
+  bench_sample (op, "store writethrough", N_WRITES, store_time);
+}
+
+void
+bench_run_writethrough (const char *directory, guint round)
+{
+  BenchItem *items = bench_items_new (N_WRITES);
+  BenchItem *others = bench_items_new_other (N_WRITES);
+  char *bare_path = bench_path (directory, "bare-writes", round);
+  char *store_path = bench_path (directory, "store-writes", round);
+  BenchBare *bare = bench_bare_create (bare_path);
+  DsqStore *store = bench_store_open (store_path, DSQ_PERSIST_WRITETHROUGH, 1000000);
+
+  write_in_turns ("writethrough insert", bare, store, items);
+  write_in_turns ("writethrough overwrite", bare, store, others);
+
+  bench_store_close (store);
+  bench_bare_close (bare);
+  bench_path_remove (bare_path);
+  bench_path_remove (store_path);
+  bench_items_free (items, N_WRITES);
+  bench_items_free (others, N_WRITES);
+}
+
+/* --- flush: many rows in one transaction, synced -----------------------------------------------
+ */
+
+void
+bench_run_flush (const char *directory, guint round)
+{
+  BenchItem *items = bench_items_new (N_FLUSH);
+  BenchItem *others = bench_items_new_other (N_FLUSH);
+  BenchItem *const sets[] = { items, others };
+  char *bare_path = bench_path (directory, "bare-flush", round);
+  char *store_path = bench_path (directory, "store-flush", round);
+  BenchBare *bare = bench_bare_create (bare_path);
+  DsqStore *store = bench_store_open (store_path, DSQ_PERSIST_LAZY, 1000000);
+  static const char *const ops[] = { "flush of new rows", "flush of overwritten rows" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ops); i++)
+    {
+      gboolean store_first = (round + i) & 1;
+
+      bench_store_set (store, sets[i], N_FLUSH);
+      if (store_first)
+        BENCH_TIME (ops[i], "store lazy", N_FLUSH, bench_store_flush (store));
+      if (i == 0)
+        BENCH_TIME (ops[i], "bare SQLite", N_FLUSH, bench_bare_insert_all (bare, sets[i], N_FLUSH));
+      else
+        BENCH_TIME (ops[i], "bare SQLite", N_FLUSH, bench_bare_upsert_all (bare, sets[i], N_FLUSH));
+      if (!store_first)
+        BENCH_TIME (ops[i], "store lazy", N_FLUSH, bench_store_flush (store));
+    }
+
+  bench_store_close (store);
+  bench_bare_close (bare);
+  bench_path_remove (bare_path);
+  bench_path_remove (store_path);
+  bench_items_free (items, N_FLUSH);
+  bench_items_free (others, N_FLUSH);
+}
+
+/* --- cold: reads that no tier in memory answers -------------------------------------------------
+ */
+
+static void
+bare_get (BenchBare *bare, const BenchItem *items, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      gsize length = 0;
+
+      g_free (bench_bare_get (bare, &items[i], &length));
+      if (length <= items[i].record_length)
+        g_error ("bare SQLite: a row is missing");
+    }
+}
+
+static void
+shuffle (BenchItem *items, guint n, guint32 seed)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
+
+  for (guint i = n - 1; i > 0; i--)
+    {
+      guint j = (guint) g_rand_int_range (rand, 0, (gint32) i + 1);
+      BenchItem item = items[i];
+
+      items[i] = items[j];
+      items[j] = item;
+    }
+}
+
+/* Both read the one file that the store has made, the bare one by a connection of its own. */
+void
+bench_run_cold (const char *directory, guint round)
+{
+  BenchItem *items = bench_items_new (N_COLD);
+  char *path = bench_path (directory, "cold", round);
+  DsqStore *store = bench_store_open (path, DSQ_PERSIST_LAZY, 1000000);
+  BenchBare *bare = NULL;
+  gint64 bare_time = 0;
+  gint64 store_time = 0;
+
+  bench_store_set (store, items, N_COLD);
+  bench_store_close (store);
+  store = bench_store_open (path, DSQ_PERSIST_LAZY, 1);
+  bare = bench_bare_open (path);
+  shuffle (items, N_COLD, round);
+  bare_get (bare, items, N_BLOCK);
+  bench_store_get (store, items, N_BLOCK);
+
+  for (guint at = N_BLOCK; at < N_BLOCK + N_READS; at += N_BLOCK)
+    {
+      gint64 start = bench_now ();
+
+      bare_get (bare, items + at, N_BLOCK);
+      bare_time += bench_now () - start;
+      start = bench_now ();
+      bench_store_get (store, items + at, N_BLOCK);
+      store_time += bench_now () - start;
+    }
+  bench_sample ("cold get", "bare SQLite", N_READS, bare_time);
+  bench_sample ("cold get", "store lazy", N_READS, store_time);
+
+  bench_bare_close (bare);
+  bench_store_close (store);
+  bench_path_remove (path);
+  bench_items_free (items, N_COLD);
+}

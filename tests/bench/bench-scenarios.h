@@ -1,0 +1,23 @@
+/* bench-scenarios.h - one round of each scenario
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* Each makes its files in @directory, measures with bench_sample(), and removes them. */
+
+/* Everything in memory, beside GLib's own hash table. */
+void bench_run_hot (const char *directory, guint round);
+
+/* A transaction an entry, beside bare SQLite. */
+void bench_run_writethrough (const char *directory, guint round);
+
+/* Many rows in one transaction that is synced, beside bare SQLite. */
+void bench_run_flush (const char *directory, guint round);
+
+/* Reads that no tier in memory answers, beside bare SQLite. */
+void bench_run_cold (const char *directory, guint round);
+
+G_END_DECLS

@@ -1,0 +1,271 @@
+/* test-cold-errors.c - the cold tier on a medium that fails
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A shim under SQLite fails one call in writing or syncing, and all after it until the medium is
+ * mended: for each call in turn that a transaction, a sync and a checkpoint make.
+ */
+
+#include "config.h"
+
+#include "cold-support.h"
+
+#define MAX_KINDS 4
+
+/* Methods of one kind of file, with SQLite's own behind them. */
+typedef struct
+{
+  sqlite3_io_methods methods; /* first: a file's pMethods points here */
+  const sqlite3_io_methods *behind;
+} Kind;
+
+static sqlite3_vfs *base; /* (unowned) SQLite's own */
+static sqlite3_vfs shim;
+static Kind kinds[MAX_KINDS];
+static guint n_kinds;
+
+static int failure;        /* what calls give once they fail, SQLITE_OK: nothing fails */
+static guint n_calls_left; /* before they do */
+
+static const sqlite3_io_methods *
+behind (sqlite3_file *file)
+{
+  return ((const Kind *) file->pMethods)->behind;
+}
+
+static int
+fail_in_turn (void)
+{
+  if (failure == SQLITE_OK)
+    return SQLITE_OK;
+  if (n_calls_left == 0)
+    return failure;
+  n_calls_left--;
+  return SQLITE_OK;
+}
+
+static int
+write_or_fail (sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
+{
+  int code = fail_in_turn ();
+
+  return code != SQLITE_OK ? code : behind (file)->xWrite (file, bytes, length, offset);
+}
+
+static int
+sync_or_fail (sqlite3_file *file, int flags)
+{
+  int code = fail_in_turn ();
+
+  if (code == SQLITE_FULL)
+    code = SQLITE_IOERR_FSYNC;
+  return code != SQLITE_OK ? code : behind (file)->xSync (file, flags);
+}
+
+static int
+open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+{
+  int code = base->xOpen (base, name, file, flags, out_flags);
+  guint i = 0;
+
+  if (code != SQLITE_OK)
+    return code;
+  while (i < n_kinds && kinds[i].behind != file->pMethods)
+    i++;
+  if (i == n_kinds)
+    {
+      g_assert_cmpuint (n_kinds, <, MAX_KINDS);
+      n_kinds++;
+      kinds[i].behind = file->pMethods;
+      kinds[i].methods = *file->pMethods;
+      kinds[i].methods.xWrite = write_or_fail;
+      kinds[i].methods.xSync = sync_or_fail;
+    }
+  file->pMethods = &kinds[i].methods;
+  return code;
+}
+
+static void
+install_shim (void)
+{
+  base = sqlite3_vfs_find (NULL);
+  shim = *base;
+  shim.zName = "failing";
+  shim.xOpen = open_shimmed;
+  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+}
+
+/* --- the tests -------------------------------------------------------------------------------- */
+
+/* A transaction beyond the page cache, so that it writes before its commit too. */
+static gboolean
+write_and_sync (DsqColdTier *tier, GError **error)
+{
+  g_autofree char *value = g_strnfill (20000, 'x');
+
+  if (!tier->funcs->begin (tier, NULL, error))
+    return FALSE;
+  for (guint i = 0; i < 80; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+      DsqTableState state;
+      DsqChange change;
+      gboolean applied;
+
+      tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
+      change = change_of (key, value, state.next, DSQ_PRESENCE_UNKNOWN);
+      applied = tier->funcs->apply (tier, &change, 1, NULL, error);
+      dsq_entry_unref (change.entry);
+      if (!applied)
+        {
+          tier->funcs->rollback (tier);
+          return FALSE;
+        }
+    }
+  return tier->funcs->commit (tier, error) && tier->funcs->sync (tier, error) &&
+         tier->funcs->checkpoint (tier, error);
+}
+
+/* One medium that fails after @n_calls calls; TRUE when that was too late to be noticed. */
+static gboolean
+try_with_failure (const char *path, int code, guint n_calls)
+{
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (path, &foreign);
+  g_autoptr (GError) error = NULL;
+  gboolean done;
+
+  put (tier, "before", "1");
+  failure = code;
+  n_calls_left = n_calls;
+  done = write_and_sync (tier, &error);
+  failure = SQLITE_OK;
+  if (done)
+    g_assert_no_error (error);
+  else if (code == SQLITE_FULL && !g_error_matches (error, DSQ_ERROR, DSQ_ERROR_IO))
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+  else
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+
+  /* what was there is there, and the medium is usable once it is mended */
+  assert_value (tier, "before", "1");
+  put (tier, "after", "1");
+  assert_value (tier, "after", "1");
+  catch_up (tier);
+  g_assert_cmpuint (foreign.n_calls, ==, 0);
+  g_clear_error (&error);
+  g_assert_true (write_and_sync (tier, &error));
+  g_assert_no_error (error);
+  close_tier (tier);
+  assert_sound (path);
+  assert_stock (path, "SELECT count(*) FROM entry", "82");
+  return done;
+}
+
+static void
+sweep (int code)
+{
+  gboolean done = FALSE;
+  guint n_failed = 0;
+
+  /* the first calls one by one, as the log begins; then with growing steps */
+  for (guint n_calls = 0; !done; n_calls += 1 + n_calls / 20)
+    {
+      char *folder = make_folder ();
+      g_autofree char *path = g_build_filename (folder, "store", NULL);
+
+      done = try_with_failure (path, code, n_calls);
+      n_failed += !done;
+      remove_folder (folder);
+    }
+  g_assert_cmpuint (n_failed, >, 20);
+}
+
+static void
+test_full_medium_is_told (void)
+{
+  sweep (SQLITE_FULL);
+}
+
+static void
+test_failing_medium_is_told (void)
+{
+  sweep (SQLITE_IOERR_WRITE);
+}
+
+/* A sync that failed is tried again. */
+static void
+test_failed_sync_stays_unsynced (void)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (path, &foreign);
+
+  put (tier, "a", "1");
+  failure = SQLITE_IOERR_FSYNC;
+  n_calls_left = 0;
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_false (tier->funcs->sync (tier, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+      g_clear_error (&error);
+    }
+  failure = SQLITE_OK;
+  g_assert_true (tier->funcs->sync (tier, &error));
+  g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
+  close_tier (tier);
+  remove_folder (folder);
+}
+
+/* Closing says that the log could not be folded in, but on a full medium, where there is nothing to
+ * be done about it; either way nothing is lost. */
+static void
+close_with_failure (int code)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (path, &foreign);
+
+  put (tier, "a", "1");
+  failure = code;
+  n_calls_left = 1;
+  if (code == SQLITE_FULL)
+    {
+      g_assert_true (tier->funcs->close (tier, &error));
+      g_assert_no_error (error);
+    }
+  else
+    {
+      g_assert_false (tier->funcs->close (tier, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+    }
+  failure = SQLITE_OK;
+  tier = open_tier (path, &foreign);
+  assert_value (tier, "a", "1");
+  close_tier (tier);
+  assert_sound (path);
+  remove_folder (folder);
+}
+
+static void
+test_failed_close_loses_nothing (void)
+{
+  close_with_failure (SQLITE_FULL);
+  close_with_failure (SQLITE_IOERR_WRITE);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  install_shim ();
+  g_test_add_func ("/dsq/cold-errors/full-medium-is-told", test_full_medium_is_told);
+  g_test_add_func ("/dsq/cold-errors/failing-medium-is-told", test_failing_medium_is_told);
+  g_test_add_func ("/dsq/cold-errors/failed-sync-stays-unsynced", test_failed_sync_stays_unsynced);
+  g_test_add_func ("/dsq/cold-errors/failed-close-loses-nothing", test_failed_close_loses_nothing);
+  return g_test_run ();
+}

@@ -1,0 +1,89 @@
+# conftest.py - stores in scratch folders, and what the tests share
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dictsqlite_v4 import DictSQLiteV4
+
+MODES = ("memory", "lazy", "writethrough")
+LONG = os.environ.get("DSQ_LONG") == "1"
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Each persist mode in turn."""
+    return request.param
+
+
+@pytest.fixture(params=("lazy", "writethrough"))
+def file_mode(request):
+    """Each persist mode that has a file, in turn."""
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that does not exist yet."""
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def open_store(path):
+    """Opens stores, by default on the same file, and closes those that the test left open."""
+    opened = []
+
+    def open_one(**parameters):
+        store = DictSQLiteV4(parameters.pop("db_path", path), **parameters)
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store, mode):
+    """An empty store in each mode."""
+    return open_store(persist_mode=mode)
+
+
+def wait_until(condition, seconds=30.0):
+    """Poll until `condition()` holds; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come about"
+        time.sleep(0.002)
+
+
+def python(code, *args, **options):
+    """Run `code` in a Python of its own with the same environment; text in and out."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def snapshot(folder: Path):
+    """Every file under `folder` with its kind and bytes, to compare before and after. The
+    wal-index, which is not data, is left out."""
+    return {
+        str(entry.relative_to(folder)): (
+            stat.S_IFMT(entry.lstat().st_mode),
+            entry.read_bytes() if entry.is_file() and not entry.is_symlink() else None,
+        )
+        for entry in sorted(folder.rglob("*"))
+        if not entry.name.endswith("-shm")
+    }

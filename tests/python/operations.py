@@ -1,0 +1,36 @@
+# operations.py - every operation of a store that touches it, by name
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+ANY_OPERATION = {
+    "getitem": lambda store: store["a"],
+    "setitem": lambda store: store.__setitem__("a", 1),
+    "setitem of another type": lambda store: store.__setitem__(1, [1]),
+    "delitem": lambda store: store.__delitem__("a"),
+    "contains": lambda store: "a" in store,
+    "len": len,
+    "bool": bool,
+    "iter": iter,
+    "reversed": reversed,
+    "get": lambda store: store.get("a", 1),
+    "pop": lambda store: store.pop("a", 1),
+    "popitem": lambda store: store.popitem(),
+    "setdefault": lambda store: store.setdefault("a", 1),
+    "update": lambda store: store.update(a=1),
+    "update with nothing": lambda store: store.update(),
+    "clear": lambda store: store.clear(),
+    "keys": lambda store: store.keys(),
+    "values": lambda store: store.values(),
+    "items": lambda store: store.items(),
+    "eq": lambda store: store == {},
+    "or": lambda store: store | {},
+    "ror": lambda store: {} | store,
+    "ior": lambda store: store.__ior__({}),
+    "copy": lambda store: store.copy(),
+    "bulk_insert": lambda store: store.bulk_insert({"a": 1}),
+    "bulk_insert of nothing": lambda store: store.bulk_insert({}),
+    "get_many": lambda store: store.get_many(["a"]),
+    "get_many of nothing": lambda store: store.get_many([]),
+    "stats": lambda store: store.stats(),
+    "enter": lambda store: store.__enter__(),
+}

@@ -1,0 +1,80 @@
+# test_background.py - what runs beside the caller, and what does not
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import time
+
+import pytest
+from conftest import python, wait_until
+
+
+def test_lazy_writes_are_flushed_with_nobody_calling(open_store):
+    store = open_store(persist_mode="lazy", enable_async=True, flush_interval=0.05)
+    reader = open_store(enable_async=False)
+    store["a"] = 1
+    wait_until(lambda: "a" in reader)
+    del store["a"]
+    store["b"] = 2
+    wait_until(lambda: "b" in reader)
+    assert dict(reader) == {"b": 2}
+    stats = store.stats()
+    assert stats["flushes"] >= 2 and stats["dirty_entries"] == 0 and stats["last_error"] is None
+
+
+def test_much_that_is_dirty_is_flushed_before_the_interval(open_store):
+    store = open_store(
+        persist_mode="lazy", enable_async=True, flush_interval=1000, dirty_limit=1 << 20
+    )
+    for i in range(100):
+        store[f"k{i}"] = bytes(100_000)
+        assert store.stats()["dirty_bytes"] < 3 << 20
+    assert store.stats()["flushes"] >= 1
+    assert len(store) == 100
+
+
+def test_without_it_nothing_is_flushed_until_asked_or_too_much(open_store):
+    store = open_store(
+        persist_mode="lazy", enable_async=False, flush_interval=0.01, dirty_limit=1 << 20
+    )
+    reader = open_store(enable_async=False)
+    store["a"] = 1
+    time.sleep(0.3)
+    assert "a" not in reader and store.stats()["flushes"] == 0
+    store.flush()
+    assert "a" in reader and store.stats()["flushes"] == 1
+    for i in range(100):
+        store[f"k{i}"] = bytes(100_000)
+        assert store.stats()["dirty_bytes"] < 3 << 20
+    assert store.stats()["flushes"] > 1
+
+
+@pytest.mark.parametrize("enable_async", (False, True))
+def test_threads_are_started_only_with_it(path, mode, enable_async):
+    counted = python(
+        "import os, sys\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "def threads():\n"
+        "    return len(os.listdir('/proc/self/task'))\n"
+        "before = most = threads()\n"
+        "store = DictSQLiteV4(sys.argv[1], 10, sys.argv[3] == 'True', sys.argv[2],\n"
+        "                     flush_interval=0.01, dirty_limit=10_000)\n"
+        "for i in range(1000):\n"
+        "    store[f'k{i}'] = i\n"
+        "    store.get(f'k{i // 2}')\n"
+        "    most = max(most, threads())\n"
+        "store.flush()\n"
+        "assert len(list(store.items())) == 1000\n"
+        "most = max(most, threads())\n"
+        "store.close()\n"
+        "print(most - before, threads() - before)\n",
+        path,
+        mode,
+        enable_async,
+    )
+    assert counted.returncode == 0, counted.stderr
+    most, left = map(int, counted.stdout.split())
+    assert left == 0
+    if not enable_async:
+        assert most == 0
+    elif mode == "lazy":
+        assert most >= 1

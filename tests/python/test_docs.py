@@ -1,0 +1,60 @@
+# test_docs.py - every example of the documentation runs as it stands
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""```python blocks run in an empty folder, each alone; ```c blocks that have a main() are compiled
+and run as well."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language):
+    """Each example in that language, named by its page and line."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for found in BLOCK.finditer(text):
+            if found[1] == language and (language != "c" or "main (" in found[2]):
+                line = text.count("\n", 0, found.start()) + 1
+                yield pytest.param(found[2], id=f"{page.relative_to(ROOT)}:{line}")
+
+
+def run(command, folder, environment=None):
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_readme_has_examples_in_python_and_c():
+    names = [example.id for language in ("python", "c") for example in blocks(language)]
+    assert sum(name.startswith("README.md") for name in names) >= 2
+
+
+@pytest.mark.parametrize("example", blocks("python"))
+def test_python_example_runs(example, tmp_path):
+    run([sys.executable, "-W", "error", "-c", example], tmp_path)
+
+
+@pytest.mark.parametrize("example", blocks("c"))
+def test_c_example_compiles_and_runs(example, tmp_path):
+    # The typelib of an uninstalled build lies in its dictsqlite/, the .pc file beside that.
+    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
+    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+    environment = {"PKG_CONFIG_PATH": str(build / "meson-uninstalled")}
+    (tmp_path / "example.c").write_text(example, encoding="utf-8")
+    flags = run(["pkg-config", "--cflags", "--libs", "dictsqlite-1"], tmp_path, environment)
+    run(["gcc", "-Wall", "-Werror", "example.c", "-o", "example", *shlex.split(flags)], tmp_path)
+    run(["./example"], tmp_path)

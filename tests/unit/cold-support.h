@@ -1,0 +1,366 @@
+/* cold-support.h - what the tests of the file's rooms share
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#include "codec/dsq-format-private.h"
+#include "codec/dsq-hash-private.h"
+#include "dsq-error.h"
+#include "tiers/dsq-cold-tier-private.h"
+
+/* --- a scratch folder ------------------------------------------------------------------------- */
+
+static inline char *
+make_folder (void)
+{
+  char *folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
+
+  g_assert_nonnull (folder);
+  return folder;
+}
+
+static inline int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* The names in @folder, sorted, with spaces between. */
+static inline char *
+list_folder (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const char *name;
+
+  g_assert_nonnull (dir);
+  while ((name = g_dir_read_name (dir)) != NULL)
+    g_ptr_array_add (names, g_strdup (name));
+  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_add (names, NULL);
+  return g_strjoinv (" ", (char **) names->pdata);
+}
+
+static inline void
+remove_folder (char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_assert_no_errno (g_remove (path));
+    }
+  g_assert_no_errno (g_rmdir (folder));
+  g_free (folder);
+}
+
+static inline GBytes *
+read_file (const char *path)
+{
+  char *content;
+  gsize length;
+
+  if (!g_file_get_contents (path, &content, &length, NULL))
+    return g_bytes_new_static ("", 0);
+  return g_bytes_new_take (content, length);
+}
+
+/* --- the file, as stock SQLite sees it -------------------------------------------------------- */
+
+static inline sqlite3 *
+open_stock (const char *path)
+{
+  sqlite3 *handle = NULL;
+
+  g_assert_cmpint (sqlite3_open (path, &handle), ==, SQLITE_OK);
+  sqlite3_busy_timeout (handle, 10000);
+  return handle;
+}
+
+static inline void
+run_stock (const char *path, const char *sql)
+{
+  sqlite3 *handle = open_stock (path);
+  char *message = NULL;
+
+  sqlite3_exec (handle, sql, NULL, NULL, &message);
+  g_assert_cmpstr (message, ==, NULL);
+  g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+}
+
+static inline char *
+ask_stock (const char *path, const char *sql)
+{
+  sqlite3 *handle = open_stock (path);
+  sqlite3_stmt *statement = NULL;
+  char *answer;
+
+  g_assert_cmpint (sqlite3_prepare_v2 (handle, sql, -1, &statement, NULL), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_step (statement), ==, SQLITE_ROW);
+  answer = g_strdup ((const char *) sqlite3_column_text (statement, 0));
+  sqlite3_finalize (statement);
+  g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+  return answer;
+}
+
+#define assert_stock(path, sql, expected)                                                          \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_autofree char *answer_ = ask_stock (path, sql);                                              \
+    g_assert_cmpstr (answer_, ==, expected);                                                       \
+  }                                                                                                \
+  G_STMT_END
+
+/* Sound, and with the counts that its rows give. */
+static inline void
+assert_sound (const char *path)
+{
+  assert_stock (path, "PRAGMA integrity_check", "ok");
+  assert_stock (path,
+                "SELECT count(*) FROM tables WHERE count <> (SELECT count(*) FROM entry"
+                " WHERE table_id = tables.id) OR next + (id << 40) <="
+                " (SELECT coalesce(max(place), 0) FROM entry WHERE table_id = tables.id)",
+                "0");
+}
+
+/* --- a tier ----------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  guint n_calls; /* (atomic) */
+  gint64 count;  /* of the main table, as last told */
+  gint64 next;
+} Foreign;
+
+static inline void
+note_foreign (const DsqTableState *states, guint n_states, gpointer user_data)
+{
+  Foreign *foreign = user_data;
+
+  g_assert_cmpuint (n_states, >=, 1);
+  g_assert_cmpuint (states[0].table, ==, DSQ_TABLE_MAIN);
+  __atomic_fetch_add (&foreign->n_calls, 1, __ATOMIC_RELEASE);
+  foreign->count = states[0].count;
+  foreign->next = states[0].next;
+}
+
+static inline DsqColdTier *
+try_open (const char *path, Foreign *foreign, GError **error)
+{
+  const DsqColdOptions options = {
+    .path = path,
+    .busy_timeout_ms = 10000,
+    .cache_bytes = 1 << 20,
+    .wal_limit_bytes = 16 << 20,
+  };
+  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  DsqColdTier *tier =
+      dsq_cold_tier_open_sqlite (&options, states, note_foreign, foreign, NULL, error);
+
+  if (tier != NULL)
+    note_foreign (&g_array_index (states, DsqTableState, 0), states->len, foreign);
+  foreign->n_calls = 0;
+  return tier;
+}
+
+static inline DsqColdTier *
+open_tier (const char *path, Foreign *foreign)
+{
+  g_autoptr (GError) error = NULL;
+  DsqColdTier *tier = try_open (path, foreign, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (tier);
+  return tier;
+}
+
+static inline void
+close_tier (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  tier->funcs->close (tier, &error);
+  g_assert_no_error (error);
+}
+
+static inline DsqKey
+key_of (const char *text)
+{
+  DsqKey key = { (const guint8 *) text, (guint32) strlen (text), DSQ_TABLE_MAIN, 0 };
+
+  key.hash = dsq_hash (key.table, key.bytes, key.length);
+  return key;
+}
+
+static inline gint64
+place_of (gint64 position)
+{
+  return ((gint64) DSQ_TABLE_MAIN << DSQ_FORMAT_POSITION_BITS) + position;
+}
+
+/* A set of @key to the string @value, or a tombstone when that is NULL. */
+static inline DsqChange
+change_of (const char *key, const char *value, gint64 place, DsqPresence presence)
+{
+  DsqKey a_key = key_of (key);
+  DsqChange change = { .place = place, .presence = presence };
+
+  if (value != NULL)
+    {
+      g_autofree char *record = g_strdup_printf ("%c%s", DSQ_VALUE_STRING, value);
+
+      change.entry = dsq_entry_new (&a_key, (const guint8 *) record, strlen (record), 0);
+    }
+  else
+    change.entry = dsq_entry_new_tombstone (&a_key);
+  return change;
+}
+
+/* In a transaction under way. */
+static inline DsqPresence
+apply_one (DsqColdTier *tier, const char *key, const char *value, DsqPresence presence)
+{
+  g_autoptr (GError) error = NULL;
+  DsqTableState state;
+  DsqChange change;
+
+  tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
+  change = change_of (key, value, value != NULL ? state.next : 0, presence);
+  tier->funcs->apply (tier, &change, 1, NULL, &error);
+  g_assert_no_error (error);
+  dsq_entry_unref (change.entry);
+  return change.presence;
+}
+
+static inline void
+begin (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  tier->funcs->begin (tier, NULL, &error);
+  g_assert_no_error (error);
+}
+
+static inline void
+commit (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  tier->funcs->commit (tier, &error);
+  g_assert_no_error (error);
+}
+
+/* A transaction of its own. */
+static inline DsqPresence
+put (DsqColdTier *tier, const char *key, const char *value)
+{
+  DsqPresence presence;
+
+  begin (tier);
+  presence = apply_one (tier, key, value, DSQ_PRESENCE_UNKNOWN);
+  commit (tier);
+  return presence;
+}
+
+static inline void
+assert_entry (const DsqEntry *entry, const char *expected)
+{
+  if (expected == NULL)
+    {
+      g_assert_null (entry);
+      return;
+    }
+  g_assert_nonnull (entry);
+  g_assert_cmpuint (dsq_entry_record (entry)[0], ==, DSQ_VALUE_STRING);
+  g_assert_cmpmem (dsq_entry_record (entry) + 1,
+                   entry->record_length - 1,
+                   expected,
+                   strlen (expected));
+}
+
+static inline void
+assert_value (DsqColdTier *tier, const char *key, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqEntry) entry = NULL;
+  DsqKey a_key = key_of (key);
+
+  g_assert_true (tier->funcs->get (tier, &a_key, &entry, &error));
+  g_assert_no_error (error);
+  assert_entry (entry, expected);
+}
+
+static inline void
+catch_up (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tier->funcs->catch_up (tier, &error));
+  g_assert_no_error (error);
+}
+
+static inline DsqColdStats
+stats_of (DsqColdTier *tier)
+{
+  DsqColdStats stats;
+
+  tier->funcs->get_stats (tier, &stats);
+  return stats;
+}
+
+/* --- files by hand ---------------------------------------------------------------------------- */
+
+static inline void
+make_store (const char *path)
+{
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (path, &foreign);
+
+  put (tier, "a", "1");
+  close_tier (tier);
+}
+
+/* To the byte: g_file_set_contents() may leave room at the end. */
+static inline void
+write_file (const char *path, const void *content, gsize length)
+{
+  FILE *file = g_fopen (path, "wb");
+
+  g_assert_nonnull (file);
+  g_assert_cmpuint (fwrite (content, 1, length, file), ==, length);
+  g_assert_cmpint (fclose (file), ==, 0);
+}
+
+/* Copies the file and what lies beside it, as a crash at this moment would leave them. */
+static inline void
+copy_as_crashed (const char *from, const char *to)
+{
+  const char *suffixes[] = { "", "-wal", "-journal" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *source = g_strconcat (from, suffixes[i], NULL);
+      g_autofree char *target = g_strconcat (to, suffixes[i], NULL);
+      g_autoptr (GBytes) content = read_file (source);
+
+      if (g_file_test (source, G_FILE_TEST_EXISTS))
+        write_file (target, g_bytes_get_data (content, NULL), g_bytes_get_size (content));
+    }
+}
+
+static inline guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}

@@ -1,0 +1,114 @@
+/* test-cold-log.c - syncing and checkpointing the write-ahead log
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "cold-support.h"
+
+typedef struct
+{
+  char *folder; /* (owned) */
+  char *path;   /* (owned) */
+  Foreign foreign;
+  DsqColdTier *tier; /* (owned) */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  fixture->folder = make_folder ();
+  fixture->path = g_build_filename (fixture->folder, "store", NULL);
+  fixture->tier = open_tier (fixture->path, &fixture->foreign);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *left = NULL;
+
+  g_assert_cmpuint (stats_of (fixture->tier).foreign_changes, ==, 0);
+  g_assert_cmpuint (fixture->foreign.n_calls, ==, 0);
+  close_tier (fixture->tier);
+  left = list_folder (fixture->folder);
+  g_assert_cmpstr (left, ==, "store");
+  assert_sound (fixture->path);
+  g_free (fixture->path);
+  remove_folder (fixture->folder);
+}
+
+static void
+test_syncs_what_is_not_synced (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tier->funcs->sync (tier, &error));
+  g_assert_cmpuint (stats_of (tier).syncs, ==, 0);
+  put (tier, "a", "1");
+  g_assert_true (tier->funcs->sync (tier, &error));
+  g_assert_true (tier->funcs->sync (tier, &error));
+  g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
+  put (tier, "a", "2");
+  g_assert_true (tier->funcs->checkpoint (tier, &error));
+  g_assert_true (tier->funcs->sync (tier, &error));
+  g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
+  g_assert_no_error (error);
+}
+
+static void
+test_checkpoint_is_wanted_when_due (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *value = g_strnfill (13 << 20, 'x');
+
+  g_assert_false (tier->funcs->wants_checkpoint (tier, TRUE));
+  put (tier, "a", "1");
+  g_assert_true (tier->funcs->wants_checkpoint (tier, TRUE));
+  g_assert_false (tier->funcs->wants_checkpoint (tier, FALSE));
+  put (tier, "b", value);
+  g_assert_true (tier->funcs->wants_checkpoint (tier, FALSE));
+  g_assert_true (tier->funcs->checkpoint (tier, &error));
+  g_assert_no_error (error);
+  g_assert_false (tier->funcs->wants_checkpoint (tier, FALSE));
+  g_assert_false (tier->funcs->wants_checkpoint (tier, TRUE));
+  g_assert_cmpuint (stats_of (tier).checkpoints, ==, 1);
+  g_assert_cmpuint (stats_of (tier).file_bytes, >, 13 << 20);
+}
+
+/* A reader of somebody else keeps a checkpoint from finishing: no error, and not tried again until
+ * the log has grown. */
+static void
+test_reader_holds_a_checkpoint_up (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *value = g_strnfill (13 << 20, 'x');
+  sqlite3 *reader = open_stock (fixture->path);
+
+  put (tier, "a", "1");
+  g_assert_cmpint (sqlite3_exec (reader, "BEGIN; SELECT count(*) FROM entry", NULL, NULL, NULL),
+                   ==,
+                   SQLITE_OK);
+  put (tier, "b", value);
+  g_assert_true (tier->funcs->wants_checkpoint (tier, FALSE));
+  g_assert_true (tier->funcs->checkpoint (tier, &error));
+  g_assert_no_error (error);
+  g_assert_false (tier->funcs->wants_checkpoint (tier, FALSE));
+  g_assert_true (tier->funcs->wants_checkpoint (tier, TRUE));
+  put (tier, "c", value);
+  g_assert_true (tier->funcs->wants_checkpoint (tier, FALSE));
+  g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
+}
+
+#define ADD(path, func) g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("syncs-what-is-not-synced", test_syncs_what_is_not_synced);
+  ADD ("checkpoint-is-wanted-when-due", test_checkpoint_is_wanted_when_due);
+  ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
+  return g_test_run ();
+}

@@ -1,0 +1,308 @@
+/* test-database.c - one connection to the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <errno.h>
+
+#include "cold-support.h"
+#include "sqlite/dsq-statement-private.h"
+
+typedef struct
+{
+  char *folder; /* (owned) */
+  char *path;   /* (owned) */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  fixture->folder = make_folder ();
+  fixture->path = g_build_filename (fixture->folder, "file", NULL);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  g_free (fixture->path);
+  remove_folder (fixture->folder);
+}
+
+static DsqDatabase *
+open_role (Fixture *fixture, DsqDatabaseRole role, guint busy_timeout_ms)
+{
+  g_autoptr (GError) error = NULL;
+  DsqDatabase *database = dsq_database_open (fixture->path, role, busy_timeout_ms, &error);
+
+  g_assert_no_error (error);
+  return database;
+}
+
+static void
+run (DsqDatabase *database, const char *sql)
+{
+  g_autoptr (GError) error = NULL;
+
+  dsq_database_run (database, sql, "test", &error);
+  g_assert_no_error (error);
+}
+
+static void
+refuse (DsqDatabase *database, const char *sql, int code)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (dsq_database_run (database, sql, "test", &error));
+  g_assert_error (error, DSQ_ERROR, code);
+  g_assert_true (g_str_has_prefix (error->message, "Failed to test: "));
+}
+
+static gint64
+ask (DsqDatabase *database, const char *sql)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 number = -1;
+
+  dsq_database_get_number (database, sql, "test", &number, &error);
+  g_assert_no_error (error);
+  return number;
+}
+
+static void
+test_only_create_makes_a_file (Fixture *fixture, gconstpointer data)
+{
+  const DsqDatabaseRole roles[] = { DSQ_DATABASE_READ, DSQ_DATABASE_WRITE };
+  g_autofree char *left = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (roles); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (dsq_database_open (fixture->path, roles[i], 0, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND);
+    }
+  left = list_folder (fixture->folder);
+  g_assert_cmpstr (left, ==, "");
+  dsq_database_close (open_role (fixture, DSQ_DATABASE_CREATE, 0));
+  g_assert_true (g_file_test (fixture->path, G_FILE_TEST_IS_REGULAR));
+}
+
+static void
+test_tunes (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  DsqDatabaseTuning tuning = { .cache_bytes = 3 << 20, .wal_limit_bytes = 12345678 };
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 2; i++)
+    {
+      tuning.full_durability = i;
+      dsq_database_tune (database, &tuning, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (ask (database, "PRAGMA synchronous"), ==, i == 0 ? 1 : 2);
+    }
+  g_assert_cmpint (ask (database, "PRAGMA cache_size"), ==, -3 * 1024);
+  g_assert_cmpint (ask (database, "PRAGMA journal_size_limit"), ==, 12345678);
+  g_assert_cmpint (ask (database, "PRAGMA wal_autocheckpoint"), ==, 0);
+  g_assert_cmpint (ask (database, "PRAGMA cell_size_check"), ==, 1);
+  g_assert_cmpint (ask (database, "PRAGMA temp_store"), ==, 2);
+}
+
+static void
+test_is_hardened (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+
+  run (database, "CREATE TABLE t (a)");
+  run (database, "CREATE VIEW v AS SELECT * FROM t");
+  run (database, "CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t; END");
+  refuse (database, "SELECT * FROM v", DSQ_ERROR_FAILED);
+  run (database, "INSERT INTO t VALUES (1)");
+  g_assert_cmpint (ask (database, "SELECT count(*) FROM t"), ==, 1);
+  refuse (database, "DELETE FROM sqlite_schema", DSQ_ERROR_FAILED);
+  refuse (database, "SELECT load_extension ('x')", DSQ_ERROR_FAILED);
+  refuse (database, "ATTACH ':memory:' AS other", DSQ_ERROR_FAILED);
+}
+
+static void
+test_reader_cannot_write (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) writer = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) reader = NULL;
+
+  run (writer, "CREATE TABLE t (a)");
+  reader = open_role (fixture, DSQ_DATABASE_READ, 0);
+  refuse (reader, "INSERT INTO t VALUES (1)", DSQ_ERROR_READ_ONLY);
+}
+
+static void
+test_names_are_no_uris (Fixture *fixture, gconstpointer data)
+{
+  const char *names[] = { "file:x?mode=memory", "a?b", "%41", "x.db?vfs=none#f", ":memory:" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
+      g_autoptr (GError) error = NULL;
+      DsqDatabase *database = dsq_database_open (path, DSQ_DATABASE_CREATE, 0, &error);
+
+      g_assert_no_error (error);
+      dsq_database_close (database);
+      g_assert_true (g_file_test (path, G_FILE_TEST_IS_REGULAR));
+    }
+}
+
+static void
+test_symbolic_link_is_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *link = g_build_filename (fixture->folder, "link", NULL);
+  g_autoptr (GError) error = NULL;
+
+  dsq_database_close (open_role (fixture, DSQ_DATABASE_CREATE, 0));
+  g_assert_no_errno (symlink ("file", link));
+  g_assert_null (dsq_database_open (link, DSQ_DATABASE_WRITE, 0, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_REGULAR);
+}
+
+static void
+test_waits_by_the_clock (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) holder = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) other = open_role (fixture, DSQ_DATABASE_WRITE, 150);
+  gint64 started, waited;
+
+  run (holder, "BEGIN IMMEDIATE");
+  started = g_get_monotonic_time ();
+  refuse (other, "BEGIN IMMEDIATE", DSQ_ERROR_BUSY);
+  waited = g_get_monotonic_time () - started;
+  g_assert_cmpint (waited, >=, 150 * 1000);
+  g_assert_cmpint (waited, <, 5000 * 1000);
+}
+
+static void
+test_deadline_ends_a_query (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  const char *endless = "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c)"
+                        " SELECT count(*) FROM c";
+
+  dsq_database_set_deadline (database, 50);
+  refuse (database, endless, DSQ_ERROR_FORMAT);
+  refuse (database, "SELECT zeroblob (100000000)", DSQ_ERROR_CORRUPT);
+  dsq_database_set_deadline (database, 0);
+  run (database, "SELECT zeroblob (100000000)");
+}
+
+static void
+test_says_what_a_code_means (Fixture *fixture, gconstpointer data)
+{
+  static const struct
+  {
+    int code;
+    DsqError meaning;
+  } codes[] = {
+    { SQLITE_BUSY, DSQ_ERROR_BUSY },
+    { SQLITE_BUSY_SNAPSHOT, DSQ_ERROR_BUSY },
+    { SQLITE_LOCKED, DSQ_ERROR_BUSY },
+    { SQLITE_PROTOCOL, DSQ_ERROR_BUSY },
+    { SQLITE_FULL, DSQ_ERROR_NO_SPACE },
+    { SQLITE_READONLY, DSQ_ERROR_READ_ONLY },
+    { SQLITE_READONLY_DBMOVED, DSQ_ERROR_READ_ONLY },
+    { SQLITE_CORRUPT, DSQ_ERROR_CORRUPT },
+    { SQLITE_CORRUPT_INDEX, DSQ_ERROR_CORRUPT },
+    { SQLITE_NOTADB, DSQ_ERROR_CORRUPT },
+    { SQLITE_CONSTRAINT_ROWID, DSQ_ERROR_CORRUPT },
+    { SQLITE_TOOBIG, DSQ_ERROR_CORRUPT },
+    { SQLITE_IOERR_WRITE, DSQ_ERROR_IO },
+    { SQLITE_IOERR_NOMEM, DSQ_ERROR_FAILED },
+    { SQLITE_PERM, DSQ_ERROR_PERMISSION },
+    { SQLITE_CANTOPEN_SYMLINK, DSQ_ERROR_NOT_REGULAR },
+    { SQLITE_NOMEM, DSQ_ERROR_FAILED },
+    { SQLITE_MISUSE, DSQ_ERROR_FAILED },
+  };
+  static const struct
+  {
+    int number;
+    DsqError meaning;
+  } numbers[] = {
+    { ENOSPC, DSQ_ERROR_NO_SPACE },   { EDQUOT, DSQ_ERROR_NO_SPACE },
+    { EROFS, DSQ_ERROR_READ_ONLY },   { EACCES, DSQ_ERROR_PERMISSION },
+    { EPERM, DSQ_ERROR_PERMISSION },  { ENOENT, DSQ_ERROR_NOT_FOUND },
+    { ENOTDIR, DSQ_ERROR_NOT_FOUND }, { EISDIR, DSQ_ERROR_NOT_REGULAR },
+    { ELOOP, DSQ_ERROR_NOT_REGULAR }, { EIO, DSQ_ERROR_IO },
+    { EMFILE, DSQ_ERROR_IO },
+  };
+  g_autoptr (GError) scratch_error = NULL;
+  g_autoptr (DsqDatabase) database = dsq_database_open_scratch (&scratch_error);
+
+  for (guint i = 0; i < G_N_ELEMENTS (codes); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      dsq_database_set_error (database, codes[i].code, "test", &error);
+      g_assert_error (error, DSQ_ERROR, (int) codes[i].meaning);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      dsq_database_set_system_error (numbers[i].number, "test", &error);
+      g_assert_error (error, DSQ_ERROR, (int) numbers[i].meaning);
+    }
+}
+
+static void
+test_statement_steps_and_resets (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_auto (DsqStatement) insert = { NULL };
+  g_auto (DsqStatement) select = { NULL };
+  g_autoptr (GError) error = NULL;
+
+  run (database, "CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB NOT NULL)");
+  g_assert_true (
+      dsq_statement_prepare (&insert, database, "INSERT INTO t VALUES (?1, ?2)", "insert", &error));
+  g_assert_true (
+      dsq_statement_prepare (&select, database, "SELECT b FROM t WHERE a = ?1", "select", &error));
+  for (guint i = 0; i < 2; i++)
+    {
+      dsq_statement_bind_number (&insert, 1, i);
+      dsq_statement_bind_bytes (&insert, 2, (const guint8 *) "ab", 2 * i);
+      g_assert_true (dsq_statement_run (&insert, &error));
+    }
+  g_assert_no_error (error);
+
+  dsq_statement_bind_number (&select, 1, 1);
+  g_assert_cmpint (dsq_statement_step (&select, &error), ==, DSQ_STEP_ROW);
+  g_assert_cmpint (sqlite3_column_bytes (select.handle, 0), ==, 2);
+  g_assert_cmpint (dsq_statement_step (&select, &error), ==, DSQ_STEP_DONE);
+  dsq_statement_reset (&select);
+
+  /* an empty value is no missing one */
+  g_assert_cmpint (ask (database, "SELECT typeof (b) = 'blob' FROM t WHERE a = 0"), ==, 1);
+  dsq_statement_bind_number (&insert, 1, 5);
+  dsq_statement_bind_null (&insert, 2);
+  g_assert_cmpint (dsq_statement_step (&insert, &error), ==, DSQ_STEP_FAILED);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  dsq_statement_bind_bytes (&insert, 2, (const guint8 *) "ab", 2);
+  g_assert_true (dsq_statement_run (&insert, NULL));
+}
+
+#define ADD(path, func) g_test_add ("/dsq/" path, Fixture, NULL, set_up, func, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("database/only-create-makes-a-file", test_only_create_makes_a_file);
+  ADD ("database/tunes", test_tunes);
+  ADD ("database/is-hardened", test_is_hardened);
+  ADD ("database/reader-cannot-write", test_reader_cannot_write);
+  ADD ("database/names-are-no-uris", test_names_are_no_uris);
+  ADD ("database/symbolic-link-is-refused", test_symbolic_link_is_refused);
+  ADD ("database/waits-by-the-clock", test_waits_by_the_clock);
+  ADD ("database/deadline-ends-a-query", test_deadline_ends_a_query);
+  ADD ("database/says-what-a-code-means", test_says_what_a_code_means);
+  ADD ("statement/steps-and-resets", test_statement_steps_and_resets);
+  return g_test_run ();
+}

@@ -1,0 +1,181 @@
+/* test-hot-tier.c - the hot tier against a reference LRU
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-hash-private.h"
+#include "tiers/dsq-hot-tier-private.h"
+
+static DsqKey
+key_number (guint i, char *buffer)
+{
+  DsqKey key = { (const guint8 *) buffer, 0, DSQ_TABLE_MAIN, 0 };
+
+  key.length = (guint32) g_snprintf (buffer, 16, "%u", i);
+  key.hash = dsq_hash (key.table, key.bytes, key.length);
+  return key;
+}
+
+/* A read through a cache: TRUE for a hit, else the entry is admitted. */
+static gboolean
+read_through (DsqHotTier *tier, guint i)
+{
+  char buffer[16];
+  DsqKey key = key_number (i, buffer);
+  DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+  guint32 number;
+
+  dsq_hot_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (shard, &key);
+  if (number != 0)
+    dsq_hot_shard_touch_locked (tier, shard, number);
+  dsq_hot_shard_unlock (shard);
+  if (number != 0)
+    return TRUE;
+  g_assert_true (dsq_hot_tier_reserve (tier));
+  dsq_hot_shard_lock (shard);
+  dsq_hot_shard_insert_locked (tier,
+                               shard,
+                               key.hash,
+                               dsq_entry_new (&key, (const guint8 *) "\1", 1, 0),
+                               FALSE);
+  dsq_hot_shard_unlock (shard);
+  return FALSE;
+}
+
+/* The textbook's LRU: a queue, newest at the head. */
+static gboolean
+reference_read_through (GQueue *queue, guint capacity, guint i)
+{
+  GList *link = g_queue_find (queue, GUINT_TO_POINTER (i + 1));
+
+  if (link != NULL)
+    {
+      g_queue_unlink (queue, link);
+      g_queue_push_head_link (queue, link);
+      return TRUE;
+    }
+  if (g_queue_get_length (queue) == capacity)
+    g_queue_pop_tail (queue);
+  g_queue_push_head (queue, GUINT_TO_POINTER (i + 1));
+  return FALSE;
+}
+
+static void
+test_hits_equal_a_reference_lru (void)
+{
+  static const guint capacities[] = { 1, 2, 7, 1000, 1023, 1024, 1500 };
+
+  for (guint c = 0; c < G_N_ELEMENTS (capacities); c++)
+    {
+      guint capacity = capacities[c];
+      DsqHotTier *tier = dsq_hot_tier_new (capacity, FALSE, 0);
+      GQueue queue = G_QUEUE_INIT;
+      GRand *rand = g_rand_new_with_seed (capacity);
+
+      for (guint n = 0; n < 20000; n++)
+        {
+          /* a skewed stream with a loop somewhat longer than the cache in it */
+          double skewed = g_rand_double (rand) * g_rand_double (rand) * capacity * 4;
+          guint i = n % 3 == 0 ? n / 3 % (capacity + capacity / 8 + 1) : (guint) skewed;
+
+          g_assert_cmpint (read_through (tier, i),
+                           ==,
+                           reference_read_through (&queue, capacity, i));
+          g_assert_cmpuint (tier->n_clean, <=, capacity);
+        }
+      g_queue_clear (&queue);
+      g_rand_free (rand);
+      dsq_hot_tier_free (tier);
+    }
+}
+
+static void
+test_fitting_loop_never_misses (void)
+{
+  DsqHotTier *tier = dsq_hot_tier_new (10000, FALSE, 0);
+  guint n_hits = 0;
+
+  for (guint round = 0; round < 5; round++)
+    for (guint i = 0; i < 10000; i++)
+      n_hits += read_through (tier, i);
+  g_assert_cmpuint (n_hits, ==, 40000);
+  dsq_hot_tier_free (tier);
+}
+
+/* Pinned entries do not count, and become clean at the recency they had. */
+static void
+test_admits_cleaned_at_their_recency (void)
+{
+  DsqHotTier *tier = dsq_hot_tier_new (3, FALSE, 0);
+  DsqHotShard *shard = &tier->shards[0];
+  char buffer[16];
+
+  for (guint i = 0; i < 6; i++)
+    {
+      DsqKey key = key_number (i, buffer);
+
+      if (i % 2 != 0)
+        {
+          g_assert_false (read_through (tier, i));
+          continue;
+        }
+      dsq_hot_shard_lock (shard);
+      dsq_hot_shard_insert_locked (tier,
+                                   shard,
+                                   key.hash,
+                                   dsq_entry_new (&key, (const guint8 *) "\1", 1, 0),
+                                   TRUE);
+      dsq_hot_shard_unlock (shard);
+    }
+  g_assert_cmpuint (tier->n_clean, ==, 3);
+  dsq_hot_tier_admit_cleaned (tier, shard);
+  g_assert_cmpuint (tier->n_clean, ==, 3);
+  for (guint i = 0; i < 6; i++)
+    {
+      DsqKey key = key_number (i, buffer);
+
+      g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i >= 3);
+    }
+  g_assert_cmpuint (shard->nodes[shard->clean.oldest].stamp, ==, 4);
+  dsq_hot_tier_free (tier);
+}
+
+static void
+test_finds_what_is_left_after_removals (void)
+{
+  DsqHotTier *tier = dsq_hot_tier_new (100000, FALSE, 0);
+  char buffer[16];
+
+  for (guint i = 0; i < 50000; i++)
+    read_through (tier, i);
+  for (guint i = 0; i < 50000; i += 2)
+    {
+      DsqKey key = key_number (i, buffer);
+      DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+
+      dsq_hot_shard_remove_locked (tier, shard, dsq_hot_shard_find_locked (shard, &key));
+    }
+  for (guint i = 0; i < 50000; i++)
+    {
+      DsqKey key = key_number (i, buffer);
+      DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+
+      g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i % 2 != 0);
+    }
+  g_assert_cmpuint (tier->n_clean, ==, 25000);
+  dsq_hot_tier_free (tier);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dsq/hot-tier/hits-equal-a-reference-lru", test_hits_equal_a_reference_lru);
+  g_test_add_func ("/dsq/hot-tier/fitting-loop-never-misses", test_fitting_loop_never_misses);
+  g_test_add_func ("/dsq/hot-tier/admits-cleaned-at-their-recency",
+                   test_admits_cleaned_at_their_recency);
+  g_test_add_func ("/dsq/hot-tier/finds-what-is-left-after-removals",
+                   test_finds_what_is_left_after_removals);
+  return g_test_run ();
+}

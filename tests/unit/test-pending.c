@@ -1,0 +1,434 @@
+/* test-pending.c - what waits for the file, against a model
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-hash-private.h"
+#include "engine/dsq-pending-private.h"
+
+/*
+ * A model of the file (key -> place and value) and one of the mapping (key -> value and the order
+ * in which keys came) beside the pending room, through random writes, flushes that succeed and
+ * fail, clears, and commits of others, each also while a flush is under way.
+ */
+
+#define N_KEYS 24
+
+typedef struct
+{
+  gboolean is_there;
+  gint64 place; /* in the file; in the mapping: rank of arrival */
+  guint value;
+} Slot;
+
+typedef struct
+{
+  GRand *rand;
+  DsqHotTier *hot;
+  DsqPending *pending;
+  Slot file[N_KEYS];
+  Slot mapping[N_KEYS];
+  gint64 next;  /* place in the file */
+  gint64 ranks; /* arrivals in the mapping */
+  guint8 *presences[DSQ_HOT_MAX_SHARDS][DSQ_N_LISTS];
+  gboolean is_flushing;
+  gboolean is_committed;
+  Slot flushed[N_KEYS]; /* the file as the flush under way will leave it */
+  gint64 flushed_next;
+} World;
+
+static DsqKey
+key_number (guint i, char *buffer)
+{
+  DsqKey key = { (const guint8 *) buffer, 0, DSQ_TABLE_MAIN, 0 };
+
+  key.length = (guint32) g_snprintf (buffer, 16, "key %u", i);
+  key.hash = dsq_hash (key.table, key.bytes, key.length);
+  return key;
+}
+
+static guint
+number_of (const DsqEntry *entry)
+{
+  g_autofree char *text = g_strndup ((const char *) dsq_entry_key (entry), entry->key_length);
+
+  return (guint) g_ascii_strtoull (text + 4, NULL, 10);
+}
+
+static void
+stage (World *self, guint i, DsqEntry *entry)
+{
+  char buffer[16];
+  DsqKey key = key_number (i, buffer);
+  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  guint32 number;
+
+  dsq_hot_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (shard, &key);
+  if (number != 0 && dsq_entry_is_tombstone (entry))
+    {
+      dsq_pending_stage_removal_locked (self->pending, shard, number, &key);
+      dsq_entry_unref (entry);
+    }
+  else if (number != 0)
+    dsq_pending_stage_over_locked (self->pending, shard, number, entry);
+  else if (!dsq_entry_is_tombstone (entry))
+    dsq_pending_stage_new_locked (self->pending,
+                                  shard,
+                                  key.hash,
+                                  entry,
+                                  shard->hides_cold ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN);
+  else
+    dsq_pending_stage_new_locked (self->pending, shard, key.hash, entry, DSQ_PRESENCE_PRESENT);
+  dsq_hot_shard_unlock (shard);
+}
+
+static void
+set (World *self, guint i)
+{
+  char buffer[16];
+  DsqKey key = key_number (i, buffer);
+  guint value = g_rand_int (self->rand);
+
+  stage (self, i, dsq_entry_new (&key, (const guint8 *) &value, sizeof value, 0));
+  if (!self->mapping[i].is_there)
+    self->mapping[i].place = self->ranks++;
+  self->mapping[i].is_there = TRUE;
+  self->mapping[i].value = value;
+}
+
+static void
+unset (World *self, guint i)
+{
+  char buffer[16];
+  DsqKey key = key_number (i, buffer);
+
+  if (!self->mapping[i].is_there)
+    return;
+  stage (self, i, dsq_entry_new_tombstone (&key));
+  self->mapping[i].is_there = FALSE;
+}
+
+static void
+clear (World *self)
+{
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_pending_clear_locked (self->pending);
+  dsq_hot_tier_unlock_all (self->hot);
+  memset (self->mapping, 0, sizeof self->mapping);
+}
+
+/* --- flush, as the cold tier would
+ * ---------------------------------------------------------------- */
+
+static void
+apply (World *self, DsqChange *change, guint8 *found)
+{
+  Slot *slot = &self->flushed[number_of (change->entry)];
+
+  *found = slot->is_there ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  if (change->presence != DSQ_PRESENCE_UNKNOWN)
+    g_assert_cmpint (change->presence, ==, *found);
+  if (dsq_entry_is_tombstone (change->entry) || change->reinsert)
+    slot->is_there = FALSE;
+  if (dsq_entry_is_tombstone (change->entry))
+    return;
+  memcpy (&slot->value, dsq_entry_record (change->entry), sizeof slot->value);
+  if (slot->is_there)
+    return;
+  g_assert_cmpint (change->place, >=, self->flushed_next);
+  slot->is_there = TRUE;
+  slot->place = change->place;
+  self->flushed_next = change->place + 1;
+}
+
+static gint
+by_place (gconstpointer a, gconstpointer b)
+{
+  gint64 left = (*(DsqChange *const *) a)->place;
+  gint64 right = (*(DsqChange *const *) b)->place;
+
+  return (left > right) - (left < right);
+}
+
+static void
+begin_flush (World *self)
+{
+  g_autoptr (GPtrArray) fresh = g_ptr_array_new ();
+  gboolean is_empty;
+
+  dsq_hot_tier_lock_all (self->hot);
+  is_empty = dsq_pending_is_empty_locked (self->pending);
+  if (!is_empty)
+    dsq_pending_detach_locked (self->pending);
+  dsq_hot_tier_unlock_all (self->hot);
+  if (is_empty)
+    return;
+  memcpy (self->flushed, self->file, sizeof self->file);
+  self->flushed_next = self->next;
+  if (self->pending->inflight_clears)
+    memset (self->flushed, 0, sizeof self->flushed);
+
+  for (guint s = 0; s < self->hot->n_shards; s++)
+    for (guint which = 0; which < DSQ_N_LISTS; which++)
+      {
+        DsqChangeList *list = &self->pending->shards[s].inflight.lists[which];
+
+        self->presences[s][which] = g_malloc0 (list->n_items);
+        for (guint32 i = 0; i < list->n_items; i++)
+          if (list->items[i].entry != NULL && which == DSQ_LIST_FRESH)
+            g_ptr_array_add (fresh, &list->items[i]);
+      }
+  g_ptr_array_sort (fresh, by_place);
+  for (guint j = 0; j < fresh->len; j++)
+    for (guint s = 0; s < self->hot->n_shards; s++)
+      {
+        DsqChangeList *list = &self->pending->shards[s].inflight.lists[DSQ_LIST_FRESH];
+        DsqChange *change = fresh->pdata[j];
+
+        if (list->n_items > 0 && change >= list->items && change < list->items + list->n_items)
+          apply (self, change, &self->presences[s][DSQ_LIST_FRESH][change - list->items]);
+      }
+  for (guint s = 0; s < self->hot->n_shards; s++)
+    {
+      DsqChangeList *list = &self->pending->shards[s].inflight.lists[DSQ_LIST_REST];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        if (list->items[i].entry != NULL)
+          apply (self, &list->items[i], &self->presences[s][DSQ_LIST_REST][i]);
+    }
+  self->is_flushing = TRUE;
+  self->is_committed = FALSE;
+}
+
+/* The transaction itself; what memory makes of it comes with end_flush(). */
+static void
+commit_file (World *self)
+{
+  memcpy (self->file, self->flushed, sizeof self->file);
+  self->next = self->flushed_next;
+  self->is_committed = TRUE;
+}
+
+static void
+end_flush (World *self)
+{
+  if (self->is_committed)
+    dsq_pending_commit (self->pending, (guint8 *const(*)[DSQ_N_LISTS]) self->presences);
+  else
+    dsq_pending_rollback (self->pending);
+  for (guint s = 0; s < DSQ_HOT_MAX_SHARDS; s++)
+    for (guint which = 0; which < DSQ_N_LISTS; which++)
+      g_clear_pointer (&self->presences[s][which], g_free);
+  self->is_flushing = FALSE;
+}
+
+/* --- what others do, and what the mapping is then
+ * ---------------------------------------------------- */
+
+/* Whether the pending room has a say on a key, and which. */
+static const DsqEntry *
+pending_state (World *self, guint i)
+{
+  char buffer[16];
+  DsqKey key = key_number (i, buffer);
+  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  guint32 number = dsq_hot_shard_find_locked (shard, &key);
+
+  return number != 0 ? shard->nodes[number].entry : NULL;
+}
+
+static void
+write_as_others (World *self)
+{
+  DsqTableState state = { DSQ_TABLE_MAIN, 0, 0 };
+
+  for (guint n = g_rand_int_range (self->rand, 1, 6); n > 0; n--)
+    {
+      Slot *slot = &self->file[g_rand_int_range (self->rand, 0, N_KEYS)];
+
+      if (slot->is_there && g_rand_boolean (self->rand))
+        slot->is_there = FALSE;
+      else if (!slot->is_there)
+        *slot = (Slot){ TRUE, self->next++, 0 };
+      slot->value = g_rand_int (self->rand);
+    }
+  for (guint i = 0; i < N_KEYS; i++)
+    state.count += self->file[i].is_there;
+  state.next = self->next;
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_pending_learn_locked (self->pending, &state, self->is_flushing && self->is_committed);
+  dsq_hot_tier_unlock_all (self->hot);
+
+  /* dirty keys are as we left them, all others as the file says; order is not followed here */
+  for (guint i = 0; i < N_KEYS; i++)
+    {
+      const DsqEntry *entry = pending_state (self, i);
+      gboolean hides = self->hot->shards[0].hides_cold;
+
+      if (entry == NULL)
+        {
+          self->mapping[i].is_there = self->file[i].is_there && !hides;
+          self->mapping[i].value = self->file[i].value;
+        }
+    }
+}
+
+static void
+check_contents (World *self)
+{
+  for (guint i = 0; i < N_KEYS; i++)
+    {
+      const DsqEntry *entry = pending_state (self, i);
+      gboolean hides = self->hot->shards[0].hides_cold;
+      gboolean is_there = entry != NULL ? !dsq_entry_is_tombstone (entry)
+                                        : self->file[i].is_there && !hides;
+      guint value = self->file[i].value;
+
+      if (entry != NULL && is_there)
+        memcpy (&value, dsq_entry_record (entry), sizeof value);
+      g_assert_cmpint (is_there, ==, self->mapping[i].is_there);
+      if (is_there)
+        g_assert_cmpuint (value, ==, self->mapping[i].value);
+    }
+}
+
+/* With nothing unresolved the count is exact. */
+static void
+check_count (World *self)
+{
+  gint64 own_size;
+  guint64 n_unresolved;
+  gint64 n_live;
+  gint64 n_expected = 0;
+
+  dsq_hot_tier_lock_all (self->hot);
+  n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+  dsq_hot_tier_unlock_all (self->hot);
+  for (guint i = 0; i < N_KEYS; i++)
+    n_expected += self->mapping[i].is_there;
+  if (n_unresolved == 0)
+    g_assert_cmpint (n_live, ==, n_expected);
+  else
+    g_assert_cmpint (n_expected, <=, n_live + (gint64) n_unresolved);
+}
+
+static void
+flush (World *self, gboolean succeeds)
+{
+  if (!self->is_flushing)
+    begin_flush (self);
+  if (!self->is_flushing)
+    return;
+  if (succeeds && !self->is_committed)
+    commit_file (self);
+  end_flush (self);
+}
+
+/* After a flush all that is known is in the file, in order. */
+static void
+check_file (World *self, gboolean in_order)
+{
+  gint64 n_live;
+  gint64 own_size;
+  guint64 n_unresolved;
+  gint64 n_expected = 0;
+
+  n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+  g_assert_cmpuint (n_unresolved, ==, 0);
+  g_assert_cmpint (self->pending->n_bytes, ==, 0);
+  for (guint i = 0; i < N_KEYS; i++)
+    {
+      g_assert_cmpint (self->file[i].is_there, ==, self->mapping[i].is_there);
+      n_expected += self->mapping[i].is_there;
+      if (!self->file[i].is_there)
+        continue;
+      g_assert_cmpuint (self->file[i].value, ==, self->mapping[i].value);
+      for (guint j = 0; j < N_KEYS && in_order; j++)
+        if (self->file[j].is_there)
+          g_assert_cmpint (self->file[i].place < self->file[j].place,
+                           ==,
+                           self->mapping[i].place < self->mapping[j].place);
+    }
+  g_assert_cmpint (n_live, ==, n_expected);
+}
+
+static void
+step (World *self, gboolean with_others)
+{
+  guint what = g_rand_int_range (self->rand, 0, 100);
+
+  if (what < 45)
+    set (self, g_rand_int_range (self->rand, 0, N_KEYS));
+  else if (what < 75)
+    unset (self, g_rand_int_range (self->rand, 0, N_KEYS));
+  else if (what < 77)
+    clear (self);
+  else if (what < 84 && !self->is_flushing)
+    begin_flush (self);
+  else if (what < 88 && self->is_flushing && !self->is_committed)
+    commit_file (self);
+  else if (what < 94 && self->is_flushing)
+    end_flush (self);
+  else if (what < 97 && with_others && (!self->is_flushing || self->is_committed))
+    write_as_others (self);
+}
+
+static void
+run_world (guint seed, guint capacity, gboolean with_others)
+{
+  World self = { .rand = g_rand_new_with_seed (seed), .next = 1 };
+  DsqTableState state = { DSQ_TABLE_MAIN, 1, 0 };
+
+  self.hot = dsq_hot_tier_new (capacity, FALSE, 0);
+  self.pending = dsq_pending_new (self.hot, &state, 1);
+  for (guint round = 0; round < 40; round++)
+    {
+      for (guint n = 0; n < 60; n++)
+        {
+          step (&self, with_others);
+          check_contents (&self);
+          check_count (&self);
+        }
+      if (self.is_flushing)
+        flush (&self, g_rand_boolean (self.rand));
+      if (g_rand_boolean (self.rand))
+        flush (&self, FALSE);
+      check_contents (&self);
+      check_count (&self);
+      flush (&self, TRUE);
+      check_file (&self, !with_others);
+      g_assert_cmpuint (self.hot->n_clean, <=, capacity);
+    }
+  dsq_pending_free (self.pending);
+  dsq_hot_tier_free (self.hot);
+  g_rand_free (self.rand);
+}
+
+static void
+test_follows_the_model (void)
+{
+  for (guint seed = 0; seed < 150; seed++)
+    run_world (seed, 1 + seed % 5, FALSE);
+  run_world (1000, 4096, FALSE);
+}
+
+static void
+test_follows_the_model_beside_others (void)
+{
+  for (guint seed = 0; seed < 150; seed++)
+    run_world (seed, 1 + seed % 5, TRUE);
+  run_world (1000, 4096, TRUE);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dsq/pending/follows-the-model", test_follows_the_model);
+  g_test_add_func ("/dsq/pending/follows-the-model-beside-others",
+                   test_follows_the_model_beside_others);
+  return g_test_run ();
+}

@@ -1,0 +1,328 @@
+/* test-refused-files.c - files that are none of ours, or damaged, stay as they are
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cold-support.h"
+
+#define NOBODY 65534
+
+typedef struct
+{
+  char *folder; /* (owned) */
+  char *path;   /* (owned) */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  fixture->folder = make_folder ();
+  fixture->path = g_build_filename (fixture->folder, "store", NULL);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  g_free (fixture->path);
+  remove_folder (fixture->folder);
+}
+
+/* Opening @path fails, and changes nothing in @folder. */
+static void
+assert_refused_in (const char *folder, const char *path, int code)
+{
+  g_autofree char *wal = g_strconcat (path, "-wal", NULL);
+  g_autofree char *before = list_folder (folder);
+  g_autoptr (GBytes) main_before = read_file (path);
+  g_autoptr (GBytes) wal_before = read_file (wal);
+  g_autoptr (GBytes) main_after = NULL;
+  g_autoptr (GBytes) wal_after = NULL;
+  g_autofree char *after = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_descriptors = count_descriptors ();
+  Foreign foreign;
+
+  g_assert_null (try_open (path, &foreign, &error));
+  g_assert_error (error, DSQ_ERROR, code);
+  g_assert_true (g_str_has_prefix (error->message, "Failed to "));
+  g_assert_cmpuint (count_descriptors (), ==, n_descriptors);
+
+  main_after = read_file (path);
+  wal_after = read_file (wal);
+  g_assert_true (g_bytes_equal (main_before, main_after));
+  g_assert_true (g_bytes_equal (wal_before, wal_after));
+  after = list_folder (folder);
+  /* the index is no data: one may be made where there was a log */
+  if (g_bytes_get_size (wal_before) == 0)
+    g_assert_cmpstr (before, ==, after);
+}
+
+static void
+assert_refused (Fixture *fixture, int code)
+{
+  assert_refused_in (fixture->folder, fixture->path, code);
+}
+
+/* --- paths --------------------------------------------------------------------------------------
+ */
+
+static void
+test_other_kinds_of_file_are_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *link = g_build_filename (fixture->folder, "link", NULL);
+  g_autofree char *dangling = g_build_filename (fixture->folder, "dangling", NULL);
+  g_autofree char *fifo = g_build_filename (fixture->folder, "fifo", NULL);
+  g_autofree char *folder = g_build_filename (fixture->folder, "folder", NULL);
+  g_autofree char *trailing = g_strconcat (fixture->folder, "/", NULL);
+  const char *paths[] = { link, dangling, folder, trailing, ".", "..", "/", "/dev/null" };
+  g_autoptr (GError) error = NULL;
+  Foreign foreign;
+
+  make_store (fixture->path);
+  g_assert_no_errno (symlink ("store", link));
+  g_assert_no_errno (symlink ("nowhere", dangling));
+  g_assert_no_errno (mkdir (folder, 0700));
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    assert_refused_in (fixture->folder, paths[i], DSQ_ERROR_NOT_REGULAR);
+  g_assert_no_errno (mkfifo (fifo, 0600));
+  g_assert_null (try_open (fifo, &foreign, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_REGULAR);
+  assert_refused_in (fixture->folder, "", DSQ_ERROR_INVALID_ARGUMENT);
+}
+
+static void
+test_missing_folder_is_not_found (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "none", "store", NULL);
+  g_autofree char *below = g_build_filename (fixture->path, "store", NULL);
+
+  assert_refused_in (fixture->folder, path, DSQ_ERROR_NOT_FOUND);
+  write_file (fixture->path, "text", 4);
+  assert_refused_in (fixture->folder, below, DSQ_ERROR_NOT_FOUND);
+}
+
+static void
+test_permissions_are_told (Fixture *fixture, gconstpointer data)
+{
+  gboolean is_root = geteuid () == 0;
+
+  make_store (fixture->path);
+  if (is_root)
+    {
+      g_assert_no_errno (chown (fixture->folder, NOBODY, NOBODY));
+      g_assert_no_errno (chown (fixture->path, NOBODY, NOBODY));
+      g_assert_no_errno (seteuid (NOBODY));
+    }
+  g_assert_no_errno (chmod (fixture->path, 0444));
+  assert_refused (fixture, DSQ_ERROR_READ_ONLY);
+  g_assert_no_errno (chmod (fixture->path, 0000));
+  assert_refused (fixture, DSQ_ERROR_PERMISSION);
+  g_assert_no_errno (chmod (fixture->path, 0644));
+  g_assert_no_errno (chmod (fixture->folder, 0555));
+  assert_refused (fixture, DSQ_ERROR_READ_ONLY);
+  {
+    g_autofree char *other = g_build_filename (fixture->folder, "other", NULL);
+
+    assert_refused_in (fixture->folder, other, DSQ_ERROR_PERMISSION);
+  }
+  g_assert_no_errno (chmod (fixture->folder, 0755));
+  make_store (fixture->path);
+  if (is_root)
+    g_assert_no_errno (seteuid (0));
+}
+
+/* --- content ---------------------------------------------------------------------------------- */
+
+static void
+test_other_files_are_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *text = g_strnfill (10000, 'x');
+  g_autofree char *copy = g_build_filename (fixture->folder, "copy", NULL);
+  sqlite3 *handle;
+
+  write_file (fixture->path, "text\n", 5);
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+  write_file (fixture->path, text, 10000);
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+  write_file (fixture->path, "SQLite format 3", 16);
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+
+  /* another application's, with commits in its log alone */
+  g_assert_no_errno (g_remove (fixture->path));
+  handle = open_stock (fixture->path);
+  g_assert_cmpint (sqlite3_exec (handle,
+                                 "PRAGMA journal_mode = WAL; CREATE TABLE t (a);"
+                                 "INSERT INTO t VALUES (1)",
+                                 NULL,
+                                 NULL,
+                                 NULL),
+                   ==,
+                   SQLITE_OK);
+  copy_as_crashed (fixture->path, copy);
+  assert_refused_in (fixture->folder, copy, DSQ_ERROR_FORMAT);
+  g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+}
+
+static const struct
+{
+  const char *sql;
+  int code;
+} damages[] = {
+  { "PRAGMA application_id = 7", DSQ_ERROR_FORMAT },
+  { "PRAGMA user_version = 2", DSQ_ERROR_FORMAT },
+  { "PRAGMA user_version = 0", DSQ_ERROR_FORMAT },
+  { "PRAGMA user_version = -1", DSQ_ERROR_FORMAT },
+  { "CREATE TABLE more (a)", DSQ_ERROR_FORMAT },
+  { "CREATE TABLE aaa (a)", DSQ_ERROR_FORMAT },
+  { "CREATE VIEW v AS SELECT 1", DSQ_ERROR_FORMAT },
+  { "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END", DSQ_ERROR_FORMAT },
+  { "CREATE INDEX i ON entry (value)", DSQ_ERROR_FORMAT },
+  { "CREATE VIRTUAL TABLE f USING fts5 (a)", DSQ_ERROR_FORMAT },
+  { "DROP INDEX entry_expires", DSQ_ERROR_FORMAT },
+  { "DROP TABLE store", DSQ_ERROR_FORMAT },
+  { "ALTER TABLE entry ADD COLUMN more INTEGER", DSQ_ERROR_FORMAT },
+  { "DROP TABLE store; CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), header BLOB);"
+    "INSERT INTO store VALUES (1, zeroblob (9000000))",
+    DSQ_ERROR_FORMAT },
+  { "DROP TABLE store; CREATE VIEW store AS WITH RECURSIVE c (id) AS"
+    " (SELECT 1 UNION ALL SELECT id + 1 FROM c) SELECT id, id AS header FROM c",
+    DSQ_ERROR_FORMAT },
+  { "DELETE FROM store", DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = x''", DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = zeroblob (28)", DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = zeroblob (9000000)", DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = CAST (header || x'00' AS BLOB)", DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = CAST (substr (header, 1, 8) || zeroblob (16) ||"
+    " substr (header, 25) AS BLOB)",
+    DSQ_ERROR_CORRUPT },
+  { "UPDATE store SET header = CAST (substr (header, 1, 4) || x'02' || substr (header, 6) AS BLOB)",
+    DSQ_ERROR_FORMAT },
+  { "UPDATE store SET header = CAST (substr (header, 1, 5) || x'01' || substr (header, 7) AS BLOB)",
+    DSQ_ERROR_FORMAT },
+  { "DELETE FROM tables", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET id = 2", DSQ_ERROR_CORRUPT },
+  { "INSERT INTO tables VALUES (0, x'00', NULL, 1, 0)", DSQ_ERROR_CORRUPT },
+  { "INSERT INTO tables VALUES (1 << 23, x'00', NULL, 1, 0)", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET next = 0", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET next = 1 << 40", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET count = -1", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET count = next", DSQ_ERROR_CORRUPT },
+};
+
+/* Each once in the file, and once in its log alone. */
+static void
+test_damaged_stores_are_refused (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (damages); i++)
+    {
+      g_autofree char *copy = g_strdup_printf ("%s/copy %u", fixture->folder, i);
+      char *message = NULL;
+      sqlite3 *handle;
+
+      g_test_message ("%s", damages[i].sql);
+      make_store (fixture->path);
+      handle = open_stock (fixture->path);
+      sqlite3_exec (handle, damages[i].sql, NULL, NULL, &message);
+      g_assert_cmpstr (message, ==, NULL);
+      /* the folder is that of what is refused */
+      copy_as_crashed (fixture->path, copy);
+      if (!g_str_has_prefix (damages[i].sql, "PRAGMA"))
+        assert_refused_in (fixture->folder, copy, damages[i].code);
+      g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+      assert_refused (fixture, damages[i].code);
+      g_assert_no_errno (g_remove (fixture->path));
+    }
+}
+
+static void
+test_statistics_are_tolerated (Fixture *fixture, gconstpointer data)
+{
+  make_store (fixture->path);
+  run_stock (fixture->path, "ANALYZE");
+  assert_stock (fixture->path,
+                "SELECT count(*) > 0 FROM sqlite_schema WHERE name LIKE '%stat%'",
+                "1");
+  make_store (fixture->path);
+}
+
+static void
+test_truncated_stores_are_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) whole = NULL;
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (fixture->path, &foreign);
+  g_autofree char *value = g_strnfill (100000, 'x');
+  gsize length;
+
+  put (tier, "a", value);
+  close_tier (tier);
+  whole = read_file (fixture->path);
+  length = g_bytes_get_size (whole);
+  {
+    const gsize lengths[] = { length - 1, length - 4096, length / 2, 4096, 4095, 100 };
+
+    for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
+      {
+        write_file (fixture->path, g_bytes_get_data (whole, NULL), lengths[i]);
+        assert_refused (fixture, DSQ_ERROR_CORRUPT);
+      }
+  }
+  write_file (fixture->path, g_bytes_get_data (whole, NULL), 99);
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+}
+
+/* Garbage after the first page is refused or told later, and never believed. */
+static void
+test_overwritten_pages_are_told (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) whole = NULL;
+  gsize length;
+
+  make_store (fixture->path);
+  whole = read_file (fixture->path);
+  length = g_bytes_get_size (whole);
+  for (gsize page = 0; page < length / 4096; page++)
+    {
+      g_autofree guint8 *content = g_memdup2 (g_bytes_get_data (whole, NULL), length);
+      gsize from = page == 0 ? 100 : 0;
+      g_autoptr (GError) error = NULL;
+      g_autoptr (DsqEntry) entry = NULL;
+      DsqKey key = key_of ("a");
+      DsqColdTier *tier;
+      Foreign foreign;
+
+      memset (content + page * 4096 + from, 0xA5, 4096 - from);
+      write_file (fixture->path, content, length);
+      tier = try_open (fixture->path, &foreign, &error);
+      if (tier != NULL)
+        {
+          if (tier->funcs->get (tier, &key, &entry, &error))
+            assert_entry (entry, "1");
+          tier->funcs->close (tier, NULL);
+        }
+      if (error != NULL)
+        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+    }
+}
+
+#define ADD(path, func)                                                                            \
+  g_test_add ("/dsq/refused-files/" path, Fixture, NULL, set_up, func, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("other-kinds-of-file-are-refused", test_other_kinds_of_file_are_refused);
+  ADD ("missing-folder-is-not-found", test_missing_folder_is_not_found);
+  ADD ("permissions-are-told", test_permissions_are_told);
+  ADD ("other-files-are-refused", test_other_files_are_refused);
+  ADD ("damaged-stores-are-refused", test_damaged_stores_are_refused);
+  ADD ("statistics-are-tolerated", test_statistics_are_tolerated);
+  ADD ("truncated-stores-are-refused", test_truncated_stores_are_refused);
+  ADD ("overwritten-pages-are-told", test_overwritten_pages_are_told);
+  return g_test_run ();
+}
