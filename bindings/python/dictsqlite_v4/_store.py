@@ -1,47 +1,29 @@
-# _store.py - DictSQLiteV4: the behaviour of dict over the native store
+# _store.py - DictSQLiteV4: a dict that lives in a file
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The store.
-
-Every operation is at most one call of the native library, since such a call costs more than all
-that is done round it. The library's methods are bound once, in the constructor, as attributes
-named as they are. They take keys and records as bytes, and answer b'' for what is missing.
-"""
+"""The store: opening, flushing and closing it, round the mapping that it is."""
 
 from __future__ import annotations
 
 import os
 import sys
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Callable, Dict, NoReturn, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
 
 from . import _options
-from ._dsq import DURABILITIES, FORWARD, PERSIST_MODES, REVERSE, Cursor, GError, Store, open_store
+from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._errors import to_exception
-from ._keys import decode_key, encode_key, encode_str
-from ._pack import pack, pack_entries, unpack
+from ._mapping import StoreMapping
 from ._stats import stats_dict
-from ._values import STRING_TYPE, decode_value, encode_value
-from ._views import StoreItems, StoreKeys, StoreValues
-
-_MISSING: Any = object()
-_EMPTY_PACK = pack(())
-
-# Entries fetched by one call of a cursor: few at first, so that next(iter(db)) is cheap.
-_FIRST_BATCH = 16
-_LARGEST_BATCH = 512
-# Keys looked up by one call of get_many().
-_LOOKUP_BATCH = 1024
 
 _MOST_ITEMS_IN_REPR = 20
 _MOST_CHARACTERS_IN_REPR = 200  # of one key or value
 
-_Result = TypeVar("_Result")
 _Self = TypeVar("_Self", bound="DictSQLiteV4")
 
 
-class DictSQLiteV4(MutableMapping[Any, Any]):
+class DictSQLiteV4(StoreMapping):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -81,8 +63,6 @@ class DictSQLiteV4(MutableMapping[Any, Any]):
     is not a store, FileNotFoundError where its folder is missing, and OSError where it cannot be
     opened otherwise.
     """
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -131,13 +111,7 @@ class DictSQLiteV4(MutableMapping[Any, Any]):
         self._bind(store)
 
     def _bind(self, store: Store) -> None:
-        self._store = store
-        self._lookup_record = store.lookup_record
-        self._set_text = store.set_text
-        self._set_record = store.set_record
-        self._contains_key = store.contains_key
-        self._remove_key = store.remove_key
-        self._steal_record = store.steal_record
+        super()._bind(store)
         # Closes the store when this object goes, and at the interpreter's exit.
         weakref.finalize(self, _close_unless_forked, store, os.getpid())
 
@@ -148,287 +122,6 @@ class DictSQLiteV4(MutableMapping[Any, Any]):
         self._path, self._mode = ":memory:", mode
         self._bind(store)
         return self
-
-    # --- one entry: the hot path. Each is one call of the library. A key is taken for a str until
-    # encode_str() raises TypeError, which costs nothing as long as it does not; asking for the
-    # type first, or encoding in a function of its own, costs up to a tenth of the whole.
-
-    def __getitem__(self, key: Any) -> Any:
-        """The value of `key`; raises KeyError where it is missing."""
-        record: Optional[bytes]
-        try:
-            record = self._lookup_record(encode_str(key))
-        except TypeError:
-            record = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if record and record[0] == STRING_TYPE:
-            return record[1:].decode()
-        if record is None:
-            record = self._call(self._lookup_record, key)
-        if not record:
-            raise KeyError(key)
-        return decode_value(record)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Set the value of `key`. Raises what pickle raises for what it cannot take."""
-        if type(value) is str and type(key) is str:
-            try:
-                # One string to encode and one array to pass, where set_record() takes two. It is
-                # refused where the type byte between them is in one of them as well.
-                if self._set_text(f"{key}\x03{value}".encode()):
-                    return
-            except UnicodeEncodeError:
-                pass  # a lone surrogate: in the key an error, in the value a pickle
-            except GError as error:
-                raise to_exception(error, self._path) from None
-        encoded = encode_key(key)
-        record = encode_value(value)
-        try:
-            self._set_record(encoded, record)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def __delitem__(self, key: Any) -> None:
-        """Remove `key`; raises KeyError where it is missing."""
-        removed: Optional[bool]
-        try:
-            removed = self._remove_key(encode_str(key))
-        except TypeError:
-            removed = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if removed is None:
-            removed = self._call(self._remove_key, key)
-        if not removed:
-            raise KeyError(key)
-
-    def __contains__(self, key: object) -> bool:
-        """Whether there is `key`. Raises TypeError for what cannot be a key."""
-        return self._call(self._contains_key, key)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The value of `key`, or `default` where it is missing."""
-        record: Optional[bytes]
-        try:
-            record = self._lookup_record(encode_str(key))
-        except TypeError:
-            record = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if record is None:
-            record = self._call(self._lookup_record, key)
-        return decode_value(record) if record else default
-
-    def _call(self, function: Callable[[bytes], _Result], key: object) -> _Result:
-        """One of the library's methods that take a key, on any key."""
-        encoded = encode_key(key)
-        try:
-            return function(encoded)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def pop(self, key: Any, default: Any = _MISSING) -> Any:
-        """Remove `key` and return its value, or `default`; without one, raises KeyError.
-
-        Of several threads that pop a key, one gets it.
-        """
-        record = self._call(self._steal_record, key)
-        if record:
-            return decode_value(record)
-        if default is _MISSING:
-            raise KeyError(key)
-        return default
-
-    def popitem(self) -> Tuple[Any, Any]:
-        """Remove the newest key and return it with its value; raises KeyError when empty."""
-        try:
-            entry = unpack(self._store.steal_last())
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if not entry:
-            raise KeyError("popitem(): dictionary is empty")
-        return decode_key(entry[0]), decode_value(entry[1])
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The value of `key`, which is set to `default` where it is missing.
-
-        Of several threads that set a default, one sets it and all get that one.
-        """
-        encoded = encode_key(key)
-        try:
-            # Looked up first, so that nothing is pickled in vain, or fails to be.
-            record = self._lookup_record(encoded)
-            if not record:
-                record = self._store.insert_record(encoded, encode_value(default))
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        return decode_value(record) if record else default
-
-    # --- many entries ------------------------------------------------------------------------
-
-    def update(self, other: Any = (), /, **kwargs: Any) -> None:
-        """Set all keys of a mapping, of pairs and of keywords, as dict does, but all or none."""
-        if kwargs or type(other) is not dict:
-            other = _as_dict(other)
-            other.update(kwargs)
-        self._set_entries(other)
-
-    def bulk_insert(self, mapping_or_pairs: Any, /) -> None:
-        """Set all keys of a mapping or of pairs, in one transaction: all of them or none.
-
-        Nothing is stored either when one of the values cannot be pickled. Raises ValueError
-        when all of it together is 4 GiB or more.
-        """
-        self._set_entries(_as_dict(mapping_or_pairs))
-
-    def _set_entries(self, entries: Dict[Any, Any]) -> None:
-        packed = pack_entries(entries)
-        try:
-            self._store.set_pack(packed)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def get_many(self, keys: Iterable[Any], /) -> Dict[Any, Any]:
-        """The values of those of `keys` that exist, as a dict in the order of `keys`."""
-        self._check_open()
-        found: Dict[Any, Any] = {}
-        remaining = iter(keys)
-        while True:
-            batch = list(islice(remaining, _LOOKUP_BATCH))
-            if not batch:
-                return found
-            packed = pack([encode_key(key) for key in batch])
-            try:
-                records = unpack(self._store.lookup_pack(packed))
-            except GError as error:
-                raise to_exception(error, self._path) from None
-            for key, record in zip(batch, records):
-                if record:
-                    found[key] = decode_value(record)
-
-    def clear(self) -> None:
-        """Remove all keys."""
-        try:
-            self._store.clear(None)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def copy(self) -> Dict[Any, Any]:
-        """All keys and values, as a plain dict."""
-        return dict(self.items())
-
-    __copy__ = copy
-
-    @classmethod
-    def fromkeys(cls, iterable: Iterable[Any], value: Any = None, /) -> Dict[Any, Any]:
-        """A plain dict with the keys of `iterable`, each with `value`."""
-        return dict.fromkeys(iterable, value)
-
-    def __or__(self, other: Any) -> Dict[Any, Any]:
-        if not isinstance(other, (dict, DictSQLiteV4)):
-            return NotImplemented
-        return {**self.copy(), **_as_dict(other)}
-
-    def __ror__(self, other: Any) -> Dict[Any, Any]:
-        if not isinstance(other, (dict, DictSQLiteV4)):
-            return NotImplemented
-        return {**_as_dict(other), **self.copy()}
-
-    def __ior__(self: _Self, other: Any) -> _Self:
-        self.update(other)
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        """Whether `other` is a mapping with equal keys and values, in whichever order."""
-        if not isinstance(other, Mapping):
-            return NotImplemented
-        if len(self) != len(other):
-            return False
-        if self is other:
-            return True
-        for key, mine in self.items():
-            theirs = other.get(key, _MISSING)
-            if theirs is _MISSING or not (theirs is mine or mine == theirs):
-                return False
-        return True
-
-    # --- size and order ----------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        """How many keys there are."""
-        try:
-            return self._store.count(None)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def __bool__(self) -> bool:
-        """Whether there is any key."""
-        return len(self) > 0
-
-    def __iter__(self) -> Iterator[Any]:
-        """The keys, oldest first; RuntimeError when the size changes meanwhile."""
-        return self._walk_keys(self._walk(reverse=False))
-
-    def __reversed__(self) -> Iterator[Any]:
-        """The keys, newest first; RuntimeError when the size changes meanwhile."""
-        return self._walk_keys(self._walk(reverse=True))
-
-    def keys(self) -> StoreKeys:
-        """A live view of the keys."""
-        self._check_open()
-        return StoreKeys(self)
-
-    def values(self) -> StoreValues:
-        """A live view of the values."""
-        self._check_open()
-        return StoreValues(self)
-
-    def items(self) -> StoreItems:
-        """A live view of the (key, value) pairs."""
-        self._check_open()
-        return StoreItems(self)
-
-    def _walk(self, reverse: bool) -> Cursor:
-        try:
-            return self._store.walk(REVERSE if reverse else FORWARD)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_keys(self, cursor: Cursor) -> Iterator[Any]:
-        # The cursor is asked after each key whether the rest of the batch is still true, as the
-        # one who got the key may have changed anything since.
-        size = _FIRST_BATCH
-        try:
-            while batch := unpack(cursor.next_keys(size)):
-                for n_used, key in enumerate(batch, 1):
-                    yield decode_key(key)
-                    if not cursor.check(n_used):
-                        break
-                size = min(2 * size, _LARGEST_BATCH)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_records(self, cursor: Cursor) -> Iterator[Tuple[bytes, bytes]]:
-        # As _walk_keys(), with the records.
-        size = _FIRST_BATCH
-        try:
-            while batch := unpack(cursor.next_entries(size)):
-                for n_used, entry in enumerate(zip(batch[::2], batch[1::2]), 1):
-                    yield entry
-                    if not cursor.check(n_used):
-                        break
-                size = min(2 * size, _LARGEST_BATCH)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_values(self, reverse: bool) -> Iterator[Any]:
-        records = self._walk_records(self._walk(reverse))
-        return (decode_value(record) for _, record in records)
-
-    def _walk_items(self, reverse: bool) -> Iterator[Tuple[Any, Any]]:
-        records = self._walk_records(self._walk(reverse))
-        return ((decode_key(key), decode_value(record)) for key, record in records)
 
     # --- the store itself --------------------------------------------------------------------
 
@@ -494,24 +187,8 @@ class DictSQLiteV4(MutableMapping[Any, Any]):
             "open the file anew where it is needed, or take copy()"
         )
 
-    def _check_open(self) -> None:
-        """Raise RuntimeError when the store is closed or inherited by fork."""
-        try:
-            self._store.lookup_pack(_EMPTY_PACK)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
 
 DictSQLite = DictSQLiteV4
-
-
-def _as_dict(mapping_or_pairs: Any) -> Dict[Any, Any]:
-    """A dict of its own of what dict.update() accepts, which also raises what that raises."""
-    if isinstance(mapping_or_pairs, DictSQLiteV4):
-        return mapping_or_pairs.copy()
-    entries: Dict[Any, Any] = {}
-    entries.update(mapping_or_pairs)
-    return entries
 
 
 def _is_utf8(raw: bytes) -> bool:

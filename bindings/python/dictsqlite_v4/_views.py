@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterator
 
 if TYPE_CHECKING:
-    from ._store import DictSQLiteV4
+    from ._mapping import StoreMapping
 
 _MISSING = object()
 
@@ -17,7 +17,7 @@ _MISSING = object()
 class StoreKeys(KeysView[Any]):
     """The keys of a store, in order: a live view, like a set."""
 
-    _mapping: DictSQLiteV4
+    _mapping: StoreMapping
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._mapping)
@@ -34,7 +34,7 @@ class StoreKeys(KeysView[Any]):
 class StoreValues(ValuesView[Any]):
     """The values of a store, in the order of their keys: a live view."""
 
-    _mapping: DictSQLiteV4
+    _mapping: StoreMapping
 
     def __contains__(self, value: object) -> bool:
         return any(mine is value or mine == value for mine in self)
@@ -54,7 +54,7 @@ class StoreValues(ValuesView[Any]):
 class StoreItems(ItemsView[Any, Any]):
     """The (key, value) pairs of a store, in order: a live view, like a set."""
 
-    _mapping: DictSQLiteV4
+    _mapping: StoreMapping
 
     def __contains__(self, item: object) -> bool:
         if not isinstance(item, tuple) or len(item) != 2:
