@@ -105,10 +105,6 @@ DSQ_API gboolean dsq_store_set_record (DsqStore *self,
                                        const guint8 *record,
                                        gsize record_length,
                                        GError **error);
-DSQ_API gboolean dsq_store_set_text (DsqStore *self,
-                                     const guint8 *text,
-                                     gsize length,
-                                     GError **error);
 DSQ_API gboolean dsq_store_contains_key (DsqStore *self,
                                          const guint8 *key,
                                          gsize key_length,
@@ -130,6 +126,15 @@ DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
                                          gsize record_length,
                                          gsize *out_length,
                                          GError **error);
+
+/* --- the same for strings without U+0000, which are cheaper to pass ----------------------------
+ */
+
+DSQ_API guint8 *
+dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
+DSQ_API gboolean dsq_store_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API gboolean dsq_store_contains_text (DsqStore *self, const char *key, GError **error);
+DSQ_API gboolean dsq_store_remove_text (DsqStore *self, const char *key, GError **error);
 
 /* --- many entries ----------------------------------------------------------------------------- */
 

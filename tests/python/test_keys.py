@@ -225,3 +225,33 @@ def test_encoding_goes_both_ways(key):
 @given(keys, keys)
 def test_keys_are_equal_exactly_if_their_bytes_are(one, other):
     assert (one == other) == (encode_key(one) == encode_key(other))
+
+
+@pytest.mark.parametrize("key", ("\0", "a\0", "\0a", "a\0b", "a\0\0b"))
+def test_a_key_is_never_cut_at_its_nul(store, key):
+    cut = key.partition("\0")[0]
+    store[cut] = "cut"
+    assert key not in store
+    assert store.get(key) is None
+    with pytest.raises(KeyError):
+        del store[key]
+    store[key] = "whole"
+    assert (store[cut], store[key]) == ("cut", "whole")
+    store[cut] = "value\0"
+    assert store[cut] == "value\0"
+    del store[key]
+    assert list(store) == [cut]
+
+
+class Sly(str):
+    """A str that denies what is in it."""
+
+    def __contains__(self, item):
+        return False
+
+
+def test_a_key_that_denies_its_nul(store):
+    store["a"] = 1
+    assert Sly("a\0b") not in store
+    store[Sly("a\0b")] = 2
+    assert (store["a"], store["a\0b"]) == (1, 2)

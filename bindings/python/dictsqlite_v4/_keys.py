@@ -13,9 +13,6 @@ from __future__ import annotations
 import struct
 from typing import Any, Iterator, List, Tuple
 
-# The bytes of a key that is a str; TypeError for any other.
-encode_str = str.encode
-
 _OTHER = 0xFF
 _FLOAT = struct.Struct(">d")
 

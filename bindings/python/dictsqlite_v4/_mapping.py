@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import to_exception
-from ._keys import decode_key, encode_key, encode_str
+from ._keys import decode_key, encode_key
 from ._pack import pack, pack_entries, unpack
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._views import StoreItems, StoreKeys, StoreValues
@@ -45,46 +45,53 @@ class StoreMapping(MutableMapping[Any, Any]):
 
     def _bind(self, store: Store) -> None:
         self._store = store
+        kind = type(store)
+        self._lookup_text = kind.lookup_text
+        self._set_text = kind.set_text
+        self._contains_text = kind.contains_text
+        self._remove_text = kind.remove_text
         self._lookup_record = store.lookup_record
-        self._set_text = store.set_text
         self._set_record = store.set_record
         self._contains_key = store.contains_key
         self._remove_key = store.remove_key
         self._steal_record = store.steal_record
 
-    # --- one entry: the hot path. Each is one call of the library. A key is taken for a str until
-    # encode_str() raises TypeError, which costs nothing as long as it does not; asking for the
-    # type first, or encoding in a function of its own, costs up to a tenth of the whole.
+    # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
+    # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
+    # U+0000, so such a str, like every key of another type, is encoded and goes as an array. The
+    # tests of type and of U+0000 stand in each of these: a function of their own would cost more
+    # than they do. And the functions are those of the class, given the store: for a bound one
+    # PyGObject copies its arguments once more.
 
     def __getitem__(self, key: Any) -> Any:
         """The value of `key`; raises KeyError where it is missing."""
-        record: Optional[bytes]
-        try:
-            record = self._lookup_record(encode_str(key))
-        except TypeError:
-            record = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if record and record[0] == STRING_TYPE:
-            return record[1:].decode()
-        if record is None:
+        if type(key) is str and "\0" not in key:
+            try:
+                record = self._lookup_text(self._store, key)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+        else:
             record = self._call(self._lookup_record, key)
         if not record:
             raise KeyError(key)
+        if record[0] == STRING_TYPE:
+            return record[1:].decode()
         return decode_value(record)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
         if type(value) is str and type(key) is str:
-            try:
-                # One string to encode and one array to pass, where set_record() takes two. It is
-                # refused where the type byte between them is in one of them as well.
-                if self._set_text(f"{key}\x03{value}".encode()):
-                    return
-            except UnicodeEncodeError:
-                pass  # a lone surrogate: in the key an error, in the value a pickle
-            except GError as error:
-                raise to_exception(error, self._path) from None
+            # One string to pass, where set_record() takes two arrays. It is refused where the type
+            # byte between them is in one of them as well.
+            text = f"{key}\x03{value}"
+            if "\0" not in text:
+                try:
+                    if self._set_text(self._store, text):
+                        return
+                except UnicodeEncodeError:
+                    pass  # a lone surrogate: in the key an error, in the value a pickle
+                except GError as error:
+                    raise to_exception(error, self._path) from None
         encoded = encode_key(key)
         record = encode_value(value)
         try:
@@ -94,32 +101,33 @@ class StoreMapping(MutableMapping[Any, Any]):
 
     def __delitem__(self, key: Any) -> None:
         """Remove `key`; raises KeyError where it is missing."""
-        removed: Optional[bool]
-        try:
-            removed = self._remove_key(encode_str(key))
-        except TypeError:
-            removed = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if removed is None:
+        if type(key) is str and "\0" not in key:
+            try:
+                removed = self._remove_text(self._store, key)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+        else:
             removed = self._call(self._remove_key, key)
         if not removed:
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
         """Whether there is `key`. Raises TypeError for what cannot be a key."""
+        if type(key) is str and "\0" not in key:
+            try:
+                return self._contains_text(self._store, key)
+            except GError as error:
+                raise to_exception(error, self._path) from None
         return self._call(self._contains_key, key)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
-        record: Optional[bytes]
-        try:
-            record = self._lookup_record(encode_str(key))
-        except TypeError:
-            record = None
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if record is None:
+        if type(key) is str and "\0" not in key:
+            try:
+                record = self._lookup_text(self._store, key)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+        else:
             record = self._call(self._lookup_record, key)
         return decode_value(record) if record else default
 

@@ -106,10 +106,29 @@ dsq_floor_store_set_record (DsqFloorStore *self,
 }
 
 /**
+ * dsq_floor_store_lookup_text:
+ * @self: a store
+ * @key: a key
+ * @out_length: length of the record, in bytes
+ * @error: return location for an error
+ *
+ * Returns the one record.
+ *
+ * Returns: (array length=out_length) (transfer full) (nullable): a record
+ */
+guint8 *
+dsq_floor_store_lookup_text (DsqFloorStore *self,
+                             const char *key,
+                             gsize *out_length,
+                             GError **error)
+{
+  return copy_record (holds ((const guint8 *) key, strlen (key)), out_length);
+}
+
+/**
  * dsq_floor_store_set_text:
  * @self: a store
- * @text: (array length=length): a key and a record, end to end
- * @length: length of @text, in bytes
+ * @text: a key and a record, end to end
  * @error: return location for an error
  *
  * Does nothing.
@@ -117,9 +136,41 @@ dsq_floor_store_set_record (DsqFloorStore *self,
  * Returns: %TRUE
  */
 gboolean
-dsq_floor_store_set_text (DsqFloorStore *self, const guint8 *text, gsize length, GError **error)
+dsq_floor_store_set_text (DsqFloorStore *self, const char *text, GError **error)
 {
   return TRUE;
+}
+
+/**
+ * dsq_floor_store_contains_text:
+ * @self: a store
+ * @key: a key
+ * @error: return location for an error
+ *
+ * Tells whether @key is held.
+ *
+ * Returns: whether it is
+ */
+gboolean
+dsq_floor_store_contains_text (DsqFloorStore *self, const char *key, GError **error)
+{
+  return holds ((const guint8 *) key, strlen (key));
+}
+
+/**
+ * dsq_floor_store_remove_text:
+ * @self: a store
+ * @key: a key
+ * @error: return location for an error
+ *
+ * Removes nothing.
+ *
+ * Returns: whether @key is held
+ */
+gboolean
+dsq_floor_store_remove_text (DsqFloorStore *self, const char *key, GError **error)
+{
+  return holds ((const guint8 *) key, strlen (key));
 }
 
 /**

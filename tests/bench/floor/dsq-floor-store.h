@@ -21,8 +21,13 @@ guint8 *dsq_floor_store_lookup_record (DsqFloorStore *self,
                                        gsize key_length,
                                        gsize *out_length,
                                        GError **error);
-gboolean
-dsq_floor_store_set_text (DsqFloorStore *self, const guint8 *text, gsize length, GError **error);
+guint8 *dsq_floor_store_lookup_text (DsqFloorStore *self,
+                                     const char *key,
+                                     gsize *out_length,
+                                     GError **error);
+gboolean dsq_floor_store_set_text (DsqFloorStore *self, const char *text, GError **error);
+gboolean dsq_floor_store_contains_text (DsqFloorStore *self, const char *key, GError **error);
+gboolean dsq_floor_store_remove_text (DsqFloorStore *self, const char *key, GError **error);
 gboolean dsq_floor_store_set_record (DsqFloorStore *self,
                                      const guint8 *key,
                                      gsize key_length,
