@@ -5,6 +5,15 @@
 
 #include "dsq-error.h"
 
+/**
+ * dsq_error_quark:
+ *
+ * The error domain of the library.
+ *
+ * Returns: the quark of %DSQ_ERROR
+ *
+ * Since: 1.0
+ */
 GQuark
 dsq_error_quark (void)
 {

@@ -16,7 +16,7 @@
  * A mapping from keys to values that lives in a file, as fast as memory allows.
  *
  * A store is opened by constructing it with its properties and then initialising it, which is what
- * [func@Store.open] does for the usual case:
+ * [ctor@Store.open] does for the usual case:
  *
  * ```c
  * g_autoptr (DsqStore) store = dsq_store_open ("data.db", DSQ_PERSIST_LAZY, NULL, &error);
@@ -430,7 +430,7 @@ dsq_store_initable_init (GInitableIface *iface)
  *
  * The file is made when it is missing; its folder must exist. What is opened in the file does not
  * depend on its size. For other properties construct the object with them, by
- * [ctor@Gio.Initable.new] for instance.
+ * [func@Gio.Initable.new] for instance.
  *
  * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
  * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
