@@ -35,11 +35,11 @@ struct _DsqCursor
   GObject parent_instance;
 
   DsqStore *store;     /* (owned) */
+  DsqEngine *engine;   /* (unowned) (nullable) the store's, once the walk has started */
   DsqWalk walk;        /* where the last batch ended */
   DsqWalk walk_before; /* where it began */
-  gboolean is_started;
-  GArray *rows;  /* (owned) of DsqWalkRow: the last batch; entries are dropped once packed */
-  guint n_given; /* rows of it that dsq_cursor_next() has given */
+  GArray *rows;        /* (owned) of DsqWalkRow: the last batch; entries are dropped once packed */
+  guint n_given;       /* rows of it that dsq_cursor_next() has given */
 };
 
 G_DEFINE_FINAL_TYPE (DsqCursor, dsq_cursor, G_TYPE_OBJECT)
@@ -56,10 +56,8 @@ static void
 dsq_cursor_finalize (GObject *object)
 {
   DsqCursor *self = DSQ_CURSOR (object);
-  DsqEngine *engine = self->store != NULL ? dsq_store_get_engine (self->store, NULL) : NULL;
-
-  if (self->is_started && engine != NULL)
-    dsq_engine_end_walk (engine);
+  if (self->engine != NULL)
+    dsq_engine_end_walk (self->engine, &self->walk);
   g_clear_pointer (&self->rows, g_array_unref);
   g_clear_object (&self->store);
   G_OBJECT_CLASS (dsq_cursor_parent_class)->finalize (object);
@@ -88,8 +86,11 @@ dsq_cursor_new (DsqStore *store, DsqWalkOrder order, GError **error)
     return NULL;
   self = g_object_new (DSQ_TYPE_CURSOR, NULL);
   self->store = g_object_ref (store);
-  self->is_started = dsq_engine_start_walk (engine, order, &self->walk, error);
-  return self->is_started ? g_steal_pointer (&self) : NULL;
+  if (!dsq_engine_start_walk (engine, dsq_store_get_table_id (store), order, &self->walk, error))
+    return NULL;
+  self->engine = engine;
+  self->walk_before = self->walk;
+  return g_steal_pointer (&self);
 }
 
 static gboolean

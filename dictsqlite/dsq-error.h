@@ -34,6 +34,7 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_NOT_REGULAR: the path is a folder, a symbolic link or another thing than a file
  * @DSQ_ERROR_BUSY: another process held the file for longer than the busy timeout; try again
  * @DSQ_ERROR_CHANGED: the store changed its size while it was walked; start the walk anew
+ * @DSQ_ERROR_NO_TABLE: the table was dropped; open it anew
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -59,7 +60,8 @@ typedef enum
   DSQ_ERROR_PERMISSION,
   DSQ_ERROR_NOT_REGULAR,
   DSQ_ERROR_BUSY,
-  DSQ_ERROR_CHANGED
+  DSQ_ERROR_CHANGED,
+  DSQ_ERROR_NO_TABLE
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

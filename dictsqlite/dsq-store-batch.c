@@ -14,13 +14,21 @@
  */
 
 static gboolean
-keys_from_strings (const char *const *strings, DsqKey **out_keys, gsize *out_n_keys, GError **error)
+keys_from_strings (DsqStore *self,
+                   const char *const *strings,
+                   DsqKey **out_keys,
+                   gsize *out_n_keys,
+                   GError **error)
 {
   gsize n_keys = g_strv_length ((char **) strings);
   g_autofree DsqKey *keys = g_new (DsqKey, n_keys);
 
   for (gsize i = 0; i < n_keys; i++)
-    if (!dsq_store_make_key ((const guint8 *) strings[i], strlen (strings[i]), &keys[i], error))
+    if (!dsq_store_make_key (self,
+                             (const guint8 *) strings[i],
+                             strlen (strings[i]),
+                             &keys[i],
+                             error))
       return FALSE;
   *out_keys = g_steal_pointer (&keys);
   *out_n_keys = n_keys;
@@ -28,7 +36,8 @@ keys_from_strings (const char *const *strings, DsqKey **out_keys, gsize *out_n_k
 }
 
 static gboolean
-keys_from_pack (const guint8 *pack,
+keys_from_pack (DsqStore *self,
+                const guint8 *pack,
                 gsize length,
                 DsqKey **out_keys,
                 gsize *out_n_keys,
@@ -43,7 +52,7 @@ keys_from_pack (const guint8 *pack,
     return FALSE;
   keys = g_new (DsqKey, reader.n_items);
   for (gsize i = 0; dsq_pack_reader_next (&reader, &item, &item_length); i++)
-    if (!dsq_store_make_key (item, item_length, &keys[i], error))
+    if (!dsq_store_make_key (self, item, item_length, &keys[i], error))
       return FALSE;
   *out_keys = g_steal_pointer (&keys);
   *out_n_keys = reader.n_items;
@@ -67,7 +76,8 @@ set_entries (DsqEngine *engine, GPtrArray *entries, GCancellable *cancellable, G
 }
 
 static gboolean
-add_entry (GPtrArray *entries,
+add_entry (DsqStore *self,
+           GPtrArray *entries,
            const guint8 *key,
            gsize key_length,
            const guint8 *record,
@@ -77,7 +87,7 @@ add_entry (GPtrArray *entries,
   DsqEntry *entry;
   DsqKey made;
 
-  if (!dsq_store_make_key (key, key_length, &made, error))
+  if (!dsq_store_make_key (self, key, key_length, &made, error))
     return FALSE;
   entry = dsq_store_make_entry (&made, record, record_length, error);
   if (entry == NULL)
@@ -130,7 +140,7 @@ dsq_store_get_many (DsqStore *self,
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !keys_from_strings (keys, &made, &n_keys, error))
+      !keys_from_strings (self, keys, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
   success = dsq_engine_get_many (engine, made, n_keys, entries, error);
@@ -184,7 +194,7 @@ dsq_store_lookup_pack (DsqStore *self,
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_pack (keys, length, &made, &n_keys, error))
+  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
   success = dsq_engine_get_many (engine, made, n_keys, entries, error);
@@ -241,7 +251,7 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
 
       record = dsq_value_encode_variant (held, &length, error);
       if (record == NULL ||
-          !add_entry (made, (const guint8 *) key, strlen (key), record, length, error))
+          !add_entry (self, made, (const guint8 *) key, strlen (key), record, length, error))
         return FALSE;
     }
   return set_entries (engine, made, cancellable, error);
@@ -289,7 +299,7 @@ dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError 
   while (dsq_pack_reader_next (&reader, &key, &key_length))
     {
       dsq_pack_reader_next (&reader, &record, &record_length);
-      if (!add_entry (made, key, key_length, record, record_length, error))
+      if (!add_entry (self, made, key, key_length, record, record_length, error))
         return FALSE;
     }
   return set_entries (engine, made, NULL, error);
@@ -325,7 +335,7 @@ dsq_store_remove_many (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_strings (keys, &made, &n_keys, error) ||
+  if (engine == NULL || !keys_from_strings (self, keys, &made, &n_keys, error) ||
       !dsq_engine_remove_many (engine, made, n_keys, &n_removed, cancellable, error))
     return -1;
   return (gint64) n_removed;
@@ -355,7 +365,7 @@ dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError 
   g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_pack (keys, length, &made, &n_keys, error) ||
+  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error) ||
       !dsq_engine_remove_many (engine, made, n_keys, &n_removed, NULL, error))
     return -1;
   return (gint64) n_removed;
@@ -382,7 +392,8 @@ dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error)
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_engine_clear (engine, cancellable, error);
+  return engine != NULL &&
+         dsq_engine_clear (engine, dsq_store_get_table_id (self), cancellable, error);
 }
 
 /**
@@ -408,7 +419,7 @@ dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error)
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_count (engine, &count, error))
+      !dsq_engine_count (engine, dsq_store_get_table_id (self), &count, error))
     return -1;
   return (gint64) count;
 }

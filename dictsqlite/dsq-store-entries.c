@@ -21,7 +21,7 @@ get_entry (DsqStore *self,
   DsqKey made;
 
   *out_entry = NULL;
-  return engine != NULL && dsq_store_make_key (key, key_length, &made, error) &&
+  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
          dsq_engine_get (engine, &made, out_entry, error);
 }
 
@@ -37,7 +37,7 @@ set_record (DsqStore *self,
   DsqEntry *entry;
   DsqKey made;
 
-  if (engine == NULL || !dsq_store_make_key (key, key_length, &made, error))
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error))
     return FALSE;
   entry = dsq_store_make_entry (&made, record, record_length, error);
   return entry != NULL && dsq_engine_set (engine, &made, entry, error);

@@ -10,8 +10,15 @@ G_BEGIN_DECLS
 /* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
 DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
 
-/* A key of the main table; checks that the bytes are one. They are borrowed. */
-gboolean dsq_store_make_key (const guint8 *bytes, gsize length, DsqKey *out_key, GError **error);
+/* The id of the table whose handle a store is. */
+guint32 dsq_store_get_table_id (DsqStore *self);
+
+/* A key of the store's table; checks that the bytes are one. They are borrowed. */
+gboolean dsq_store_make_key (DsqStore *self,
+                             const guint8 *bytes,
+                             gsize length,
+                             DsqKey *out_key,
+                             GError **error);
 
 /* An entry for a record that a caller passes; checks that it is one. */
 DsqEntry *

@@ -17,7 +17,7 @@ begin_call (DsqStore *self, const guint8 *key, gsize key_length, DsqKey *out_key
 {
   DsqEngine *engine = dsq_store_get_engine (self, error);
 
-  if (engine == NULL || !dsq_store_make_key (key, key_length, out_key, error))
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, out_key, error))
     return NULL;
   return engine;
 }
@@ -231,7 +231,9 @@ dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error)
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_engine_steal_last (engine, &entry, error) || entry == NULL)
+  if (engine == NULL ||
+      !dsq_engine_steal_last (engine, dsq_store_get_table_id (self), &entry, error) ||
+      entry == NULL)
     return NULL;
   builder = dsq_pack_builder_new ();
   dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);

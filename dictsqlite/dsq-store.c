@@ -64,6 +64,9 @@ struct _DsqStore
   DsqEngineOptions options;
 
   DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
+  DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
+  guint32 table;     /* constant: id of the table whose handle this is */
+  GBytes *name;      /* (owned) (nullable) of the table; NULL: the one that a store opens with */
 };
 
 enum
@@ -197,8 +200,9 @@ dsq_store_finalize (GObject *object)
 {
   DsqStore *self = DSQ_STORE (object);
 
-  g_clear_pointer (&self->engine, dsq_engine_free);
+  g_clear_pointer (&self->engine, dsq_engine_unref);
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->name, g_bytes_unref);
   g_clear_object (&self->file);
   G_OBJECT_CLASS (dsq_store_parent_class)->finalize (object);
 }
@@ -368,6 +372,7 @@ dsq_store_class_init (DsqStoreClass *klass)
 static void
 dsq_store_init (DsqStore *self)
 {
+  self->table = DSQ_TABLE_MAIN;
 }
 
 /* --- open ------------------------------------------------------------------------------------ */
@@ -410,6 +415,7 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error))
     return FALSE;
   self->engine = dsq_engine_open (&self->options, cancellable, error);
+  self->usable = self->engine;
   return self->engine != NULL;
 }
 
@@ -505,21 +511,33 @@ dsq_store_get_persist_mode (DsqStore *self)
 DsqEngine *
 dsq_store_get_engine (DsqStore *self, GError **error)
 {
-  if (G_LIKELY (self->engine != NULL))
-    return self->engine;
+  DsqEngine *engine = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
+
+  if (G_LIKELY (engine != NULL))
+    return engine;
   g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
   return NULL;
 }
 
+guint32
+dsq_store_get_table_id (DsqStore *self)
+{
+  return self->table;
+}
+
 gboolean
-dsq_store_make_key (const guint8 *bytes, gsize length, DsqKey *out_key, GError **error)
+dsq_store_make_key (DsqStore *self,
+                    const guint8 *bytes,
+                    gsize length,
+                    DsqKey *out_key,
+                    GError **error)
 {
   /* bindings pass NULL for an array of no bytes */
   bytes = bytes != NULL ? bytes : (const guint8 *) "";
   if (!dsq_key_codec_validate (bytes, length, error))
     return FALSE;
-  *out_key = (DsqKey){ bytes, (guint32) length, DSQ_TABLE_MAIN, 0 };
-  out_key->hash = dsq_hash (DSQ_TABLE_MAIN, bytes, length);
+  *out_key = (DsqKey){ bytes, (guint32) length, self->table, 0 };
+  out_key->hash = dsq_hash (self->table, bytes, length);
   return TRUE;
 }
 

@@ -42,6 +42,14 @@
 #define DSQ_FORMAT_POSITION_MAX  ((G_GINT64_CONSTANT (1) << DSQ_FORMAT_POSITION_BITS) - 1)
 
 /*
+ * tables.token of a plain store: empty for the table that a store opens with, id 1; for others
+ * DSQ_FORMAT_TABLE_NAMED and the name, UTF-8. A gravestone keeps the greatest id from being given
+ * out again, and has the one byte DSQ_FORMAT_TABLE_BURIED. tables.name is NULL.
+ */
+#define DSQ_FORMAT_TABLE_BURIED 0x00
+#define DSQ_FORMAT_TABLE_NAMED  0x01
+
+/*
  * entry.value of a plain store:
  *
  *   offset  bytes

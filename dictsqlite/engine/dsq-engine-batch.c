@@ -5,11 +5,11 @@
 
 #include "engine/dsq-engine-internal.h"
 
-/* Whether the store may be used at all, which a batch of nothing must be told as well. */
-static gboolean
-check_open (DsqEngine *self, GError **error)
+/* A batch of nothing must be told as well. */
+gboolean
+dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, 0, error);
+  DsqHotShard *shard = dsq_engine_lock_shard (self, table, 0, error);
 
   if (shard == NULL)
     return FALSE;
@@ -48,7 +48,7 @@ get_from_memory (DsqEngine *self,
 {
   for (gsize i = 0; i < n_keys; i++)
     {
-      DsqHotShard *shard = dsq_engine_lock_shard (self, keys[i].hash, error);
+      DsqHotShard *shard = dsq_engine_lock_shard (self, keys[i].table, keys[i].hash, error);
       guint32 number;
 
       if (shard == NULL)
@@ -64,7 +64,7 @@ get_from_memory (DsqEngine *self,
           out[i] = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
         }
       else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
-               self->cold != NULL && !shard->hides_cold)
+               !dsq_engine_hides_cold (self, shard, keys[i].table))
         {
           gsize n = missing->n_keys++;
 
@@ -112,7 +112,7 @@ dsq_engine_get_many (DsqEngine *self,
   gboolean success;
 
   if (n_keys == 0)
-    return check_open (self, error);
+    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
   memset (out, 0, n_keys * sizeof *out);
   missing.keys = g_new (DsqKey, n_keys);
   missing.misses = g_new (DsqMiss, n_keys);
@@ -128,17 +128,19 @@ dsq_engine_get_many (DsqEngine *self,
 
 /* --- set many, remove many -------------------------------------------------------------------- */
 
-/* Locks all shards of an open store, having learned what others wrote. */
-static gboolean
-lock_all_open (DsqEngine *self, GError **error)
+gboolean
+dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 {
-  if (!check_open (self, error))
+  gboolean is_closed;
+
+  if (!dsq_engine_check_open (self, table, error))
     return FALSE;
   dsq_hot_tier_lock_all (self->hot);
-  if (!self->hot->shards[0].is_closed)
+  is_closed = self->hot->shards[0].is_closed;
+  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return TRUE;
   dsq_hot_tier_unlock_all (self->hot);
-  return dsq_engine_refuse_closed (error);
+  return is_closed ? dsq_engine_refuse_closed (error) : dsq_engine_refuse_dropped (error);
 }
 
 static gboolean
@@ -150,7 +152,12 @@ write_many_through (DsqEngine *self,
                     GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_entries);
-  DsqWrite write = { .changes = changes, .n_changes = n_entries, .cancellable = cancellable };
+  DsqWrite write = {
+    .table = entries[0]->table,
+    .changes = changes,
+    .n_changes = n_entries,
+    .cancellable = cancellable,
+  };
 
   for (gsize i = 0; i < n_entries; i++)
     changes[i].entry = entries[i];
@@ -171,7 +178,8 @@ stage_many (DsqEngine *self,
             GError **error)
 {
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_wait_for_room (self, error) || !lock_all_open (self, error))
+      !dsq_engine_wait_for_room (self, error) ||
+      !dsq_engine_lock_all_open (self, entries[0]->table, error))
     return FALSE;
   for (gsize i = 0; i < n_entries; i++)
     {
@@ -183,7 +191,7 @@ stage_many (DsqEngine *self,
                                dsq_hot_shard_find_locked (shard, &key),
                                &key,
                                dsq_entry_share (entries[i]),
-                               dsq_engine_blind_presence (self, shard));
+                               dsq_engine_blind_presence (self, shard, key.table));
     }
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
@@ -201,7 +209,7 @@ dsq_engine_set_many (DsqEngine *self,
   gboolean success;
 
   if (n_entries == 0)
-    return check_open (self, error);
+    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     success = write_many_through (self, entries, n_entries, &n_present, cancellable, error);
   else
@@ -240,7 +248,7 @@ dsq_engine_remove_many (DsqEngine *self,
 {
   *out_n_removed = 0;
   if (n_keys == 0)
-    return check_open (self, error);
+    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     return remove_many_through (self, keys, n_keys, out_n_removed, cancellable, error);
   for (gsize i = 0; i < n_keys; i++)
@@ -256,18 +264,19 @@ dsq_engine_remove_many (DsqEngine *self,
 }
 
 gboolean
-dsq_engine_clear (DsqEngine *self, GCancellable *cancellable, GError **error)
+dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error)
 {
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
-      DsqWrite write = { .clears = TRUE, .cancellable = cancellable };
+      DsqWrite write = { .table = table, .clears = TRUE, .cancellable = cancellable };
 
       return dsq_engine_write_through (self, &write, error);
     }
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !lock_all_open (self, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
-  dsq_pending_clear_locked (self->pending);
-  dsq_engine_mark_changed_locked (self);
+  dsq_pending_clear_locked (dsq_engine_pending (self, table));
+  dsq_engine_mark_changed_locked (dsq_engine_table (self, table));
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
   return TRUE;
@@ -276,7 +285,7 @@ dsq_engine_clear (DsqEngine *self, GCancellable *cancellable, GError **error)
 /* --- count ------------------------------------------------------------------------------------ */
 
 gboolean
-dsq_engine_count (DsqEngine *self, guint64 *out_count, GError **error)
+dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
 {
   for (;;)
     {
@@ -285,16 +294,17 @@ dsq_engine_count (DsqEngine *self, guint64 *out_count, GError **error)
       gint64 n_live;
       gboolean is_resolved;
 
-      if (!lock_all_open (self, error))
+      if (!dsq_engine_lock_all_open (self, table, error))
         return FALSE;
-      n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+      n_live =
+          dsq_pending_count_locked (dsq_engine_pending (self, table), &own_size, &n_unresolved);
       dsq_hot_tier_unlock_all (self->hot);
       *out_count = (guint64) MAX (n_live, 0);
       if (n_unresolved == 0)
         return TRUE;
       if (!dsq_engine_enter (self, error))
         return FALSE;
-      is_resolved = dsq_engine_resolve (self, error);
+      is_resolved = dsq_engine_resolve (self, table, error);
       dsq_engine_leave (self);
       if (!is_resolved)
         return FALSE;
@@ -318,8 +328,8 @@ add_shard (DsqEngine *self, guint index, DsqStats *stats)
   stats->warm_bytes += shard->warm.bytes;
   stats->warm_hits += shard->warm.n_hits;
   stats->warm_misses += shard->warm.n_misses;
-  stats->dirty_entries += self->pending->shards[index].n_dirty;
-  stats->dirty_bytes += (guint64) self->pending->shards[index].n_bytes;
+  stats->dirty_entries += shard->n_dirty;
+  stats->dirty_bytes += (guint64) shard->dirty_bytes;
   dsq_hot_shard_unlock (shard);
 }
 
@@ -350,7 +360,7 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
     return;
   for (guint i = 0; i < self->hot->n_shards; i++)
     add_shard (self, i, out_stats);
-  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->pending->n_bytes, __ATOMIC_RELAXED);
+  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
   out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);

@@ -14,6 +14,20 @@ G_BEGIN_DECLS
 typedef struct _DsqFlusher DsqFlusher;
 typedef struct _DsqWrite DsqWrite;
 
+/* One table of the store. It lives as long as the engine, for whoever has its id may ask for it at
+ * any time. */
+typedef struct
+{
+  guint32 id;           /* constant */
+  GBytes *name;         /* (owned) (nullable) (all shard locks) NULL: the one that a store opens
+                           with, or in none of the lists of those in use */
+  DsqPending *pending;  /* (owned) */
+  gboolean is_dropped;  /* (all shard locks) */
+  guint64 version;      /* (atomic) moves with every change of the table while it is walked */
+  gint64 dead_beyond;   /* (all shard locks) rows at this place and beyond have tombstones ... */
+  guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
+} DsqTable;
+
 /*
  * Locks, in the order in which they are taken:
  *
@@ -28,16 +42,20 @@ struct _DsqEngine
   DsqEngineOptions options;
   char *path;          /* (owned) (nullable) what options.path points at */
   DsqHotTier *hot;     /* (owned) */
-  DsqPending *pending; /* (owned) */
+  DsqTable main;       /* the table that a store opens with */
   DsqColdTier *cold;   /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
   DsqFlusher *flusher; /* (owned) (nullable) NULL in memory mode */
   guint fork_stamp;    /* forks that this process had been through at open */
+  guint n_references;  /* (atomic) */
+
+  GPtrArray *tables;  /* (owned) (all shard locks) of DsqTable: those in use, main the first */
+  GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */
+  GHashTable *names;  /* (owned) (all shard locks) GBytes to DsqTable, of those in use */
+  DsqTable ***pages;  /* (owned) (nullable) (atomic) all but main by id, see dsq_engine_table() */
+  guint32 last_table; /* (all shard locks) in memory mode: the id given out last */
 
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
-  guint64 version;       /* (atomic) moves with every change of the mapping while it is walked */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
-  gint64 dead_beyond;    /* (all shard locks) rows at this place and beyond have tombstones ... */
-  guint64 dead_settled;  /* (all shard locks) ... as long as the pending room's n_settled is this */
 
   pthread_mutex_t close_lock; /* one close at a time; taken before all others */
   pthread_mutex_t writer_lock;
@@ -72,24 +90,54 @@ extern guint dsq_fork_stamp; /* forks that this process has been through, as a c
 gboolean dsq_engine_refuse_forked (GError **error);
 gboolean dsq_engine_refuse_closed (GError **error);
 
+gboolean dsq_engine_refuse_dropped (GError **error);
+
+/* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
+#define DSQ_ENGINE_PAGE_TABLES 2048
+
+static inline DsqTable *
+dsq_engine_table (DsqEngine *self, guint32 id)
+{
+  DsqTable **page;
+
+  if (G_LIKELY (id == DSQ_TABLE_MAIN))
+    return &self->main;
+  page = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE)[id / DSQ_ENGINE_PAGE_TABLES];
+  return page[id % DSQ_ENGINE_PAGE_TABLES];
+}
+
+static inline DsqPending *
+dsq_engine_pending (DsqEngine *self, guint32 table)
+{
+  return dsq_engine_table (self, table)->pending;
+}
+
 /* Locks the shard of a key, after learning what others have committed. NULL on an error. The store
- * is open as long as the lock is held. */
-DsqHotShard *dsq_engine_lock_shard_slowly (DsqEngine *self, guint64 hash, GError **error);
+ * is open, and the table there, as long as the lock is held. */
+DsqHotShard *
+dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
 
 static inline DsqHotShard *
-dsq_engine_lock_shard (DsqEngine *self, guint64 hash, GError **error)
+dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
   DsqHotShard *shard;
 
   if (G_UNLIKELY (self->fork_stamp != dsq_fork_stamp))
-    return dsq_engine_lock_shard_slowly (self, hash, error);
+    return dsq_engine_lock_shard_slowly (self, table, hash, error);
   shard = dsq_hot_tier_shard (self->hot, hash);
   dsq_hot_shard_lock (shard);
-  if (G_LIKELY (!shard->is_closed && (self->cold == NULL || dsq_cold_tier_is_current (self->cold))))
+  if (G_LIKELY (!shard->is_closed &&
+                (self->cold == NULL || dsq_cold_tier_is_current (self->cold)) &&
+                (table == DSQ_TABLE_MAIN || !dsq_engine_table (self, table)->is_dropped)))
     return shard;
   dsq_hot_shard_unlock (shard);
-  return dsq_engine_lock_shard_slowly (self, hash, error);
+  return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
+
+/* Whether the store may be used, and the table is there. */
+gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
+/* Locks all shards of a store that is, having learned what others wrote. */
+gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
 
 /* A call that may use the cold tier stands between these, so that close waits for it. */
 gboolean dsq_engine_enter (DsqEngine *self, GError **error);
@@ -98,10 +146,10 @@ void dsq_engine_leave (DsqEngine *self);
 /* What walks look at, if there are any; with a shard's lock held, so that a walk which begins now
  * either sees the change or is seen here. */
 static inline void
-dsq_engine_mark_changed_locked (DsqEngine *self)
+dsq_engine_mark_changed_locked (DsqTable *table)
 {
-  if (G_UNLIKELY (__atomic_load_n (&self->pending->n_cursors, __ATOMIC_RELAXED) > 0))
-    __atomic_fetch_add (&self->version, 1, __ATOMIC_RELEASE);
+  if (G_UNLIKELY (__atomic_load_n (&table->pending->n_cursors, __ATOMIC_RELAXED) > 0))
+    __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
 }
 
 /* --- the path ----------------------------------------------------------------------------------
@@ -125,13 +173,19 @@ void dsq_engine_stage_locked (DsqEngine *self,
                               DsqEntry *entry,
                               DsqPresence presence);
 
+/* Whether a key that is not in memory is absent, whatever the file says. */
+static inline gboolean
+dsq_engine_hides_cold (DsqEngine *self, const DsqHotShard *shard, guint32 table)
+{
+  return self->cold == NULL ||
+         dsq_pending_shard (dsq_engine_pending (self, table), shard->index)->hides_cold;
+}
+
 /* What a set that has not looked may say of the key's row. */
 static inline DsqPresence
-dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard)
+dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 table)
 {
-  if (self->cold == NULL || shard->hides_cold)
-    return DSQ_PRESENCE_ABSENT;
-  return DSQ_PRESENCE_UNKNOWN;
+  return dsq_engine_hides_cold (self, shard, table) ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
 }
 
 /* --- write-behind -------------------------------------------------------------------------------
@@ -143,7 +197,7 @@ gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
 static inline gboolean
 dsq_engine_wait_for_room (DsqEngine *self, GError **error)
 {
-  gint64 n_bytes = __atomic_load_n (&self->pending->n_bytes, __ATOMIC_RELAXED);
+  gint64 n_bytes = __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
 
   if (G_LIKELY (self->flusher == NULL || n_bytes < (gint64) self->options.dirty_limit))
     return TRUE;
@@ -160,12 +214,19 @@ dsq_engine_note_dirty (DsqEngine *self)
     dsq_engine_wake_flusher (self);
 }
 
-/* Writes what is pending in one transaction; writer_lock held. */
+/* Writes what is pending of all tables in one transaction; writer_lock held. */
 gboolean dsq_engine_flush_locked (DsqEngine *self, GCancellable *cancellable, GError **error);
+/* The same, and drops a table of the file at the same instant. FALSE in *out_dropped: it was not
+ * there. */
+gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
+                                           GBytes *name,
+                                           gboolean *out_dropped,
+                                           GCancellable *cancellable,
+                                           GError **error);
 /* The same, and sees to checkpoints, statistics and waiting writers. */
 gboolean dsq_engine_write_behind (DsqEngine *self, GCancellable *cancellable, GError **error);
-/* Makes every presence known; FALSE on an error. */
-gboolean dsq_engine_resolve (DsqEngine *self, GError **error);
+/* Makes every presence in a table known; FALSE on an error. */
+gboolean dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error);
 /* The cold tier's foreign function. */
 void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);
 
@@ -178,6 +239,17 @@ void dsq_flusher_free (DsqFlusher *self);
 /* There is something to flush or sync: within the interval, or at once. */
 void dsq_flusher_wake (DsqFlusher *self, gboolean at_once);
 
+/* --- tables -------------------------------------------------------------------------------------
+ */
+
+/* A table of the file, as of @state, is used from here on; with all shards locked. */
+DsqTable *dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state);
+/* A table of that name, or NULL; with a shard locked. */
+DsqTable *dsq_engine_find_table_locked (DsqEngine *self, GBytes *name);
+/* It is not in the file, or will not be; with all shards locked. */
+void dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table);
+void dsq_engine_free_tables (DsqEngine *self);
+
 /* --- write-through ------------------------------------------------------------------------------
  */
 
@@ -187,6 +259,7 @@ struct _DsqWrite
   DsqWrite *next;     /* (lock queue_lock) */
   DsqChange *changes; /* (unowned) entries owned by the caller until published */
   gsize n_changes;
+  guint32 table;      /* of all changes */
   gboolean clears;    /* the table is cleared first */
   gboolean wants_old; /* one change: what was there before is fetched */
   gboolean if_absent; /* one change, which is left undone when the key is there */

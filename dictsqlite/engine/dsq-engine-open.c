@@ -67,10 +67,18 @@ dsq_engine_leave (DsqEngine *self)
   pthread_mutex_unlock (&self->users_lock);
 }
 
+gboolean
+dsq_engine_refuse_dropped (GError **error)
+{
+  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE, "table is dropped");
+  return FALSE;
+}
+
 DsqHotShard *
-dsq_engine_lock_shard_slowly (DsqEngine *self, guint64 hash, GError **error)
+dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
   DsqHotShard *shard;
+  gboolean is_closed;
 
   if (!dsq_engine_enter (self, error))
     return NULL;
@@ -82,10 +90,14 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint64 hash, GError **error)
   shard = dsq_hot_tier_shard (self->hot, hash);
   dsq_hot_shard_lock (shard);
   dsq_engine_leave (self);
-  if (!shard->is_closed)
+  is_closed = shard->is_closed;
+  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return shard;
   dsq_hot_shard_unlock (shard);
-  dsq_engine_refuse_closed (error);
+  if (is_closed)
+    dsq_engine_refuse_closed (error);
+  else
+    dsq_engine_refuse_dropped (error);
   return NULL;
 }
 
@@ -131,9 +143,7 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
                                           error);
   if (self->cold == NULL)
     return FALSE;
-  self->pending = dsq_pending_new (self->hot,
-                                   &g_array_index (states, DsqTableState, 0),
-                                   self->options.dirty_limit);
+  dsq_engine_add_table_locked (self, NULL, &g_array_index (states, DsqTableState, 0));
   return TRUE;
 }
 
@@ -141,6 +151,7 @@ DsqEngine *
 dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
 {
   static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+  static const DsqTableState main_table = { DSQ_TABLE_MAIN, 0, 0 };
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
   gboolean has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
 
@@ -150,14 +161,19 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   self->options.path = self->path;
   self->fork_stamp = dsq_fork_stamp;
   self->queue_end = &self->queue_first;
-  self->dead_beyond = G_MAXINT64;
+  self->n_references = 1;
+  self->last_table = DSQ_TABLE_MAIN;
+  self->tables = g_ptr_array_new ();
+  self->dropped = g_ptr_array_new ();
+  self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   init_locks (self);
   self->hot = dsq_hot_tier_new (options->hot_capacity, !has_file, options->warm_capacity);
+  dsq_pending_set_dirty_limit (self->hot, options->dirty_limit);
   if (!has_file)
-    self->pending = dsq_pending_new (self->hot, NULL, options->dirty_limit);
+    dsq_engine_add_table_locked (self, NULL, &main_table);
   else if (!open_cold (self, cancellable, error))
     {
-      dsq_engine_free (self);
+      dsq_engine_unref (self);
       return NULL;
     }
   if (has_file)
@@ -205,7 +221,10 @@ close_tiers (DsqEngine *self, GError **error)
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
   dsq_hot_tier_lock_all (self->hot);
-  dsq_pending_clear_locked (self->pending);
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
+  for (guint i = 0; i < self->tables->len; i++)
+    dsq_pending_discard_locked (((DsqTable *) self->tables->pdata[i])->pending);
   dsq_hot_tier_unlock_all (self->hot);
   return success;
 }
@@ -259,16 +278,24 @@ dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error)
   return close_serially (self, FALSE, cancellable, error);
 }
 
+DsqEngine *
+dsq_engine_ref (DsqEngine *self)
+{
+  __atomic_fetch_add (&self->n_references, 1, __ATOMIC_RELAXED);
+  return self;
+}
+
 void
-dsq_engine_free (DsqEngine *self)
+dsq_engine_unref (DsqEngine *self)
 {
   /* in a fork's child: locks may be held for ever, connections must not be touched */
-  if (self->fork_stamp != dsq_fork_stamp)
+  if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1 ||
+      self->fork_stamp != dsq_fork_stamp)
     return;
-  if (self->pending != NULL)
+  if (self->main.pending != NULL)
     close_serially (self, TRUE, NULL, NULL);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
-  g_clear_pointer (&self->pending, dsq_pending_free);
+  dsq_engine_free_tables (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
   pthread_mutex_destroy (&self->writer_lock);
   pthread_mutex_destroy (&self->close_lock);

@@ -30,11 +30,12 @@ typedef struct
 /* Where a walk stands. Made by dsq_engine_start_walk(). */
 typedef struct
 {
+  guint32 table;
   DsqWalkOrder order;
   gint64 place;      /* of the last entry handed out */
   guint64 n_rebases; /* shifts of places that it has followed */
-  gint64 own_size;   /* what the store's own calls had made of its size at the start */
-  guint64 version;   /* of the store when the last batch was read */
+  gint64 own_size;   /* what the store's own calls had made of the table's size at the start */
+  guint64 version;   /* of the table when the last batch was read */
   guint64 n_settled; /* of the pending room when the last batch was read */
 } DsqWalk;
 
@@ -55,8 +56,11 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
 gboolean dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
-/* Closes by force if need be. */
-void dsq_engine_free (DsqEngine *self);
+/* The engine is freed with its last reference, and closed by force if need be. */
+DsqEngine *dsq_engine_ref (DsqEngine *self);
+void dsq_engine_unref (DsqEngine *self);
+
+/* Keys name their table, and all of a batch the same one; other calls are told which. */
 
 /* --- one entry -------------------------------------------------------------------------------- */
 
@@ -105,13 +109,18 @@ gboolean dsq_engine_remove_many (DsqEngine *self,
                                  guint64 *out_n_removed,
                                  GCancellable *cancellable,
                                  GError **error);
-gboolean dsq_engine_clear (DsqEngine *self, GCancellable *cancellable, GError **error);
-gboolean dsq_engine_count (DsqEngine *self, guint64 *out_count, GError **error);
+gboolean
+dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 
 /* --- walk ------------------------------------------------------------------------------------- */
 
-gboolean dsq_engine_start_walk (DsqEngine *self, DsqWalkOrder order, DsqWalk *walk, GError **error);
-void dsq_engine_end_walk (DsqEngine *self);
+gboolean dsq_engine_start_walk (DsqEngine *self,
+                                guint32 table,
+                                DsqWalkOrder order,
+                                DsqWalk *walk,
+                                GError **error);
+void dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk);
 /* Appends the next entries to @rows, of DsqWalkRow: none at the end. Keys only: the entries'
  * records may be missing. */
 gboolean dsq_engine_walk (DsqEngine *self,
@@ -122,11 +131,35 @@ gboolean dsq_engine_walk (DsqEngine *self,
                           GArray *rows,
                           GError **error);
 /* Whether nothing at all has changed since the last batch. Gives DSQ_ERROR_CHANGED when the store's
- * own calls have changed its size since the start. */
+ * own calls have changed the table's size since the start. */
 gboolean
 dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error);
 /* Removes the newest entry and gives it, or NULL when there is none. */
-gboolean dsq_engine_steal_last (DsqEngine *self, DsqEntry **out_entry, GError **error);
+gboolean
+dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error);
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+/* The id of a table, which is made when it is missing. A table's name is UTF-8, of any length up to
+ * that of a key. Calls for a table that was dropped meanwhile give DSQ_ERROR_NO_TABLE. */
+gboolean dsq_engine_open_table (DsqEngine *self,
+                                const guint8 *name,
+                                gsize length,
+                                guint32 *out_table,
+                                GCancellable *cancellable,
+                                GError **error);
+/* Whether a table that was opened is still there. */
+gboolean
+dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, GError **error);
+/* All named tables, in the order in which they were made: names, of GBytes, are appended. */
+gboolean dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error);
+/* Removes a table with all that is in it, at once, and in a file mode together with a flush. */
+gboolean dsq_engine_drop_table (DsqEngine *self,
+                                const guint8 *name,
+                                gsize length,
+                                gboolean *out_dropped,
+                                GCancellable *cancellable,
+                                GError **error);
 
 /* --- persist ---------------------------------------------------------------------------------- */
 

@@ -45,7 +45,7 @@ typedef struct
 /* One shard has two runs: the generation in flight and the current one. */
 typedef struct
 {
-  DsqEngine *engine;
+  DsqPending *pending; /* (unowned) */
   DsqWalkOrder order;
   guint n_runs;
   Run runs[2 * DSQ_HOT_MAX_SHARDS];
@@ -75,7 +75,7 @@ first_beyond (const DsqChangeList *list, gint64 place, DsqWalkOrder order)
 static DsqEntry *
 state_at (Runs *self, const Run *run, const DsqChange *change)
 {
-  DsqPending *pending = self->engine->pending;
+  DsqPending *pending = self->pending;
   const DsqHotNode *node = &run->shard->nodes[change->node];
   const DsqChange *newest;
 
@@ -124,18 +124,18 @@ add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inf
 }
 
 static void
-runs_init_locked (Runs *self, DsqEngine *engine, DsqWalkOrder order, gint64 place)
+runs_init_locked (Runs *self, DsqPending *pending, DsqWalkOrder order, gint64 place)
 {
-  self->engine = engine;
+  self->pending = pending;
   self->order = order;
   self->n_runs = 0;
-  for (guint i = 0; i < engine->hot->n_shards; i++)
+  for (guint i = 0; i < pending->hot->n_shards; i++)
     {
-      DsqHotShard *shard = &engine->hot->shards[i];
-      DsqPendingShard *pending = &engine->pending->shards[i];
+      DsqHotShard *shard = &pending->hot->shards[i];
+      DsqPendingShard *part = dsq_pending_shard (pending, i);
 
-      add_run (self, shard, &pending->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
-      add_run (self, shard, &pending->current.lists[DSQ_LIST_FRESH], FALSE, place);
+      add_run (self, shard, &part->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
+      add_run (self, shard, &part->current.lists[DSQ_LIST_FRESH], FALSE, place);
     }
 }
 
@@ -173,6 +173,7 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
 {
   DsqKey key = dsq_entry_as_key (row->entry);
   DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  DsqPending *pending = dsq_engine_pending (self, key.table);
   guint32 number = dsq_hot_shard_find_locked (shard, &key);
   const DsqHotNode *node;
   const DsqChange *change = NULL;
@@ -183,8 +184,8 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   if (dsq_entry_is_tombstone (node->entry))
     return NULL;
   if (node->change.index != 0)
-    change = dsq_pending_change_locked (self->pending, shard, node->change);
-  for (; change != NULL; change = dsq_pending_below_locked (self->pending, shard, change))
+    change = dsq_pending_change_locked (pending, shard, node->change);
+  for (; change != NULL; change = dsq_pending_below_locked (pending, shard, change))
     if (has_own_place (change))
       return NULL;
   return node->entry;
@@ -219,16 +220,17 @@ typedef struct
 static void
 merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
 {
+  DsqPending *pending = dsq_engine_pending (self, walk->table);
   guint n_cold = cold->len;
   Runs runs;
   guint i = 0;
 
-  if (self->hot->shards[0].hides_cold)
+  if (dsq_pending_shard (pending, 0)->hides_cold)
     {
       n_cold = 0;
       batch->is_last = TRUE;
     }
-  runs_init_locked (&runs, self, walk->order, walk->place);
+  runs_init_locked (&runs, pending, walk->order, walk->place);
   while (batch->rows->len < batch->max_rows)
     {
       const DsqColdRow *row = i < n_cold ? &g_array_index (cold, DsqColdRow, i) : NULL;
@@ -265,10 +267,9 @@ cold_rows_free (GArray *rows)
 
 /* Follows the shifts of places since the last batch. */
 static void
-follow_rebases_locked (DsqEngine *self, DsqWalk *walk)
+follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
 {
-  const DsqPending *pending = self->pending;
-  guint64 n_rebases = pending->n_rebases_gone + pending->rebases->len;
+  guint64 n_rebases = dsq_pending_n_rebases_locked (pending);
 
   while (walk->n_rebases < n_rebases)
     {
@@ -291,7 +292,7 @@ read_cold (DsqEngine *self,
 {
   batch->is_last = TRUE;
   return self->cold == NULL || self->cold->funcs->walk (self->cold,
-                                                        DSQ_TABLE_MAIN,
+                                                        walk->table,
                                                         place,
                                                         walk->order,
                                                         batch->max_rows,
@@ -307,20 +308,21 @@ static gboolean
 try_batch (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 {
   GArray *cold = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  DsqTable *table = dsq_engine_table (self, walk->table);
   gboolean success;
   gint64 place;
 
   dsq_hot_tier_lock_all (self->hot);
-  follow_rebases_locked (self, walk);
-  walk->n_settled = self->pending->n_settled;
+  follow_rebases_locked (table->pending, walk);
+  walk->n_settled = table->pending->n_settled;
   place = walk->place;
-  if (walk->order == DSQ_WALK_REVERSE && self->dead_settled == walk->n_settled)
-    place = MIN (place, self->dead_beyond);
+  if (walk->order == DSQ_WALK_REVERSE && table->dead_settled == walk->n_settled)
+    place = MIN (place, table->dead_beyond);
   dsq_hot_tier_unlock_all (self->hot);
 
   success = read_cold (self, walk, place, batch, cold, error);
   dsq_hot_tier_lock_all (self->hot);
-  batch->is_quiet = walk->n_settled == self->pending->n_settled;
+  batch->is_quiet = walk->n_settled == table->pending->n_settled;
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
   dsq_hot_tier_unlock_all (self->hot);
@@ -348,43 +350,49 @@ read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 }
 
 static gboolean
-count_own_size (DsqEngine *self, gint64 *out_own_size, GError **error)
+count_own_size (DsqEngine *self, guint32 table, gint64 *out_own_size, GError **error)
 {
   guint64 n_live;
   guint64 n_unresolved;
 
-  if (!dsq_engine_count (self, &n_live, error))
+  if (!dsq_engine_count (self, table, &n_live, error))
     return FALSE;
   dsq_hot_tier_lock_all (self->hot);
-  dsq_pending_count_locked (self->pending, out_own_size, &n_unresolved);
+  dsq_pending_count_locked (dsq_engine_pending (self, table), out_own_size, &n_unresolved);
   dsq_hot_tier_unlock_all (self->hot);
   return TRUE;
 }
 
 gboolean
-dsq_engine_start_walk (DsqEngine *self, DsqWalkOrder order, DsqWalk *walk, GError **error)
+dsq_engine_start_walk (DsqEngine *self,
+                       guint32 table,
+                       DsqWalkOrder order,
+                       DsqWalk *walk,
+                       GError **error)
 {
+  DsqPending *pending = dsq_engine_pending (self, table);
+
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  *walk = (DsqWalk){ .order = order };
+  *walk = (DsqWalk){ .table = table, .order = order };
   walk->place = order == DSQ_WALK_FORWARD ? 0 : G_MAXINT64;
-  if (!count_own_size (self, &walk->own_size, error))
+  if (!count_own_size (self, table, &walk->own_size, error))
     {
       dsq_engine_leave (self);
       return FALSE;
     }
-  __atomic_fetch_add (&self->pending->n_cursors, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
   dsq_hot_shard_lock (&self->hot->shards[0]);
-  walk->n_rebases = self->pending->n_rebases_gone + self->pending->rebases->len;
+  walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   dsq_hot_shard_unlock (&self->hot->shards[0]);
   dsq_engine_leave (self);
   return TRUE;
 }
 
 void
-dsq_engine_end_walk (DsqEngine *self)
+dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk)
 {
-  __atomic_fetch_sub (&self->pending->n_cursors, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_sub (&dsq_engine_pending (self, walk->table)->n_cursors, 1, __ATOMIC_RELAXED);
 }
 
 gboolean
@@ -401,9 +409,10 @@ dsq_engine_walk (DsqEngine *self,
   gboolean success = TRUE;
 
   /* resolves what is unknown */
-  if (!dsq_engine_count (self, &n_keys, error) || !dsq_engine_enter (self, error))
+  if (!dsq_engine_count (self, walk->table, &n_keys, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  walk->version = __atomic_load_n (&self->version, __ATOMIC_ACQUIRE);
+  walk->version =
+      __atomic_load_n (&dsq_engine_table (self, walk->table)->version, __ATOMIC_ACQUIRE);
   while (success && rows->len == 0 && !batch.is_last)
     success = read_rows (self, walk, &batch, error);
   dsq_engine_leave (self);
@@ -413,14 +422,15 @@ dsq_engine_walk (DsqEngine *self,
 gboolean
 dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, 0, error);
+  DsqHotShard *shard = dsq_engine_lock_shard (self, walk->table, 0, error);
+  const DsqTable *table = dsq_engine_table (self, walk->table);
   gint64 own_size = walk->own_size;
 
   if (shard == NULL)
     return FALSE;
   dsq_hot_shard_unlock (shard);
-  *out_current = __atomic_load_n (&self->version, __ATOMIC_ACQUIRE) == walk->version;
-  if (!*out_current && !count_own_size (self, &own_size, error))
+  *out_current = __atomic_load_n (&table->version, __ATOMIC_ACQUIRE) == walk->version;
+  if (!*out_current && !count_own_size (self, walk->table, &own_size, error))
     return FALSE;
   if (own_size == walk->own_size)
     return TRUE;
@@ -439,27 +449,29 @@ dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_curre
 static void
 note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
 {
+  DsqTable *table = dsq_engine_table (self, walk->table);
+
   /* written through, the entry is gone from the file itself, and new ones come beyond it */
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     return;
   dsq_hot_tier_lock_all (self->hot);
-  if (walk->n_settled == self->pending->n_settled)
+  if (walk->n_settled == table->pending->n_settled)
     {
-      self->dead_beyond = walk->place + 1;
-      self->dead_settled = walk->n_settled;
+      table->dead_beyond = walk->place + 1;
+      table->dead_settled = walk->n_settled;
     }
   dsq_hot_tier_unlock_all (self->hot);
 }
 
 gboolean
-dsq_engine_steal_last (DsqEngine *self, DsqEntry **out_entry, GError **error)
+dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
 {
   *out_entry = NULL;
   for (;;)
     {
       g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
       g_autoptr (DsqEntry) last = NULL;
-      DsqWalk walk = { .order = DSQ_WALK_REVERSE, .place = G_MAXINT64 };
+      DsqWalk walk = { .table = table, .order = DSQ_WALK_REVERSE, .place = G_MAXINT64 };
       gboolean is_removed;
       DsqKey key;
 

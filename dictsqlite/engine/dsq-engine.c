@@ -25,15 +25,17 @@ dsq_engine_stage_locked (DsqEngine *self,
                          DsqEntry *entry,
                          DsqPresence presence)
 {
+  DsqTable *table = dsq_engine_table (self, key->table);
+
   /* what the warm tier holds is in the file */
   if (number == 0 && presence == DSQ_PRESENCE_UNKNOWN &&
       dsq_hot_shard_forget_warm_locked (shard, entry, key->hash))
     presence = DSQ_PRESENCE_PRESENT;
   if (number != 0)
-    dsq_pending_stage_over_locked (self->pending, shard, number, entry);
+    dsq_pending_stage_over_locked (table->pending, shard, number, entry);
   else
-    dsq_pending_stage_new_locked (self->pending, shard, key->hash, entry, presence);
-  dsq_engine_mark_changed_locked (self);
+    dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
+  dsq_engine_mark_changed_locked (table);
 }
 
 /* --- get ------------------------------------------------------------------------------------- */
@@ -103,7 +105,7 @@ look_into_memory (DsqEngine *self,
                   DsqMiss *out_miss,
                   GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->hash, error);
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
   LookResult result;
   guint32 number;
 
@@ -124,7 +126,7 @@ look_into_memory (DsqEngine *self,
   if (*out_entry != NULL)
     result = LOOK_WARM;
   else
-    result = shard->hides_cold || self->cold == NULL ? LOOK_ABSENT : LOOK_MISS;
+    result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
   return result;
@@ -284,7 +286,7 @@ try_to_locate (DsqEngine *self,
                DsqLocated *located,
                GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->hash, error);
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
   DsqMiss miss;
 
   *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
@@ -293,7 +295,7 @@ try_to_locate (DsqEngine *self,
   located->number = dsq_hot_shard_find_locked (shard, key);
   shard->n_hits += located->number != 0;
   shard->n_misses += located->number == 0;
-  if (located->number != 0 || shard->hides_cold || self->cold == NULL ||
+  if (located->number != 0 || dsq_engine_hides_cold (self, shard, key->table) ||
       look_into_warm (shard, key, wants_entry, located))
     return LOCATE_DONE;
   miss = (DsqMiss){ shard->epoch, self->generation };
@@ -389,14 +391,14 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
-      DsqWrite write = { .changes = &change, .n_changes = 1 };
+      DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
       gboolean success = dsq_engine_write_through (self, &write, error);
 
       dsq_entry_unref (entry);
       return success;
     }
   if (!dsq_engine_wait_for_room (self, error) ||
-      (shard = dsq_engine_lock_shard (self, key->hash, error)) == NULL)
+      (shard = dsq_engine_lock_shard (self, key->table, key->hash, error)) == NULL)
     {
       dsq_entry_unref (entry);
       return FALSE;
@@ -406,7 +408,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
                            dsq_hot_shard_find_locked (shard, key),
                            key,
                            entry,
-                           dsq_engine_blind_presence (self, shard));
+                           dsq_engine_blind_presence (self, shard, key->table));
   dsq_hot_shard_unlock (shard);
   dsq_engine_note_dirty (self);
   return TRUE;
@@ -421,7 +423,12 @@ remove_through (DsqEngine *self,
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
   DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
-  DsqWrite write = { .changes = &change, .n_changes = 1, .wants_old = out_entry != NULL };
+  DsqWrite write = {
+    .table = key->table,
+    .changes = &change,
+    .n_changes = 1,
+    .wants_old = out_entry != NULL,
+  };
 
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;
@@ -434,15 +441,17 @@ remove_through (DsqEngine *self,
 static void
 stage_removal (DsqEngine *self, const DsqLocated *located, const DsqKey *key)
 {
+  DsqTable *table = dsq_engine_table (self, key->table);
+
   if (located->number != 0)
-    dsq_pending_stage_removal_locked (self->pending, located->shard, located->number, key);
+    dsq_pending_stage_removal_locked (table->pending, located->shard, located->number, key);
   else
-    dsq_pending_stage_new_locked (self->pending,
+    dsq_pending_stage_new_locked (table->pending,
                                   located->shard,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
-  dsq_engine_mark_changed_locked (self);
+  dsq_engine_mark_changed_locked (table);
 }
 
 gboolean
@@ -487,7 +496,12 @@ dsq_engine_insert (DsqEngine *self,
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
-      DsqWrite write = { .changes = &change, .n_changes = 1, .if_absent = TRUE };
+      DsqWrite write = {
+        .table = key->table,
+        .changes = &change,
+        .n_changes = 1,
+        .if_absent = TRUE,
+      };
 
       if (!dsq_engine_write_through (self, &write, error))
         return FALSE;

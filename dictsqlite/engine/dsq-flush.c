@@ -7,25 +7,126 @@
 
 /*
  * begin      wait for other processes, learn what they wrote
- * detach     one instant over all shards; from here on new writes make the next generation
- * write      a clear, then the keys that may be new in order of their places (appending to the
- *            table), then the others
+ * detach     one instant over all shards and all tables; from here on new writes make the next
+ *            generation
+ * write      table by table: a clear, then the keys that may be new in order of their places
+ *            (appending to the table), then the others
  * commit     and what has not changed meanwhile is clean; or, on any error, roll back, and the
  *            generation goes under the next one as if it had never been detached
+ *
+ * A table is dropped by a flush that leaves its changes out and removes its rows instead.
  */
 
 /* Changes handed to the cold tier at a time. */
 #define CHUNK 256
 
+/* One table whose changes are being written. */
+typedef struct
+{
+  DsqTable *table;                                    /* (unowned) */
+  guint8 *presences[DSQ_HOT_MAX_SHARDS][DSQ_N_LISTS]; /* (owned) what was found for each change */
+} FlushTable;
+
 typedef struct
 {
   DsqEngine *engine;
   GCancellable *cancellable;
-  guint8 *presences[DSQ_HOT_MAX_SHARDS][DSQ_N_LISTS]; /* (owned) what was found for each change */
+  GArray *tables;         /* (owned) of FlushTable */
+  DsqTable *dropped;      /* (unowned) (nullable) goes with this flush */
   DsqChange chunk[CHUNK]; /* copies: what is in flight is not written to without its lock */
   guint8 *found[CHUNK];   /* (unowned) where the copy's presence goes */
   guint n_chunk;
 } Flush;
+
+static void
+flush_table_clear (gpointer data)
+{
+  FlushTable *table = data;
+
+  for (guint s = 0; s < DSQ_HOT_MAX_SHARDS; s++)
+    for (guint which = 0; which < DSQ_N_LISTS; which++)
+      g_free (table->presences[s][which]);
+}
+
+static Flush *
+flush_new (DsqEngine *engine, GCancellable *cancellable)
+{
+  Flush *self = g_new0 (Flush, 1);
+
+  self->engine = engine;
+  self->cancellable = cancellable;
+  self->tables = g_array_new (FALSE, TRUE, sizeof (FlushTable));
+  g_array_set_clear_func (self->tables, flush_table_clear);
+  return self;
+}
+
+static void
+flush_free (Flush *self)
+{
+  g_array_unref (self->tables);
+  g_free (self);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Flush, flush_free)
+
+/* --- detach ---------------------------------------------------------------------------------- */
+
+static gboolean
+table_has_pending_locked (DsqTable *table)
+{
+  return !table->is_dropped && !dsq_pending_is_empty_locked (table->pending);
+}
+
+static gboolean
+has_pending (DsqEngine *self)
+{
+  gboolean found = FALSE;
+
+  dsq_hot_tier_lock_all (self->hot);
+  for (guint i = 0; i < self->tables->len && !found; i++)
+    found = table_has_pending_locked (self->tables->pdata[i]);
+  dsq_hot_tier_unlock_all (self->hot);
+  return found;
+}
+
+static void
+detach (Flush *self)
+{
+  DsqEngine *engine = self->engine;
+
+  dsq_hot_tier_lock_all (engine->hot);
+  if (self->dropped != NULL)
+    self->dropped->is_dropped = TRUE;
+  for (guint i = 0; i < engine->tables->len; i++)
+    {
+      FlushTable table = { engine->tables->pdata[i], { { NULL } } };
+
+      if (!table_has_pending_locked (table.table))
+        continue;
+      dsq_pending_detach_locked (table.table->pending);
+      g_array_append_val (self->tables, table);
+    }
+  dsq_hot_tier_unlock_all (engine->hot);
+
+  /* only this thread takes anything out of what is in flight */
+  for (guint i = 0; i < self->tables->len; i++)
+    {
+      FlushTable *table = &g_array_index (self->tables, FlushTable, i);
+
+      for (guint s = 0; s < engine->hot->n_shards; s++)
+        for (guint which = 0; which < DSQ_N_LISTS; which++)
+          table->presences[s][which] = g_malloc (
+              dsq_pending_shard (table->table->pending, s)->inflight.lists[which].n_items);
+    }
+}
+
+/* --- write ----------------------------------------------------------------------------------- */
+
+static const DsqChangeList *
+inflight_list (const FlushTable *table, guint shard, guint which)
+{
+  return &dsq_pending_shard (table->table->pending, shard)->inflight.lists[which];
+}
 
 static gboolean
 write_chunk (Flush *self, GError **error)
@@ -41,21 +142,21 @@ write_chunk (Flush *self, GError **error)
 }
 
 static gboolean
-write_change (Flush *self, guint shard, guint which, guint32 i, GError **error)
+write_change (Flush *self, FlushTable *table, guint shard, guint which, guint32 i, GError **error)
 {
-  const DsqChangeList *list = &self->engine->pending->shards[shard].inflight.lists[which];
+  const DsqChangeList *list = inflight_list (table, shard, which);
 
   if (list->items[i].entry == NULL)
     return TRUE;
   self->chunk[self->n_chunk] = list->items[i];
-  self->found[self->n_chunk] = &self->presences[shard][which][i];
+  self->found[self->n_chunk] = &table->presences[shard][which][i];
   self->n_chunk++;
   return self->n_chunk < CHUNK || write_chunk (self, error);
 }
 
 /* Merges the shards' lists, each of which is in order. */
 static gboolean
-write_fresh (Flush *self, GError **error)
+write_fresh (Flush *self, FlushTable *table, GError **error)
 {
   guint n_shards = self->engine->hot->n_shards;
   guint32 next[DSQ_HOT_MAX_SHARDS] = { 0 };
@@ -63,7 +164,7 @@ write_fresh (Flush *self, GError **error)
 
   for (guint s = 0; s < n_shards; s++)
     {
-      const DsqChangeList *list = &self->engine->pending->shards[s].inflight.lists[DSQ_LIST_FRESH];
+      const DsqChangeList *list = inflight_list (table, s, DSQ_LIST_FRESH);
 
       places[s] = list->n_items > 0 ? list->items[0].place : G_MAXINT64;
     }
@@ -77,8 +178,8 @@ write_fresh (Flush *self, GError **error)
           lowest = s;
       if (places[lowest] == G_MAXINT64)
         return TRUE;
-      list = &self->engine->pending->shards[lowest].inflight.lists[DSQ_LIST_FRESH];
-      if (!write_change (self, lowest, DSQ_LIST_FRESH, next[lowest], error))
+      list = inflight_list (table, lowest, DSQ_LIST_FRESH);
+      if (!write_change (self, table, lowest, DSQ_LIST_FRESH, next[lowest], error))
         return FALSE;
       next[lowest]++;
       places[lowest] = next[lowest] < list->n_items ? list->items[next[lowest]].place : G_MAXINT64;
@@ -86,112 +187,192 @@ write_fresh (Flush *self, GError **error)
 }
 
 static gboolean
-write_rest (Flush *self, GError **error)
+write_rest (Flush *self, FlushTable *table, GError **error)
 {
   for (guint s = 0; s < self->engine->hot->n_shards; s++)
     {
-      const DsqChangeList *list = &self->engine->pending->shards[s].inflight.lists[DSQ_LIST_REST];
+      const DsqChangeList *list = inflight_list (table, s, DSQ_LIST_REST);
 
       for (guint32 i = 0; i < list->n_items; i++)
-        if (!write_change (self, s, DSQ_LIST_REST, i, error))
+        if (!write_change (self, table, s, DSQ_LIST_REST, i, error))
           return FALSE;
     }
   return self->n_chunk == 0 || write_chunk (self, error);
 }
 
-/* FALSE: there is nothing to write. */
 static gboolean
-detach (Flush *self)
-{
-  DsqPending *pending = self->engine->pending;
-  gboolean is_empty;
-
-  dsq_hot_tier_lock_all (self->engine->hot);
-  is_empty = dsq_pending_is_empty_locked (pending);
-  if (!is_empty)
-    dsq_pending_detach_locked (pending);
-  dsq_hot_tier_unlock_all (self->engine->hot);
-  for (guint s = 0; s < self->engine->hot->n_shards && !is_empty; s++)
-    for (guint which = 0; which < DSQ_N_LISTS; which++)
-      self->presences[s][which] = g_malloc (pending->shards[s].inflight.lists[which].n_items);
-  return !is_empty;
-}
-
-static gboolean
-write_all (Flush *self, GError **error)
+write_tables (Flush *self, GError **error)
 {
   DsqColdTier *cold = self->engine->cold;
 
-  if (self->engine->pending->inflight_clears &&
-      !cold->funcs->clear_table (cold, DSQ_TABLE_MAIN, error))
-    return FALSE;
-  return write_fresh (self, error) && write_rest (self, error) && cold->funcs->commit (cold, error);
+  for (guint i = 0; i < self->tables->len; i++)
+    {
+      FlushTable *table = &g_array_index (self->tables, FlushTable, i);
+
+      if (table->table->pending->inflight_clears &&
+          !cold->funcs->clear_table (cold, table->table->id, error))
+        return FALSE;
+      if (!write_fresh (self, table, error) || !write_rest (self, table, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
-static gboolean
-has_pending (DsqEngine *self)
-{
-  gboolean is_empty;
+/* --- commit or roll back -----------------------------------------------------------------------
+ */
 
-  dsq_hot_tier_lock_all (self->hot);
-  is_empty = dsq_pending_is_empty_locked (self->pending);
-  dsq_hot_tier_unlock_all (self->hot);
-  return !is_empty;
+static void
+settle_commit (Flush *self)
+{
+  DsqEngine *engine = self->engine;
+
+  for (guint s = 0; s < engine->hot->n_shards; s++)
+    {
+      DsqHotShard *shard = &engine->hot->shards[s];
+
+      dsq_hot_shard_lock (shard);
+      for (guint i = 0; i < self->tables->len; i++)
+        {
+          FlushTable *table = &g_array_index (self->tables, FlushTable, i);
+
+          dsq_pending_commit_shard_locked (table->table->pending, s, table->presences[s]);
+        }
+      dsq_hot_shard_unlock (shard);
+      dsq_hot_tier_admit_cleaned (engine->hot, shard);
+    }
+  dsq_hot_tier_lock_all (engine->hot);
+  for (guint i = 0; i < self->tables->len; i++)
+    dsq_pending_finish_commit_locked (g_array_index (self->tables, FlushTable, i).table->pending);
+  if (self->dropped != NULL)
+    dsq_engine_drop_table_locked (engine, self->dropped);
+  dsq_hot_tier_unlock_all (engine->hot);
+}
+
+static void
+settle_rollback (Flush *self)
+{
+  DsqEngine *engine = self->engine;
+
+  engine->cold->funcs->rollback (engine->cold);
+  dsq_hot_tier_lock_all (engine->hot);
+  for (guint i = 0; i < self->tables->len; i++)
+    dsq_pending_rollback_locked (g_array_index (self->tables, FlushTable, i).table->pending);
+  /* another process may have dropped it meanwhile */
+  if (self->dropped != NULL && self->dropped->name != NULL)
+    self->dropped->is_dropped = FALSE;
+  dsq_hot_tier_unlock_all (engine->hot);
+}
+
+/* The transaction has begun; @is_drop: it holds the removal of a table already. */
+static gboolean
+flush_begun (Flush *self, gboolean is_drop, GError **error)
+{
+  DsqEngine *engine = self->engine;
+  DsqColdTier *cold = engine->cold;
+
+  __atomic_store_n (&engine->flush_commits, cold->n_commits, __ATOMIC_RELAXED);
+  detach (self);
+  if (self->tables->len == 0 && !is_drop)
+    {
+      cold->funcs->rollback (cold);
+      return TRUE;
+    }
+  if (!write_tables (self, error) || !cold->funcs->commit (cold, error))
+    {
+      settle_rollback (self);
+      return FALSE;
+    }
+  settle_commit (self);
+  __atomic_fetch_add (&engine->n_flushes, 1, __ATOMIC_RELAXED);
+  return TRUE;
 }
 
 gboolean
 dsq_engine_flush_locked (DsqEngine *self, GCancellable *cancellable, GError **error)
 {
-  g_autofree Flush *flush = NULL;
-  gboolean success;
+  g_autoptr (Flush) flush = NULL;
 
   if (!has_pending (self))
     return TRUE;
   if (!self->cold->funcs->begin (self->cold, cancellable, error))
     return FALSE;
-  flush = g_new0 (Flush, 1);
-  flush->engine = self;
-  flush->cancellable = cancellable;
-  __atomic_store_n (&self->flush_commits, self->cold->n_commits, __ATOMIC_RELAXED);
-  if (!detach (flush))
+  flush = flush_new (self, cancellable);
+  return flush_begun (flush, FALSE, error);
+}
+
+gboolean
+dsq_engine_flush_and_drop_locked (DsqEngine *self,
+                                  GBytes *name,
+                                  gboolean *out_dropped,
+                                  GCancellable *cancellable,
+                                  GError **error)
+{
+  DsqColdTier *cold = self->cold;
+  g_autoptr (Flush) flush = NULL;
+  guint32 table = 0;
+  gboolean is_sound;
+  gsize length;
+  const guint8 *bytes = g_bytes_get_data (name, &length);
+
+  *out_dropped = FALSE;
+  if (!cold->funcs->begin (cold, cancellable, error))
+    return FALSE;
+  is_sound = cold->funcs->drop_table (cold, bytes, length, &table, error);
+  if (!is_sound || table == 0)
     {
-      self->cold->funcs->rollback (self->cold);
-      return TRUE;
+      cold->funcs->rollback (cold);
+      return is_sound;
     }
-  success = write_all (flush, error);
-  if (success)
-    {
-      dsq_pending_commit (self->pending, (guint8 *const(*)[DSQ_N_LISTS]) flush->presences);
-      __atomic_fetch_add (&self->n_flushes, 1, __ATOMIC_RELAXED);
-    }
-  else
-    {
-      self->cold->funcs->rollback (self->cold);
-      dsq_pending_rollback (self->pending);
-    }
-  for (guint s = 0; s < self->hot->n_shards; s++)
-    for (guint which = 0; which < DSQ_N_LISTS; which++)
-      g_free (flush->presences[s][which]);
-  return success;
+  flush = flush_new (self, cancellable);
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  flush->dropped = dsq_engine_find_table_locked (self, name);
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  *out_dropped = flush_begun (flush, TRUE, error);
+  return *out_dropped;
 }
 
 /* --- what others wrote ------------------------------------------------------------------------ */
 
+static const DsqTableState *
+find_state (const DsqTableState *states, guint n_states, guint32 table)
+{
+  guint low = 0;
+  guint high = n_states;
+
+  while (low < high)
+    {
+      guint middle = low + (high - low) / 2;
+
+      if (states[middle].table < table)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  return low < n_states && states[low].table == table ? &states[low] : NULL;
+}
+
+/* The states are in the order of ids. A table that is not among them was dropped. */
 void
 dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data)
 {
   DsqEngine *self = user_data;
-  DsqTableState state = { DSQ_TABLE_MAIN, 0, 0 };
-  gboolean is_committed;
+  gboolean is_committed =
+      self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
 
-  for (guint i = 0; i < n_states; i++)
-    if (states[i].table == DSQ_TABLE_MAIN)
-      state = states[i];
-  is_committed = self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
   dsq_hot_tier_lock_all (self->hot);
-  dsq_pending_learn_locked (self->pending, &state, is_committed);
+  for (guint i = self->tables->len; i > 0; i--)
+    {
+      DsqTable *table = self->tables->pdata[i - 1];
+      const DsqTableState *state = find_state (states, n_states, table->id);
+
+      if (state != NULL)
+        dsq_pending_learn_locked (table->pending, state, is_committed);
+      else
+        dsq_engine_drop_table_locked (self, table);
+      dsq_engine_mark_changed_locked (table);
+    }
+  dsq_hot_tier_drop_clean_locked (self->hot);
   self->generation++;
-  dsq_engine_mark_changed_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
 }
 
@@ -203,9 +384,9 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
 
 /* The keys of a shard whose presence is unknown, with a reference to the entries that hold them. */
 static void
-collect_unresolved_locked (DsqEngine *self, guint index, GPtrArray *entries)
+collect_unresolved_locked (const DsqPending *self, guint index, GPtrArray *entries)
 {
-  const DsqPendingShard *pending = &self->pending->shards[index];
+  const DsqPendingShard *pending = dsq_pending_shard (self, index);
 
   if (pending->n_unresolved == 0)
     return;
@@ -223,15 +404,16 @@ static void
 resolve_key (DsqEngine *self, const DsqKey *key, gint64 place, guint64 generation)
 {
   DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+  DsqPending *pending = dsq_engine_pending (self, key->table);
   DsqChange *change = NULL;
   guint32 number;
 
   dsq_hot_shard_lock (shard);
   number = dsq_hot_shard_find_locked (shard, key);
   if (number != 0 && shard->nodes[number].change.index != 0)
-    change = dsq_pending_change_locked (self->pending, shard, shard->nodes[number].change);
+    change = dsq_pending_change_locked (pending, shard, shard->nodes[number].change);
   if (change != NULL && change->presence == DSQ_PRESENCE_UNKNOWN && self->generation == generation)
-    dsq_pending_resolve_locked (self->pending,
+    dsq_pending_resolve_locked (pending,
                                 shard,
                                 change,
                                 place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
@@ -239,7 +421,7 @@ resolve_key (DsqEngine *self, const DsqKey *key, gint64 place, guint64 generatio
 }
 
 static gboolean
-resolve_some_locked (DsqEngine *self, gboolean *out_done, GError **error)
+resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_done, GError **error)
 {
   g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
   g_autofree DsqKey *keys = NULL;
@@ -250,7 +432,7 @@ resolve_some_locked (DsqEngine *self, gboolean *out_done, GError **error)
     {
       dsq_hot_shard_lock (&self->hot->shards[i]);
       generation = i == 0 ? self->generation : generation;
-      collect_unresolved_locked (self, i, entries);
+      collect_unresolved_locked (pending, i, entries);
       dsq_hot_shard_unlock (&self->hot->shards[i]);
     }
   *out_done = entries->len == 0;
@@ -271,14 +453,15 @@ resolve_some_locked (DsqEngine *self, gboolean *out_done, GError **error)
 }
 
 gboolean
-dsq_engine_resolve (DsqEngine *self, GError **error)
+dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error)
 {
+  const DsqPending *pending = dsq_engine_pending (self, table);
   gboolean success = TRUE;
   gboolean is_done = FALSE;
 
   pthread_mutex_lock (&self->writer_lock);
   while (success && !is_done)
-    success = resolve_some_locked (self, &is_done, error);
+    success = resolve_some_locked (self, pending, &is_done, error);
   pthread_mutex_unlock (&self->writer_lock);
   return success;
 }

@@ -221,7 +221,7 @@ dsq_flusher_wake (DsqFlusher *self, gboolean at_once)
 static guint64
 dirty_bytes (DsqEngine *self)
 {
-  return (guint64) MAX (__atomic_load_n (&self->pending->n_bytes, __ATOMIC_RELAXED), 0);
+  return (guint64) MAX (__atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED), 0);
 }
 
 void

@@ -40,6 +40,20 @@ change_over (DsqPending *self, DsqHotShard *shard, guint which, guint32 i, guint
   return over->below == ((i + 1) << 1 | which) ? over : NULL;
 }
 
+static void
+drop_generation (DsqPending *self, DsqHotShard *shard, DsqGeneration *generation)
+{
+  for (guint which = 0; which < DSQ_N_LISTS; which++)
+    {
+      DsqChangeList *list = &generation->lists[which];
+
+      for (guint32 i = 0; i < list->n_items; i++)
+        if (list->items[i].entry != NULL)
+          dsq_pending_weigh_change (self, shard, list->items[i].entry, -1);
+      dsq_change_list_clear (list);
+    }
+}
+
 void
 dsq_pending_clear_locked (DsqPending *self)
 {
@@ -47,28 +61,21 @@ dsq_pending_clear_locked (DsqPending *self)
   guint64 n_unresolved;
   gint64 n_live = dsq_pending_count_locked (self, &own_size, &n_unresolved);
 
+  dsq_pending_touch (self);
   /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
-  self->shards[0].own_size -= n_live + (gint64) n_unresolved;
+  dsq_pending_shard (self, 0)->own_size -= n_live + (gint64) n_unresolved;
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       DsqHotShard *shard = &self->hot->shards[i];
-      DsqPendingShard *pending = &self->shards[i];
+      DsqPendingShard *pending = dsq_pending_shard (self, i);
 
       /* what is in flight keeps its memory until its flush is over */
-      for (guint which = 0; which < DSQ_N_LISTS; which++)
-        {
-          DsqChangeList *list = &pending->current.lists[which];
-
-          for (guint32 j = 0; j < list->n_items; j++)
-            if (list->items[j].entry != NULL)
-              dsq_pending_weigh_change (self, pending, list->items[j].entry, -1);
-          dsq_change_list_clear (list);
-        }
+      drop_generation (self, shard, &pending->current);
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->n_size_unknown = 0;
-      dsq_hot_shard_drop_locked (self->hot, shard, FALSE);
-      shard->hides_cold = self->has_file;
+      pending->hides_cold = self->has_file;
+      dsq_hot_shard_drop_table_locked (self->hot, shard, self->table);
       shard->epoch++;
     }
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
@@ -77,15 +84,37 @@ dsq_pending_clear_locked (DsqPending *self)
   self->inflight_hidden = self->is_inflight;
 }
 
+void
+dsq_pending_clear_written_locked (DsqPending *self)
+{
+  dsq_pending_clear_locked (self);
+  self->clears = FALSE;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    dsq_pending_shard (self, i)->hides_cold = FALSE;
+}
+
+void
+dsq_pending_discard_locked (DsqPending *self)
+{
+  dsq_pending_clear_written_locked (self);
+  self->inflight_clears = FALSE;
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    drop_generation (self, &self->hot->shards[i], &dsq_pending_shard (self, i)->inflight);
+  if (!self->is_inflight)
+    g_free (dsq_pending_give_back (self));
+}
+
 gboolean
 dsq_pending_is_empty_locked (DsqPending *self)
 {
   if (self->clears)
     return FALSE;
+  if (!__atomic_load_n (&self->is_dirty, __ATOMIC_RELAXED))
+    return TRUE;
   for (guint i = 0; i < self->hot->n_shards; i++)
     for (guint which = 0; which < DSQ_N_LISTS; which++)
       {
-        const DsqChangeList *list = &self->shards[i].current.lists[which];
+        const DsqChangeList *list = &dsq_pending_shard (self, i)->current.lists[which];
 
         if (list->n_items > list->n_void)
           return FALSE;
@@ -98,11 +127,12 @@ dsq_pending_detach_locked (DsqPending *self)
 {
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
-      DsqPendingShard *pending = &self->shards[i];
+      DsqPendingShard *pending = dsq_pending_shard (self, i);
 
       pending->inflight = pending->current;
       memset (&pending->current, 0, sizeof pending->current);
     }
+  __atomic_store_n (&self->is_dirty, FALSE, __ATOMIC_RELAXED);
   self->parity = !self->parity;
   self->is_inflight = TRUE;
   self->inflight_clears = self->clears;
@@ -137,25 +167,11 @@ settle_node (DsqPending *self,
     over->below = 0;
 }
 
-static void
-drop_inflight (DsqPending *self, DsqPendingShard *pending)
-{
-  for (guint which = 0; which < DSQ_N_LISTS; which++)
-    {
-      DsqChangeList *list = &pending->inflight.lists[which];
-
-      for (guint32 i = 0; i < list->n_items; i++)
-        if (list->items[i].entry != NULL)
-          dsq_pending_weigh_change (self, pending, list->items[i].entry, -1);
-      dsq_change_list_clear (list);
-    }
-}
-
-static void
-commit_shard (DsqPending *self, guint index, guint8 *const presences[DSQ_N_LISTS])
+void
+dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *presences)
 {
   DsqHotShard *shard = &self->hot->shards[index];
-  DsqPendingShard *pending = &self->shards[index];
+  DsqPendingShard *pending = dsq_pending_shard (self, index);
 
   for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
     {
@@ -172,30 +188,19 @@ commit_shard (DsqPending *self, guint index, guint8 *const presences[DSQ_N_LISTS
           settle_node (self, shard, which, i, change, TRUE);
         }
     }
-  drop_inflight (self, pending);
-  shard->hides_cold = self->clears;
+  drop_generation (self, shard, &pending->inflight);
+  pending->hides_cold = self->clears;
   shard->epoch++;
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
 }
 
 void
-dsq_pending_commit (DsqPending *self, guint8 *const (*presences)[DSQ_N_LISTS])
+dsq_pending_finish_commit_locked (DsqPending *self)
 {
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    {
-      DsqHotShard *shard = &self->hot->shards[i];
-
-      dsq_hot_shard_lock (shard);
-      commit_shard (self, i, presences[i]);
-      dsq_hot_shard_unlock (shard);
-      dsq_hot_tier_admit_cleaned (self->hot, shard);
-    }
-  dsq_hot_tier_lock_all (self->hot);
   self->is_inflight = FALSE;
   self->inflight_clears = FALSE;
   self->inflight_hidden = FALSE;
   self->base_place = MAX (self->base_place, self->inflight_end);
-  dsq_hot_tier_unlock_all (self->hot);
 }
 
 /* --- roll back ------------------------------------------------------------------------------- */
@@ -208,7 +213,7 @@ merge_change (DsqPending *self,
               gboolean is_below_fresh,
               DsqChange *over)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   gboolean is_over_fresh = shard->nodes[below->node].change.fresh;
   gboolean is_set = !dsq_entry_is_tombstone (over->entry);
   DsqChange *kept = is_set && is_below_fresh && !is_over_fresh ? below : over;
@@ -216,14 +221,14 @@ merge_change (DsqPending *self,
 
   dsq_pending_count_change (pending, below, -1);
   dsq_pending_count_change (pending, over, -1);
-  dsq_pending_weigh_change (self, pending, below->entry, -1);
+  dsq_pending_weigh_change (self, shard, below->entry, -1);
   dsq_entry_unref (below->entry);
   below->entry = NULL;
   over->entry = NULL;
   over->below = 0;
   if (!is_set && below->presence == DSQ_PRESENCE_ABSENT)
     {
-      dsq_pending_weigh_change (self, pending, entry, -1);
+      dsq_pending_weigh_change (self, shard, entry, -1);
       dsq_entry_unref (entry);
       dsq_hot_shard_remove_locked (self->hot, shard, below->node);
       return;
@@ -271,7 +276,7 @@ join_lists (DsqPending *self,
 static void
 give_places (DsqPending *self, DsqHotShard *shard)
 {
-  DsqGeneration *current = &self->shards[shard->index].current;
+  DsqGeneration *current = &dsq_pending_shard (self, shard->index)->current;
   DsqChangeList *rest = &current->lists[DSQ_LIST_REST];
 
   for (guint32 i = 0; i < rest->n_items; i++)
@@ -296,11 +301,11 @@ static void
 rollback_shard (DsqPending *self, guint index)
 {
   DsqHotShard *shard = &self->hot->shards[index];
-  DsqPendingShard *pending = &self->shards[index];
+  DsqPendingShard *pending = dsq_pending_shard (self, index);
 
   if (self->inflight_hidden)
     {
-      drop_inflight (self, pending);
+      drop_generation (self, shard, &pending->inflight);
       return;
     }
   for (guint which = 0; which < DSQ_N_LISTS; which++)
@@ -328,16 +333,15 @@ rollback_shard (DsqPending *self, guint index)
 }
 
 void
-dsq_pending_rollback (DsqPending *self)
+dsq_pending_rollback_locked (DsqPending *self)
 {
-  dsq_hot_tier_lock_all (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     rollback_shard (self, i);
+  __atomic_store_n (&self->is_dirty, TRUE, __ATOMIC_RELAXED);
   self->clears = self->clears || self->inflight_clears;
   self->is_inflight = FALSE;
   self->inflight_clears = FALSE;
   self->inflight_hidden = FALSE;
-  dsq_hot_tier_unlock_all (self->hot);
 }
 
 /* --- learn ----------------------------------------------------------------------------------- */
@@ -347,7 +351,7 @@ dsq_pending_rollback (DsqPending *self)
 static void
 settle_committed (DsqPending *self, DsqHotShard *shard)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
 
   for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
     {
@@ -357,8 +361,8 @@ settle_committed (DsqPending *self, DsqHotShard *shard)
         if (list->items[i].entry != NULL)
           settle_node (self, shard, which, i, &list->items[i], FALSE);
     }
-  drop_inflight (self, pending);
-  shard->hides_cold = self->clears;
+  drop_generation (self, shard, &pending->inflight);
+  pending->hides_cold = self->clears;
 }
 
 /* Forgets what was known of the rows of a list of changes. */
@@ -385,7 +389,8 @@ shift_places (DsqPending *self, gint64 delta)
 {
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
-      DsqGeneration *generations[] = { &self->shards[i].current, &self->shards[i].inflight };
+      DsqPendingShard *pending = dsq_pending_shard (self, i);
+      DsqGeneration *generations[] = { &pending->current, &pending->inflight };
 
       for (guint g = 0; g < G_N_ELEMENTS (generations); g++)
         {
@@ -409,10 +414,12 @@ rebase (DsqPending *self, gint64 next)
   self->base_place = next;
   if (__atomic_load_n (&self->n_cursors, __ATOMIC_RELAXED) == 0)
     {
-      self->n_rebases_gone += self->rebases->len;
-      g_array_set_size (self->rebases, 0);
+      self->n_rebases_gone = dsq_pending_n_rebases_locked (self);
+      g_clear_pointer (&self->rebases, g_array_unref);
       return;
     }
+  if (self->rebases == NULL)
+    self->rebases = g_array_new (FALSE, FALSE, sizeof (DsqRebase));
   g_array_append_val (self->rebases, shift);
 }
 
@@ -436,13 +443,11 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
   is_hidden = self->clears || self->inflight_clears;
   presence = is_hidden ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
   self->n_base = is_hidden ? 0 : state->count;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->hot->n_shards && !dsq_pending_is_untouched (self); i++)
     {
       DsqHotShard *shard = &self->hot->shards[i];
-      DsqPendingShard *pending = &self->shards[i];
+      DsqPendingShard *pending = dsq_pending_shard (self, i);
 
-      dsq_hot_shard_drop_locked (self->hot, shard, TRUE);
-      shard->epoch++;
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->n_size_unknown = 0;

@@ -12,9 +12,13 @@ DsqChange *dsq_change_list_append (DsqChangeList *list, const DsqChange *change)
 /* Adds (@sign 1) or takes away (-1) what a change means for the number of keys. */
 void dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int sign);
 /* The same for the memory that dirty entries take. */
-void dsq_pending_weigh_change (DsqPending *self,
-                               DsqPendingShard *shard,
-                               const DsqEntry *entry,
-                               int sign);
+void
+dsq_pending_weigh_change (DsqPending *self, DsqHotShard *shard, const DsqEntry *entry, int sign);
+
+/* Shards of the table's own, to be written to. */
+void dsq_pending_touch (DsqPending *self);
+gboolean dsq_pending_is_untouched (const DsqPending *self);
+/* As if it had never been written to; gives what is to be freed. */
+DsqPendingShard *dsq_pending_give_back (DsqPending *self);
 
 G_END_DECLS

@@ -37,8 +37,7 @@ typedef struct
   gint64 own_size;        /* the same, but moved only by this store's own calls */
   guint32 n_unresolved;   /* changes whose presence in the file is unknown */
   guint32 n_size_unknown; /* those among them that may have changed own_size */
-  guint32 n_dirty;        /* changes */
-  gint64 n_bytes;         /* memory that dirty entries take, as far as not in DsqPending.n_bytes */
+  gboolean hides_cold;    /* a clear that is not in the file yet hides all rows of the table */
 } DsqPendingShard;
 
 /* A shift of the places to come, so that they stay beyond what others have put in the file. */
@@ -48,12 +47,16 @@ typedef struct
   gint64 delta;
 } DsqRebase;
 
-/* Fields without a note are guarded by all shards' locks together: to be read with any one of them,
- * to be written with all. */
+/* What waits for the file of one table. Fields without a note are guarded by all shards' locks
+ * together: to be read with any one of them, to be written with all. */
 typedef struct
 {
-  DsqHotTier *hot; /* (unowned) */
-  guint parity;    /* of the current generation */
+  DsqHotTier *hot;         /* (unowned) */
+  DsqPendingShard *shards; /* (owned) (atomic) one for each of the hot tier's; a table that was
+                              never written to shares some that are empty, see is_untouched() */
+  guint32 table;           /* constant: its id */
+  guint parity;            /* of the current generation */
+  gboolean is_dirty;       /* (atomic) there may be something in the current generation */
   gboolean has_file;
   gboolean clears;          /* the current generation starts with a clear */
   gboolean is_inflight;     /* a flush has detached a generation and not finished */
@@ -62,19 +65,33 @@ typedef struct
   gint64 n_base;            /* keys in the file when it was last learned */
   gint64 base_place;        /* all places in the current generation are at or beyond this */
   gint64 inflight_end;      /* next_place when the generation was detached */
-  GArray *rebases;          /* (owned) of DsqRebase, kept while there are cursors */
+  GArray *rebases;          /* (owned) (nullable) of DsqRebase, kept while there are cursors */
   guint64 n_rebases_gone;   /* those that stood before the first in rebases */
   gint64 next_place;        /* (atomic) */
-  gint64 grain;             /* constant: bytes that a shard may keep to itself */
-  gint64 n_bytes;           /* (atomic) memory that dirty entries take, without what shards keep */
   guint64 n_settled;        /* (atomic) moves when a key may leave memory, or the file be hidden */
   guint n_cursors;          /* (atomic) */
-  DsqPendingShard shards[];
 } DsqPending;
 
-/* Without a file @state is NULL. @dirty_limit only says how exact n_bytes has to be. */
-DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, guint64 dirty_limit);
+/* Without a file the table has no rows: @state says its id alone. */
+DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean has_file);
 void dsq_pending_free (DsqPending *self);
+
+/* Bytes at which writers wait, which say how exact the sum of dirty bytes has to be; once. */
+void dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit);
+
+/* Shifts of places so far, with any shard's lock held. */
+static inline guint64
+dsq_pending_n_rebases_locked (const DsqPending *self)
+{
+  return self->n_rebases_gone + (self->rebases != NULL ? self->rebases->len : 0);
+}
+
+/* The table's part of a shard, to be read with the shard's lock held. */
+static inline DsqPendingShard *
+dsq_pending_shard (const DsqPending *self, guint index)
+{
+  return &__atomic_load_n (&self->shards, __ATOMIC_ACQUIRE)[index];
+}
 
 /* --- staging, with the shard's lock held ------------------------------------------------------ */
 
@@ -90,6 +107,12 @@ void dsq_pending_stage_over_locked (DsqPending *self,
                                     DsqHotShard *shard,
                                     guint32 number,
                                     DsqEntry *entry);
+/* A write that is in the file already added @contribution keys; @is_news: n_base does not hold
+ * them. */
+void dsq_pending_count_written_locked (DsqPending *self,
+                                       DsqHotShard *shard,
+                                       gint64 contribution,
+                                       gboolean is_news);
 /* A key in memory that is there is deleted. */
 void dsq_pending_stage_removal_locked (DsqPending *self,
                                        DsqHotShard *shard,
@@ -100,21 +123,29 @@ void dsq_pending_stage_removal_locked (DsqPending *self,
  */
 
 void dsq_pending_clear_locked (DsqPending *self);
+/* The same after a clear that is in the file already. */
+void dsq_pending_clear_written_locked (DsqPending *self);
+/* The table is gone, from the file as well: forgets it and all that was pending. */
+void dsq_pending_discard_locked (DsqPending *self);
 gboolean dsq_pending_is_empty_locked (DsqPending *self);
 /* Makes the current generation the one in flight. */
 void dsq_pending_detach_locked (DsqPending *self);
-/* Another connection has committed; @committed: the generation in flight had been before that. */
+/* Another connection has committed; @committed: the generation in flight had been before that. What
+ * is clean in memory is the caller's to drop. */
 void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
 /* Keys of the mapping, unresolved ones not counted. */
 gint64 dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved);
 
-/* --- the end of a flush; without locks ----------------------------------------------------------
+/* --- the end of a flush -------------------------------------------------------------------------
  */
 
-/* @presences[shard][list] holds what was found for each change in flight. */
-void dsq_pending_commit (DsqPending *self, guint8 *const (*presences)[DSQ_N_LISTS]);
-/* The flush failed: its generation goes back under the current one. */
-void dsq_pending_rollback (DsqPending *self);
+/* With the shard's lock held: what has not changed since is clean, and to be admitted as such.
+ * @presences[list] holds what was found for each change in flight. */
+void dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *presences);
+/* With all locks held, after all shards: the flush is over. */
+void dsq_pending_finish_commit_locked (DsqPending *self);
+/* With all locks held: the flush failed, its generation goes back under the current one. */
+void dsq_pending_rollback_locked (DsqPending *self);
 
 /* --- helpers of the rooms round it --------------------------------------------------------------
  */

@@ -28,25 +28,67 @@
  */
 
 /* Room for changes that a list starts with. */
-#define FIRST_CHANGES 32
+#define FIRST_CHANGES 8
 
 /* Bytes that a shard counts for itself before it adds them to the sum of all: an addition to a word
  * that all threads share costs a tenth of a set. */
 #define MAX_GRAIN 16384
 
+/* What tables that were never written to have in common. Never written to. */
+static DsqPendingShard no_shards[DSQ_HOT_MAX_SHARDS];
+
 DsqPending *
-dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, guint64 dirty_limit)
+dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean has_file)
 {
-  DsqPending *self = g_malloc0 (sizeof *self + hot->n_shards * sizeof *self->shards);
+  DsqPending *self = g_new0 (DsqPending, 1);
 
   self->hot = hot;
-  self->grain = (gint64) MIN (dirty_limit / 256, MAX_GRAIN);
-  self->has_file = state != NULL;
-  self->n_base = state != NULL ? state->count : 0;
-  self->next_place = state != NULL ? state->next : 1;
+  self->shards = no_shards;
+  self->table = state->table;
+  self->has_file = has_file;
+  self->n_base = has_file ? state->count : 0;
+  self->next_place = has_file ? state->next : 1;
   self->base_place = self->next_place;
-  self->rebases = g_array_new (FALSE, FALSE, sizeof (DsqRebase));
   return self;
+}
+
+void
+dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit)
+{
+  hot->dirty_grain = (gint64) MIN (dirty_limit / 256, MAX_GRAIN);
+}
+
+gboolean
+dsq_pending_is_untouched (const DsqPending *self)
+{
+  return __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE) == no_shards;
+}
+
+/* Two threads may do so at once, each with another shard's lock held. */
+void
+dsq_pending_touch (DsqPending *self)
+{
+  DsqPendingShard *expected = no_shards;
+  DsqPendingShard *shards;
+
+  if (G_LIKELY (!dsq_pending_is_untouched (self)))
+    return;
+  shards = g_new0 (DsqPendingShard, self->hot->n_shards);
+  if (!__atomic_compare_exchange_n (&self->shards,
+                                    &expected,
+                                    shards,
+                                    FALSE,
+                                    __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+    g_free (shards);
+}
+
+DsqPendingShard *
+dsq_pending_give_back (DsqPending *self)
+{
+  DsqPendingShard *shards = __atomic_exchange_n (&self->shards, no_shards, __ATOMIC_ACQ_REL);
+
+  return shards != no_shards ? shards : NULL;
 }
 
 static void
@@ -59,12 +101,13 @@ generation_clear (DsqGeneration *generation)
 void
 dsq_pending_free (DsqPending *self)
 {
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->hot->n_shards && !dsq_pending_is_untouched (self); i++)
     {
       generation_clear (&self->shards[i].current);
       generation_clear (&self->shards[i].inflight);
     }
-  g_array_unref (self->rebases);
+  g_free (dsq_pending_give_back (self));
+  g_clear_pointer (&self->rebases, g_array_unref);
   g_free (self);
 }
 
@@ -115,16 +158,16 @@ dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int s
 }
 
 void
-dsq_pending_weigh_change (DsqPending *self, DsqPendingShard *shard, const DsqEntry *entry, int sign)
+dsq_pending_weigh_change (DsqPending *self, DsqHotShard *shard, const DsqEntry *entry, int sign)
 {
   gint64 n_bytes = sign * (gint64) dsq_entry_size (entry);
 
   shard->n_dirty += sign;
-  shard->n_bytes += n_bytes;
-  if (ABS (shard->n_bytes) < self->grain)
+  shard->dirty_bytes += n_bytes;
+  if (ABS (shard->dirty_bytes) < self->hot->dirty_grain)
     return;
-  __atomic_fetch_add (&self->n_bytes, shard->n_bytes, __ATOMIC_RELAXED);
-  shard->n_bytes = 0;
+  __atomic_fetch_add (&self->hot->dirty_bytes, shard->dirty_bytes, __ATOMIC_RELAXED);
+  shard->dirty_bytes = 0;
 }
 
 /* --- staging --------------------------------------------------------------------------------- */
@@ -132,7 +175,7 @@ dsq_pending_weigh_change (DsqPending *self, DsqPendingShard *shard, const DsqEnt
 DsqChange *
 dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqGeneration *generation = handle.parity == self->parity ? &pending->current
                                                             : &pending->inflight;
 
@@ -142,7 +185,7 @@ dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle
 DsqChange *
 dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange *change)
 {
-  DsqGeneration *inflight = &self->shards[shard->index].inflight;
+  DsqGeneration *inflight = &dsq_pending_shard (self, shard->index)->inflight;
 
   if (change->below == 0)
     return NULL;
@@ -157,7 +200,7 @@ append_change (DsqPending *self,
                guint which,
                const DsqChange *change)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqChangeList *list = &pending->current.lists[which];
   DsqChangeHandle *handle = &shard->nodes[number].change;
   DsqChange *added = dsq_change_list_append (list, change);
@@ -167,7 +210,9 @@ append_change (DsqPending *self,
   handle->fresh = which;
   handle->parity = self->parity;
   dsq_pending_count_change (pending, added, 1);
-  dsq_pending_weigh_change (self, pending, added->entry, 1);
+  dsq_pending_weigh_change (self, shard, added->entry, 1);
+  if (!__atomic_load_n (&self->is_dirty, __ATOMIC_RELAXED))
+    __atomic_store_n (&self->is_dirty, TRUE, __ATOMIC_RELAXED);
 }
 
 static gint64
@@ -180,7 +225,7 @@ take_place (DsqPending *self)
 static void
 list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
 {
-  DsqChangeList *list = &self->shards[shard->index].current.lists[which];
+  DsqChangeList *list = &dsq_pending_shard (self, shard->index)->current.lists[which];
   guint32 n_kept = 0;
 
   while (list->n_items > 0 && list->items[list->n_items - 1].entry == NULL)
@@ -204,12 +249,12 @@ list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
 static DsqChange
 withdraw_change (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
   DsqChange change = *slot;
 
   dsq_pending_count_change (pending, &change, -1);
-  dsq_pending_weigh_change (self, pending, change.entry, -1);
+  dsq_pending_weigh_change (self, shard, change.entry, -1);
   slot->entry = NULL;
   pending->current.lists[handle.fresh].n_void++;
   list_tidy (self, shard, handle.fresh);
@@ -223,16 +268,16 @@ dsq_pending_stage_new_locked (DsqPending *self,
                               DsqEntry *entry,
                               DsqPresence presence)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
   gboolean is_set = !dsq_entry_is_tombstone (entry);
   gboolean is_fresh = is_set && presence != DSQ_PRESENCE_PRESENT;
   guint32 number =
       dsq_hot_shard_insert_locked (self->hot, shard, hash, dsq_entry_share (entry), TRUE);
   DsqChange change = { .entry = entry, .presence = presence };
 
+  dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
   change.size_unknown = presence == DSQ_PRESENCE_UNKNOWN;
-  pending->own_size += dsq_pending_contribution (&change, presence);
+  dsq_pending_shard (self, shard->index)->own_size += dsq_pending_contribution (&change, presence);
   append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
 }
 
@@ -294,7 +339,6 @@ forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
 static void
 stage_over_current (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
   DsqChangeHandle handle = shard->nodes[number].change;
   DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
   gboolean was_set = !dsq_entry_is_tombstone (slot->entry);
@@ -303,8 +347,8 @@ stage_over_current (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEnt
 
   if (was_set && is_set)
     {
-      dsq_pending_weigh_change (self, pending, slot->entry, -1);
-      dsq_pending_weigh_change (self, pending, entry, 1);
+      dsq_pending_weigh_change (self, shard, slot->entry, -1);
+      dsq_pending_weigh_change (self, shard, entry, 1);
       dsq_entry_unref (slot->entry);
       slot->entry = entry;
       return;
@@ -328,7 +372,8 @@ dsq_pending_stage_over_locked (DsqPending *self,
   gboolean was_set = !dsq_entry_is_tombstone (node->entry);
   gboolean is_set = !dsq_entry_is_tombstone (entry);
 
-  self->shards[shard->index].own_size += is_set - was_set;
+  dsq_pending_touch (self);
+  dsq_pending_shard (self, shard->index)->own_size += is_set - was_set;
   dsq_hot_shard_replace_locked (shard, number, dsq_entry_share (entry));
   dsq_hot_shard_touch_locked (self->hot, shard, number);
   if (node->change.index == 0)
@@ -353,7 +398,7 @@ dsq_pending_stage_removal_locked (DsqPending *self,
       dsq_pending_stage_over_locked (self, shard, number, dsq_entry_new_tombstone (key));
       return;
     }
-  self->shards[shard->index].own_size--;
+  dsq_pending_shard (self, shard->index)->own_size--;
   forget_change (self, shard, number);
 }
 
@@ -363,7 +408,7 @@ dsq_pending_resolve_locked (DsqPending *self,
                             DsqChange *change,
                             DsqPresence presence)
 {
-  DsqPendingShard *pending = &self->shards[shard->index];
+  DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
 
   dsq_pending_count_change (pending, change, -1);
   change->presence = presence;
@@ -371,6 +416,23 @@ dsq_pending_resolve_locked (DsqPending *self,
     pending->own_size++;
   change->size_unknown = FALSE;
   dsq_pending_count_change (pending, change, 1);
+}
+
+void
+dsq_pending_count_written_locked (DsqPending *self,
+                                  DsqHotShard *shard,
+                                  gint64 contribution,
+                                  gboolean is_news)
+{
+  DsqPendingShard *pending;
+
+  if (contribution == 0)
+    return;
+  dsq_pending_touch (self);
+  pending = dsq_pending_shard (self, shard->index);
+  pending->own_size += contribution;
+  if (is_news)
+    pending->n_live += contribution;
 }
 
 gint64
@@ -382,9 +444,11 @@ dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n
 
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
-      n_live += self->shards[i].n_live;
-      own_size += self->shards[i].own_size;
-      n_unresolved += self->shards[i].n_unresolved;
+      const DsqPendingShard *shard = dsq_pending_shard (self, i);
+
+      n_live += shard->n_live;
+      own_size += shard->own_size;
+      n_unresolved += shard->n_unresolved;
     }
   *out_own_size = own_size;
   *out_n_unresolved = n_unresolved;

@@ -54,7 +54,7 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
-  DsqPendingShard *pending = &self->pending->shards[shard->index];
+  DsqTable *table = dsq_engine_table (self, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
   gboolean has_room = is_set && dsq_hot_tier_reserve (self->hot);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
@@ -63,13 +63,14 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
   dsq_hot_shard_lock (shard);
   shard->n_writing--;
   shard->epoch++;
-  pending->own_size += contribution;
-  dsq_engine_mark_changed_locked (self);
+  dsq_pending_count_written_locked (table->pending,
+                                    shard,
+                                    contribution,
+                                    self->generation == generation);
+  dsq_engine_mark_changed_locked (table);
   number = dsq_hot_shard_find_locked (shard, &key);
   if (number == 0)
     dsq_hot_shard_forget_warm_locked (shard, change->entry, key.hash);
-  if (self->generation == generation)
-    pending->n_live += contribution;
   if (number != 0 && is_set && self->generation == generation)
     {
       dsq_hot_shard_replace_locked (shard, number, dsq_entry_ref (change->entry));
@@ -95,18 +96,14 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
 
 /* A clear in the file: nothing of before may stay in memory. */
 static void
-publish_clear (DsqEngine *self, guint64 generation)
+publish_clear (DsqEngine *self, DsqTable *table, guint64 generation)
 {
   dsq_hot_tier_lock_all (self->hot);
   if (self->generation == generation)
-    dsq_pending_clear_locked (self->pending);
-  self->pending->clears = FALSE;
-  dsq_engine_mark_changed_locked (self);
+    dsq_pending_clear_written_locked (table->pending);
+  dsq_engine_mark_changed_locked (table);
   for (guint i = 0; i < self->hot->n_shards; i++)
-    {
-      self->hot->shards[i].hides_cold = FALSE;
-      self->hot->shards[i].n_writing--;
-    }
+    self->hot->shards[i].n_writing--;
   dsq_hot_tier_unlock_all (self->hot);
 }
 
@@ -114,7 +111,7 @@ static void
 publish (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
   if (write->clears)
-    publish_clear (self, generation);
+    publish_clear (self, dsq_engine_table (self, write->table), generation);
   for (gsize i = 0; i < write->n_changes; i++)
     publish_change (self, &write->changes[i], generation);
 }
@@ -145,9 +142,10 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
 
   if (g_cancellable_set_error_if_cancelled (write->cancellable, error))
     return FALSE;
-  if (write->clears && !self->cold->funcs->clear_table (self->cold, DSQ_TABLE_MAIN, error))
+  if (!self->cold->funcs->get_table (self->cold, write->table, &state))
+    return dsq_engine_refuse_dropped (error);
+  if (write->clears && !self->cold->funcs->clear_table (self->cold, write->table, error))
     return FALSE;
-  self->cold->funcs->get_table (self->cold, DSQ_TABLE_MAIN, &state);
   for (gsize i = 0; i < write->n_changes; i++)
     write->changes[i].place = state.next + (gint64) i;
   if (write->wants_old || write->if_absent)

@@ -215,8 +215,8 @@ apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
     {
       g_set_error (error,
                    DSQ_ERROR,
-                   DSQ_ERROR_FAILED,
-                   "Failed to write an entry: its table is missing");
+                   DSQ_ERROR_NO_TABLE,
+                   "Failed to write an entry: its table was dropped");
       return FALSE;
     }
   if (dsq_entry_is_tombstone (change->entry))

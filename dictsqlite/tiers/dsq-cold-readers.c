@@ -37,6 +37,9 @@ static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
   [DSQ_COLD_READ_FORWARD_KEYS] = { SQL_KEYS FORWARD, "walk the keys" },
   [DSQ_COLD_READ_REVERSE_KEYS] = { SQL_KEYS REVERSE, "walk the keys" },
   [DSQ_COLD_READ_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
+  [DSQ_COLD_READ_TABLE_NAMES] = { "SELECT id, token, name FROM tables"
+                                  " WHERE id > 1 AND token <> X'00' ORDER BY id",
+                                  "read the names of the tables" },
   [DSQ_COLD_READ_BEGIN] = { "BEGIN", "start reading" },
   [DSQ_COLD_READ_END] = { "ROLLBACK", "end reading" },
 };

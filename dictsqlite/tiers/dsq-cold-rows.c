@@ -128,7 +128,9 @@ dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
           sqlite3_column_type (row, 2) != SQLITE_INTEGER || !state_is_sound (&state, position))
         break;
       state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + position;
-      g_array_append_val (found, state);
+      /* but for what keeps the last id from being given out again */
+      if (sqlite3_column_int (row, 3) == 0)
+        g_array_append_val (found, state);
     }
   dsq_statement_reset (statement);
   if (step == DSQ_STEP_FAILED)

@@ -37,6 +37,7 @@ typedef enum
   DSQ_COLD_READ_FORWARD_KEYS,
   DSQ_COLD_READ_REVERSE_KEYS,
   DSQ_COLD_READ_TABLES,
+  DSQ_COLD_READ_TABLE_NAMES,
   DSQ_COLD_READ_BEGIN,
   DSQ_COLD_READ_END,
   DSQ_COLD_N_READS
@@ -60,6 +61,12 @@ typedef enum
   DSQ_COLD_WRITE_GET,
   DSQ_COLD_WRITE_TABLES,
   DSQ_COLD_WRITE_SAVE_TABLE,
+  DSQ_COLD_WRITE_FIND_TABLE,
+  DSQ_COLD_WRITE_LAST_TABLE,
+  DSQ_COLD_WRITE_MAKE_TABLE,
+  DSQ_COLD_WRITE_DROP_TABLE,
+  DSQ_COLD_WRITE_BURY_TABLE,
+  DSQ_COLD_WRITE_DROP_BURIED,
   DSQ_COLD_WRITE_DATA_VERSION,
   DSQ_COLD_N_WRITES
 } DsqColdWrite;
@@ -152,7 +159,7 @@ typedef struct
 
 /* Both kinds of connection have these. */
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
-#define DSQ_COLD_SQL_TABLES "SELECT id, next, count FROM tables ORDER BY id"
+#define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
@@ -230,7 +237,7 @@ gboolean dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GErro
 void dsq_cold_writer_close (DsqColdSqlite *self);
 
 gboolean dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error);
-void dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
+gboolean dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
 gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
                                       const DsqKey *key,
                                       DsqEntry **out_entry,
@@ -249,6 +256,20 @@ gboolean dsq_cold_apply (DsqColdTier *tier,
                          gsize n_changes,
                          GCancellable *cancellable,
                          GError **error);
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+gboolean dsq_cold_open_table (DsqColdTier *tier,
+                              const guint8 *name,
+                              gsize length,
+                              DsqTableState *out_state,
+                              GError **error);
+gboolean dsq_cold_drop_table (DsqColdTier *tier,
+                              const guint8 *name,
+                              gsize length,
+                              guint32 *out_table,
+                              GError **error);
+gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 /* --- coherence -------------------------------------------------------------------------------- */
 

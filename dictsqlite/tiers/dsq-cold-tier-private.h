@@ -124,14 +124,32 @@ struct _DsqColdTierFuncs
                     gboolean *out_is_last,
                     GError **error);
 
+  /* Appends the names, of GBytes, of all tables but the first, in the order of their ids. As other
+   * reads. */
+  gboolean (*list_tables) (DsqColdTier *self, GPtrArray *names, GError **error);
+
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
 
   /* Starts the write transaction, waiting for other processes' locks up to the busy timeout; then
    * catches up, so that the foreign function may run. */
   gboolean (*begin) (DsqColdTier *self, GCancellable *cancellable, GError **error);
-  /* A table as of now in the transaction. */
-  void (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
+  /* A table as of now in the transaction; FALSE: there is none. */
+  gboolean (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
+  /* The table of that name (which is UTF-8), made if it is missing: empty, with an id that no table
+   * has ever had. In the transaction. */
+  gboolean (*open_table) (DsqColdTier *self,
+                          const guint8 *name,
+                          gsize length,
+                          DsqTableState *out_state,
+                          GError **error);
+  /* Removes the table of that name with its rows; its id, or 0 if there is none. In the
+   * transaction. */
+  gboolean (*drop_table) (DsqColdTier *self,
+                          const guint8 *name,
+                          gsize length,
+                          guint32 *out_table,
+                          GError **error);
   gboolean (*clear_table) (DsqColdTier *self, guint32 table, GError **error);
   /* Brings changes in, in the given order. A presence that was UNKNOWN is replaced by what was
    * found before the change. A set of an absent key takes the change's place, and the table's next

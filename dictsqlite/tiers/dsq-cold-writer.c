@@ -37,6 +37,16 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
   [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1",
                                   "write the size of a table" },
+  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id FROM tables WHERE token = ?1", "look for a table" },
+  [DSQ_COLD_WRITE_LAST_TABLE] = { "SELECT max (id) FROM tables", "look for the last table" },
+  [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables (id, token, name, next, count)"
+                                  " VALUES (?1, ?2, ?3, 1, 0)",
+                                  "make a table" },
+  [DSQ_COLD_WRITE_DROP_TABLE] = { "DELETE FROM tables WHERE id = ?1", "drop a table" },
+  [DSQ_COLD_WRITE_BURY_TABLE] = { "UPDATE tables SET token = X'00', name = NULL, count = 0"
+                                  " WHERE id = ?1",
+                                  "drop a table" },
+  [DSQ_COLD_WRITE_DROP_BURIED] = { "DELETE FROM tables WHERE token = X'00'", "drop a table" },
   [DSQ_COLD_WRITE_DATA_VERSION] = { "PRAGMA data_version", "look for others' commits" },
 };
 
@@ -101,19 +111,14 @@ dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
   return TRUE;
 }
 
-void
+gboolean
 dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state)
 {
   const DsqTableState *state = dsq_cold_find_table ((DsqColdSqlite *) tier, table);
 
   if (state != NULL)
-    {
-      *out_state = *state;
-      return;
-    }
-  out_state->table = table;
-  out_state->next = ((gint64) table << DSQ_FORMAT_POSITION_BITS) + 1;
-  out_state->count = 0;
+    *out_state = *state;
+  return state != NULL;
 }
 
 gboolean
@@ -166,18 +171,26 @@ dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error)
   return run (self, DSQ_COLD_WRITE_RELEASE, error);
 }
 
-/* Writes what the transaction changed of next and count, one row a table. */
+/* Writes what the transaction changed of next and count, one row a table. Both lists are in the
+ * order of ids; tables may have come, as the last, and gone. */
 static gboolean
 save_tables (DsqColdSqlite *self, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_SAVE_TABLE];
+  const GArray *committed = self->writer.committed;
+  guint at = 0;
 
   for (guint i = 0; i < self->tables->len; i++)
     {
       const DsqTableState *now = &g_array_index (self->tables, DsqTableState, i);
-      const DsqTableState *then = &g_array_index (self->writer.committed, DsqTableState, i);
+      const DsqTableState *then = NULL;
 
-      if (now->next == then->next && now->count == then->count)
+      while (at < committed->len && g_array_index (committed, DsqTableState, at).table < now->table)
+        at++;
+      if (at < committed->len)
+        then = &g_array_index (committed, DsqTableState, at);
+      if (then != NULL && then->table == now->table && now->next == then->next &&
+          now->count == then->count)
         continue;
       dsq_statement_bind_number (statement, 1, now->table);
       dsq_statement_bind_number (statement, 2, now->next & DSQ_FORMAT_POSITION_MAX);

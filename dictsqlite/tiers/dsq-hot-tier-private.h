@@ -50,14 +50,15 @@ typedef struct
   guint32 n_allocated; /* length of nodes */
   guint32 n_touched;   /* nodes ever used, nodes[0] included */
   guint32 first_free;
-  DsqHotList clean;    /* by recency; these count against the capacity */
-  DsqHotList pinned;   /* by recency; dirty, or just flushed and not yet admitted as clean */
-  guint64 epoch;       /* moves whenever a key may have changed and left memory since */
-  guint32 n_writing;   /* write-through commits under way that touch this shard */
-  guint32 index;       /* number of the shard */
-  gboolean is_closed;  /* the store takes no more calls */
-  gboolean hides_cold; /* a clear that is not in the file yet hides all that is in it */
-  guint64 n_bytes;     /* of the entries held */
+  DsqHotList clean;   /* by recency; these count against the capacity */
+  DsqHotList pinned;  /* by recency; dirty, or just flushed and not yet admitted as clean */
+  guint64 epoch;      /* moves whenever a key may have changed and left memory since */
+  guint32 n_writing;  /* write-through commits under way that touch this shard */
+  guint32 index;      /* number of the shard */
+  gboolean is_closed; /* the store takes no more calls */
+  guint32 n_dirty;    /* changes that wait for the file; the pending room's account */
+  gint64 dirty_bytes; /* memory that they take, as far as not in DsqHotTier.dirty_bytes */
+  guint64 n_bytes;    /* of the entries held */
   guint64 n_hits;
   guint64 n_misses;
   guint64 n_evictions;
@@ -73,6 +74,10 @@ typedef struct
   guint64 n_clean
       __attribute__ ((aligned (64))); /* (atomic) clean entries, reservations included */
   guint64 oldest[DSQ_HOT_MAX_SHARDS]; /* (atomic) stamp of each shard's oldest clean entry */
+  gboolean has_tables;                /* (all shard locks) there may be entries of several tables */
+  gint64 dirty_grain; /* constant once open: bytes that a shard may keep to itself */
+  gint64 dirty_bytes
+      __attribute__ ((aligned (64))); /* (atomic) memory that changes take, but for shards' own */
   DsqHotShard shards[];
 } DsqHotTier;
 
@@ -82,6 +87,8 @@ void dsq_hot_tier_free (DsqHotTier *self);
 
 void dsq_hot_tier_lock_all (DsqHotTier *self);
 void dsq_hot_tier_unlock_all (DsqHotTier *self);
+/* With all locks held: what is clean is stale. */
+void dsq_hot_tier_drop_clean_locked (DsqHotTier *self);
 
 /* Takes room for one clean entry, evicting the oldest if there is none left; FALSE when nothing can
  * be evicted. To be called without a shard lock; then insert, or give the room back. */
@@ -106,6 +113,8 @@ void dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 
 void dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
 /* Drops all nodes, or all clean ones; the warm tier's entries, which are clean, in both cases. */
 void dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_clean);
+/* Drops all nodes of a table, and what the warm tier has of it. */
+void dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 table);
 
 /* Without a lock: admits the pinned nodes of @shard that are no longer dirty as clean ones, each at
  * its own recency, and evicts (from here or elsewhere) what is older when there is no room. */

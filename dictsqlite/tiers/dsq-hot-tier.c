@@ -352,6 +352,38 @@ dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_c
     reset_empty_shard (shard);
 }
 
+void
+dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 table)
+{
+  const DsqHotList lists[] = { shard->clean, shard->pinned };
+
+  if (!self->has_tables)
+    {
+      dsq_hot_shard_drop_locked (self, shard, FALSE);
+      return;
+    }
+  for (guint l = 0; l < G_N_ELEMENTS (lists); l++)
+    for (guint32 i = lists[l].oldest, next; i != 0; i = next)
+      {
+        next = shard->nodes[i].newer;
+        if (shard->nodes[i].entry->table == table)
+          dsq_hot_shard_remove_locked (self, shard, i);
+      }
+  dsq_warm_shard_remove_table_locked (&shard->warm, table);
+  if (shard->n_nodes == 0)
+    reset_empty_shard (shard);
+}
+
+void
+dsq_hot_tier_drop_clean_locked (DsqHotTier *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    {
+      dsq_hot_shard_drop_locked (self, &self->shards[i], TRUE);
+      self->shards[i].epoch++;
+    }
+}
+
 /* --- capacity -------------------------------------------------------------------------------- */
 
 void

@@ -33,6 +33,9 @@ guint8 *dsq_warm_log_reserve (DsqWarmShard *self, guint32 size, guint32 *out_pos
 /* The entry at @position has left the index: its bytes are dead. */
 void dsq_warm_log_kill (DsqWarmShard *self, guint32 position, const DsqWarmItem *item);
 
+/* All entries of a table leave. */
+void dsq_warm_log_remove_table (DsqWarmShard *self, guint32 table);
+
 /* --- shared by the files of the log ------------------------------------------------------------
  */
 

@@ -194,6 +194,34 @@ trim_index (DsqWarmShard *self)
     rebuild_index (self, n_chunks);
 }
 
+/* A segment without live entries has no used bytes, so that the last one of it ends its loop. */
+void
+dsq_warm_log_remove_table (DsqWarmShard *self, guint32 table)
+{
+  for (guint32 number = self->oldest, newer; number != 0; number = newer)
+    {
+      const DsqWarmSegment *segment = &self->segments[number];
+      guint32 offset = 0;
+
+      newer = segment->newer;
+      while (offset < segment->used)
+        {
+          guint32 position = dsq_warm_log_position (self, number, offset);
+          DsqWarmItem item;
+
+          dsq_warm_item_read (self, segment->bytes + offset, &item);
+          offset += item.size;
+          if (item.is_dead || item.key.table != table)
+            continue;
+          dsq_warm_index_remove (&self->index,
+                                 dsq_hash (table, item.key.bytes, item.key.length),
+                                 position);
+          dsq_warm_log_kill (self, position, &item);
+        }
+    }
+  trim_index (self);
+}
+
 static void
 drop_oldest (DsqWarmShard *self)
 {

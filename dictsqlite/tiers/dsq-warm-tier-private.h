@@ -63,6 +63,8 @@ dsq_warm_shard_contains_locked (DsqWarmShard *self, const DsqKey *key, gint64 *o
 
 /* A write or a delete has made what is there of @key stale; whether something was. */
 gboolean dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key);
+/* The same of all keys of a table. */
+void dsq_warm_shard_remove_table_locked (DsqWarmShard *self, guint32 table);
 
 static inline guint32
 dsq_warm_shard_n_entries (const DsqWarmShard *self)

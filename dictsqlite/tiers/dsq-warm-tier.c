@@ -131,3 +131,9 @@ dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key)
   remove_found (self, key->hash, position, &item);
   return TRUE;
 }
+
+void
+dsq_warm_shard_remove_table_locked (DsqWarmShard *self, guint32 table)
+{
+  dsq_warm_log_remove_table (self, table);
+}

@@ -79,7 +79,9 @@ stage (World *self, guint i, DsqEntry *entry)
                                   shard,
                                   key.hash,
                                   entry,
-                                  shard->hides_cold ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN);
+                                  dsq_pending_shard (self->pending, shard->index)->hides_cold
+                                      ? DSQ_PRESENCE_ABSENT
+                                      : DSQ_PRESENCE_UNKNOWN);
   else
     dsq_pending_stage_new_locked (self->pending, shard, key.hash, entry, DSQ_PRESENCE_PRESENT);
   dsq_hot_shard_unlock (shard);
@@ -215,10 +217,19 @@ commit_file (World *self)
 static void
 end_flush (World *self)
 {
+  for (guint s = 0; s < self->hot->n_shards && self->is_committed; s++)
+    {
+      dsq_hot_shard_lock (&self->hot->shards[s]);
+      dsq_pending_commit_shard_locked (self->pending, s, self->presences[s]);
+      dsq_hot_shard_unlock (&self->hot->shards[s]);
+      dsq_hot_tier_admit_cleaned (self->hot, &self->hot->shards[s]);
+    }
+  dsq_hot_tier_lock_all (self->hot);
   if (self->is_committed)
-    dsq_pending_commit (self->pending, (guint8 *const(*)[DSQ_N_LISTS]) self->presences);
+    dsq_pending_finish_commit_locked (self->pending);
   else
-    dsq_pending_rollback (self->pending);
+    dsq_pending_rollback_locked (self->pending);
+  dsq_hot_tier_unlock_all (self->hot);
   for (guint s = 0; s < DSQ_HOT_MAX_SHARDS; s++)
     for (guint which = 0; which < DSQ_N_LISTS; which++)
       g_clear_pointer (&self->presences[s][which], g_free);
@@ -260,13 +271,14 @@ write_as_others (World *self)
   state.next = self->next;
   dsq_hot_tier_lock_all (self->hot);
   dsq_pending_learn_locked (self->pending, &state, self->is_flushing && self->is_committed);
+  dsq_hot_tier_drop_clean_locked (self->hot);
   dsq_hot_tier_unlock_all (self->hot);
 
   /* dirty keys are as we left them, all others as the file says; order is not followed here */
   for (guint i = 0; i < N_KEYS; i++)
     {
       const DsqEntry *entry = pending_state (self, i);
-      gboolean hides = self->hot->shards[0].hides_cold;
+      gboolean hides = dsq_pending_shard (self->pending, 0)->hides_cold;
 
       if (entry == NULL)
         {
@@ -282,7 +294,7 @@ check_contents (World *self)
   for (guint i = 0; i < N_KEYS; i++)
     {
       const DsqEntry *entry = pending_state (self, i);
-      gboolean hides = self->hot->shards[0].hides_cold;
+      gboolean hides = dsq_pending_shard (self->pending, 0)->hides_cold;
       gboolean is_there = entry != NULL ? !dsq_entry_is_tombstone (entry)
                                         : self->file[i].is_there && !hides;
       guint value = self->file[i].value;
@@ -338,7 +350,7 @@ check_file (World *self, gboolean in_order)
 
   n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
   g_assert_cmpuint (n_unresolved, ==, 0);
-  g_assert_cmpint (self->pending->n_bytes, ==, 0);
+  g_assert_cmpint (self->hot->dirty_bytes, ==, 0);
   for (guint i = 0; i < N_KEYS; i++)
     {
       g_assert_cmpint (self->file[i].is_there, ==, self->mapping[i].is_there);
@@ -383,7 +395,8 @@ run_world (guint seed, guint capacity, gboolean with_others)
   DsqTableState state = { DSQ_TABLE_MAIN, 1, 0 };
 
   self.hot = dsq_hot_tier_new (capacity, FALSE, 0);
-  self.pending = dsq_pending_new (self.hot, &state, 1);
+  dsq_pending_set_dirty_limit (self.hot, 1);
+  self.pending = dsq_pending_new (self.hot, &state, TRUE);
   for (guint round = 0; round < 40; round++)
     {
       for (guint n = 0; n < 60; n++)

@@ -38,7 +38,8 @@ class CorruptError(OSError):
     _NOT_REGULAR,
     _BUSY,
     _CHANGED,
-) = range(17)
+    _NO_TABLE,
+) = range(18)
 
 _ERRNO: Dict[int, int] = {
     _IO: errno.EIO,
@@ -63,6 +64,8 @@ def to_exception(error: Exception, path: str) -> Exception:
         return RuntimeError("store is closed")
     if code == _CHANGED:
         return RuntimeError("dictionary changed size during iteration")
+    if code == _NO_TABLE:
+        return RuntimeError("table is dropped")
     if code in _ERRNO:
         return OSError(_ERRNO[code], message, path)
     if code == _NOT_REGULAR:

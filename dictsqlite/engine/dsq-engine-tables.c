@@ -1,0 +1,348 @@
+/* dsq-engine-tables.c - the tables of a store: registry, open, list, drop
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-utf8-private.h"
+#include "dsq-error.h"
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * Tables share the tiers, the file, the flush and all limits; what a table has of its own is its
+ * room of pending changes and its range of places. The one that a store opens with is part of the
+ * engine, others come here when they are opened for the first time:
+ *
+ *   names   name -> table      of those in use
+ *   pages   id   -> table      of all there ever were: a key names its table by id
+ *
+ * A table is made in the file as soon as it is opened, by a commit of its own, so that no two
+ * stores can give one id to two tables. Ids are never used again: one of a table that was dropped,
+ * here or by another process, stands for that for ever.
+ */
+
+/* Bytes of the longest name. */
+#define MAX_NAME_LENGTH (1024 * 1024)
+
+/* --- registry -------------------------------------------------------------------------------- */
+
+static void
+put_into_page (DsqEngine *self, DsqTable *table)
+{
+  DsqTable ***pages = self->pages;
+  DsqTable ***page;
+
+  if (pages == NULL)
+    {
+      pages = g_new0 (DsqTable **, DSQ_TABLE_MAX / DSQ_ENGINE_PAGE_TABLES + 1);
+      __atomic_store_n (&self->pages, pages, __ATOMIC_RELEASE);
+    }
+  page = &pages[table->id / DSQ_ENGINE_PAGE_TABLES];
+  if (*page == NULL)
+    *page = g_new0 (DsqTable *, DSQ_ENGINE_PAGE_TABLES);
+  (*page)[table->id % DSQ_ENGINE_PAGE_TABLES] = table;
+}
+
+DsqTable *
+dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
+{
+  DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
+
+  table->id = state->table;
+  table->pending =
+      dsq_pending_new (self->hot, state, self->options.persist_mode != DSQ_PERSIST_MEMORY);
+  table->dead_beyond = G_MAXINT64;
+  g_ptr_array_add (self->tables, table);
+  if (name == NULL)
+    return table;
+  table->name = g_bytes_ref (name);
+  self->hot->has_tables = TRUE;
+  put_into_page (self, table);
+  g_hash_table_insert (self->names, table->name, table);
+  return table;
+}
+
+DsqTable *
+dsq_engine_find_table_locked (DsqEngine *self, GBytes *name)
+{
+  return g_hash_table_lookup (self->names, name);
+}
+
+void
+dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table)
+{
+  if (table->name == NULL)
+    return;
+  table->is_dropped = TRUE;
+  dsq_pending_discard_locked (table->pending);
+  g_hash_table_remove (self->names, table->name);
+  g_clear_pointer (&table->name, g_bytes_unref);
+  g_ptr_array_remove_fast (self->tables, table);
+  g_ptr_array_add (self->dropped, table);
+}
+
+static void
+free_table (DsqTable *table)
+{
+  dsq_pending_free (table->pending);
+  g_clear_pointer (&table->name, g_bytes_unref);
+  g_free (table);
+}
+
+void
+dsq_engine_free_tables (DsqEngine *self)
+{
+  g_hash_table_unref (self->names);
+  for (guint i = 0; i < self->tables->len; i++)
+    if (self->tables->pdata[i] != &self->main)
+      free_table (self->tables->pdata[i]);
+  for (guint i = 0; i < self->dropped->len; i++)
+    free_table (self->dropped->pdata[i]);
+  g_clear_pointer (&self->main.pending, dsq_pending_free);
+  g_ptr_array_unref (self->tables);
+  g_ptr_array_unref (self->dropped);
+  for (guint i = 0; self->pages != NULL && i <= DSQ_TABLE_MAX / DSQ_ENGINE_PAGE_TABLES; i++)
+    g_free (self->pages[i]);
+  g_free (self->pages);
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+static GBytes *
+make_name (const guint8 *name, gsize length, GError **error)
+{
+  if (length <= MAX_NAME_LENGTH && dsq_utf8_validate (name, length))
+    return g_bytes_new (name, length);
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_ARGUMENT,
+                       "Failed to name a table: the name is too long, or not UTF-8");
+  return NULL;
+}
+
+/* The table's id, or 0 when it has not been opened yet. */
+static gboolean
+find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+  DsqTable *table;
+
+  if (shard == NULL)
+    return FALSE;
+  table = dsq_engine_find_table_locked (self, name);
+  *out_table = table != NULL && !table->is_dropped ? table->id : 0;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
+}
+
+/* In the transaction nobody else commits, so the table comes here as it will be in the file; should
+ * the commit fail, it goes again. */
+static gboolean
+open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+{
+  DsqTableState state;
+  DsqTable *table;
+  gsize length;
+  const guint8 *bytes = g_bytes_get_data (name, &length);
+
+  if (!self->cold->funcs->open_table (self->cold, bytes, length, &state, error))
+    {
+      self->cold->funcs->rollback (self->cold);
+      return FALSE;
+    }
+  dsq_hot_tier_lock_all (self->hot);
+  table = dsq_engine_add_table_locked (self, name, &state);
+  dsq_hot_tier_unlock_all (self->hot);
+  *out_table = table->id;
+  if (self->cold->funcs->commit (self->cold, error))
+    return TRUE;
+  self->cold->funcs->rollback (self->cold);
+  dsq_hot_tier_lock_all (self->hot);
+  if (!table->is_dropped)
+    dsq_engine_drop_table_locked (self, table);
+  dsq_hot_tier_unlock_all (self->hot);
+  return FALSE;
+}
+
+static gboolean
+open_in_file_locked (DsqEngine *self,
+                     GBytes *name,
+                     guint32 *out_table,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  if (!self->cold->funcs->begin (self->cold, cancellable, error))
+    return FALSE;
+  /* another thread may have been first */
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  *out_table = 0;
+  if (dsq_engine_find_table_locked (self, name) != NULL)
+    *out_table = dsq_engine_find_table_locked (self, name)->id;
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  if (*out_table == 0)
+    return open_in_transaction (self, name, out_table, error);
+  self->cold->funcs->rollback (self->cold);
+  return TRUE;
+}
+
+static gboolean
+open_in_memory (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+{
+  DsqTable *table;
+
+  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
+    return FALSE;
+  table = dsq_engine_find_table_locked (self, name);
+  if (table == NULL && self->last_table < DSQ_TABLE_MAX)
+    {
+      DsqTableState state = { ++self->last_table, 0, 0 };
+
+      table = dsq_engine_add_table_locked (self, name, &state);
+    }
+  *out_table = table != NULL ? table->id : 0;
+  dsq_hot_tier_unlock_all (self->hot);
+  if (table != NULL)
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FAILED,
+                       "Failed to make a table: the store has had as many as it can have");
+  return FALSE;
+}
+
+static gboolean
+open_in_file (DsqEngine *self,
+              GBytes *name,
+              guint32 *out_table,
+              GCancellable *cancellable,
+              GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  pthread_mutex_lock (&self->writer_lock);
+  success = open_in_file_locked (self, name, out_table, cancellable, error);
+  pthread_mutex_unlock (&self->writer_lock);
+  dsq_flusher_wake (self->flusher, FALSE);
+  dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
+dsq_engine_open_table (DsqEngine *self,
+                       const guint8 *name,
+                       gsize length,
+                       guint32 *out_table,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  g_autoptr (GBytes) owned = make_name (name, length, error);
+
+  *out_table = 0;
+  if (owned == NULL || !find_open_table (self, owned, out_table, error))
+    return FALSE;
+  if (*out_table != 0)
+    return TRUE;
+  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
+    return open_in_memory (self, owned, out_table, error);
+  return open_in_file (self, owned, out_table, cancellable, error);
+}
+
+gboolean
+dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+
+  *out_has_table = FALSE;
+  if (shard == NULL)
+    return FALSE;
+  *out_has_table = !dsq_engine_table (self, table)->is_dropped;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
+}
+
+/* --- list ------------------------------------------------------------------------------------ */
+
+static int
+compare_tables (gconstpointer a, gconstpointer b)
+{
+  guint32 left = (*(const DsqTable *const *) a)->id;
+  guint32 right = (*(const DsqTable *const *) b)->id;
+
+  return left < right ? -1 : left > right;
+}
+
+static gboolean
+list_in_memory (DsqEngine *self, GPtrArray *names, GError **error)
+{
+  g_autoptr (GPtrArray) tables = NULL;
+
+  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
+    return FALSE;
+  tables = g_ptr_array_copy (self->tables, NULL, NULL);
+  g_ptr_array_sort (tables, compare_tables);
+  for (guint i = 1; i < tables->len; i++)
+    g_ptr_array_add (names, g_bytes_ref (((DsqTable *) tables->pdata[i])->name));
+  dsq_hot_tier_unlock_all (self->hot);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
+{
+  gboolean success;
+
+  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
+    return list_in_memory (self, names, error);
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = self->cold->funcs->list_tables (self->cold, names, error);
+  dsq_engine_leave (self);
+  return success;
+}
+
+/* --- drop ------------------------------------------------------------------------------------ */
+
+static gboolean
+drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
+{
+  DsqTable *table;
+
+  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
+    return FALSE;
+  table = dsq_engine_find_table_locked (self, name);
+  *out_dropped = table != NULL;
+  if (table != NULL)
+    {
+      dsq_engine_mark_changed_locked (table);
+      dsq_engine_drop_table_locked (self, table);
+    }
+  dsq_hot_tier_unlock_all (self->hot);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_drop_table (DsqEngine *self,
+                       const guint8 *name,
+                       gsize length,
+                       gboolean *out_dropped,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  g_autoptr (GBytes) owned = make_name (name, length, error);
+  gboolean success;
+
+  *out_dropped = FALSE;
+  if (owned == NULL)
+    return FALSE;
+  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
+    return drop_in_memory (self, owned, out_dropped, error);
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  pthread_mutex_lock (&self->writer_lock);
+  success = dsq_engine_flush_and_drop_locked (self, owned, out_dropped, cancellable, error);
+  pthread_mutex_unlock (&self->writer_lock);
+  dsq_flusher_wake (self->flusher, FALSE);
+  dsq_engine_leave (self);
+  return success;
+}

@@ -1,0 +1,201 @@
+/* dsq-cold-tables.c - the file's list of tables: finding, making, dropping
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Ids only go up, so that whoever still has the id of a table that was dropped can never meet
+ * another one under it. SQLite gives the greatest id of all rows, so the row with that one is not
+ * removed: it stays as a gravestone, without rows of its own and with a token that no table has,
+ * until a greater id has been given out.
+ */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "codec/dsq-utf8-private.h"
+#include "dsq-error.h"
+#include "tiers/dsq-cold-sqlite-private.h"
+
+/* --- names in the file ------------------------------------------------------------------------ */
+
+/* What a table is found by. */
+static GBytes *
+encode_token (DsqColdSqlite *self, const guint8 *name, gsize length)
+{
+  guint8 *token = g_malloc (1 + length);
+
+  token[0] = DSQ_FORMAT_TABLE_NAMED;
+  if (length > 0)
+    memcpy (token + 1, name, length);
+  return g_bytes_new_take (token, 1 + length);
+}
+
+/* The name that a row of @id, @token (column 1) and a sealed name (column 2) has. */
+static GBytes *
+decode_name (DsqColdSqlite *self, sqlite3_stmt *row, GError **error)
+{
+  const guint8 *token = sqlite3_column_type (row, 1) == SQLITE_BLOB ? sqlite3_column_blob (row, 1)
+                                                                    : NULL;
+  gsize length = (gsize) sqlite3_column_bytes (row, 1);
+
+  if (token != NULL && token[0] == DSQ_FORMAT_TABLE_NAMED &&
+      dsq_utf8_validate (token + 1, length - 1) && sqlite3_column_type (row, 2) == SQLITE_NULL)
+    return g_bytes_new (token + 1, length - 1);
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to read the tables: one has no name that can be read");
+  return NULL;
+}
+
+gboolean
+dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqStatement *statement;
+  GBytes *name = NULL;
+  DsqStep step;
+
+  if (reader == NULL)
+    return FALSE;
+  statement = &reader->statements[DSQ_COLD_READ_TABLE_NAMES];
+  while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
+         (name = decode_name (self, statement->handle, error)) != NULL)
+    g_ptr_array_add (names, name);
+  dsq_statement_reset (statement);
+  dsq_cold_readers_give_back (self, reader);
+  return step == DSQ_STEP_DONE;
+}
+
+/* --- in the transaction ----------------------------------------------------------------------- */
+
+/* The first column of a statement that gives one row at most; 0 when it gives none. */
+static gboolean
+get_id (DsqStatement *statement, gint64 *out_id, GError **error)
+{
+  DsqStep step = dsq_statement_step (statement, error);
+
+  *out_id = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
+  dsq_statement_reset (statement);
+  return step != DSQ_STEP_FAILED;
+}
+
+/* The table's state, or NULL in *out_state when there is none. */
+static gboolean
+find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
+  gint64 id;
+
+  *out_state = NULL;
+  dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  if (!get_id (statement, &id, error))
+    return FALSE;
+  if (id > 0)
+    *out_state = dsq_cold_find_table (self, (guint32) MIN (id, G_MAXUINT32));
+  if (id == 0 || *out_state != NULL)
+    return TRUE;
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to look for a table: the list of tables is damaged");
+  return FALSE;
+}
+
+static gboolean
+run_with_id (DsqColdSqlite *self, DsqColdWrite which, gint64 id, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[which];
+
+  dsq_statement_bind_number (statement, 1, id);
+  return dsq_statement_run (statement, error);
+}
+
+static gboolean
+make_table (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state, GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_MAKE_TABLE];
+  gint64 last;
+
+  if (!get_id (&writer->statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
+    return FALSE;
+  if (last >= DSQ_TABLE_MAX)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_FAILED,
+                   "Failed to make a table: the file has had as many as it can have");
+      return FALSE;
+    }
+  out_state->table = (guint32) last + 1;
+  out_state->next = ((gint64) out_state->table << DSQ_FORMAT_POSITION_BITS) + 1;
+  out_state->count = 0;
+
+  dsq_statement_bind_number (statement, 1, out_state->table);
+  dsq_statement_bind_bytes (statement, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  dsq_statement_bind_null (statement, 3);
+  if (!dsq_statement_run (statement, error) ||
+      !dsq_statement_run (&writer->statements[DSQ_COLD_WRITE_DROP_BURIED], error))
+    return FALSE;
+  writer->has_changed = TRUE;
+  g_array_append_val (self->tables, *out_state);
+  return TRUE;
+}
+
+gboolean
+dsq_cold_open_table (DsqColdTier *tier,
+                     const guint8 *name,
+                     gsize length,
+                     DsqTableState *out_state,
+                     GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GBytes) token = encode_token (self, name, length);
+  DsqTableState *state;
+
+  if (!find_table (self, token, &state, error))
+    return FALSE;
+  if (state == NULL)
+    return make_table (self, token, out_state, error);
+  *out_state = *state;
+  return TRUE;
+}
+
+static gboolean
+remove_table_row (DsqColdSqlite *self, guint32 table, GError **error)
+{
+  gint64 last;
+
+  if (!get_id (&self->writer.statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
+    return FALSE;
+  if (last > table)
+    return run_with_id (self, DSQ_COLD_WRITE_DROP_TABLE, table, error);
+  return run_with_id (self, DSQ_COLD_WRITE_BURY_TABLE, table, error);
+}
+
+gboolean
+dsq_cold_drop_table (DsqColdTier *tier,
+                     const guint8 *name,
+                     gsize length,
+                     guint32 *out_table,
+                     GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GBytes) token = encode_token (self, name, length);
+  DsqTableState *state;
+
+  *out_table = 0;
+  if (!find_table (self, token, &state, error))
+    return FALSE;
+  if (state == NULL)
+    return TRUE;
+  if (!dsq_cold_clear_table (tier, state->table, error) ||
+      !remove_table_row (self, state->table, error))
+    return FALSE;
+  self->writer.has_changed = TRUE;
+  *out_table = state->table;
+  g_array_remove_index (self->tables,
+                        (guint) (state - &g_array_index (self->tables, DsqTableState, 0)));
+  return TRUE;
+}
