@@ -86,7 +86,7 @@ dsq_cursor_new (DsqStore *store, DsqWalkOrder order, GError **error)
     return NULL;
   self = g_object_new (DSQ_TYPE_CURSOR, NULL);
   self->store = g_object_ref (store);
-  if (!dsq_engine_start_walk (engine, dsq_store_get_table_id (store), order, &self->walk, error))
+  if (!dsq_engine_start_walk (engine, store->table, order, &self->walk, error))
     return NULL;
   self->engine = engine;
   self->walk_before = self->walk;

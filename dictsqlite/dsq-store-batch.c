@@ -392,8 +392,7 @@ dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error)
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL &&
-         dsq_engine_clear (engine, dsq_store_get_table_id (self), cancellable, error);
+  return engine != NULL && dsq_engine_clear (engine, self->table, cancellable, error);
 }
 
 /**
@@ -419,7 +418,7 @@ dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error)
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_count (engine, dsq_store_get_table_id (self), &count, error))
+      !dsq_engine_count (engine, self->table, &count, error))
     return -1;
   return (gint64) count;
 }

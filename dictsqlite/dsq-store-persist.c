@@ -11,7 +11,7 @@
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
- * Brings everything written before the call into the file and onto the medium.
+ * Brings everything written before the call, to whichever table, into the file and onto the medium.
  *
  * This is the durability barrier in each mode that has a file. What could not be written stays in
  * memory, readable, and is tried again at the next flush. On a closed store, and in memory mode,
@@ -64,7 +64,8 @@ dsq_store_get_stats (DsqStore *self)
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
- * Flushes and closes the store. Closing it again does nothing.
+ * Flushes and closes the store, with all of its tables. Closing it again does nothing. Closing a
+ * table that [method@Store.get_table] gave only ends that object.
  *
  * When the flush fails the store stays open and nothing is lost: make room, say, and close again.
  * A store that is dropped without having been closed is flushed and closed then.
@@ -80,6 +81,11 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
+  if (self->name != NULL)
+    {
+      __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
+      return TRUE;
+    }
   engine = dsq_store_get_engine (self, NULL);
   return engine == NULL || dsq_engine_close (engine, cancellable, error);
 }

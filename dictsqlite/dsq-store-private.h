@@ -7,11 +7,23 @@
 
 G_BEGIN_DECLS
 
+struct _DsqStore
+{
+  GObject parent_instance;
+
+  /* construct-only properties */
+  char *path;  /* (owned) (nullable) */
+  GFile *file; /* (owned) (nullable) */
+  DsqEngineOptions options;
+
+  DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
+  DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
+  guint32 table;     /* constant: id of the table whose handle this is */
+  GBytes *name;      /* (owned) (nullable) of the table; NULL: the one that a store opens with */
+};
+
 /* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
 DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
-
-/* The id of the table whose handle a store is. */
-guint32 dsq_store_get_table_id (DsqStore *self);
 
 /* A key of the store's table; checks that the bytes are one. They are borrowed. */
 gboolean dsq_store_make_key (DsqStore *self,

@@ -231,8 +231,7 @@ dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error)
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL ||
-      !dsq_engine_steal_last (engine, dsq_store_get_table_id (self), &entry, error) ||
+  if (engine == NULL || !dsq_engine_steal_last (engine, self->table, &entry, error) ||
       entry == NULL)
     return NULL;
   builder = dsq_pack_builder_new ();

@@ -41,6 +41,12 @@
  * unsigned 32 bits in the machine's byte order: how many, the length of each, and their bytes end
  * to end.
  *
+ * ## Tables
+ *
+ * A store holds any number of tables beside the one that it opens with, each a mapping of its own:
+ * see [method@Store.get_table]. A table is a #DsqStore as well, so that all methods work on it. All
+ * tables share the file, its limits and its flushes, each of which is one instant of all of them.
+ *
  * ## Threads, processes, forks
  *
  * Every method may be called from any thread. Several stores, in one process or in several, may be
@@ -54,21 +60,6 @@
  *
  * Since: 1.0
  */
-struct _DsqStore
-{
-  GObject parent_instance;
-
-  /* construct-only properties */
-  char *path;  /* (owned) (nullable) */
-  GFile *file; /* (owned) (nullable) */
-  DsqEngineOptions options;
-
-  DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
-  DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
-  guint32 table;     /* constant: id of the table whose handle this is */
-  GBytes *name;      /* (owned) (nullable) of the table; NULL: the one that a store opens with */
-};
-
 enum
 {
   PROP_PATH = 1,
@@ -83,6 +74,7 @@ enum
   PROP_BUSY_TIMEOUT,
   PROP_WAL_LIMIT,
   PROP_CACHE_SIZE,
+  PROP_TABLE_NAME,
   N_PROPS
 };
 
@@ -190,6 +182,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_CACHE_SIZE:
       g_value_set_uint64 (value, self->options.cache_size);
       break;
+    case PROP_TABLE_NAME:
+      g_value_take_string (value, dsq_store_dup_table_name (self));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -200,6 +195,7 @@ dsq_store_finalize (GObject *object)
 {
   DsqStore *self = DSQ_STORE (object);
 
+  self->usable = NULL;
   g_clear_pointer (&self->engine, dsq_engine_unref);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->name, g_bytes_unref);
@@ -357,6 +353,24 @@ install_size_properties (void)
 }
 
 static void
+install_table_properties (void)
+{
+  /**
+   * DsqStore:table-name: (getter dup_table_name)
+   *
+   * The name of the table that this is, or %NULL for the one that a store opens with, and for a
+   * name with a NUL character, which no C string can hold.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_TABLE_NAME] = g_param_spec_string ("table-name",
+                                                     NULL,
+                                                     NULL,
+                                                     NULL,
+                                                     G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+}
+
+static void
 dsq_store_class_init (DsqStoreClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -366,6 +380,7 @@ dsq_store_class_init (DsqStoreClass *klass)
   object_class->finalize = dsq_store_finalize;
   install_place_properties ();
   install_size_properties ();
+  install_table_properties ();
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -517,12 +532,6 @@ dsq_store_get_engine (DsqStore *self, GError **error)
     return engine;
   g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
   return NULL;
-}
-
-guint32
-dsq_store_get_table_id (DsqStore *self)
-{
-  return self->table;
 }
 
 gboolean

@@ -166,6 +166,29 @@ DSQ_API gint64 dsq_store_remove_pack (DsqStore *self,
 DSQ_API gboolean dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gint64 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error);
 
+/* --- tables ----------------------------------------------------------------------------------- */
+
+DSQ_API DsqStore *dsq_store_get_table (DsqStore *self,
+                                       const char *name,
+                                       GCancellable *cancellable,
+                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API DsqStore *dsq_store_open_table (DsqStore *self,
+                                        const guint8 *name,
+                                        gsize length,
+                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API char *dsq_store_dup_table_name (DsqStore *self);
+DSQ_API gboolean dsq_store_is_dropped (DsqStore *self);
+DSQ_API char **dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error);
+DSQ_API guint8 *dsq_store_list_table_pack (DsqStore *self, gsize *out_length, GError **error);
+DSQ_API gboolean dsq_store_drop_table (DsqStore *self,
+                                       const char *name,
+                                       GCancellable *cancellable,
+                                       GError **error);
+DSQ_API gboolean dsq_store_drop_table_name (DsqStore *self,
+                                            const guint8 *name,
+                                            gsize length,
+                                            GError **error);
+
 /* --- walk ------------------------------------------------------------------------------------- */
 
 DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error);

@@ -8,22 +8,19 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable
-from itertools import islice
 from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
 
 from . import _options
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._errors import to_exception
-from ._mapping import StoreMapping
+from ._repr import describe
 from ._stats import stats_dict
-
-_MOST_ITEMS_IN_REPR = 20
-_MOST_CHARACTERS_IN_REPR = 200  # of one key or value
+from ._table import StoreWithTables
 
 _Self = TypeVar("_Self", bound="DictSQLiteV4")
 
 
-class DictSQLiteV4(StoreMapping):
+class DictSQLiteV4(StoreWithTables):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -170,16 +167,7 @@ class DictSQLiteV4(StoreMapping):
         head = f"{type(self).__name__} {self._path!r} {self._mode}"
         if self.closed:
             return f"<{head} closed>"
-        try:
-            items = [
-                f"{_short_repr(key)}: {_short_repr(value)}"
-                for key, value in islice(self.items(), _MOST_ITEMS_IN_REPR + 1)
-            ]
-        except (RuntimeError, OSError) as error:
-            return f"<{head} {error}>"
-        if len(items) > _MOST_ITEMS_IN_REPR:
-            items[-1] = "..."
-        return f"<{head} {{{', '.join(items)}}}>"
+        return describe(head, self)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(
@@ -197,13 +185,6 @@ def _is_utf8(raw: bytes) -> bool:
         return os.fsdecode(raw).encode() == raw
     except UnicodeEncodeError:
         return False
-
-
-def _short_repr(value: object) -> str:
-    text = repr(value)
-    if len(text) <= _MOST_CHARACTERS_IN_REPR:
-        return text
-    return text[:_MOST_CHARACTERS_IN_REPR] + "..."
 
 
 def _close_unless_forked(store: Store, process: int) -> None:
