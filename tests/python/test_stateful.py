@@ -45,8 +45,14 @@ def canonical(key):
     return int(key) if isinstance(key, (bool, float)) and key == int(key) else key
 
 
+TABLES = ["", "a", "a\0"]
+
+
 class StoreBesideDict(RuleBasedStateMachine):
-    """Everything that is done to the store is done to a dict as well, and must give the same."""
+    """Everything that is done to the store is done to a dict as well, and must give the same.
+
+    So it is with each of its tables. Rules work on one of the mappings, and another rule chooses.
+    """
 
     mode = ""
 
@@ -65,19 +71,51 @@ class StoreBesideDict(RuleBasedStateMachine):
             "enable_async": background,
             "flush_interval": 0.01,
         }
-        self.store = self.open()
-        self.model = Model()
+        self.models = {None: Model()}
+        self.name = None
+        self.open()
         self.store.update(data)
         self.model.update(data)
 
     def open(self):
-        return DictSQLiteV4(f"{self.folder.name}/store.db", **self.parameters)
+        self.root = DictSQLiteV4(f"{self.folder.name}/store.db", **self.parameters)
+
+    @property
+    def store(self):
+        return self.root if self.name is None else self.root.table(self.name)
+
+    @property
+    def model(self):
+        return self.models[self.name]
 
     def teardown(self):
-        if hasattr(self, "store"):
-            self.compare_everything()
-            self.store.close()
+        if hasattr(self, "root"):
+            assert self.root.tables() == [name for name in self.models if name is not None]
+            for self.name in self.models:
+                self.compare_everything()
+            self.root.close()
             self.folder.cleanup()
+
+    @rule(name=st.sampled_from([None, *TABLES]))
+    def turn_to(self, name):
+        self.name = name
+        if name not in self.models:
+            self.models[name] = Model()
+            assert len(self.root.table(name)) == 0
+
+    @rule(name=st.sampled_from(TABLES))
+    def drop_table(self, name):
+        if name in self.models:
+            table = self.root.table(name)
+            self.root.drop_table(name)
+            del self.models[name]
+            with pytest.raises(RuntimeError):
+                len(table)
+        else:
+            with pytest.raises(KeyError):
+                self.root.drop_table(name)
+        if self.name == name:
+            self.name = None
 
     def same(self, operation):
         """Do it to both: the same result, or the same exception with the same arguments."""
@@ -135,7 +173,8 @@ class StoreBesideDict(RuleBasedStateMachine):
 
     @rule(data=pairs)
     def update_in_place(self, data):
-        self.store |= dict(data)
+        store = self.store
+        store |= dict(data)
         self.model.update(data)
 
     @rule(wanted=st.lists(keys, max_size=6))
@@ -208,9 +247,9 @@ class StoreBesideDict(RuleBasedStateMachine):
     @precondition(lambda self: self.mode != "memory")
     @rule(capacity=st.sampled_from([1, 2, 7, 1_000_000]))
     def close_and_reopen(self, capacity):
-        self.store.close()
+        self.root.close()
         self.parameters["hot_capacity"] = capacity
-        self.store = self.open()
+        self.open()
 
 
 @pytest.mark.parametrize("persist_mode", MODES)
