@@ -1,0 +1,306 @@
+/* test-tables.c - tables of a store, as C and threads use them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dictsqlite.h>
+#include <glib/gstdio.h>
+
+#define N_THREADS 4
+
+typedef struct
+{
+  char *folder;    /* (owned) */
+  DsqStore *store; /* (owned) */
+} Fixture;
+
+static DsqStore *
+open_store (const Fixture *fixture, DsqPersistMode mode)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqStore *store = g_object_new (DSQ_TYPE_STORE,
+                                  "path",
+                                  path,
+                                  "persist-mode",
+                                  mode,
+                                  "flush-interval",
+                                  1,
+                                  "hot-capacity",
+                                  (guint64) 50,
+                                  NULL);
+
+  g_initable_init (G_INITABLE (store), NULL, &error);
+  g_assert_no_error (error);
+  return store;
+}
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->folder = g_dir_make_tmp ("dsq-tables-XXXXXX", &error);
+  g_assert_no_error (error);
+  fixture->store = open_store (fixture, GPOINTER_TO_INT (data));
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  static const char *const names[] = { "store", "store-wal", "store-shm" };
+
+  g_clear_object (&fixture->store);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
+
+      g_unlink (path);
+    }
+  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
+  g_free (fixture->folder);
+}
+
+static DsqStore *
+get_table (DsqStore *store, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  DsqStore *table = dsq_store_get_table (store, name, NULL, &error);
+
+  g_assert_no_error (error);
+  return table;
+}
+
+static gint64
+count (DsqStore *store)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 n = dsq_store_count (store, NULL, &error);
+
+  g_assert_no_error (error);
+  return n;
+}
+
+/* --- one thread ------------------------------------------------------------------------------ */
+
+static void
+test_names_and_properties (Fixture *fixture, gconstpointer data)
+{
+  static const guint8 with_nul[] = { 'a', 0, 'b' };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) a = get_table (fixture->store, "a");
+  g_autoptr (DsqStore) empty = dsq_store_open_table (fixture->store, NULL, 0, &error);
+  g_autoptr (DsqStore) odd = dsq_store_open_table (a, with_nul, sizeof with_nul, &error);
+  g_auto (GStrv) names = dsq_store_list_tables (fixture->store, NULL, &error);
+  g_autofree char *name = NULL;
+  g_autofree char *main_name = dsq_store_dup_table_name (fixture->store);
+  g_autofree char *empty_name = dsq_store_dup_table_name (empty);
+  g_autofree char *odd_name = dsq_store_dup_table_name (odd);
+  g_autofree guint8 *pack = NULL;
+  gsize length;
+
+  g_assert_no_error (error);
+  g_object_get (a, "table-name", &name, NULL);
+  g_assert_cmpstr (name, ==, "a");
+  g_assert_null (main_name);
+  g_assert_null (odd_name);
+  g_assert_cmpstr (empty_name, ==, "");
+  g_assert_cmpstrv (names, ((const char *const[]){ "a", "", NULL }));
+  pack = dsq_store_list_table_pack (a, &length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (length, ==, 4 * (1 + 3) + 1 + 0 + 3);
+  g_assert_cmpint (dsq_store_get_persist_mode (a), ==, GPOINTER_TO_INT (data));
+  g_assert_cmpstr (dsq_store_get_path (a), ==, dsq_store_get_path (fixture->store));
+
+  g_assert_null (dsq_store_get_table (fixture->store, "\xff", NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+}
+
+static void
+test_a_handle_ends_alone (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) first = get_table (fixture->store, "t");
+  g_autoptr (DsqStore) second = get_table (fixture->store, "t");
+
+  g_assert_true (first != second);
+  g_assert_true (dsq_store_set_int64 (first, "k", 1, NULL, &error));
+  g_assert_true (dsq_store_close (first, NULL, &error));
+  g_assert_true (dsq_store_close (first, NULL, &error));
+  g_assert_true (dsq_store_flush (first, NULL, &error));
+  g_assert_true (dsq_store_is_closed (first));
+  g_assert_false (dsq_store_is_dropped (first));
+  g_assert_false (dsq_store_contains (first, "k", NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  g_clear_error (&error);
+
+  g_assert_false (dsq_store_is_closed (second));
+  g_assert_true (dsq_store_contains (second, "k", NULL, &error));
+  g_assert_true (dsq_store_close (fixture->store, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (dsq_store_is_closed (second));
+  g_assert_false (dsq_store_contains (second, "k", NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+}
+
+static void
+test_a_handle_keeps_the_store (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) table = get_table (fixture->store, "t");
+  g_autoptr (DsqCursor) cursor = NULL;
+
+  g_assert_true (dsq_store_set_int64 (table, "k", 1, NULL, &error));
+  cursor = dsq_store_walk (table, DSQ_WALK_REVERSE, &error);
+  g_assert_no_error (error);
+  g_clear_object (&fixture->store);
+  g_assert_cmpint (count (table), ==, 1);
+  g_assert_true (dsq_cursor_next (cursor, NULL, NULL, NULL, &error));
+  g_clear_object (&table);
+  g_assert_false (dsq_cursor_next (cursor, NULL, NULL, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_dropped (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) table = get_table (fixture->store, "t");
+  g_autoptr (DsqStore) again = NULL;
+
+  g_assert_true (dsq_store_set_int64 (table, "k", 1, NULL, &error));
+  g_assert_true (dsq_store_drop_table (fixture->store, "t", NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (dsq_store_is_dropped (table));
+  g_assert_false (dsq_store_is_dropped (fixture->store));
+  g_assert_false (dsq_store_set_int64 (table, "k", 2, NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+  g_clear_error (&error);
+  g_assert_false (dsq_store_remove (table, "k", NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+  g_clear_error (&error);
+  g_assert_false (dsq_store_drop_table (fixture->store, "t", NULL, &error));
+  g_assert_no_error (error);
+  again = get_table (fixture->store, "t");
+  g_assert_cmpint (count (again), ==, 0);
+  g_assert_true (dsq_store_is_dropped (table));
+}
+
+/* --- threads --------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  DsqStore *store; /* (unowned) */
+  guint number;
+  guint n_rounds;
+} Worker;
+
+/* Every thread writes to the table of all, and makes, fills and drops one of its own. */
+static gpointer
+worker_thread (gpointer data)
+{
+  Worker *self = data;
+  g_autoptr (DsqStore) common = get_table (self->store, "common");
+  g_autofree char *name = g_strdup_printf ("own %u", self->number);
+
+  for (guint round = 0; round < self->n_rounds; round++)
+    {
+      g_autoptr (DsqStore) own = get_table (self->store, name);
+      g_autofree char *key = g_strdup_printf ("%u %u", self->number, round);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (dsq_store_set_int64 (common, key, round, NULL, &error));
+      for (guint i = 0; i < 20; i++)
+        {
+          g_autofree char *number = g_strdup_printf ("%u", i);
+
+          g_assert_true (dsq_store_set_int64 (own, number, round, NULL, &error));
+        }
+      g_assert_cmpint (count (own), ==, 20);
+      if (round % 3 == 0)
+        g_assert_true (dsq_store_clear (own, NULL, &error));
+      g_assert_cmpint (count (own), ==, round % 3 == 0 ? 0 : 20);
+      g_assert_true (dsq_store_drop_table (self->store, name, NULL, &error));
+      g_assert_no_error (error);
+    }
+  return NULL;
+}
+
+static void
+test_threads (Fixture *fixture, gconstpointer data)
+{
+  guint n_rounds = g_getenv ("DSQ_SHORT") != NULL ? 3 : 30;
+  g_autoptr (DsqStore) common = NULL;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) names = NULL;
+  Worker workers[N_THREADS];
+  GThread *threads[N_THREADS];
+
+  for (guint i = 0; i < N_THREADS; i++)
+    {
+      workers[i] = (Worker){ fixture->store, i, n_rounds };
+      threads[i] = g_thread_new ("worker", worker_thread, &workers[i]);
+    }
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+
+  common = get_table (fixture->store, "common");
+  g_assert_cmpint (count (common), ==, N_THREADS * n_rounds);
+  g_assert_cmpint (count (fixture->store), ==, 0);
+  names = dsq_store_list_tables (fixture->store, NULL, &error);
+  g_assert_cmpstrv (names, ((const char *const[]){ "common", NULL }));
+}
+
+/* The same from two stores on one file, each of which learns of the other's tables. */
+static void
+test_two_stores (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqStore) other = open_store (fixture, GPOINTER_TO_INT (data));
+  g_autoptr (DsqStore) common = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_rounds = g_getenv ("DSQ_SHORT") != NULL ? 3 : 20;
+  Worker workers[] = { { fixture->store, 0, n_rounds }, { other, 1, n_rounds } };
+  GThread *threads[G_N_ELEMENTS (workers)];
+
+  for (guint i = 0; i < G_N_ELEMENTS (workers); i++)
+    threads[i] = g_thread_new ("worker", worker_thread, &workers[i]);
+  for (guint i = 0; i < G_N_ELEMENTS (workers); i++)
+    g_thread_join (threads[i]);
+  g_assert_true (dsq_store_flush (other, NULL, &error));
+  common = get_table (fixture->store, "common");
+  g_assert_cmpint (count (common), ==, 2 * n_rounds);
+}
+
+static void
+add (const char *mode_name, DsqPersistMode mode)
+{
+  static const struct
+  {
+    const char *name;
+    void (*test) (Fixture *fixture, gconstpointer data);
+    gboolean needs_file;
+  } tests[] = {
+    { "names-and-properties", test_names_and_properties, FALSE },
+    { "a-handle-ends-alone", test_a_handle_ends_alone, FALSE },
+    { "a-handle-keeps-the-store", test_a_handle_keeps_the_store, FALSE },
+    { "dropped", test_dropped, FALSE },
+    { "threads", test_threads, FALSE },
+    { "two-stores", test_two_stores, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/dsq/tables/%s/%s", mode_name, tests[i].name);
+
+      if (mode != DSQ_PERSIST_MEMORY || !tests[i].needs_file)
+        g_test_add (path, Fixture, GINT_TO_POINTER (mode), set_up, tests[i].test, tear_down);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  add ("memory", DSQ_PERSIST_MEMORY);
+  add ("lazy", DSQ_PERSIST_LAZY);
+  add ("writethrough", DSQ_PERSIST_WRITETHROUGH);
+  return g_test_run ();
+}
