@@ -9,7 +9,7 @@ import pickle
 import sqlite3
 import struct
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 SCHEMA = Path(__file__).parents[2].joinpath("data", "schema-1.sql").read_text().splitlines()
 
@@ -156,16 +156,20 @@ def read_payload(kind: int, payload: bytes) -> Any:
 
 
 class Reader:
-    """A plain store, open for reading."""
+    """A table of a plain store, the first or one by name, open for reading."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, name: Optional[str] = None):
         self.database = sqlite3.connect(path)
         try:
             need(self._ask("PRAGMA application_id") == [(0x44535131,)], "not a store")
             need(self._ask("PRAGMA user_version") == [(1,)], "not of version 1")
             self._check_schema()
             self.store_id = self._read_header()
-            self.next, self.count = self._read_tables()[1]
+            tables = self._read_tables()
+            self.names = self._read_names(set(tables))
+            need(name is None or name in self.names, "no table of that name")
+            self.table = 1 if name is None else self.names[name]
+            self.next, self.count = tables[self.table]
         except BaseException:
             self.close()
             raise
@@ -200,13 +204,29 @@ class Reader:
             need(0 < table < 1 << 23 and 0 <= count < following < 1 << 40, "damaged tables")
         return tables
 
+    def _read_names(self, tables: Set[int]) -> Dict[str, int]:
+        names = {}
+        n_gravestones = 0
+        for table, token, name in self._ask("SELECT id, token, name FROM tables ORDER BY id"):
+            need(name is None, "a sealed name")
+            need((table == 1) == (token == b""), "a table without a name")
+            if token == b"\0":
+                n_gravestones += 1
+                need(table == max(tables), "a gravestone that is not the last")
+            elif table != 1:
+                need(token[:1] == b"\1", "an unknown token")
+                names[token[1:].decode()] = table
+        need(n_gravestones <= 1, "more than one gravestone")
+        return names
+
     def rows(self) -> List[Row]:
         sql = "SELECT place, table_id, token, expires, value FROM entry WHERE %s ORDER BY place"
-        return [Row(*row) for row in self._ask(sql % "place > 1 << 40 AND place < 2 << 40")]
+        bounds = f"place > {self.table} << 40 AND place < {self.table + 1} << 40"
+        return [Row(*row) for row in self._ask(sql % bounds)]
 
     def read_row(self, row: Row) -> Tuple[Any, Any]:
         """The key and the value of `row`."""
-        need(row.place >> 40 == row.table, "a row of another table")
+        need(row.place >> 40 == row.table == self.table, "a row of another table")
         body = row.value[5:]
         need(row.value[:1] == b"\1" and body, "not a value of version 1")
         covered = struct.pack("<16s5sII", self.store_id, b"dsq1v", row.table, len(row.token))
@@ -230,9 +250,9 @@ class Reader:
         return map(self.read_row, self.rows())
 
 
-def read(path: Path) -> List[Tuple[Any, Any]]:
-    """All keys and values of a store, in order."""
-    with contextlib.closing(Reader(path)) as reader:
+def read(path: Path, name: Optional[str] = None) -> List[Tuple[Any, Any]]:
+    """All keys and values of a store's first table, or of the one of that name, in order."""
+    with contextlib.closing(Reader(path, name)) as reader:
         entries = list(reader.entries())
         need(len(entries) == reader.count, "a count that is not that of the rows")
         return entries

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 from conftest import MODES, python
+from format_reader import BadStore, read
 from test_crash import ROUNDS, check_integrity, run_and_kill
 
 from dictsqlite_v4 import DictSQLiteV4
@@ -203,6 +204,23 @@ def test_rows_of_the_file(open_store, path, file_mode):
         (2, 2, 1, b"k"),
         (3, 3, 1, b"k"),
     ]
+
+
+def test_the_file_is_as_the_format_says(open_store, path, file_mode):
+    store = open_store(persist_mode=file_mode)
+    store.update({"main": 1, 2: b"two"})
+    for name in NAMES:
+        store.table(name).update({(name, number): [name, number] for number in range(3)})
+    store.drop_table(NAMES[-1])
+    store.drop_table(NAMES[0])
+    store.close()
+    assert read(path) == [("main", 1), (2, b"two")]
+    for name in NAMES[1:-1]:
+        expected = [((name, number), [name, number]) for number in range(3)]
+        assert read(path, name) == expected
+    for name in (NAMES[0], NAMES[-1]):
+        with pytest.raises(BadStore, match="no table"):
+            read(path, name)
 
 
 def test_ids_are_never_used_again(open_store, path, file_mode):
