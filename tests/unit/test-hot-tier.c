@@ -7,21 +7,27 @@
 #include "tiers/dsq-hot-tier-private.h"
 
 static DsqKey
-key_number (guint i, char *buffer)
+key_in_table (guint i, guint32 table, char *buffer)
 {
-  DsqKey key = { (const guint8 *) buffer, 0, DSQ_TABLE_MAIN, 0 };
+  DsqKey key = { (const guint8 *) buffer, 0, table, 0 };
 
   key.length = (guint32) g_snprintf (buffer, 16, "%u", i);
   key.hash = dsq_hash (key.table, key.bytes, key.length);
   return key;
 }
 
+static DsqKey
+key_number (guint i, char *buffer)
+{
+  return key_in_table (i, DSQ_TABLE_MAIN, buffer);
+}
+
 /* A read through a cache: TRUE for a hit, else the entry is admitted. */
 static gboolean
-read_through (DsqHotTier *tier, guint i)
+read_table_through (DsqHotTier *tier, guint i, guint32 table)
 {
   char buffer[16];
-  DsqKey key = key_number (i, buffer);
+  DsqKey key = key_in_table (i, table, buffer);
   DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
   guint32 number;
 
@@ -41,6 +47,12 @@ read_through (DsqHotTier *tier, guint i)
                                FALSE);
   dsq_hot_shard_unlock (shard);
   return FALSE;
+}
+
+static gboolean
+read_through (DsqHotTier *tier, guint i)
+{
+  return read_table_through (tier, i, DSQ_TABLE_MAIN);
 }
 
 /* The textbook's LRU: a queue, newest at the head. */
@@ -167,6 +179,45 @@ test_finds_what_is_left_after_removals (void)
   dsq_hot_tier_free (tier);
 }
 
+/* Half of the keys are in hot, the others have fallen into warm. */
+static void
+test_drops_one_table_alone (void)
+{
+  DsqHotTier *tier = dsq_hot_tier_new (3000, FALSE, 8 << 20);
+  guint n_in_hot = 0;
+  guint n_in_warm = 0;
+
+  tier->has_tables = TRUE;
+  for (guint i = 0; i < 2000; i++)
+    for (guint32 table = 1; table <= 3; table++)
+      read_table_through (tier, i, table);
+  dsq_hot_tier_lock_all (tier);
+  for (guint s = 0; s < tier->n_shards; s++)
+    dsq_hot_shard_drop_table_locked (tier, &tier->shards[s], 2);
+  dsq_hot_tier_unlock_all (tier);
+
+  for (guint i = 0; i < 2000; i++)
+    for (guint32 table = 1; table <= 3; table++)
+      {
+        char buffer[16];
+        DsqKey key = key_in_table (i, table, buffer);
+        DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+        gboolean in_hot = dsq_hot_shard_find_locked (shard, &key) != 0;
+        gint64 expires;
+        gboolean in_warm = dsq_warm_shard_contains_locked (&shard->warm, &key, &expires);
+
+        g_assert_cmpint (in_hot + in_warm, ==, table != 2);
+        n_in_hot += in_hot;
+        n_in_warm += in_warm;
+      }
+  g_assert_cmpuint (n_in_hot, ==, tier->n_clean);
+  g_assert_cmpuint (n_in_hot, ==, 2000);
+  g_assert_cmpuint (n_in_warm, ==, 2000);
+  for (guint i = 0; i < 5000; i++)
+    read_table_through (tier, i, 2);
+  dsq_hot_tier_free (tier);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -177,5 +228,6 @@ main (int argc, char **argv)
                    test_admits_cleaned_at_their_recency);
   g_test_add_func ("/dsq/hot-tier/finds-what-is-left-after-removals",
                    test_finds_what_is_left_after_removals);
+  g_test_add_func ("/dsq/hot-tier/drops-one-table-alone", test_drops_one_table_alone);
   return g_test_run ();
 }
