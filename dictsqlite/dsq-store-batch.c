@@ -65,14 +65,26 @@ entry_free (gpointer data)
   dsq_entry_unref (data);
 }
 
+/* A batch of nothing names no table, so that the engine cannot tell whether it is there. */
+static gboolean
+check_batch (DsqStore *self, DsqEngine *engine, gsize n_items, GError **error)
+{
+  return n_items > 0 || dsq_engine_check_open (engine, self->table, error);
+}
+
 /* Hands the entries over to the engine. */
 static gboolean
-set_entries (DsqEngine *engine, GPtrArray *entries, GCancellable *cancellable, GError **error)
+set_entries (DsqStore *self,
+             DsqEngine *engine,
+             GPtrArray *entries,
+             GCancellable *cancellable,
+             GError **error)
 {
   gsize n_entries = entries->len;
   g_autofree gpointer *stolen = g_ptr_array_steal (entries, NULL);
 
-  return dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, cancellable, error);
+  return check_batch (self, engine, n_entries, error) &&
+         dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, cancellable, error);
 }
 
 static gboolean
@@ -143,7 +155,8 @@ dsq_store_get_many (DsqStore *self,
       !keys_from_strings (self, keys, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
-  success = dsq_engine_get_many (engine, made, n_keys, entries, error);
+  success = check_batch (self, engine, n_keys, error) &&
+            dsq_engine_get_many (engine, made, n_keys, entries, error);
   for (gsize i = 0; i < n_keys && success; i++)
     {
       g_autoptr (GVariant) value = NULL;
@@ -197,7 +210,8 @@ dsq_store_lookup_pack (DsqStore *self,
   if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
-  success = dsq_engine_get_many (engine, made, n_keys, entries, error);
+  success = check_batch (self, engine, n_keys, error) &&
+            dsq_engine_get_many (engine, made, n_keys, entries, error);
   builder = dsq_pack_builder_new ();
   for (gsize i = 0; i < n_keys && success; i++)
     dsq_pack_builder_add (builder,
@@ -254,7 +268,7 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
           !add_entry (self, made, (const guint8 *) key, strlen (key), record, length, error))
         return FALSE;
     }
-  return set_entries (engine, made, cancellable, error);
+  return set_entries (self, engine, made, cancellable, error);
 }
 
 /**
@@ -302,7 +316,7 @@ dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError 
       if (!add_entry (self, made, key, key_length, record, record_length, error))
         return FALSE;
     }
-  return set_entries (engine, made, NULL, error);
+  return set_entries (self, engine, made, NULL, error);
 }
 
 /* --- remove many, clear, count
@@ -336,6 +350,7 @@ dsq_store_remove_many (DsqStore *self,
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || !keys_from_strings (self, keys, &made, &n_keys, error) ||
+      !check_batch (self, engine, n_keys, error) ||
       !dsq_engine_remove_many (engine, made, n_keys, &n_removed, cancellable, error))
     return -1;
   return (gint64) n_removed;
@@ -366,6 +381,7 @@ dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError 
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error) ||
+      !check_batch (self, engine, n_keys, error) ||
       !dsq_engine_remove_many (engine, made, n_keys, &n_removed, NULL, error))
     return -1;
   return (gint64) n_removed;

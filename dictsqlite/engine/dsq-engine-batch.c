@@ -5,7 +5,6 @@
 
 #include "engine/dsq-engine-internal.h"
 
-/* A batch of nothing must be told as well. */
 gboolean
 dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
 {

@@ -134,8 +134,6 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
   return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
 
-/* Whether the store may be used, and the table is there. */
-gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
 /* Locks all shards of a store that is, having learned what others wrote. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
 

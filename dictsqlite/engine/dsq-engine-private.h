@@ -56,6 +56,8 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
 gboolean dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
+/* Whether a call on the table would find the store open and the table there. */
+gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
 /* The engine is freed with its last reference, and closed by force if need be. */
 DsqEngine *dsq_engine_ref (DsqEngine *self);
 void dsq_engine_unref (DsqEngine *self);
@@ -90,6 +92,8 @@ gboolean dsq_engine_insert (DsqEngine *self,
                             GError **error);
 
 /* --- many entries ----------------------------------------------------------------------------- */
+
+/* Without any keys or entries these three see whether the store is open, and nothing of a table. */
 
 /* out[i] is NULL where keys[i] is absent. */
 gboolean dsq_engine_get_many (DsqEngine *self,

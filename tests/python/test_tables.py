@@ -149,6 +149,7 @@ def test_dropped_tables_stay_dropped(store):
                       lambda: users.__setitem__(1, 1), lambda: users.__delitem__(1),
                       lambda: users.pop(1, None), lambda: users.setdefault(1, 1), users.popitem,
                       lambda: users.update({1: 1}), lambda: users.get_many([1]), users.clear,
+                      lambda: users.update({}), lambda: users.get_many([]), users.keys,
                       lambda: len(users), lambda: list(users)):
         with pytest.raises(RuntimeError, match="table is dropped"):
             operation()
