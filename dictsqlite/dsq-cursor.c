@@ -8,6 +8,7 @@
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
 #include "dsq-store-private.h"
+#include "tiers/dsq-call-private.h"
 
 /* A batch ends when its entries have this many bytes, however few they are. */
 #define BATCH_BYTES (1024 * 1024)
@@ -155,15 +156,18 @@ dsq_cursor_next (DsqCursor *self,
                  GCancellable *cancellable,
                  GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_CURSOR (self), FALSE);
 
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
   for (;;)
     {
       gboolean is_current = TRUE;
       const DsqEntry *entry;
 
-      if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-          !check_batch (self, self->n_given, &is_current, error))
+      if (!check_batch (self, self->n_given, &is_current, error))
         return FALSE;
       if (self->n_given == self->rows->len && !read_batch (self, NEXT_ENTRIES, FALSE, error))
         return FALSE;

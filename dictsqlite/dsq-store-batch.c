@@ -9,6 +9,7 @@
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
 #include "dsq-store-private.h"
+#include "tiers/dsq-call-private.h"
 
 /* --- keys and entries of a call -----------------------------------------------------------------
  */
@@ -145,13 +146,14 @@ dsq_store_get_many (DsqStore *self,
   DsqEntry **entries;
   gsize n_keys;
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_auto (DsqCall) call = { 0 };
   gboolean success = TRUE;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (keys != NULL, NULL);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !keys_from_strings (self, keys, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
@@ -343,13 +345,15 @@ dsq_store_remove_many (DsqStore *self,
 {
   DsqEngine *engine;
   g_autofree DsqKey *made = NULL;
+  g_auto (DsqCall) call = { 0 };
   gsize n_keys;
   guint64 n_removed;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_strings (self, keys, &made, &n_keys, error) ||
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !keys_from_strings (self, keys, &made, &n_keys, error) ||
       !check_batch (self, engine, n_keys, error) ||
       !dsq_engine_remove_many (engine, made, n_keys, &n_removed, cancellable, error))
     return -1;
@@ -428,12 +432,13 @@ gint64
 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error)
 {
   DsqEngine *engine;
+  g_auto (DsqCall) call = { 0 };
   guint64 count;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !dsq_engine_count (engine, self->table, &count, error))
     return -1;
   return (gint64) count;

@@ -7,6 +7,7 @@
 
 #include "codec/dsq-value-private.h"
 #include "dsq-store-private.h"
+#include "tiers/dsq-call-private.h"
 
 /* --- what all calls come down to ------------------------------------------------------------- */
 
@@ -51,8 +52,10 @@ get_by_string (DsqStore *self,
                GCancellable *cancellable,
                GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   *out_entry = NULL;
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+  return dsq_call_begin (&call, cancellable, error) &&
          get_entry (self, (const guint8 *) key, strlen (key), out_entry, error);
 }
 
@@ -64,9 +67,10 @@ set_by_string (DsqStore *self,
                GError **error)
 {
   g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
   gsize length;
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode (value, &length);
   return set_record (self, (const guint8 *) key, strlen (key), record, length, error);
@@ -134,6 +138,7 @@ dsq_store_set (DsqStore *self,
 {
   g_autoptr (GVariant) owned = NULL;
   g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
   gsize length;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
@@ -141,7 +146,7 @@ dsq_store_set (DsqStore *self,
   g_return_val_if_fail (value != NULL, FALSE);
 
   owned = g_variant_ref_sink (value);
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode_variant (owned, &length, error);
   return record != NULL &&
@@ -164,10 +169,12 @@ dsq_store_set (DsqStore *self,
 gboolean
 dsq_store_contains (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
 
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+  return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_contains_key (self, (const guint8 *) key, strlen (key), error);
 }
 
@@ -187,10 +194,12 @@ dsq_store_contains (DsqStore *self, const char *key, GCancellable *cancellable, 
 gboolean
 dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
 
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+  return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);
 }
 
@@ -213,12 +222,13 @@ GVariant *
 dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
   gsize length;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return NULL;
   record = dsq_store_steal_record (self, (const guint8 *) key, strlen (key), &length, error);
   return record != NULL ? dsq_value_get_variant (record, length, error) : NULL;
@@ -249,6 +259,7 @@ dsq_store_insert (DsqStore *self,
   g_autofree guint8 *record = NULL;
   g_autofree guint8 *existing = NULL;
   g_autoptr (GError) local_error = NULL;
+  g_auto (DsqCall) call = { 0 };
   gsize length;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
@@ -256,7 +267,7 @@ dsq_store_insert (DsqStore *self,
   g_return_val_if_fail (value != NULL, FALSE);
 
   owned = g_variant_ref_sink (value);
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode_variant (owned, &length, error);
   if (record == NULL)

@@ -6,6 +6,7 @@
 
 #include "engine/dsq-engine-private.h"
 #include "engine/dsq-pending-private.h"
+#include "tiers/dsq-call-private.h"
 #include "tiers/dsq-cold-tier-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
@@ -137,7 +138,8 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
 /* Locks all shards of a store that is, having learned what others wrote. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
 
-/* A call that may use the cold tier stands between these, so that close waits for it. */
+/* A call that may use the cold tier stands between these, so that close waits for it. A call that
+ * may use memory only ends here, without an error. */
 gboolean dsq_engine_enter (DsqEngine *self, GError **error);
 void dsq_engine_leave (DsqEngine *self);
 

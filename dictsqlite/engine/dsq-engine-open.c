@@ -51,7 +51,12 @@ dsq_engine_enter (DsqEngine *self, GError **error)
     return dsq_engine_refuse_forked (error);
   __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    return TRUE;
+    {
+      if (G_LIKELY (dsq_call_may_wait ()))
+        return TRUE;
+      dsq_engine_leave (self);
+      return FALSE;
+    }
   dsq_engine_leave (self);
   return dsq_engine_refuse_closed (error);
 }

@@ -127,6 +127,12 @@ look_into_memory (DsqEngine *self,
     result = LOOK_WARM;
   else
     result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
+  if (G_UNLIKELY (dsq_call_state.memory_only) && result == LOOK_MISS)
+    {
+      /* the call that goes on from here counts it again */
+      shard->n_misses--;
+      shard->warm.n_misses--;
+    }
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
   return result;

@@ -16,6 +16,9 @@
  * flushes itself.
  */
 
+/* Milliseconds between two looks at a waiting writer's cancellable. */
+#define CANCEL_WAIT_MS 10
+
 struct _DsqFlusher
 {
   DsqEngine *engine; /* (unowned) */
@@ -230,6 +233,24 @@ dsq_engine_wake_flusher (DsqEngine *self)
   dsq_flusher_wake (self->flusher, dirty_bytes (self) >= self->options.dirty_limit / 2);
 }
 
+/* Who can be cancelled looks again after a while: a cancellable has no lock to be waited with. */
+static void
+wait_in_room_locked (DsqEngine *self)
+{
+  struct timespec deadline;
+
+  if (dsq_call_state.cancellable == NULL)
+    {
+      pthread_cond_wait (&self->room_cond, &self->room_lock);
+      return;
+    }
+  clock_gettime (CLOCK_REALTIME, &deadline);
+  deadline.tv_nsec += CANCEL_WAIT_MS * 1000000L;
+  deadline.tv_sec += deadline.tv_nsec / 1000000000L;
+  deadline.tv_nsec %= 1000000000L;
+  pthread_cond_timedwait (&self->room_cond, &self->room_lock, &deadline);
+}
+
 static gboolean
 wait_for_flush (DsqEngine *self, GError **error)
 {
@@ -240,13 +261,13 @@ wait_for_flush (DsqEngine *self, GError **error)
   pthread_mutex_lock (&self->room_lock);
   n_failures = self->n_failures;
   while (dirty_bytes (self) >= self->options.dirty_limit && self->n_failures == n_failures &&
-         !dsq_engine_is_closed (self))
-    pthread_cond_wait (&self->room_cond, &self->room_lock);
+         !dsq_engine_is_closed (self) && !g_cancellable_is_cancelled (dsq_call_state.cancellable))
+    wait_in_room_locked (self);
   success = self->last_error == NULL || self->n_failures == n_failures;
   if (!success)
     g_propagate_error (error, g_error_copy (self->last_error));
   pthread_mutex_unlock (&self->room_lock);
-  return success;
+  return success && !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error);
 }
 
 gboolean

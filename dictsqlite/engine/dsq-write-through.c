@@ -275,6 +275,8 @@ dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
 {
   if (!dsq_engine_enter (self, error))
     return FALSE;
+  if (write->cancellable == NULL)
+    write->cancellable = dsq_call_state.cancellable;
   pthread_mutex_lock (&self->queue_lock);
   *self->queue_end = write;
   self->queue_end = &write->next;

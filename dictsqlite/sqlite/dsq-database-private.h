@@ -26,8 +26,7 @@ typedef struct
 typedef struct
 {
   sqlite3 *handle; /* (owned) */
-  GCancellable
-      *cancellable;  /* (unowned) (nullable) ends the wait for a lock; of the call under way */
+  GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
   gint64 busy_since; /* when the wait under way began, by the monotonic clock */
   guint busy_timeout_ms;
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
@@ -67,6 +66,10 @@ gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
 /* Gives up what is run from now on after @milliseconds, as DSQ_ERROR_FORMAT; 0 for never. While a
  * deadline stands, no row longer than a few MiB is read. */
 void dsq_database_set_deadline (DsqDatabase *self, guint milliseconds);
+
+/* From now on @cancellable, NULL for none, ends the wait for a lock and what is run, which it is
+ * looked at for every few rows. */
+void dsq_database_set_cancellable (DsqDatabase *self, GCancellable *cancellable);
 
 /* Says what @code, an extended result code that @self just gave, means to the user. */
 void dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error);

@@ -14,6 +14,8 @@
 
 /* Instructions of SQLite's machine between two looks at the clock. */
 #define DEADLINE_STEPS 1000
+/* The same between two looks at a cancellable: a few rows of a walk. */
+#define CANCEL_STEPS 64
 
 /* Waits between two tries for a lock, in microseconds; the last one repeats. */
 static const guint busy_waits[] = { 100, 200, 500, 1000, 2000, 5000, 10000, 20000 };
@@ -53,6 +55,26 @@ dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
                             milliseconds == 0 ? NULL : deadline_cb,
                             self);
   sqlite3_limit (self->handle, SQLITE_LIMIT_LENGTH, milliseconds == 0 ? ROW_LIMIT : VERIFY_LIMIT);
+}
+
+static int
+cancelled_cb (void *user_data)
+{
+  DsqDatabase *self = user_data;
+
+  return g_cancellable_is_cancelled (self->cancellable);
+}
+
+void
+dsq_database_set_cancellable (DsqDatabase *self, GCancellable *cancellable)
+{
+  if (G_LIKELY (self->cancellable == cancellable))
+    return;
+  self->cancellable = cancellable;
+  sqlite3_progress_handler (self->handle,
+                            CANCEL_STEPS,
+                            cancellable == NULL ? NULL : cancelled_cb,
+                            self);
 }
 
 /* What a hostile file could make SQLite do for it is off. */

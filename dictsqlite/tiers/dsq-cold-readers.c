@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A reader is taken from the pool for one call. Most of what a cold read costs is the start and the
+ * A reader is taken from the pool for one call, whose cancellable ends its statements as well. Most of what a cold read costs is the start and the
  * end of its read transaction, so a single get is one statement in a transaction of its own, and
  * calls for many keys have one for all, with the keys in the order of the index.
  */
@@ -15,6 +15,7 @@
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "dsq-error.h"
+#include "tiers/dsq-call-private.h"
 #include "tiers/dsq-cold-sqlite-private.h"
 
 /* Longest wait for readers that are out, in milliseconds. */
@@ -118,6 +119,7 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
       return NULL;
     }
   reader->epoch = epoch;
+  dsq_database_set_cancellable (reader->database, dsq_call_state.cancellable);
   return reader;
 }
 
@@ -127,6 +129,7 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
   /* one that could not end its transaction would keep the log from being emptied */
   gboolean is_sound = sqlite3_get_autocommit (reader->database->handle);
 
+  dsq_database_set_cancellable (reader->database, NULL);
   pthread_mutex_lock (&self->readers_lock);
   count_back_locked (self, reader->epoch);
   if (G_LIKELY (is_sound && self->n_idle < DSQ_COLD_MAX_IDLE_READERS))
@@ -248,7 +251,9 @@ read_keys (DsqColdSqlite *self,
 
   read = dsq_statement_run (&reader->statements[DSQ_COLD_READ_BEGIN], error);
   for (gsize i = 0; i < n_keys && read; i++)
-    read = read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
+    read = !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error) &&
+           read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
+  dsq_database_set_cancellable (reader->database, NULL);
   if (!sqlite3_get_autocommit (reader->database->handle))
     dsq_statement_run (&reader->statements[DSQ_COLD_READ_END], NULL);
   dsq_cold_readers_give_back (self, reader);
