@@ -94,6 +94,12 @@ dsq_cursor_new (DsqStore *store, DsqWalkOrder order, GError **error)
   return g_steal_pointer (&self);
 }
 
+DsqStore *
+dsq_cursor_get_store (DsqCursor *self)
+{
+  return self->store;
+}
+
 static gboolean
 read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **error)
 {

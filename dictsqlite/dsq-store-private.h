@@ -36,4 +36,11 @@ gboolean dsq_store_make_key (DsqStore *self,
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);
 
+/* A store that is not opened yet. */
+DsqStore *dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode);
+
+void dsq_store_async_initable_init (GAsyncInitableIface *iface);
+
+DsqStore *dsq_cursor_get_store (DsqCursor *self);
+
 G_END_DECLS

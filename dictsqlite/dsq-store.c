@@ -85,7 +85,9 @@ static void dsq_store_initable_init (GInitableIface *iface);
 G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
                                dsq_store,
                                G_TYPE_OBJECT,
-                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, dsq_store_initable_init))
+                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, dsq_store_initable_init)
+                                   G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
+                                                          dsq_store_async_initable_init))
 
 #define MEBIBYTE G_GUINT64_CONSTANT (1048576)
 
@@ -440,6 +442,17 @@ dsq_store_initable_init (GInitableIface *iface)
   iface->init = initable_init;
 }
 
+DsqStore *
+dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
+{
+  g_autoptr (GFile) file = NULL;
+
+  if (g_str_equal (path, ":memory:"))
+    return g_object_new (DSQ_TYPE_STORE, "path", path, "persist-mode", persist_mode, NULL);
+  file = g_file_new_for_path (path);
+  return g_object_new (DSQ_TYPE_STORE, "file", file, "persist-mode", persist_mode, NULL);
+}
+
 /**
  * dsq_store_open: (constructor)
  * @path: (type filename): the file's path, or ":memory:"
@@ -468,17 +481,10 @@ dsq_store_open (const char *path,
                 GError **error)
 {
   g_autoptr (DsqStore) self = NULL;
-  g_autoptr (GFile) file = NULL;
 
   g_return_val_if_fail (path != NULL, NULL);
 
-  if (g_str_equal (path, ":memory:"))
-    self = g_object_new (DSQ_TYPE_STORE, "path", path, "persist-mode", persist_mode, NULL);
-  else
-    {
-      file = g_file_new_for_path (path);
-      self = g_object_new (DSQ_TYPE_STORE, "file", file, "persist-mode", persist_mode, NULL);
-    }
+  self = dsq_store_new_for_path (path, persist_mode);
   if (!g_initable_init (G_INITABLE (self), cancellable, error))
     return NULL;
   return g_steal_pointer (&self);

@@ -46,6 +46,7 @@ struct _DsqEngine
   DsqTable main;       /* the table that a store opens with */
   DsqColdTier *cold;   /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
   DsqFlusher *flusher; /* (owned) (nullable) NULL in memory mode */
+  DsqWorkers *workers; /* (owned) */
   guint fork_stamp;    /* forks that this process had been through at open */
   guint n_references;  /* (atomic) */
 
@@ -269,6 +270,8 @@ struct _DsqWrite
   gboolean is_done; /* (lock queue_lock) */
 };
 
+/* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */
+void dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last);
 /* Commits, publishes and returns; FALSE with @error when the write's own part failed. */
 gboolean dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error);
 

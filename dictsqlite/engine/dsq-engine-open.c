@@ -107,6 +107,14 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
 }
 
 gboolean
+dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error)
+{
+  if (self->fork_stamp != dsq_fork_stamp)
+    return dsq_engine_refuse_forked (error);
+  return dsq_workers_push (self->workers, lane, job) || dsq_engine_refuse_closed (error);
+}
+
+gboolean
 dsq_engine_is_closed (DsqEngine *self)
 {
   return __atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST);
@@ -172,6 +180,7 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   self->dropped = g_ptr_array_new ();
   self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   init_locks (self);
+  self->workers = dsq_workers_new ();
   self->hot = dsq_hot_tier_new (options->hot_capacity, !has_file, options->warm_capacity);
   dsq_pending_set_dirty_limit (self->hot, options->dirty_limit);
   if (!has_file)
@@ -270,9 +279,14 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
   if (self->fork_stamp != dsq_fork_stamp)
     return dsq_engine_refuse_forked (error);
   pthread_mutex_lock (&self->close_lock);
+  dsq_workers_drain (self->workers);
   success = close_once (self, by_force, cancellable, error);
   if (self->flusher != NULL && dsq_engine_is_closed (self))
     dsq_flusher_stop (self->flusher);
+  if (dsq_engine_is_closed (self))
+    dsq_workers_stop (self->workers);
+  else
+    dsq_workers_resume (self->workers);
   pthread_mutex_unlock (&self->close_lock);
   return success;
 }
@@ -299,6 +313,7 @@ dsq_engine_unref (DsqEngine *self)
     return;
   if (self->main.pending != NULL)
     close_serially (self, TRUE, NULL, NULL);
+  g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_engine_free_tables (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);

@@ -6,6 +6,7 @@
 
 #include "dsq-enums.h"
 #include "dsq-stats.h"
+#include "engine/dsq-workers-private.h"
 #include "tiers/dsq-entry-private.h"
 
 G_BEGIN_DECLS
@@ -46,6 +47,14 @@ typedef struct
   DsqEntry *entry; /* (owned) */
 } DsqWalkRow;
 
+/* A write among others that need not succeed together. */
+typedef struct
+{
+  DsqEntry *entry;      /* (unowned) the new state of its key, a tombstone to remove it */
+  gboolean was_present; /* out: with a tombstone, or written through: whether the key was there */
+  GError *error;        /* (owned) (nullable) out */
+} DsqEachWrite;
+
 /* All functions may be called from any thread. Without exception they give DSQ_ERROR_CLOSED after
  * close and DSQ_ERROR_FORKED in the child of a fork. */
 
@@ -63,6 +72,10 @@ DsqEngine *dsq_engine_ref (DsqEngine *self);
 void dsq_engine_unref (DsqEngine *self);
 
 /* Keys name their table, and all of a batch the same one; other calls are told which. */
+
+/* Has @job done by one of the store's own threads. FALSE, and the job is the caller's as before,
+ * when the store is closed or is being closed. What was taken is done before a close is. */
+gboolean dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error);
 
 /* --- one entry -------------------------------------------------------------------------------- */
 
@@ -107,6 +120,9 @@ gboolean dsq_engine_set_many (DsqEngine *self,
                               gsize n_entries,
                               GCancellable *cancellable,
                               GError **error);
+/* Each on its own, in the given order; written through they share one transaction. What became of
+ * each is in it. */
+void dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes);
 gboolean dsq_engine_remove_many (DsqEngine *self,
                                  const DsqKey *keys,
                                  gsize n_keys,

@@ -97,6 +97,16 @@ typedef enum
   LOOK_ABSENT
 } LookResult;
 
+/* A call that may not go on into the file is made again by one that may, which counts then. */
+static void
+uncount_miss_locked (DsqHotShard *shard)
+{
+  if (G_LIKELY (!dsq_call_state.memory_only))
+    return;
+  shard->n_misses--;
+  shard->warm.n_misses--;
+}
+
 static LookResult
 look_into_memory (DsqEngine *self,
                   const DsqKey *key,
@@ -127,12 +137,8 @@ look_into_memory (DsqEngine *self,
     result = LOOK_WARM;
   else
     result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
-  if (G_UNLIKELY (dsq_call_state.memory_only) && result == LOOK_MISS)
-    {
-      /* the call that goes on from here counts it again */
-      shard->n_misses--;
-      shard->warm.n_misses--;
-    }
+  if (result == LOOK_MISS)
+    uncount_miss_locked (shard);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
   return result;
@@ -305,6 +311,7 @@ try_to_locate (DsqEngine *self,
       look_into_warm (shard, key, wants_entry, located))
     return LOCATE_DONE;
   miss = (DsqMiss){ shard->epoch, self->generation };
+  uncount_miss_locked (shard);
   dsq_hot_shard_unlock (shard);
 
   if (!look_into_file (self, key, wants_entry, located, error))

@@ -270,17 +270,17 @@ lead (DsqEngine *self)
   pthread_cond_broadcast (&self->queue_cond);
 }
 
-gboolean
-dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
+/* All of a chain are done at once, since a leader takes what is there. */
+static void
+queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
 {
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  if (write->cancellable == NULL)
-    write->cancellable = dsq_call_state.cancellable;
+  for (DsqWrite *write = first; write != NULL; write = write->next)
+    if (write->cancellable == NULL)
+      write->cancellable = dsq_call_state.cancellable;
   pthread_mutex_lock (&self->queue_lock);
-  *self->queue_end = write;
-  self->queue_end = &write->next;
-  while (!write->is_done)
+  *self->queue_end = first;
+  self->queue_end = &last->next;
+  while (!last->is_done)
     {
       if (self->has_leader)
         pthread_cond_wait (&self->queue_cond, &self->queue_lock);
@@ -288,6 +288,28 @@ dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
         lead (self);
     }
   pthread_mutex_unlock (&self->queue_lock);
+}
+
+void
+dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (dsq_engine_enter (self, &error))
+    {
+      queue_and_wait (self, first, last);
+      dsq_engine_leave (self);
+      return;
+    }
+  fail_all (first, error);
+}
+
+gboolean
+dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  queue_and_wait (self, write, write);
   dsq_engine_leave (self);
   if (write->error == NULL)
     return TRUE;

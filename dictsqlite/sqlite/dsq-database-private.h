@@ -25,9 +25,9 @@ typedef struct
 /* A connection, used by one thread at a time: SQLite's own mutex is off. */
 typedef struct
 {
-  sqlite3 *handle; /* (owned) */
+  sqlite3 *handle;           /* (owned) */
   GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
-  gint64 busy_since; /* when the wait under way began, by the monotonic clock */
+  gint64 busy_since;         /* when the wait under way began, by the monotonic clock */
   guint busy_timeout_ms;
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
 } DsqDatabase;

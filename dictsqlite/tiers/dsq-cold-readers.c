@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A reader is taken from the pool for one call, whose cancellable ends its statements as well. Most of what a cold read costs is the start and the
- * end of its read transaction, so a single get is one statement in a transaction of its own, and
- * calls for many keys have one for all, with the keys in the order of the index.
+ * A reader is taken from the pool for one call, whose cancellable ends its statements as well. Most
+ * of what a cold read costs is the start and the end of its read transaction, so a single get is
+ * one statement in a transaction of its own, and calls for many keys have one for all, with the
+ * keys in the order of the index.
  */
 
 #include "config.h"

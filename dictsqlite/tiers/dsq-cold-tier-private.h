@@ -86,7 +86,8 @@ typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
  * from any thread at any time.
  *
  * Every function gives errors of DSQ_ERROR and, where it takes a GCancellable,
- * G_IO_ERROR_CANCELLED. A read is ended by the cancellable of the thread's call, dsq-call-private.h.
+ * G_IO_ERROR_CANCELLED. A read is ended by the cancellable of the thread's call,
+ * dsq-call-private.h.
  */
 struct _DsqColdTierFuncs
 {

@@ -1,0 +1,78 @@
+/* dsq-write-each.c - writes that came together and need not succeed together
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * Written through, they share one transaction. They are tried as one write first, which is all that
+ * is needed nearly always; when that fails, each of them goes into a second transaction with a
+ * savepoint of its own, so that the failure finds the one that it belongs to.
+ */
+
+static void
+stage_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+{
+  for (gsize i = 0; i < n_writes; i++)
+    {
+      DsqEachWrite *write = &writes[i];
+      DsqKey key = dsq_entry_as_key (write->entry);
+
+      if (g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, &write->error))
+        continue;
+      if (dsq_entry_is_tombstone (write->entry))
+        dsq_engine_remove (self, &key, &write->was_present, NULL, &write->error);
+      else
+        dsq_engine_set (self, &key, dsq_entry_ref (write->entry), &write->error);
+    }
+}
+
+static gboolean
+write_as_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes, GError **error)
+{
+  g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
+  DsqWrite write = { .changes = changes, .n_changes = n_writes };
+
+  for (gsize i = 0; i < n_writes; i++)
+    changes[i].entry = writes[i].entry;
+  if (!dsq_engine_write_through (self, &write, error))
+    return FALSE;
+  for (gsize i = 0; i < n_writes; i++)
+    writes[i].was_present = changes[i].presence == DSQ_PRESENCE_PRESENT;
+  return TRUE;
+}
+
+static void
+write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+{
+  g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
+  g_autofree DsqWrite *queued = g_new0 (DsqWrite, n_writes);
+
+  for (gsize i = 0; i < n_writes; i++)
+    {
+      changes[i].entry = writes[i].entry;
+      queued[i] = (DsqWrite){ .changes = &changes[i], .n_changes = 1 };
+      queued[i].next = i + 1 < n_writes ? &queued[i + 1] : NULL;
+    }
+  dsq_engine_write_through_chain (self, queued, &queued[n_writes - 1]);
+  for (gsize i = 0; i < n_writes; i++)
+    {
+      writes[i].was_present = changes[i].presence == DSQ_PRESENCE_PRESENT;
+      writes[i].error = g_steal_pointer (&queued[i].error);
+    }
+}
+
+void
+dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (n_writes == 0)
+    return;
+  if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
+    stage_each (self, writes, n_writes);
+  else if (!write_as_one (self, writes, n_writes, n_writes == 1 ? &writes->error : &error) &&
+           n_writes > 1)
+    write_one_by_one (self, writes, n_writes);
+}
