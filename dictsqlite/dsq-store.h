@@ -203,6 +203,39 @@ DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
 DSQ_API gboolean dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_is_closed (DsqStore *self);
 
+/* --- what an event loop may call: from memory only ---------------------------------------------
+ */
+
+DSQ_API guint8 *dsq_store_peek_record (DsqStore *self,
+                                       const guint8 *key,
+                                       gsize key_length,
+                                       gsize *out_length,
+                                       GError **error);
+DSQ_API guint8 *dsq_store_peek_pack (DsqStore *self,
+                                     const guint8 *keys,
+                                     gsize length,
+                                     gsize *out_length,
+                                     GError **error);
+DSQ_API gboolean dsq_store_try_set_record (DsqStore *self,
+                                           const guint8 *key,
+                                           gsize key_length,
+                                           const guint8 *record,
+                                           gsize record_length,
+                                           GError **error);
+DSQ_API gboolean dsq_store_try_set_text (DsqStore *self,
+                                         const guint8 *text,
+                                         gsize length,
+                                         GError **error);
+DSQ_API gboolean dsq_store_try_set_pack (DsqStore *self,
+                                         const guint8 *entries,
+                                         gsize length,
+                                         GError **error);
+DSQ_API int
+dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
+DSQ_API int
+dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
+DSQ_API gint64 dsq_store_try_count (DsqStore *self, GError **error);
+
 /* --- without waiting: each call as above, its result told in the caller's main context ---------
  */
 
