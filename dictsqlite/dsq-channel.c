@@ -311,6 +311,25 @@ dsq_channel_submit (DsqChannel *self, const guint8 *operations, gsize length, GE
 }
 
 /**
+ * dsq_channel_walk:
+ * @self: a channel
+ * @order: the direction
+ *
+ * Makes a cursor whose walk starts with its first step: for [method@Channel.submit_walk].
+ *
+ * Returns: (transfer full): a cursor before the first entry
+ *
+ * Since: 1.0
+ */
+DsqCursor *
+dsq_channel_walk (DsqChannel *self, DsqWalkOrder order)
+{
+  g_return_val_if_fail (DSQ_IS_CHANNEL (self), NULL);
+
+  return dsq_cursor_new (self->store, order);
+}
+
+/**
  * dsq_channel_submit_walk:
  * @self: a channel
  * @cursor: a cursor of the channel's store, not to be used until the result is there

@@ -17,6 +17,7 @@ DSQ_API guint64 dsq_channel_submit (DsqChannel *self,
                                     const guint8 *operations,
                                     gsize length,
                                     GError **error);
+DSQ_API DsqCursor *dsq_channel_walk (DsqChannel *self, DsqWalkOrder order);
 DSQ_API guint64 dsq_channel_submit_walk (DsqChannel *self,
                                          DsqCursor *cursor,
                                          guint max_entries,

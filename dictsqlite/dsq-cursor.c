@@ -36,7 +36,7 @@ struct _DsqCursor
   GObject parent_instance;
 
   DsqStore *store;     /* (owned) */
-  DsqEngine *engine;   /* (unowned) (nullable) the store's, once the walk has started */
+  DsqEngine *engine;   /* (unowned) (nullable) the store's; the first batch starts the walk */
   DsqWalk walk;        /* where the last batch ended */
   DsqWalk walk_before; /* where it began */
   GArray *rows;        /* (owned) of DsqWalkRow: the last batch; entries are dropped once packed */
@@ -57,6 +57,7 @@ static void
 dsq_cursor_finalize (GObject *object)
 {
   DsqCursor *self = DSQ_CURSOR (object);
+
   if (self->engine != NULL)
     dsq_engine_end_walk (self->engine, &self->walk);
   g_clear_pointer (&self->rows, g_array_unref);
@@ -77,21 +78,28 @@ dsq_cursor_init (DsqCursor *self)
   g_array_set_clear_func (self->rows, row_clear);
 }
 
-static DsqCursor *
-dsq_cursor_new (DsqStore *store, DsqWalkOrder order, GError **error)
+DsqCursor *
+dsq_cursor_new (DsqStore *store, DsqWalkOrder order)
 {
-  DsqEngine *engine = dsq_store_get_engine (store, error);
-  g_autoptr (DsqCursor) self = NULL;
+  DsqCursor *self = g_object_new (DSQ_TYPE_CURSOR, NULL);
 
-  if (engine == NULL)
-    return NULL;
-  self = g_object_new (DSQ_TYPE_CURSOR, NULL);
   self->store = g_object_ref (store);
-  if (!dsq_engine_start_walk (engine, store->table, order, &self->walk, error))
-    return NULL;
+  self->walk.order = order;
+  return self;
+}
+
+static gboolean
+start (DsqCursor *self, GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self->store, error);
+
+  if (self->engine != NULL || engine == NULL)
+    return engine != NULL;
+  if (!dsq_engine_start_walk (engine, self->store->table, self->walk.order, &self->walk, error))
+    return FALSE;
   self->engine = engine;
   self->walk_before = self->walk;
-  return g_steal_pointer (&self);
+  return TRUE;
 }
 
 DsqStore *
@@ -105,16 +113,18 @@ read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **err
 {
   DsqEngine *engine = dsq_store_get_engine (self->store, error);
 
+  if (engine == NULL || !start (self, error))
+    return FALSE;
   g_array_set_size (self->rows, 0);
   self->n_given = 0;
   self->walk_before = self->walk;
-  return engine != NULL && dsq_engine_walk (engine,
-                                            &self->walk,
-                                            MAX (max_entries, 1),
-                                            BATCH_BYTES,
-                                            keys_only,
-                                            self->rows,
-                                            error);
+  return dsq_engine_walk (engine,
+                          &self->walk,
+                          MAX (max_entries, 1),
+                          BATCH_BYTES,
+                          keys_only,
+                          self->rows,
+                          error);
 }
 
 /* Whether the last batch still tells the truth; if not, the walk stands behind its @n_used-th. */
@@ -123,7 +133,8 @@ check_batch (DsqCursor *self, guint n_used, gboolean *out_current, GError **erro
 {
   DsqEngine *engine = dsq_store_get_engine (self->store, error);
 
-  if (engine == NULL || !dsq_engine_check_walk (engine, &self->walk, out_current, error))
+  if (engine == NULL || !start (self, error) ||
+      !dsq_engine_check_walk (engine, &self->walk, out_current, error))
     return FALSE;
   if (*out_current)
     return TRUE;
@@ -303,7 +314,10 @@ dsq_cursor_check (DsqCursor *self, guint n_used, GError **error)
 DsqCursor *
 dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error)
 {
+  g_autoptr (DsqCursor) cursor = NULL;
+
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
-  return dsq_cursor_new (self, order, error);
+  cursor = dsq_cursor_new (self, order);
+  return start (cursor, error) ? g_steal_pointer (&cursor) : NULL;
 }

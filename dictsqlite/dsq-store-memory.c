@@ -48,6 +48,32 @@ dsq_store_peek_record (DsqStore *self,
 }
 
 /**
+ * dsq_store_peek_text:
+ * @self: a store
+ * @key: a key that is a string
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets the record of a key as [method@Store.lookup_text] does, from memory only.
+ *
+ * Returns: (transfer full) (array length=out_length): what [method@Store.peek_record] gives
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
+{
+  guint8 *record;
+
+  dsq_call_begin_memory_only ();
+  record = dsq_store_lookup_text (self, key, out_length, error);
+  if (G_LIKELY (!dsq_call_end_memory_only ()))
+    return record;
+  *out_length = sizeof must_ask;
+  return g_memdup2 (must_ask, sizeof must_ask);
+}
+
+/**
  * dsq_store_peek_pack:
  * @self: a store
  * @keys: (array length=length): the pack of encoded keys
@@ -133,8 +159,7 @@ dsq_store_try_set_record (DsqStore *self,
 /**
  * dsq_store_try_set_text:
  * @self: a store
- * @text: (array length=length): a key, the type byte %DSQ_VALUE_STRING, and a string
- * @length: bytes of @text
+ * @text: a key that is a string, the type byte %DSQ_VALUE_STRING, and a string
  * @error: return location for an error
  *
  * Sets a key to a string as [method@Store.set_text] does, unless that would have to wait.
@@ -145,12 +170,12 @@ dsq_store_try_set_record (DsqStore *self,
  * Since: 1.0
  */
 gboolean
-dsq_store_try_set_text (DsqStore *self, const guint8 *text, gsize length, GError **error)
+dsq_store_try_set_text (DsqStore *self, const char *text, GError **error)
 {
   gboolean is_set;
 
   dsq_call_begin_memory_only ();
-  is_set = dsq_store_set_text (self, text, length, error);
+  is_set = dsq_store_set_text (self, text, error);
   dsq_call_end_memory_only ();
   return is_set;
 }

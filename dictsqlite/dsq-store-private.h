@@ -41,6 +41,9 @@ DsqStore *dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
 
 void dsq_store_async_initable_init (GAsyncInitableIface *iface);
 
+/* A walk that starts with its first batch: nothing is read before. */
+DsqCursor *dsq_cursor_new (DsqStore *store, DsqWalkOrder order);
+
 DsqStore *dsq_cursor_get_store (DsqCursor *self);
 
 G_END_DECLS

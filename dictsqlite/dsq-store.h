@@ -222,10 +222,9 @@ DSQ_API gboolean dsq_store_try_set_record (DsqStore *self,
                                            const guint8 *record,
                                            gsize record_length,
                                            GError **error);
-DSQ_API gboolean dsq_store_try_set_text (DsqStore *self,
-                                         const guint8 *text,
-                                         gsize length,
-                                         GError **error);
+DSQ_API gboolean dsq_store_try_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API guint8 *
+dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
 DSQ_API gboolean dsq_store_try_set_pack (DsqStore *self,
                                          const guint8 *entries,
                                          gsize length,

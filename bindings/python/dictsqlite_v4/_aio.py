@@ -1,20 +1,317 @@
-# _aio.py - the name of the asyncio class
+# _aio.py - AsyncDictSQLite: the store for asyncio
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The store for asyncio."""
+"""The store whose operations are coroutines.
+
+An operation that memory can answer is one call of the library and returns without leaving the loop.
+All others go to the library's own threads by way of the loop's lane, so that the loop never waits
+for the disk. Values are pickled and unpickled in the loop's thread.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import functools
+import os
+import sys
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
+
+from ._dsq import FORWARD, GError
+from ._errors import to_exception
+from ._keys import decode_key, encode_key
+from ._lane import Lane
+from ._mapping import as_dict
+from ._pack import pack, pack_entries, unpack
+from ._stats import stats_dict
+from ._store import DictSQLiteV4
+from ._values import STRING_TYPE, decode_value, encode_value
+
+# Entries that are decoded without a break, so that other tasks get their turn.
+_STEP = 1000
+# Bytes of entries that are put into memory without a break; more goes by way of a thread.
+_LARGE_PACK = 1 << 18
+
+_TRUE = b"\x01"
+_MUST_ASK = b"\x00"
+
+_Result = TypeVar("_Result")
+_Self = TypeVar("_Self", bound="AsyncDictSQLite")
 
 
 class AsyncDictSQLite:
-    """A store whose operations are coroutines. This version does not have it yet.
+    """A dict that lives in a file, for asyncio: its operations are coroutines.
 
-    The name can be imported; constructing raises NotImplementedError.
+    Keys, values, files and errors are those of DictSQLiteV4, and what one class writes the other
+    reads. The event loop never waits for the disk. A task that has awaited a write reads it from
+    then on, and so does every other task; writes take place in the order in which they were asked
+    for. Cancelling a task that waits for a write may come too late to keep it from taking place.
+
+    One store may be used from several event loops, one after the other or at the same time in
+    threads of their own. The constructor opens the file and so blocks, for a fifth of a second
+    where there is a password; ``await AsyncDictSQLite.open(...)`` does not.
+
+        async with AsyncDictSQLite("data.db") as db:
+            await db.set_async("key", "value")
+            print(await db.get_async("key"))
+
+    :param db_path, hot_capacity, enable_async, encryption_password, enable_safe_pickle,
+        safe_pickle_allowed_modules: as DictSQLiteV4 has them, like all its other parameters.
+    :param persist_mode: as DictSQLiteV4 has it, but by default 'lazy'.
+    :param capacity: another name for hot_capacity.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(
-            "AsyncDictSQLite is not part of this version; use DictSQLiteV4, "
-            "from asyncio by way of asyncio.to_thread()"
+    def __init__(
+        self,
+        db_path: Union[str, os.PathLike[str]],
+        hot_capacity: int = 1_000_000,
+        enable_async: bool = True,
+        persist_mode: str = "lazy",
+        encryption_password: Optional[str] = None,
+        enable_safe_pickle: bool = False,
+        safe_pickle_allowed_modules: Optional[Iterable[str]] = None,
+        *,
+        capacity: Optional[int] = None,
+        **parameters: Any,
+    ) -> None:
+        self._db = DictSQLiteV4(
+            db_path,
+            hot_capacity if capacity is None else capacity,
+            enable_async,
+            persist_mode,
+            encryption_password,
+            enable_safe_pickle,
+            safe_pickle_allowed_modules,
+            **parameters,
         )
+        self._path = self._db._path
+        self._store = store = self._db._store
+        kind = type(store)
+        self._peek_text = kind.peek_text
+        self._peek_record = store.peek_record
+        self._try_set_text = kind.try_set_text
+        self._try_set_record = store.try_set_record
+        # Writes that are committed before they return always wait.
+        self._writes_wait = self._db._mode == "writethrough"
+        self._lanes: Dict[AbstractEventLoop, Lane] = {}
+        weakref.finalize(self, _leave, self._lanes).atexit = False
+
+    @classmethod
+    async def open(
+        cls: Type[_Self], db_path: Union[str, os.PathLike[str]], *args: Any, **parameters: Any
+    ) -> _Self:
+        """Open a store as the constructor does, in a thread, so that the loop does not wait."""
+        construct = functools.partial(cls, db_path, *args, **parameters)
+        return await asyncio.get_running_loop().run_in_executor(None, construct)
+
+    # --- one entry: the hot path. See DictSQLiteV4's for why it is written so.
+
+    async def get_async(self, key: Any, default: Any = None) -> Any:
+        """The value of `key`, or `default` where it is missing."""
+        if type(key) is str and "\0" not in key:
+            try:
+                record = self._peek_text(self._store, key)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+        else:
+            record = self._call(self._peek_record, encode_key(key))
+        if not record:
+            return default
+        if record[0] == STRING_TYPE:
+            return record[1:].decode()
+        if record == _MUST_ASK:
+            record = await self._lane().ask(b"g", encode_key(key))
+            if not record:
+                return default
+        return decode_value(record)
+
+    async def set_async(self, key: Any, value: Any) -> None:
+        """Set the value of `key`. Raises what pickle raises for what it cannot take."""
+        if self._writes_wait:
+            await self._lane().ask(b"s", encode_key(key), encode_value(value))
+            return
+        if type(value) is str and type(key) is str:
+            text = f"{key}\x03{value}"
+            if "\0" not in text:
+                try:
+                    if self._try_set_text(self._store, text):
+                        return
+                except UnicodeEncodeError:
+                    pass  # a lone surrogate: in the key an error, in the value a pickle
+                except GError as error:
+                    raise to_exception(error, self._path) from None
+        encoded = encode_key(key)
+        record = encode_value(value)
+        if not self._call(self._try_set_record, encoded, record):
+            await self._lane().ask(b"s", encoded, record)
+
+    async def delete_async(self, key: Any) -> bool:
+        """Remove `key`; whether it was there."""
+        encoded = encode_key(key)
+        answer = self._call(self._store.try_remove_key, encoded)
+        if answer < 0:
+            return await self._lane().ask(b"d", encoded) == _TRUE
+        return answer == 1
+
+    async def contains_async(self, key: Any) -> bool:
+        """Whether there is `key`. Raises TypeError for what cannot be a key."""
+        encoded = encode_key(key)
+        answer = self._call(self._store.try_contains_key, encoded)
+        if answer < 0:
+            return await self._lane().ask(b"c", encoded) == _TRUE
+        return answer == 1
+
+    def _call(self, function: Callable[..., _Result], *arguments: bytes) -> _Result:
+        """One of the library's methods, none of which waits."""
+        try:
+            return function(*arguments)
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+    # --- many entries ------------------------------------------------------------------------
+
+    async def batch_get(self, keys: Iterable[Any], /) -> Dict[Any, Any]:
+        """The values of those of `keys` that exist, as a dict in the order of `keys`."""
+        self._db._check_open()
+        found: Dict[Any, Any] = {}
+        remaining = iter(keys)
+        batch = list(islice(remaining, _STEP))
+        while batch:
+            for key, record in zip(batch, await self._lookup(batch)):
+                if record:
+                    found[key] = decode_value(record)
+            batch = list(islice(remaining, _STEP))
+            if batch:
+                await asyncio.sleep(0)
+        return found
+
+    async def _lookup(self, keys: List[Any]) -> List[bytes]:
+        """The records of `keys`; those that memory does not have are asked for together."""
+        encoded = [encode_key(key) for key in keys]
+        records = unpack(self._call(self._store.peek_pack, pack(encoded)))
+        missing = [i for i, record in enumerate(records) if record == _MUST_ASK]
+        if missing:
+            answer = await self._lane().ask(b"G", pack([encoded[i] for i in missing]))
+            for i, record in zip(missing, unpack(answer[1:])):
+                records[i] = record
+        return records
+
+    async def batch_set(self, mapping_or_pairs: Any, /) -> None:
+        """Set all keys of a mapping or of pairs, in one transaction: all of them or none."""
+        packed = pack_entries(as_dict(mapping_or_pairs))
+        if len(packed) < _LARGE_PACK and not self._writes_wait:
+            if self._call(self._store.try_set_pack, packed):
+                return
+        await self._lane().ask(b"S", packed)
+
+    async def clear_async(self) -> None:
+        """Remove all keys."""
+        await self._lane().ask(b"x")
+
+    async def len_async(self) -> int:
+        """How many keys there are."""
+        count = self._call(self._store.try_count)
+        if count < 0:
+            answer = await self._lane().ask(b"n")
+            count = int.from_bytes(answer[1:], sys.byteorder)
+        return count
+
+    async def keys_async(self) -> List[Any]:
+        """All keys, oldest first.
+
+        Other tasks may write meanwhile: keys that are there all the time are in the list, each
+        once; those that come or go may be.
+        """
+        keys: List[Any] = []
+        async for batch in self._steps(keys_only=True):
+            keys += map(decode_key, batch)
+        return keys
+
+    async def items_async(self) -> List[Tuple[Any, Any]]:
+        """All (key, value) pairs, oldest first; see keys_async() about writes meanwhile."""
+        items: List[Tuple[Any, Any]] = []
+        async for batch in self._steps(keys_only=False):
+            items += zip(map(decode_key, batch[::2]), map(decode_value, batch[1::2]))
+        return items
+
+    async def _steps(self, keys_only: bool) -> Any:
+        lane = self._lane()
+        cursor = lane.walk(FORWARD)
+        while batch := unpack((await lane.step(cursor, _STEP, keys_only))[1:]):
+            yield batch
+
+    # --- the store itself --------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the store is closed."""
+        return self._db.closed
+
+    async def flush(self) -> None:
+        """Return when everything written before the call is in the file and synced.
+
+        Does nothing when the store is closed. Raises OSError when it cannot be done; nothing that
+        was written is lost by that, and the next flush tries again.
+        """
+        if not self._db.closed:
+            await self._lane().ask(b"f")
+
+    async def close(self) -> None:
+        """Flush and close, after what is under way. Does nothing when the store is closed.
+
+        When the flush fails, OSError is raised and the store stays open.
+        """
+        if self._db.closed:
+            return
+        lane = self._lane()
+        await lane.ask(b"f")  # behind the writes that this loop's tasks have asked for
+        await lane.close_store()
+        _leave(self._lanes)
+
+    def stats(self) -> Dict[str, Any]:
+        """The store's counters, as DictSQLiteV4.stats() gives them."""
+        return self._db.stats()
+
+    def _lane(self) -> Lane:
+        """The running loop's."""
+        loop = asyncio.get_running_loop()
+        lane = self._lanes.get(loop)
+        if lane is None:
+            for old, over in list(self._lanes.items()):
+                if over.is_over:
+                    over.leave()
+                    del self._lanes[old]
+            try:
+                lane = self._lanes[loop] = Lane(self._store, loop, self._path)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+        return lane
+
+    async def __aenter__(self: _Self) -> _Self:
+        self._db._check_open()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        """Class, path and mode."""
+        state = " closed" if self._db.closed else ""
+        return f"<{type(self).__name__} {self._path!r} {self._db._mode}{state}>"
+
+    aget = get_async
+    aset = set_async
+    adelete = delete_async
+    acontains = contains_async
+    abatch_get = batch_get
+    abatch_set = batch_set
+    aflush = flush
+    aclose = close
+
+
+def _leave(lanes: Dict[AbstractEventLoop, Lane]) -> None:
+    """Have the loops watch the store no longer."""
+    for loop in list(lanes):
+        lanes.pop(loop).leave()

@@ -57,8 +57,12 @@ def to_exception(error: Exception, path: str) -> Exception:
     Raise it ``from None``: the ``GLib.Error`` says nothing more.
     """
     native = cast(NativeError, error)
-    code, message = native.code, native.message
-    if native.domain != "dsq-error-quark":
+    return exception_of(native.domain == "dsq-error-quark", native.code, native.message, path)
+
+
+def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
+    """The exception to raise for an error, of the library's own domain or of another."""
+    if not is_own:
         return OSError(errno.EIO, message, path)
     if code == _CLOSED:
         return RuntimeError("store is closed")

@@ -181,7 +181,7 @@ class StoreMapping(MutableMapping[Any, Any]):
     def update(self, other: Any = (), /, **kwargs: Any) -> None:
         """Set all keys of a mapping, of pairs and of keywords, as dict does, but all or none."""
         if kwargs or type(other) is not dict:
-            other = _as_dict(other)
+            other = as_dict(other)
             other.update(kwargs)
         self._set_entries(other)
 
@@ -191,7 +191,7 @@ class StoreMapping(MutableMapping[Any, Any]):
         Nothing is stored either when one of the values cannot be pickled. Raises ValueError
         when all of it together is 4 GiB or more.
         """
-        self._set_entries(_as_dict(mapping_or_pairs))
+        self._set_entries(as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
         packed = pack_entries(entries)
@@ -239,12 +239,12 @@ class StoreMapping(MutableMapping[Any, Any]):
     def __or__(self, other: Any) -> Dict[Any, Any]:
         if not isinstance(other, (dict, StoreMapping)):
             return NotImplemented
-        return {**self.copy(), **_as_dict(other)}
+        return {**self.copy(), **as_dict(other)}
 
     def __ror__(self, other: Any) -> Dict[Any, Any]:
         if not isinstance(other, (dict, StoreMapping)):
             return NotImplemented
-        return {**_as_dict(other), **self.copy()}
+        return {**as_dict(other), **self.copy()}
 
     def __ior__(self: _Self, other: Any) -> _Self:
         self.update(other)
@@ -349,8 +349,8 @@ class StoreMapping(MutableMapping[Any, Any]):
             raise to_exception(error, self._path) from None
 
 
-def _as_dict(mapping_or_pairs: Any) -> Dict[Any, Any]:
-    """A dict of its own of what dict.update() accepts, which also raises what that raises."""
+def as_dict(mapping_or_pairs: Any) -> Dict[Any, Any]:
+    """A new dict of what dict.update() accepts, which also raises what that raises."""
     if isinstance(mapping_or_pairs, StoreMapping):
         return mapping_or_pairs.copy()
     entries: Dict[Any, Any] = {}
