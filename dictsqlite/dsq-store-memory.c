@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include "codec/dsq-pack-private.h"
 #include "dsq-store-private.h"
 #include "tiers/dsq-call-private.h"
@@ -71,6 +73,59 @@ dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError 
     return record;
   *out_length = sizeof must_ask;
   return g_memdup2 (must_ask, sizeof must_ask);
+}
+
+/* The string that a record is, in the record's own memory; NULL: it is none that C has. */
+static char *
+string_in_place (guint8 *record, gsize length)
+{
+  if (record[0] != DSQ_VALUE_STRING || memchr (record + 1, '\0', length - 1) != NULL)
+    return NULL;
+  memmove (record, record + 1, length - 1);
+  record[length - 1] = '\0';
+  return (char *) record;
+}
+
+/**
+ * dsq_store_peek_string:
+ * @self: a store
+ * @key: a key that is a string
+ *
+ * Gets a string from memory, if that is what the key has.
+ *
+ * This is what is cheapest to a binding that expects a string. What else there may be, errors
+ * included, it then finds out by [method@Store.peek_text].
+ *
+ * Returns: (transfer full) (nullable): the string, or %NULL for anything else
+ *
+ * Since: 1.0
+ */
+char *
+dsq_store_peek_string (DsqStore *self, const char *key)
+{
+  DsqEngine *engine;
+  guint8 *record = NULL;
+  gboolean would_block;
+  gboolean success;
+  DsqKey made;
+  gsize length;
+  char *string;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  engine = dsq_store_get_engine (self, NULL);
+  if (engine == NULL || !dsq_store_make_key ((const guint8 *) key, strlen (key), &made, NULL))
+    return NULL;
+  dsq_call_begin_memory_only ();
+  success = dsq_engine_get_record (engine, &made, &record, &length, NULL);
+  would_block = dsq_call_end_memory_only ();
+  string = record != NULL ? string_in_place (record, length) : NULL;
+  if (G_LIKELY (string != NULL))
+    return string;
+  if (success && !would_block)
+    dsq_engine_uncount (engine, &made, record != NULL);
+  g_free (record);
+  return NULL;
 }
 
 /**

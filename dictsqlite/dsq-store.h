@@ -223,6 +223,7 @@ DSQ_API gboolean dsq_store_try_set_record (DsqStore *self,
                                            gsize record_length,
                                            GError **error);
 DSQ_API gboolean dsq_store_try_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API char *dsq_store_peek_string (DsqStore *self, const char *key);
 DSQ_API guint8 *
 dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
 DSQ_API gboolean dsq_store_try_set_pack (DsqStore *self,

@@ -87,6 +87,8 @@ gboolean dsq_engine_get_record (DsqEngine *self,
                                 guint8 **out_record,
                                 gsize *out_length,
                                 GError **error);
+/* Takes a hit or a miss out of the statistics: the same will be asked again. */
+void dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit);
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* Takes over @entry, whatever happens. */

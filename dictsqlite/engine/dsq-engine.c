@@ -217,6 +217,19 @@ dsq_engine_get_record (DsqEngine *self,
   return TRUE;
 }
 
+void
+dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit)
+{
+  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+
+  dsq_hot_shard_lock (shard);
+  if (is_hit)
+    shard->n_hits--;
+  else
+    shard->n_misses--;
+  dsq_hot_shard_unlock (shard);
+}
+
 /* --- locate: what a key is, before it is changed --------------------------------------------- */
 
 /* What is known of a key, its shard being locked. */
