@@ -1,0 +1,87 @@
+/* slow-vfs.c - a file system on which every read takes its time
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "slow-vfs.h"
+
+/* The default VFS, but that a file which it has opened gets a table of methods with another xRead.
+ * So a file stays what it was, and nothing has to be passed on. */
+static sqlite3_vfs slow_vfs;
+static sqlite3_vfs *real_vfs;
+static const sqlite3_io_methods *real_methods;
+static sqlite3_io_methods slow_methods;
+static unsigned delay;   /* (atomic) */
+static unsigned n_reads; /* (atomic) */
+
+static int
+slow_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+{
+  unsigned microseconds = __atomic_load_n (&delay, __ATOMIC_RELAXED);
+
+  __atomic_fetch_add (&n_reads, 1, __ATOMIC_RELAXED);
+  if (microseconds > 0)
+    usleep (microseconds);
+  return real_methods->xRead (file, buffer, length, offset);
+}
+
+static int
+slow_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+{
+  int code = real_vfs->xOpen (real_vfs, name, file, flags, out_flags);
+
+  /* those of the default VFS for files with POSIX locks; anything else stays as fast as it is */
+  if (code == SQLITE_OK && file->pMethods == real_methods)
+    file->pMethods = &slow_methods;
+  return code;
+}
+
+/* The methods are those that a file which nobody has opened yet gets. */
+static void
+find_methods (void)
+{
+  char path[] = "/tmp/slow-vfs-XXXXXX";
+  sqlite3_file *file = NULL;
+  sqlite3 *database;
+  int descriptor = mkstemp (path);
+
+  if (descriptor < 0 || close (descriptor) != 0)
+    return;
+  if (sqlite3_open_v2 (path, &database, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+      sqlite3_exec (database, "PRAGMA schema_version", NULL, NULL, NULL) == SQLITE_OK &&
+      sqlite3_file_control (database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK)
+    real_methods = file->pMethods;
+  sqlite3_close_v2 (database);
+  unlink (path);
+}
+
+void
+slow_vfs_install (void)
+{
+  if (real_vfs != NULL)
+    return;
+  find_methods ();
+  if (real_methods == NULL)
+    return;
+  slow_methods = *real_methods;
+  slow_methods.xRead = slow_read;
+  real_vfs = sqlite3_vfs_find (NULL);
+  slow_vfs = *real_vfs;
+  slow_vfs.zName = "slow";
+  slow_vfs.xOpen = slow_open;
+  sqlite3_vfs_register (&slow_vfs, 1);
+}
+
+void
+slow_vfs_set_delay (unsigned microseconds)
+{
+  __atomic_store_n (&delay, microseconds, __ATOMIC_RELAXED);
+}
+
+unsigned
+slow_vfs_count_reads (void)
+{
+  return __atomic_load_n (&n_reads, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,12 @@
+/* slow-vfs.h - a file system on which every read takes its time
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* From now on SQLite opens files by way of it. */
+void slow_vfs_install (void);
+
+/* Microseconds that each read of a file takes from now on, 0 for none. */
+void slow_vfs_set_delay (unsigned microseconds);
+
+/* Reads so far. */
+unsigned slow_vfs_count_reads (void);
