@@ -5,13 +5,11 @@
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
 
-/* Something to wait for results with. */
 typedef struct
 {
   char *folder;    /* (owned) */
   char *path;      /* (owned) */
   DsqStore *store; /* (owned) */
-  GMainContext *context;
 } Fixture;
 
 static inline void
