@@ -1,0 +1,124 @@
+// test-async.js - the async calls from gjs, promisified, under its main loop
+// SPDX-License-Identifier: LGPL-2.1-or-later
+imports.gi.versions.Dsq = '1.0';
+const {Dsq, Gio, GLib} = imports.gi;
+
+Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
+for (const name of [
+    'get', 'set', 'contains', 'remove', 'steal', 'insert', 'get_bytes', 'set_bytes', 'get_string',
+    'set_string', 'get_many', 'set_many', 'remove_many', 'clear', 'count', 'walk', 'flush', 'close',
+    'lookup_record', 'set_record', 'contains_key', 'remove_key', 'lookup_pack', 'set_pack',
+    'remove_pack',
+])
+    Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
+Gio._promisify(Dsq.Cursor.prototype, 'next_entries_async', 'next_entries_finish');
+
+function assert(condition, what) {
+    if (!condition)
+        throw new Error(`not so: ${what}`);
+}
+
+async function refusal(promise) {
+    try {
+        await promise;
+    } catch (error) {
+        return error;
+    }
+    throw new Error('it should have failed');
+}
+
+async function testEntries(store) {
+    assert(await store.set_async('number', new GLib.Variant('x', 7), null), 'it is set');
+    assert((await store.get_async('number', null)).unpack() === 7, 'it is got');
+    assert(await store.get_async('none', null) === null, 'what is missing is null');
+    await store.set_string_async('text', 'ключ', null);
+    assert(await store.get_string_async('text', null) === 'ключ', 'a string is a string');
+    await store.set_bytes_async('bytes', new GLib.Bytes([1, 0, 2]), null);
+    assert((await store.get_bytes_async('bytes', null)).get_size() === 3, 'bytes are bytes');
+    assert(!await store.insert_async('text', new GLib.Variant('s', 'x'), null), 'it is there');
+    assert(await store.contains_async('text', null), 'it is there');
+    assert((await store.steal_async('text', null)).unpack() === 'ключ', 'it is taken');
+    assert(!await store.remove_async('text', null), 'it is gone');
+}
+
+async function testMany(store) {
+    await store.clear_async(null);
+    const keys = Array.from({length: 200}, (_, i) => `key ${i}`);
+    await Promise.all(keys.map(key => store.set_string_async(key, `of ${key}`, null)));
+    const values = await Promise.all(keys.map(key => store.get_string_async(key, null)));
+    assert(values.every((value, i) => value === `of ${keys[i]}`), 'each has its own');
+    assert(await store.count_async(null) === 200, 'all are there');
+    await store.set_many_async(new GLib.Variant('a{sv}', {a: new GLib.Variant('b', true)}), null);
+    const found = (await store.get_many_async(['a', 'key 1', 'none'], null)).deepUnpack();
+    assert(Object.keys(found).length === 2 && found.a.unpack() === true, 'those that exist');
+    assert(await store.remove_many_async(['a', 'none'], null) === 1, 'one was there');
+
+    const cursor = await store.walk_async(Dsq.WalkOrder.FORWARD, null);
+    let count = 0;
+    for (;;) {
+        const pack = await cursor.next_entries_async(64, null);
+        const n = new DataView(pack.buffer, pack.byteOffset).getUint32(0, true);
+        if (n === 0)
+            break;
+        count += n / 2;
+    }
+    assert(count === 200, 'the walk gives all');
+}
+
+async function testRecords(store) {
+    const key = Uint8Array.from([97, 0, 98]);
+    const record = Uint8Array.from([Dsq.ValueType.STRING, 120]);
+    await store.set_record_async(key, record, null);
+    assert((await store.lookup_record_async(key, null)).join() === record.join(), 'it is the same');
+    assert(await store.contains_key_async(key, null), 'it is there');
+    assert(await store.remove_key_async(key, null), 'it was there');
+    assert((await store.lookup_record_async(key, null)).length === 0, 'empty is missing');
+}
+
+async function testErrors(store, path) {
+    await store.set_async('number', new GLib.Variant('x', 7), null);
+    let error = await refusal(store.get_string_async('number', null));
+    assert(error.matches(Dsq.Error, Dsq.Error.WRONG_TYPE), 'a number is no string');
+    const cancellable = new Gio.Cancellable();
+    cancellable.cancel();
+    error = await refusal(store.get_async('number', cancellable));
+    assert(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED), 'it was cancelled');
+    error = await refusal(Dsq.Store.open_async(`${path}/no`, Dsq.PersistMode.LAZY, null));
+    assert(error.matches(Dsq.Error, Dsq.Error.NOT_FOUND), 'there is no such folder');
+}
+
+async function main(path) {
+    for (const mode of [Dsq.PersistMode.LAZY, Dsq.PersistMode.WRITETHROUGH]) {
+        let store = await Dsq.Store.open_async(path, mode, null);
+        await testEntries(store);
+        await testMany(store);
+        await testRecords(store);
+        await testErrors(store, path);
+        await store.flush_async(null);
+        await store.close_async(null);
+        assert(store.is_closed(), 'it is closed');
+        const error = await refusal(store.get_async('key', null));
+        assert(error.matches(Dsq.Error, Dsq.Error.CLOSED), 'it says so');
+
+        store = await Dsq.Store.open_async(path, mode, null);
+        assert(await store.get_string_async('key 7', null) === 'of key 7', 'it is in the file');
+        await store.close_async(null);
+    }
+}
+
+const folder = GLib.Dir.make_tmp('dsq-gjs-XXXXXX');
+const path = GLib.build_filenamev([folder, 'store.db']);
+const loop = new GLib.MainLoop(null, false);
+let failure = null;
+
+main(path).catch(error => {
+    failure = error;
+}).finally(() => loop.quit());
+loop.run();
+for (const name of ['store.db', 'store.db-wal', 'store.db-shm'])
+    GLib.unlink(GLib.build_filenamev([folder, name]));
+GLib.rmdir(folder);
+if (failure !== null) {
+    printerr(`${failure}\n${failure.stack}`);
+    imports.system.exit(1);
+}

@@ -1,0 +1,98 @@
+// test-async.vala - the async calls from Vala
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+async void use_entries (Dsq.Store store) throws Error {
+    assert (yield store.set_async ("number", new Variant.int64 (7), null));
+    var number = yield store.get_async ("number", null);
+    assert (number.get_int64 () == 7);
+    assert ((yield store.get_async ("none", null)) == null);
+    yield store.set_string_async ("text", "ключ", null);
+    assert ((yield store.get_string_async ("text", null)) == "ключ");
+    yield store.set_bytes_async ("bytes", new Bytes ({ 1, 0, 2 }), null);
+    assert ((yield store.get_bytes_async ("bytes", null)).length == 3);
+    assert (!(yield store.insert_async ("text", new Variant.string ("x"), null)));
+    assert (yield store.contains_async ("text", null));
+    var stolen = yield store.steal_async ("text", null);
+    assert (stolen.get_string () == "ключ");
+    assert (!(yield store.remove_async ("text", null)));
+}
+
+async void use_many (Dsq.Store store) throws Error {
+    yield store.clear_async (null);
+    for (var i = 0; i < 100; i++)
+        yield store.set_string_async (@"key $i", @"of key $i", null);
+    assert ((yield store.count_async (null)) == 100);
+    var found = yield store.get_many_async ({ "key 1", "key 2", "none" }, null);
+    assert (found.n_children () == 2);
+    assert ((yield store.remove_many_async ({ "key 1", "none" }, null)) == 1);
+    var cursor = yield store.walk_async (Dsq.WalkOrder.FORWARD, null);
+    assert ((yield cursor.next_entries_async (64, null)).length > 0);
+}
+
+async void use_records (Dsq.Store store) throws Error {
+    uint8[] key = { 97, 0, 98 };
+    uint8[] record = { Dsq.ValueType.STRING, 120 };
+    yield store.set_record_async (key, record, null);
+    var found = yield store.lookup_record_async (key, null);
+    assert (found.length == 2 && found[1] == 120);
+    assert (yield store.remove_key_async (key, null));
+}
+
+async void use_wrongly (Dsq.Store store) throws Error {
+    yield store.set_async ("number", new Variant.int64 (7), null);
+    try {
+        yield store.get_string_async ("number", null);
+        assert_not_reached ();
+    } catch (Dsq.Error.WRONG_TYPE error) {
+    }
+    var cancellable = new Cancellable ();
+    cancellable.cancel ();
+    try {
+        yield store.get_async ("number", cancellable);
+        assert_not_reached ();
+    } catch (IOError.CANCELLED error) {
+    }
+}
+
+async void use (string path, Dsq.PersistMode mode) throws Error {
+    var store = yield new Dsq.Store (path, mode, null);
+    yield use_entries (store);
+    yield use_many (store);
+    yield use_records (store);
+    yield use_wrongly (store);
+    yield store.flush_async (null);
+    yield store.close_async (null);
+    assert (store.is_closed ());
+    store = yield new Dsq.Store (path, mode, null);
+    assert ((yield store.get_string_async ("key 7", null)) == "of key 7");
+    yield store.close_async (null);
+}
+
+async void use_all (string path) throws Error {
+    yield use (path, Dsq.PersistMode.LAZY);
+    yield use (path, Dsq.PersistMode.WRITETHROUGH);
+}
+
+int main (string[] args) {
+    var loop = new MainLoop ();
+    var status = 1;
+    try {
+        var folder = DirUtils.make_tmp ("dsq-vala-XXXXXX");
+        var path = Path.build_filename (folder, "store.db");
+        use_all.begin (path, (source, result) => {
+            try {
+                use_all.end (result);
+                status = 0;
+            } catch (Error error) {
+                printerr ("%s\n", error.message);
+            }
+            loop.quit ();
+        });
+        loop.run ();
+        FileUtils.unlink (path);
+        DirUtils.remove (folder);
+    } catch (Error error) {
+        printerr ("%s\n", error.message);
+    }
+    return status;
+}
