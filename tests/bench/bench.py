@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import aio
 import contestants
 import limits
 import loops
@@ -23,7 +24,8 @@ def arguments():
     parser.add_argument('--rounds', type=int, default=15, help='of what stays in memory [15]')
     parser.add_argument('--disk-rounds', type=int, default=5, help='of what goes to disk [5]')
     parser.add_argument('--directory', help='where the files go [a temporary one]')
-    parser.add_argument('--only', choices=('python', 'engine'), help='one half')
+    parser.add_argument('--only', choices=('python', 'asyncio', 'engine'),
+                        help='one part')
     parser.add_argument('--engine', metavar='PROGRAM', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -73,6 +75,12 @@ def run_python(options, directory):
             + run_group(groups['disk'], options.disk_rounds, directory))
 
 
+def run_asyncio(options, directory):
+    from dictsqlite_v4 import AsyncDictSQLite
+
+    return aio.run(AsyncDictSQLite, options.rounds, directory)
+
+
 def run_engine(options, directory):
     done = subprocess.run(
         [options.engine, f'--rounds={options.disk_rounds}', f'--directory={directory}'],
@@ -86,13 +94,15 @@ def main():
     ratios = []
     with tempfile.TemporaryDirectory(prefix='dsq-bench-', dir=options.directory) as directory:
         machine = report.machine(directory)
-        if options.only != 'engine':
+        if options.only in (None, 'python'):
             results['Python, 10,000 keys formatted in the loop'] = run_python(options, directory)
-        if options.only != 'python':
+        if options.only in (None, 'asyncio'):
+            results['asyncio'] = run_asyncio(options, directory)
+        if options.only in (None, 'engine'):
             results['C'] = run_engine(options, directory)
     for rows in results.values():
         series = {(row['op'], row['contestant']): row for row in rows}
-        ratios += [limits.measure(ratio, series) for ratio in limits.PYTHON + limits.ENGINE]
+        ratios += [limits.measure(ratio, series) for ratio in limits.PYTHON + limits.ASYNCIO + limits.ENGINE]
     whole = {
         'machine': machine,
         'results': results,

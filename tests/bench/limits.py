@@ -47,6 +47,13 @@ PYTHON = [
     for operation in ('set', 'overwrite', 'get', 'delete', 'bulk_insert')
 ]
 
+ASYNCIO = [
+    Ratio('await get', 'hot', 'plain coroutine', at_most=5),
+    Ratio('await set', 'hot', 'plain coroutine'),
+    Ratio('gather cold gets', 'get_async', 'run_in_executor', at_most=0.2),
+    Ratio('gather writethrough sets', 'set_async', 'run_in_executor', on_disk=True),
+]
+
 ENGINE = [
     Ratio('hot ' + operation, 'store ' + mode, 'GHashTable')
     for operation in ('set', 'overwrite', 'get', 'remove')

@@ -132,7 +132,7 @@ class AsyncDictSQLite:
             self._expects_str = True
             return record[1:].decode()
         if record == _MUST_ASK:
-            record = await self._lane().ask(b"g", encode_key(key))
+            record = await self._lane().get(encode_key(key))
             if not record:
                 return default
         return decode_value(record)

@@ -7,7 +7,8 @@ library, and done by one of its threads. One descriptor, watched by the loop, te
 there. So a thousand tasks that each wait for a key cost a handful of calls and of switches between
 threads.
 
-Reads go at the end of the turn. Writes are in line: at most one batch of them is under way, and
+Reads go at the end of the turn, or when there are many: then a thread reads the first of them while
+the loop still runs the tasks that ask for the rest. Writes are in line: at most one batch of them is under way, and
 those that come meanwhile make up the next. So they take place in the order in which they were asked
 for, and share their commits the more the longer these take.
 """
@@ -28,7 +29,10 @@ from ._pack import pack, unpack
 # What a future waits for: the operation's byte, and its arguments.
 _Asked = Tuple["Future[bytes]", bytes, Tuple[bytes, ...]]
 
-_READS = b"gcGn"
+_READS = b"cGn"
+
+# Gets that are submitted before the turn is over.
+_MANY_GETS = 256
 
 
 class Lane:
@@ -38,6 +42,9 @@ class Lane:
         self._loop = loop
         self._path = path
         self._channel: Channel = store.open_channel()
+        self._create_future = loop.create_future
+        self._gets: List[bytes] = []  # keys
+        self._getters: List["Future[bytes]"] = []  # who waits for them
         self._reads: List[_Asked] = []
         self._writes: List[_Asked] = []
         self._is_submitting = False  # submit() will be called at the end of this turn
@@ -49,9 +56,21 @@ class Lane:
 
     # --- asking ------------------------------------------------------------------------------
 
+    def get(self, key: bytes) -> "Future[bytes]":
+        """Have a key's record read; it may be awaited, b'' where it is missing."""
+        future: "Future[bytes]" = self._create_future()
+        self._gets.append(key)
+        self._getters.append(future)
+        if not self._is_submitting:
+            self._is_submitting = True
+            self._loop.call_soon(self._submit)
+        elif len(self._gets) >= _MANY_GETS:
+            self._submit_gets()
+        return future
+
     def ask(self, kind: bytes, *arguments: bytes) -> "Future[bytes]":
         """Have an operation done; its result may be awaited. For the kinds see Dsq.Channel."""
-        future = self._loop.create_future()
+        future: "Future[bytes]" = self._create_future()
         line = self._reads if kind in _READS else self._writes
         line.append((future, kind, arguments))
         if not self._is_submitting:
@@ -74,7 +93,7 @@ class Lane:
         return self._await_one(self._channel.submit_close)
 
     def _await_one(self, submit: Callable[[], int]) -> "Future[bytes]":
-        future = self._loop.create_future()
+        future: "Future[bytes]" = self._create_future()
         try:
             self._waiting[submit()] = [future]
         except GError as error:
@@ -83,9 +102,16 @@ class Lane:
 
     def _submit(self) -> None:
         self._is_submitting = False
+        if self._gets:
+            self._submit_gets()
         self._submit_batch(self._reads)
         if not self._write_ticket:
             self._write_ticket = self._submit_batch(self._writes)
+
+    def _submit_gets(self) -> None:
+        keys, self._gets = self._gets, []
+        getters, self._getters = self._getters, []
+        self._submit_items([b"g" * len(keys), *keys], getters)
 
     def _submit_batch(self, asked: List[_Asked]) -> int:
         """Submit what nobody has given up, and empty the list. The ticket, or 0."""
@@ -96,13 +122,17 @@ class Lane:
         items = [b"".join([kind for _, kind, _ in batch])]
         for _, _, arguments in batch:
             items += arguments
-        futures = [future for future, _, _ in batch]
+        return self._submit_items(items, [future for future, _, _ in batch])
+
+    def _submit_items(self, items: List[bytes], futures: List["Future[bytes]"]) -> int:
+        """Submit a batch that `futures` wait for. Its ticket; 0 where it failed at once."""
         try:
             ticket = self._channel.submit(pack(items))
         except (GError, ValueError) as error:
             failure = to_exception(error, self._path) if isinstance(error, GError) else error
             for future in futures:
-                future.set_exception(failure)
+                if not future.done():
+                    future.set_exception(failure)
             return 0
         self._waiting[ticket] = futures
         return ticket
@@ -115,13 +145,13 @@ class Lane:
             number = int.from_bytes(ticket, sys.byteorder)
             for future, result in zip(self._waiting.pop(number), results):
                 if future.done():
-                    continue  # the task was cancelled
-                if result[:1] == b"\0":
-                    future.set_exception(exception_of(
-                        result[2] == 1, result[1], result[3:].decode(), self._path
-                    ))
-                else:
+                    pass  # the task was cancelled
+                elif not result or result[0]:
                     future.set_result(result)
+                else:
+                    future.set_exception(
+                        exception_of(result[2] == 1, result[1], result[3:].decode(), self._path)
+                    )
             if number == self._write_ticket:
                 self._write_ticket = self._submit_batch(self._writes)
         if self._is_closing and not self._waiting:
