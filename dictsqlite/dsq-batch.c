@@ -170,7 +170,7 @@ static void
 prepare (Operation *self, DsqStore *store)
 {
   if (!has_key (self->kind) ||
-      !dsq_store_make_key (self->key, self->key_length, &self->made, &self->error))
+      !dsq_store_make_key (store, self->key, self->key_length, &self->made, &self->error))
     return;
   if (self->kind == OPERATION_SET)
     self->entry =
@@ -359,8 +359,14 @@ run_last (DsqBatch *self, DsqStore *store)
 void
 dsq_batch_run (DsqBatch *self, DsqStore *store)
 {
-  DsqEngine *engine = dsq_store_get_engine (store, NULL);
+  g_autoptr (GError) error = NULL;
+  DsqEngine *engine = dsq_store_get_engine (store, &error);
 
+  /* the handle of a table was closed since */
+  for (guint32 i = 0; i < self->n_operations && engine == NULL; i++)
+    self->operations[i].error = g_error_copy (error);
+  if (engine == NULL)
+    return;
   for (guint32 i = 0; i < self->n_operations; i++)
     prepare (&self->operations[i], store);
   find_late_reads (self);

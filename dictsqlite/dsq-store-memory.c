@@ -114,7 +114,7 @@ dsq_store_peek_string (DsqStore *self, const char *key)
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
   engine = dsq_store_get_engine (self, NULL);
-  if (engine == NULL || !dsq_store_make_key ((const guint8 *) key, strlen (key), &made, NULL))
+  if (engine == NULL || !dsq_store_make_key (self, (const guint8 *) key, strlen (key), &made, NULL))
     return NULL;
   dsq_call_begin_memory_only ();
   success = dsq_engine_get_record (engine, &made, &record, &length, NULL);

@@ -32,7 +32,11 @@ static gboolean
 write_as_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes, GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
-  DsqWrite write = { .changes = changes, .n_changes = n_writes };
+  DsqWrite write = {
+    .changes = changes,
+    .n_changes = n_writes,
+    .table = dsq_entry_as_key (writes->entry).table,
+  };
 
   for (gsize i = 0; i < n_writes; i++)
     changes[i].entry = writes[i].entry;
@@ -52,7 +56,11 @@ write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
   for (gsize i = 0; i < n_writes; i++)
     {
       changes[i].entry = writes[i].entry;
-      queued[i] = (DsqWrite){ .changes = &changes[i], .n_changes = 1 };
+      queued[i] = (DsqWrite){
+        .changes = &changes[i],
+        .n_changes = 1,
+        .table = dsq_entry_as_key (writes[i].entry).table,
+      };
       queued[i].next = i + 1 < n_writes ? &queued[i + 1] : NULL;
     }
   dsq_engine_write_through_chain (self, queued, &queued[n_writes - 1]);
