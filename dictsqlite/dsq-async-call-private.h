@@ -44,6 +44,7 @@ struct _DsqAsyncCall
   GDestroyNotify pointer_free;
   gsize length; /* of bytes at pointer */
   GError *error;
+  gboolean is_done; /* (atomic) what is above belongs to the caller's thread from here on */
 };
 
 /* A call of @func, which gives a @kind, freed as @pointer_free says. @source is a store or one of

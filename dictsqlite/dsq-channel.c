@@ -94,8 +94,11 @@ dsq_channel_finalize (GObject *object)
 {
   DsqChannel *self = DSQ_CHANNEL (object);
 
+  /* what other threads did with it came before */
+  pthread_mutex_lock (&self->lock);
   if (self->fd >= 0)
     close (self->fd);
+  pthread_mutex_unlock (&self->lock);
   g_queue_clear_full (&self->done, job_free);
   pthread_mutex_destroy (&self->lock);
   g_clear_object (&self->store);
@@ -239,8 +242,7 @@ run_close (DsqJob *job)
     set_error_result (self, error);
 }
 
-/* The descriptor is written to after the result is there, and read from before results are looked
- * for: so none is overlooked. */
+/* The descriptor can be read from as long as there are results: both change under the lock. */
 static void
 finish_job (DsqJob *job)
 {
@@ -251,10 +253,10 @@ finish_job (DsqJob *job)
 
   pthread_mutex_lock (&channel->lock);
   g_queue_push_tail (&channel->done, self);
-  pthread_mutex_unlock (&channel->lock);
   do
     n_written = write (channel->fd, &one, sizeof one);
   while (n_written < 0 && errno == EINTR);
+  pthread_mutex_unlock (&channel->lock);
 }
 
 static Job *
@@ -408,18 +410,12 @@ dsq_channel_collect (DsqChannel *self, gsize *out_length)
   *out_length = 0;
   pthread_mutex_lock (&self->lock);
   job = g_queue_pop_head (&self->done);
+  /* quiet until the next one is done; when nothing was there to be read it is quiet already */
+  if (self->done.length == 0 && read (self->fd, &count, sizeof count) < 0)
+    count = 0;
   pthread_mutex_unlock (&self->lock);
   if (job == NULL)
-    {
-      /* nothing left: quiet until the next one is done, which may be now */
-      if (read (self->fd, &count, sizeof count) < 0)
-        return NULL;
-      pthread_mutex_lock (&self->lock);
-      job = g_queue_pop_head (&self->done);
-      pthread_mutex_unlock (&self->lock);
-      if (job == NULL)
-        return NULL;
-    }
+    return NULL;
   *out_length = job->length;
   result = g_steal_pointer (&job->result);
   job_free (job);

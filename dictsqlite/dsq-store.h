@@ -418,4 +418,22 @@ DSQ_API void dsq_store_close_async (DsqStore *self,
                                     gpointer user_data);
 DSQ_API gboolean dsq_store_close_finish (DsqStore *self, GAsyncResult *result, GError **error);
 
+DSQ_API void dsq_store_get_table_async (DsqStore *self,
+                                        const char *name,
+                                        GCancellable *cancellable,
+                                        GAsyncReadyCallback callback,
+                                        gpointer user_data);
+DSQ_API DsqStore *dsq_store_get_table_finish (DsqStore *self, GAsyncResult *result, GError **error);
+DSQ_API void dsq_store_drop_table_async (DsqStore *self,
+                                         const char *name,
+                                         GCancellable *cancellable,
+                                         GAsyncReadyCallback callback,
+                                         gpointer user_data);
+DSQ_API gboolean dsq_store_drop_table_finish (DsqStore *self, GAsyncResult *result, GError **error);
+DSQ_API void dsq_store_list_tables_async (DsqStore *self,
+                                          GCancellable *cancellable,
+                                          GAsyncReadyCallback callback,
+                                          gpointer user_data);
+DSQ_API char **dsq_store_list_tables_finish (DsqStore *self, GAsyncResult *result, GError **error);
+
 G_END_DECLS

@@ -102,7 +102,8 @@ def main():
             results['C'] = run_engine(options, directory)
     for rows in results.values():
         series = {(row['op'], row['contestant']): row for row in rows}
-        ratios += [limits.measure(ratio, series) for ratio in limits.PYTHON + limits.ASYNCIO + limits.ENGINE]
+        ratios += [limits.measure(ratio, series)
+                   for ratio in limits.PYTHON + limits.ASYNCIO + limits.ENGINE]
     whole = {
         'machine': machine,
         'results': results,

@@ -192,7 +192,8 @@ def test_many_loops_one_after_another(path, file_mode):
     async def use(turn):
         await asyncio.gather(*(db.set_async((turn, i), i) for i in range(20)))
         await db.flush()
-        assert await asyncio.gather(*(db.get_async((turn, i)) for i in range(20))) == list(range(20))
+        found = await asyncio.gather(*(db.get_async((turn, i)) for i in range(20)))
+        assert found == list(range(20))
 
     for turn in range(20):
         asyncio.run(use(turn))

@@ -15,17 +15,12 @@ from conftest import python
 from operations import ANY_OPERATION
 
 import dictsqlite
-from dictsqlite_v4 import AsyncDictSQLite, DictSQLite, DictSQLiteV4
+from dictsqlite_v4 import DictSQLite, DictSQLiteV4
 
 
 def test_the_names_are_one_class():
     assert DictSQLite is DictSQLiteV4 is dictsqlite.DictSQLiteV4 is dictsqlite.DictSQLite
     assert issubclass(DictSQLiteV4, collections.abc.MutableMapping)
-
-
-def test_the_asyncio_class_says_that_it_is_not_there():
-    with pytest.raises(NotImplementedError):
-        AsyncDictSQLite("x.db")
 
 
 # --- views and operators ---

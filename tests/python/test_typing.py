@@ -13,9 +13,9 @@ import dictsqlite_v4
 NAMES = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
 
 USER = """
-from typing import Any, Dict, Iterator, MutableMapping, Tuple
+from typing import Any, Dict, Iterator, List, MutableMapping, Tuple
 from pathlib import Path
-from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 import dictsqlite
 
 def use(path: Path) -> Dict[str, Any]:
@@ -30,6 +30,16 @@ def use(path: Path) -> Dict[str, Any]:
         db.bulk_insert([("e", same)])
         return db.get_many(["a", "e"])
 
+async def wait(path: Path) -> List[Any]:
+    async with await AsyncDictSQLite.open(path, capacity=10) as db:
+        await db.set_async("a", 1)
+        there: bool = await db.contains_async("a") or await db.delete_async("a")
+        await db.batch_set({"b": there})
+        found: Dict[Any, Any] = await db.batch_get(["a", "b"])
+        pairs: List[Tuple[Any, Any]] = await db.items_async()
+        await db.aflush()
+        return [await db.len_async(), found, pairs, *await db.keys_async()]
+
 other: dictsqlite.DictSQLite = DictSQLiteV4("x.db")
 """
 
@@ -42,9 +52,10 @@ def test_the_public_names():
 
 
 def test_every_public_method_says_what_it_does():
-    for name, member in vars(dictsqlite_v4.DictSQLiteV4).items():
-        if not name.startswith("_"):
-            assert inspect.getdoc(member), name
+    for kind in (dictsqlite_v4.DictSQLiteV4, dictsqlite_v4.AsyncDictSQLite):
+        for name, member in vars(kind).items():
+            if not name.startswith("_"):
+                assert inspect.getdoc(member), name
 
 
 def test_strict_types(tmp_path):

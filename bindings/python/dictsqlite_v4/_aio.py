@@ -94,7 +94,7 @@ class AsyncDictSQLite:
         self._peek_record = store.peek_record
         self._try_set_text = kind.try_set_text
         self._try_set_record = store.try_set_record
-        # Whether the next value is taken for a str until the library says otherwise: as the last was.
+        # Whether the next value is taken for a str until the library says otherwise.
         self._expects_str = True
         # Writes that are committed before they return always wait.
         self._writes_wait = self._db._mode == "writethrough"

@@ -7,10 +7,10 @@ library, and done by one of its threads. One descriptor, watched by the loop, te
 there. So a thousand tasks that each wait for a key cost a handful of calls and of switches between
 threads.
 
-Reads go at the end of the turn, or when there are many: then a thread reads the first of them while
-the loop still runs the tasks that ask for the rest. Writes are in line: at most one batch of them is under way, and
-those that come meanwhile make up the next. So they take place in the order in which they were asked
-for, and share their commits the more the longer these take.
+Reads go at the end of the turn, or when there are many: then a thread reads the first of them
+while the loop still runs the tasks that ask for the rest. Writes are in line: at most one batch of
+them is under way, and those that come meanwhile make up the next. So they take place in the order
+in which they were asked for, and share their commits the more the longer these take.
 """
 
 from __future__ import annotations
