@@ -252,8 +252,6 @@ def test_a_path_of_a_wrong_type_is_a_type_error():
     "parameters",
     (
         {"encryption_password": "secret"},
-        {"enable_safe_pickle": True},
-        {"safe_pickle_allowed_modules": ["datetime"]},
     ),
     ids=repr,
 )

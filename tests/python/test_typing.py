@@ -10,7 +10,10 @@ import sys
 import dictsqlite
 import dictsqlite_v4
 
-NAMES = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
+NAMES = [
+    "AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError",
+    "UnsafePickleError",
+]
 
 USER = """
 from typing import Any, Dict, Iterator, List, MutableMapping, Tuple

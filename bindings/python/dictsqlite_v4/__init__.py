@@ -8,13 +8,20 @@
         db["user:1"] = {"name": "Alice", "age": 30}
 
 Values that are not str, int, float, bool, bytes or None are pickled. Unpickling runs what the
-pickle says: open only files whose writers you trust.
+pickle says: open only files whose writers you trust, or open them with enable_safe_pickle.
 """
 
 from __future__ import annotations
 
 from ._aio import AsyncDictSQLite
-from ._errors import CorruptError, FormatError
+from ._errors import CorruptError, FormatError, UnsafePickleError
 from ._store import DictSQLite, DictSQLiteV4
 
-__all__ = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
+__all__ = [
+    "AsyncDictSQLite",
+    "CorruptError",
+    "DictSQLite",
+    "DictSQLiteV4",
+    "FormatError",
+    "UnsafePickleError",
+]

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any, Optional, Protocol, Tuple, Type
+from typing import Any, Callable, Optional, Protocol, Tuple, Type
 
 
 class NativeError(Protocol):
@@ -151,6 +151,11 @@ def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
     store = _Dsq.Store(**properties)
     store.init(None)
     return store  # type: ignore[no-any-return]
+
+
+# What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
+# Raises ``GLib.Error`` for what is refused whatever it imports.
+check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
 
 
 def unpack_variant(payload: bytes) -> Any:

@@ -49,10 +49,8 @@ def milliseconds(name: str, value: object, least: int) -> int:
     )
 
 
-def refuse_protection(
-    password: Optional[str], safe_pickle: object, allowed_modules: object
-) -> None:
-    """Raise NotImplementedError for the parameters of protection that this version lacks."""
+def refuse_encryption(password: Optional[str]) -> None:
+    """Raise NotImplementedError for a password, which this version cannot use."""
     if password is not None:
         if not isinstance(password, str):
             raise TypeError(
@@ -61,10 +59,6 @@ def refuse_protection(
         if not password:
             raise ValueError("encryption_password must not be empty")
         raise NotImplementedError("encryption_password: this version does not encrypt")
-    if safe_pickle or allowed_modules is not None:
-        raise NotImplementedError(
-            "enable_safe_pickle, safe_pickle_allowed_modules: this version loads plain pickles only"
-        )
 
 
 def _as_int(value: Any) -> Optional[int]:

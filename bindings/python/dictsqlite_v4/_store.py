@@ -13,6 +13,7 @@ from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
 from . import _options
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._errors import to_exception
+from ._pickle import SafePickle
 from ._repr import describe
 from ._stats import stats_dict
 from ._table import StoreWithTables
@@ -44,8 +45,12 @@ class DictSQLiteV4(StoreWithTables):
     :param persist_mode: 'memory' (no file), 'lazy' (a write is in the file after the next
         flush) or 'writethrough' (a write is committed when it returns).
     :param encryption_password: None. Not part of this version: NotImplementedError.
-    :param enable_safe_pickle: False. Not part of this version: NotImplementedError.
-    :param safe_pickle_allowed_modules: None. Not part of this version: NotImplementedError.
+    :param enable_safe_pickle: whether values are checked, when they are stored and when they are
+        loaded, to hold nothing but plain data and instances of allowed classes: anything else
+        raises UnsafePickleError. Without it, loading a value runs whatever its pickle says.
+    :param safe_pickle_allowed_modules: the modules whose own classes are allowed, and
+        'module:name' for one class or function of it. None: plain data only. Of no effect
+        without enable_safe_pickle.
     :param durability: 'normal' (a power cut may cost the writes of the last interval) or 'full'
         (a writethrough write is synced when it returns).
     :param warm_capacity: bytes of memory for entries that fell out of the hot tier, in a compact
@@ -79,9 +84,8 @@ class DictSQLiteV4(StoreWithTables):
         wal_limit: int = 64 << 20,
         cache_size: int = 8 << 20,
     ) -> None:
-        _options.refuse_protection(
-            encryption_password, enable_safe_pickle, safe_pickle_allowed_modules
-        )
+        _options.refuse_encryption(encryption_password)
+        safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         raw = os.fsencode(db_path)
         if not raw or b"\0" in raw:
@@ -105,10 +109,10 @@ class DictSQLiteV4(StoreWithTables):
             )
         except GError as error:
             raise to_exception(error, self._path) from None
-        self._bind(store)
+        self._bind(store, safe if enable_safe_pickle else None)
 
-    def _bind(self, store: Store) -> None:
-        super()._bind(store)
+    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
+        super()._bind(store, safe)
         # Closes the store when this object goes, and at the interpreter's exit.
         weakref.finalize(self, _close_unless_forked, store, os.getpid())
 
@@ -153,7 +157,9 @@ class DictSQLiteV4(StoreWithTables):
         hot_tier_capacity, encryption_enabled, safe_pickle_enabled and persist_mode.
         """
         self._check_open()
-        return stats_dict(self._store.get_stats(), self._mode)
+        stats = stats_dict(self._store.get_stats(), self._mode)
+        stats["safe_pickle_enabled"] = self._safe is not None
+        return stats
 
     def __enter__(self: _Self) -> _Self:
         self._check_open()
