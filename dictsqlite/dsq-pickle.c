@@ -34,8 +34,9 @@
  * 128 is set, and what `_operator.or_` joins of these), A (a call of such a member), and O
  * (`copyreg._reconstructor(import, base, None)`). `_codecs.encode(string, "latin1")` is bytes, and
  * no call. A signature has a letter for each of the first eight arguments, and behind a * those
- * that are among the rest: n None, b bool, i int below 2^24, I int, H int of more than 4 KiB, f float, s str, y bytes, a
- * bytearray, t tuple, l list, d dict, e set, z frozenset, c import, m member, o what a call gave.
+ * that are among the rest: n None, b bool, i int below 2^24, I int, H int of more than 4 KiB, f
+ * float, s str, y bytes, a bytearray, t tuple, l list, d dict, e set, z frozenset, c import, m
+ * member, o what a call gave.
  *
  * Flags tell what was done to any of the instances that such a call gave: 1 BUILD with a state, 2
  * with a key in the state like `__class__` or one that is no literal string, 4 with a state that is

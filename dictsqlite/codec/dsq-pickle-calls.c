@@ -5,9 +5,7 @@
 
 #include <string.h>
 
-#include "codec/dsq-bytes-private.h"
-#include "codec/dsq-pack-private.h"
-#include "codec/dsq-pickle-machine-private.h"
+#include "codec/dsq-pickle-calls-private.h"
 #include "codec/dsq-utf8-private.h"
 
 /*
@@ -33,68 +31,11 @@ typedef enum
   OR,
   RECONSTRUCTOR,
   ENCODE
-} Meaning;
-
-enum
-{
-  USED_AS_VALUE = 1,
-  USED_IN_KNOWN_CALL = 2,
-};
-
-/* A piece of the pickle. */
-typedef struct
-{
-  const guint8 *bytes; /* (unowned) */
-  guint32 length;
-} Name;
-
-typedef struct
-{
-  Name module;
-  Name name;
-  guint32 offset; /* of the first opcode that imports it */
-  guint8 uses;
-  guint8 meaning;
-} Import;
-
-enum
-{
-  CALL_BUILT = 1,        /* BUILD gave an instance its state */
-  CALL_STATE_DUNDER = 2, /* with a key like "__class__" in it, or one that is not literal */
-  CALL_STATE_OPAQUE = 4, /* which is neither a dict nor (None or a dict, a dict) */
-  CALL_LIST = 8,         /* items were appended */
-  CALL_DICT = 16,        /* items were set */
-  CALL_SET = 32,         /* items were added */
-  CALL_KEYWORDS = 64,    /* NEWOBJ_EX with keywords */
-  CALL_IS_VALUE = 128,   /* a member that is used otherwise than by calling it */
-};
-
-/* A kind of call: what comes before @flags tells one from another. */
-typedef struct
-{
-  char op;        /* R, N, X: as the opcodes; M: a member; A: it is called; O: _reconstructor */
-  guint32 import; /* index of what is called */
-  guint32 base;   /* O: index of the base */
-  Name member;    /* M, A: its name */
-  guint32 n_arguments;
-  guint32 rest; /* kinds of the arguments that the signature has no place for, as bits */
-  char signature[DSQ_PICKLE_SIG_LENGTH];
-  guint8 flags;
-  guint32 offset; /* of the first */
-} Call;
-
-struct _DsqPickleCalls
-{
-  GPtrArray *imports;     /* (owned) of Import (owned) */
-  GPtrArray *calls;       /* (owned) of Call (owned) */
-  GHashTable *import_set; /* (owned) of the same, to their index */
-  GHashTable *call_set;   /* (owned) likewise */
-};
+} DsqPickleMeaning;
 
 static const char too_many[] = "it imports and calls too many different things";
 
-/* --- the sets -----------------------------------------------------------------------------------
- */
+/* --- the sets --------------------------------------------------------------------------------- */
 
 static guint
 hash_bytes (guint hash, const void *bytes, gsize length)
@@ -107,13 +48,13 @@ hash_bytes (guint hash, const void *bytes, gsize length)
 }
 
 static gboolean
-names_equal (Name a, Name b)
+names_equal (DsqPickleName a, DsqPickleName b)
 {
   return a.length == b.length && (a.length == 0 || memcmp (a.bytes, b.bytes, a.length) == 0);
 }
 
 static gboolean
-name_is (Name name, const char *text)
+name_is (DsqPickleName name, const char *text)
 {
   return name.length == strlen (text) && memcmp (name.bytes, text, name.length) == 0;
 }
@@ -121,7 +62,7 @@ name_is (Name name, const char *text)
 static guint
 import_hash (gconstpointer data)
 {
-  const Import *import = data;
+  const DsqPickleImport *import = data;
   guint hash = hash_bytes (import->module.length, import->module.bytes, import->module.length);
 
   return hash_bytes (hash, import->name.bytes, import->name.length);
@@ -130,8 +71,8 @@ import_hash (gconstpointer data)
 static gboolean
 import_equal (gconstpointer a, gconstpointer b)
 {
-  const Import *one = a;
-  const Import *other = b;
+  const DsqPickleImport *one = a;
+  const DsqPickleImport *other = b;
 
   return names_equal (one->module, other->module) && names_equal (one->name, other->name);
 }
@@ -139,7 +80,7 @@ import_equal (gconstpointer a, gconstpointer b)
 static guint
 call_hash (gconstpointer data)
 {
-  const Call *call = data;
+  const DsqPickleCall *call = data;
   guint hash = call->import * 31 + call->n_arguments + (guint) call->op * 1009 + call->rest;
 
   hash = hash_bytes (hash, call->signature, sizeof call->signature);
@@ -149,8 +90,8 @@ call_hash (gconstpointer data)
 static gboolean
 call_equal (gconstpointer a, gconstpointer b)
 {
-  const Call *one = a;
-  const Call *other = b;
+  const DsqPickleCall *one = a;
+  const DsqPickleCall *other = b;
 
   return one->op == other->op && one->import == other->import && one->base == other->base &&
          one->n_arguments == other->n_arguments && one->rest == other->rest &&
@@ -208,29 +149,28 @@ intern (DsqPickleMachine *self,
   return TRUE;
 }
 
-static Import *
+static DsqPickleImport *
 import_at (DsqPickleMachine *self, guint32 index)
 {
   return self->calls->imports->pdata[index];
 }
 
-static Call *
+static DsqPickleCall *
 call_at (DsqPickleMachine *self, guint32 index)
 {
   return self->calls->calls->pdata[index];
 }
 
-/* --- imports ------------------------------------------------------------------------------------
- */
+/* --- imports ---------------------------------------------------------------------------------- */
 
-static Meaning
-meaning_of (const Import *import)
+static DsqPickleMeaning
+meaning_of (const DsqPickleImport *import)
 {
   static const struct
   {
     const char *module;
     const char *name;
-    Meaning meaning;
+    DsqPickleMeaning meaning;
   } meanings[] = {
     { "builtins", "getattr", GETATTR },
     { "__builtin__", "getattr", GETATTR },
@@ -254,9 +194,9 @@ dsq_pickle_import (DsqPickleMachine *self,
                    guint32 name_length)
 {
   DsqPickleCalls *calls = calls_of (self);
-  Import import = { .module = { self->bytes + module_at, module_length },
-                    .name = { self->bytes + name_at, name_length },
-                    .offset = self->op_at };
+  DsqPickleImport import = { .module = { self->bytes + module_at, module_length },
+                             .name = { self->bytes + name_at, name_length },
+                             .offset = self->op_at };
   guint32 index;
 
   if (!dsq_utf8_validate (import.module.bytes, module_length) ||
@@ -273,13 +213,41 @@ void
 dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value)
 {
   if (value.kind == DSQ_PICKLE_GLOBAL)
-    import_at (self, value.index)->uses |= USED_AS_VALUE;
+    import_at (self, value.index)->uses |= DSQ_PICKLE_USED_AS_VALUE;
   else if (value.kind == DSQ_PICKLE_MEMBER)
-    call_at (self, value.index)->flags |= CALL_IS_VALUE;
+    call_at (self, value.index)->flags |= DSQ_PICKLE_CALL_IS_VALUE;
 }
 
-/* --- calls --------------------------------------------------------------------------------------
- */
+gboolean
+dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault)
+{
+  if (self->fault != NULL)
+    return FALSE;
+  if (value.kind == DSQ_PICKLE_GLOBAL)
+    self->fault_import = 1 + value.index;
+  else if (value.kind == DSQ_PICKLE_MEMBER)
+    self->fault_import = 1 + call_at (self, value.index)->import;
+  else if (value.kind == DSQ_PICKLE_INSTANCE)
+    self->fault_import = 1 + call_at (self, self->nodes.at[value.index].items)->import;
+  return dsq_pickle_fail (self, fault);
+}
+
+char *
+dsq_pickle_fault_name (DsqPickleMachine *self)
+{
+  const DsqPickleImport *import;
+
+  if (self->fault_import == 0)
+    return NULL;
+  import = import_at (self, self->fault_import - 1);
+  return g_strdup_printf ("%.*s:%.*s",
+                          (int) import->module.length,
+                          (const char *) import->module.bytes,
+                          (int) import->name.length,
+                          (const char *) import->name.bytes);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* The values of the tuple @arguments that are known one by one. */
 static const DsqPickleValue *
@@ -295,14 +263,14 @@ items_of (DsqPickleMachine *self, DsqPickleValue arguments, guint32 *out_n)
 }
 
 static gboolean
-add_call (DsqPickleMachine *self, const Call *call, guint32 *out)
+add_call (DsqPickleMachine *self, const DsqPickleCall *call, guint32 *out)
 {
   return intern (self, self->calls->call_set, self->calls->calls, call, sizeof *call, out);
 }
 
 /* An instance that @call gives, made of @arguments. */
 static gboolean
-push_instance (DsqPickleMachine *self, Call *call, DsqPickleValue arguments)
+push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue arguments)
 {
   guint32 n_items;
   const DsqPickleValue *items = items_of (self, arguments, &n_items);
@@ -330,10 +298,10 @@ push_instance (DsqPickleMachine *self, Call *call, DsqPickleValue arguments)
 static gboolean
 call_getattr (DsqPickleMachine *self, const DsqPickleValue *items)
 {
-  Call call = { .op = 'M',
-                .import = items[0].index,
-                .member = { self->bytes + items[1].index, items[1].length },
-                .offset = self->op_at };
+  DsqPickleCall call = { .op = 'M',
+                         .import = items[0].index,
+                         .member = { self->bytes + items[1].index, items[1].length },
+                         .offset = self->op_at };
   guint32 index;
 
   if (!dsq_utf8_validate (call.member.bytes, call.member.length))
@@ -346,7 +314,7 @@ call_getattr (DsqPickleMachine *self, const DsqPickleValue *items)
 
 /* Whether the call is one of the four that are looked into, and then does it. */
 static gboolean
-call_known (DsqPickleMachine *self, const Import *import, DsqPickleValue arguments)
+call_known (DsqPickleMachine *self, const DsqPickleImport *import, DsqPickleValue arguments)
 {
   guint32 n;
   const DsqPickleValue *items = items_of (self, arguments, &n);
@@ -364,7 +332,7 @@ call_known (DsqPickleMachine *self, const Import *import, DsqPickleValue argumen
       return TRUE;
     case RECONSTRUCTOR:
       {
-        Call call = { .op = 'O', .offset = self->op_at };
+        DsqPickleCall call = { .op = 'O', .offset = self->op_at };
 
         if (n != 3 || items[0].kind != DSQ_PICKLE_GLOBAL || items[1].kind != DSQ_PICKLE_GLOBAL ||
             items[2].kind != DSQ_PICKLE_NONE)
@@ -376,7 +344,7 @@ call_known (DsqPickleMachine *self, const Import *import, DsqPickleValue argumen
     case ENCODE:
       if (n != 2 || (items[0].kind != DSQ_PICKLE_STRING && items[0].kind != DSQ_PICKLE_TEXT) ||
           items[1].kind != DSQ_PICKLE_STRING ||
-          !name_is ((Name){ self->bytes + items[1].index, items[1].length }, "latin1"))
+          !name_is ((DsqPickleName){ self->bytes + items[1].index, items[1].length }, "latin1"))
         return FALSE;
       dsq_pickle_push (self, DSQ_PICKLE_BYTES, 0, items[0].length);
       return TRUE;
@@ -387,7 +355,7 @@ call_known (DsqPickleMachine *self, const Import *import, DsqPickleValue argumen
 
 /* The keywords of NEWOBJ_EX: a dict made here, of literal keys. */
 static gboolean
-take_keywords (DsqPickleMachine *self, Call *call)
+take_keywords (DsqPickleMachine *self, DsqPickleCall *call)
 {
   DsqPickleValue keywords;
   const DsqPickleNode *node;
@@ -400,14 +368,14 @@ take_keywords (DsqPickleMachine *self, Call *call)
   if ((node->flags & DSQ_PICKLE_NODE_OTHER_KEYS) != 0)
     return dsq_pickle_fail (self, "a keyword of a call is no string");
   if (node->weight > 1 || node->edges != 0)
-    call->flags |= CALL_KEYWORDS;
+    call->flags |= DSQ_PICKLE_CALL_KEYWORDS;
   return TRUE;
 }
 
 gboolean
 dsq_pickle_call (DsqPickleMachine *self, char op)
 {
-  Call call = { .op = op, .offset = self->op_at };
+  DsqPickleCall call = { .op = op, .offset = self->op_at };
   DsqPickleValue arguments;
   DsqPickleValue callable;
 
@@ -420,19 +388,19 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
 
   if (callable.kind == DSQ_PICKLE_MEMBER && op == 'R')
     {
-      const Call *member = call_at (self, callable.index);
+      const DsqPickleCall *member = call_at (self, callable.index);
 
       call.op = 'A';
       call.import = member->import;
       call.member = member->member;
     }
   else if (callable.kind != DSQ_PICKLE_GLOBAL)
-    return dsq_pickle_fail (self, "it calls what it does not name");
+    return dsq_pickle_fail_with (self, callable, "it calls what it does not name");
   else
     {
       if (op == 'R' && call_known (self, import_at (self, callable.index), arguments))
         {
-          import_at (self, callable.index)->uses |= USED_IN_KNOWN_CALL;
+          import_at (self, callable.index)->uses |= DSQ_PICKLE_USED_IN_KNOWN_CALL;
           return TRUE;
         }
       if (self->fault != NULL)
@@ -442,20 +410,19 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
   return push_instance (self, &call, arguments);
 }
 
-/* --- what is done to an instance ----------------------------------------------------------------
- */
+/* --- what is done to an instance -------------------------------------------------------------- */
 
-/* CALL_STATE_ flags of a dict, or of None. */
+/* DSQ_PICKLE_CALL_STATE_ flags of a dict, or of None. */
 static guint8
 judge_dict (DsqPickleMachine *self, DsqPickleValue value)
 {
   if (value.kind == DSQ_PICKLE_NONE)
     return 0;
   if (value.kind != DSQ_PICKLE_DICT)
-    return CALL_STATE_OPAQUE;
+    return DSQ_PICKLE_CALL_STATE_OPAQUE;
   return (self->nodes.at[value.index].flags &
           (DSQ_PICKLE_NODE_DUNDER_KEYS | DSQ_PICKLE_NODE_OTHER_KEYS)) != 0
-             ? CALL_STATE_DUNDER
+             ? DSQ_PICKLE_CALL_STATE_DUNDER
              : 0;
 }
 
@@ -466,10 +433,10 @@ judge_state (DsqPickleMachine *self, DsqPickleValue state)
   const DsqPickleValue *items;
 
   if (state.kind != DSQ_PICKLE_TUPLE)
-    return state.kind == DSQ_PICKLE_NONE ? CALL_STATE_OPAQUE : judge_dict (self, state);
+    return state.kind == DSQ_PICKLE_NONE ? DSQ_PICKLE_CALL_STATE_OPAQUE : judge_dict (self, state);
   items = items_of (self, state, &n);
   if (n != 2)
-    return CALL_STATE_OPAQUE;
+    return DSQ_PICKLE_CALL_STATE_OPAQUE;
   return judge_dict (self, items[0]) | judge_dict (self, items[1]);
 }
 
@@ -483,13 +450,17 @@ dsq_pickle_build (DsqPickleMachine *self)
   if (!dsq_pickle_pop (self, &state))
     return FALSE;
   target = dsq_pickle_top (self);
-  if (target == NULL || target->kind != DSQ_PICKLE_INSTANCE)
-    return dsq_pickle_fail (self, "it sets the state of what is no instance made in it");
+  if (target == NULL)
+    return dsq_pickle_fail (self, "it takes a value that is not there");
+  if (target->kind != DSQ_PICKLE_INSTANCE)
+    return dsq_pickle_fail_with (self,
+                                 *target,
+                                 "it sets the state of what is no instance made in it");
   node = &self->nodes.at[target->index];
   if ((node->flags & DSQ_PICKLE_NODE_BUILT) != 0)
-    return dsq_pickle_fail (self, "it sets the state of an instance twice");
+    return dsq_pickle_fail_with (self, *target, "it sets the state of an instance twice");
   node->flags |= DSQ_PICKLE_NODE_BUILT;
-  call_at (self, node->items)->flags |= CALL_BUILT | judge_state (self, state);
+  call_at (self, node->items)->flags |= DSQ_PICKLE_CALL_BUILT | judge_state (self, state);
   return dsq_pickle_hold (self, target->index, state, FALSE);
 }
 
@@ -500,85 +471,11 @@ dsq_pickle_note_fill (DsqPickleMachine *self, guint32 index, DsqPickleKind kind)
 
   /* its state may have given it another append() */
   if ((node->flags & DSQ_PICKLE_NODE_BUILT) != 0)
-    return dsq_pickle_fail (self, "it adds items to an instance that has its state");
-  call_at (self, node->items)->flags |= kind == DSQ_PICKLE_LIST   ? CALL_LIST
-                                        : kind == DSQ_PICKLE_DICT ? CALL_DICT
-                                                                  : CALL_SET;
+    return dsq_pickle_fail_with (self,
+                                 (DsqPickleValue){ .kind = DSQ_PICKLE_INSTANCE, .index = index },
+                                 "it adds items to an instance that has its state");
+  call_at (self, node->items)->flags |= kind == DSQ_PICKLE_LIST   ? DSQ_PICKLE_CALL_LIST
+                                        : kind == DSQ_PICKLE_DICT ? DSQ_PICKLE_CALL_DICT
+                                                                  : DSQ_PICKLE_CALL_SET;
   return TRUE;
-}
-
-/* --- the report ---------------------------------------------------------------------------------
- */
-
-static void
-add_name (DsqPackBuilder *pack, Name name)
-{
-  dsq_pack_builder_add (pack, name.bytes, name.length);
-}
-
-static void
-report_call (DsqPackBuilder *pack, const Call *call)
-{
-  guint8 numbers[10];
-  char signature[DSQ_PICKLE_SIG_LENGTH + 33];
-  gsize length = MIN (call->n_arguments, DSQ_PICKLE_SIG_LENGTH);
-
-  numbers[0] = (guint8) call->op;
-  numbers[1] = call->flags;
-  dsq_bytes_store_u32 (numbers + 2, call->import);
-  dsq_bytes_store_u32 (numbers + 6, call->base);
-  dsq_pack_builder_add (pack, numbers, sizeof numbers);
-
-  memcpy (signature, call->signature, length);
-  if (call->n_arguments > DSQ_PICKLE_SIG_LENGTH)
-    {
-      signature[length++] = '*';
-      for (guint kind = 0; kind < 32; kind++)
-        if ((call->rest >> kind & 1) != 0)
-          signature[length++] = dsq_pickle_letter (kind);
-    }
-  dsq_pack_builder_add (pack, (const guint8 *) signature, length);
-  add_name (pack, call->member);
-}
-
-guint8 *
-dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error)
-{
-  DsqPackBuilder *pack = dsq_pack_builder_new ();
-  const GPtrArray *imports = self->calls->imports;
-  const GPtrArray *calls = self->calls->calls;
-  gsize n_offsets = imports->len + calls->len;
-  g_autofree guint8 *packed = NULL;
-  gsize packed_length;
-  guint8 *report;
-  guint8 head[5];
-
-  head[0] = self->protocol;
-  dsq_bytes_store_u32 (head + 1, imports->len);
-  dsq_pack_builder_add (pack, head, sizeof head);
-  for (guint i = 0; i < imports->len; i++)
-    {
-      const Import *import = imports->pdata[i];
-
-      dsq_pack_builder_add (pack, &import->uses, 1);
-      add_name (pack, import->module);
-      add_name (pack, import->name);
-    }
-  for (guint i = 0; i < calls->len; i++)
-    report_call (pack, calls->pdata[i]);
-  packed = dsq_pack_builder_finish (pack, &packed_length, error);
-  if (packed == NULL)
-    return NULL;
-
-  /* offsets come behind the pack, so that pickles of one shape have one pack */
-  *out_length = sizeof (guint32) * (1 + n_offsets) + packed_length;
-  report = g_malloc (*out_length);
-  dsq_bytes_store_u32 (report, (guint32) packed_length);
-  memcpy (report + sizeof (guint32), packed, packed_length);
-  for (guint i = 0; i < n_offsets; i++)
-    dsq_bytes_store_u32 (report + sizeof (guint32) * (1 + i) + packed_length,
-                         i < imports->len
-                             ? ((const Import *) imports->pdata[i])->offset
-                             : ((const Call *) calls->pdata[i - imports->len])->offset);
-  return report;
 }

@@ -76,6 +76,7 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   self->is_shared = FALSE;
   self->key_weight = 0;
   self->fault = NULL;
+  self->fault_import = 0;
   self->memo_count = 0;
   self->calls = NULL;
   INIT_ARRAY (self->stack);
@@ -398,7 +399,9 @@ dsq_pickle_fill (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_values)
     return dsq_pickle_fail (self, no_value);
   target = self->stack.at[self->stack.n - n_values - 1];
   if (target.kind != kind && target.kind != DSQ_PICKLE_INSTANCE)
-    return dsq_pickle_fail (self, "it adds items to what is no container that was made in it");
+    return dsq_pickle_fail_with (self,
+                                 target,
+                                 "it adds items to what is no container that was made in it");
   if (target.kind == DSQ_PICKLE_INSTANCE && !dsq_pickle_note_fill (self, target.index, kind))
     return FALSE;
   if (!hold_values (self, target.index, kind, self->stack.at + self->stack.n - n_values, n_values))

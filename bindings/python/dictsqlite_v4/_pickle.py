@@ -20,7 +20,7 @@ import struct
 import sys
 from enum import Enum, Flag
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, cast
 
 from . import _pickle_table as table
 from ._dsq import GError, NativeError, check_pickle
@@ -31,7 +31,7 @@ from ._values import PICKLE, decode_value, encode_value
 
 _PICKLE_TYPE = PICKLE[0]
 _MOST_REPORTS = 1024  # that are remembered
-_MESSAGE = re.compile(r".* at offset (\d+): (.*)", re.DOTALL)
+_MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.DOTALL)
 _CALL_HEAD = struct.Struct("<cBII")
 _USED_AS_VALUE = 1
 
@@ -119,17 +119,17 @@ class SafePickle:
         if record and record[0] == _PICKLE_TYPE:
             self._decide(record[1:], "load")
 
-    # --- deciding ------------------------------------------------------------------------------
+    # --- deciding --------------------------------------------------------------------------------
 
     def _decide(self, payload: bytes, verb: str) -> Optional[Dict[_Name, _Decision]]:
         """The answers to each import of a pickle; None for plain data."""
         try:
             report = check_pickle(payload)
         except GError as error:
-            found = _MESSAGE.match(cast(NativeError, error).message)
+            found = _MESSAGE.fullmatch(cast(NativeError, error).message)
             if found is None:
                 raise UnsafePickleError(str(error), verb=verb) from None
-            raise UnsafePickleError(found[2], offset=int(found[1]), verb=verb) from None
+            raise UnsafePickleError(found[4], found[2], found[3], int(found[1]), verb) from None
         if not report:
             return None
         end = 4 + int.from_bytes(report[:4], "little")
@@ -201,7 +201,7 @@ class SafePickle:
         return _Decision(found, _rule_of(found), True, _still_there(holder, qualname))
 
 
-# --- what is allowed ------------------------------------------------------------------------------
+# --- what is allowed -----------------------------------------------------------------------------
 
 
 def _check_allowed(allowed: Optional[Iterable[str]]) -> List[str]:
@@ -252,7 +252,7 @@ def _as_unpickled(name: _Name, protocol: int) -> _Name:
     return _compat_pickle.IMPORT_MAPPING.get(name[0], name[0]), name[1]
 
 
-# --- from a name to the object, without running anything ----------------------------------------
+# --- from a name to the object, without running anything -----------------------------------------
 
 
 def _import(module: str) -> ModuleType:
@@ -269,7 +269,7 @@ def _import(module: str) -> ModuleType:
 
 
 # What a class says of itself, whatever its metaclass says.
-_OF_TYPE: Mapping[str, Any] = type.__dict__
+_OF_TYPE: Any = type.__dict__
 _attributes: Callable[[type], Dict[str, Any]] = _OF_TYPE["__dict__"].__get__
 _module_of: Callable[[type], Any] = _OF_TYPE["__module__"].__get__
 _qualname_of: Callable[[type], Any] = _OF_TYPE["__qualname__"].__get__
@@ -333,7 +333,7 @@ def _still_there(holder: ModuleType, qualname: str) -> Callable[[], bool]:
     return lambda: modules.get(name) is holder and namespace.get(first) is found
 
 
-# --- rules: which calls of it, and what may be done to what they give ------------------------------
+# --- rules: which calls of it, and what may be done to what they give ----------------------------
 
 
 def _refuse_calls(call: _Call) -> Optional[str]:
@@ -412,7 +412,7 @@ def _rule_of(cls: type) -> _CallRule:
     return _enum_rule(cls) if Enum in _mro_of(cls) else _class_rule(cls)
 
 
-# --- by origin ----------------------------------------------------------------------------------
+# --- by origin -----------------------------------------------------------------------------------
 
 
 def _decide_builtin(qualname: str) -> _Decision:
@@ -463,7 +463,7 @@ def _decide_function(found: Any, holder: ModuleType, qualname: str) -> _Decision
     return _Decision(found, rule, False, _still_there(holder, qualname))
 
 
-# --- what stands in for the four functions by which Python pickles ordinary values ----------------
+# --- what stands in for the four functions by which Python pickles ordinary values ---------------
 
 
 def _get_member(cls: Any, name: Any) -> Any:

@@ -1,0 +1,196 @@
+# test_safe_pickle_bombs.py - what would take memory or time out of proportion ends in an error
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each bomb runs in a process of its own, which is limited to what is told here."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+
+import pytest
+from conftest import python
+
+LIMITED = """
+import resource, sys, time
+from dictsqlite_v4._pickle import SafePickle
+from dictsqlite_v4 import UnsafePickleError
+payload = sys.stdin.buffer.read()
+codec = SafePickle(["collections", "decimal", "fractions", "ipaddress", "pickle_classes", "re"])
+import collections, decimal, fractions, ipaddress, pickle_classes
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (256 << 20) + 120 * len(payload),) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.process_time()
+try:
+    found = codec.decode(b"\\x08" + payload)
+except UnsafePickleError as error:
+    print("refused", error.reason)
+else:
+    print("passed", type(found).__name__)
+print(time.process_time() - start)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+def length(form, number):
+    return struct.pack("<" + form, number)
+
+
+def text(word):
+    raw = word.encode()
+    return b"\x8c" + bytes([len(raw)]) + raw
+
+
+def name(module, qualname):
+    return text(module) + text(qualname) + b"\x93"
+
+
+def call(function, *arguments):
+    return function + b"(" + b"".join(arguments) + b"tR"
+
+
+def doubled(first, levels, opcode=b"\x86"):
+    """A pair of the same, of which there is a pair, and so on."""
+    body = first + b"q\0"
+    for level in range(1, levels):
+        body += b"h" + bytes([level - 1]) + opcode + b"q" + bytes([level])
+    return body
+
+
+def laughs(levels, empty=b"]", fill=b"e"):
+    body = b"\x80\x04" + text("lol") + b"q\0"
+    for level in range(1, levels + 1):
+        body += empty + b"q" + bytes([level]) + b"("
+        body += (b"h" + bytes([level - 1])) * 10 + fill
+    return body + b"."
+
+
+BIG = b"\x8a\x08" + b"\xff" * 7 + b"\x7f"  # 2 ** 63 - 1
+HUGE_RANGE = call(name("builtins", "range"), b"K\0", BIG, b"K\x01")
+EVERYTHING = call(name("ipaddress", "IPv4Network"), text("0.0.0.0/0"))
+TENS = b"\x8c\xfa" + b"1e99999999".ljust(250)
+
+BOMBS = {
+    # memory, by a length or an index that is only told
+    "LONG_BINPUT": b"\x80\x02Nr\xff\xff\xff\x7f.",
+    "PUT": b"Np2147483647\n.",
+    "PUT of many digits": b"Np" + b"9" * 1_000_000 + b"\n.",
+    "GET of many digits": b"Np0\ng" + b"0" * 1_000_000 + b"\n.",
+    "memo indexes with holes": b"\x80\x02" + b"".join(
+        b"Nr" + length("I", 1000 + 6 * i) + b"0" for i in range(10)) + b"N.",
+    "BINBYTES8": b"\x80\x04\x8e" + length("Q", 1 << 40) + b".",
+    "BINBYTES8 beyond 63 bits": b"\x80\x04\x8e" + length("Q", (1 << 64) - 1) + b".",
+    "BINBYTES": b"\x80\x03B\xff\xff\xff\xff.",
+    "BYTEARRAY8": b"\x80\x05\x96" + length("Q", 1 << 40) + b".",
+    "BINUNICODE8": b"\x80\x04\x8d" + length("Q", 1 << 40) + b".",
+    "BINUNICODE": b"\x80\x02X\xff\xff\xff\x7f.",
+    "BINSTRING": b"T\xff\xff\xff\x7f.",
+    "BINSTRING, negative": b"T\xff\xff\xff\xff.",
+    "LONG4": b"\x80\x02\x8b\xff\xff\xff\x7f.",
+    "LONG4, negative": b"\x80\x02\x8b\xff\xff\xff\xff.",
+    "FRAME": b"\x80\x04\x95" + length("Q", 1 << 62) + b"N.",
+    "FRAME in FRAME": b"\x80\x04" + b"".join(
+        b"\x95" + length("Q", 9 * (1000 - i) + 2) for i in range(1000)) + b"N.",
+    # time, by digits
+    "INT": b"I" + b"9" * 3_000_000 + b"\n.",
+    "LONG": b"L" + b"9" * 3_000_000 + b"L\n.",
+    "INT in hexadecimal": b"I0x" + b"f" * 3_000_000 + b"\n.",
+    "FLOAT": b"F" + b"9" * 3_000_000 + b"\n.",
+    # time, by what a few bytes name again and again
+    "nested tuples as a key": b"\x80\x02}" + doubled(b"K\1K\2\x86", 60, b"h\0\x86").replace(
+        b"h\0\x86", b"") + b"Ns.",
+    "doubled tuples as a key": None,
+    "doubled tuples in a set": None,
+    "doubled tuples in a frozenset": None,
+    "doubled tuples in an instance's arguments": None,
+    "a deep tuple as a key": b"\x80\x02}" + b"K\1" + b"\x85" * 1_000_000 + b"Ns.",
+    "a billion laughs": laughs(9),
+    "a trillion laughs": laughs(12),
+    "laughs of tuples": b"\x80\x04" + text("lol") + b"q\0" + b"".join(
+        b"(" + (b"h" + bytes([n])) * 10 + b"tq" + bytes([n + 1]) for n in range(10)) + b".",
+    "laughs in the wrong order": None,
+    "a huge key, looked up for ever": b"\x80\x02\x8b" + length("I", 1 << 20) + b"\x7f" * (1 << 20) +
+        b"q\0}q\1(" + b"h\0N" * 200_000 + b"u.",
+    # depth
+    "deep lists": b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
+    "deep dicts": b"\x80\x02" + b"}N" * 100_000 + b"N" + b"s" * 100_000 + b".",
+    "deep tuples": b"\x80\x02N" + b"\x85" * 100_000 + b".",
+    "deep lists, by the memo": None,
+    "deep instances": b"\x80\x04N" + b"".join([]) + b"",
+    # what walks through an argument
+    "list(range)": b"\x80\x04" + call(name("builtins", "list"), HUGE_RANGE) + b".",
+    "set(range)": b"\x80\x04" + call(name("builtins", "set"), HUGE_RANGE) + b".",
+    "bytes(number)": b"\x80\x04" + call(name("builtins", "bytes"), BIG) + b".",
+    "bytearray(number)": b"\x80\x04" + call(name("builtins", "bytearray"), BIG) + b".",
+    "bytearray(range)": b"\x80\x04" + call(name("builtins", "bytearray"), HUGE_RANGE) + b".",
+    "deque(range)": b"\x80\x04" + call(name("collections", "deque"), HUGE_RANGE) + b".",
+    "Counter(network)": b"\x80\x04" + call(name("collections", "Counter"), EVERYTHING) + b".",
+    "a list subclass": b"\x80\x04" + call(name("pickle_classes", "Items"), HUGE_RANGE) + b".",
+    "a bytes subclass": b"\x80\x04" + call(name("pickle_classes", "Raw"), BIG) + b".",
+    "a set subclass": b"\x80\x04" + call(name("pickle_classes", "Members"), EVERYTHING) + b".",
+    "an int subclass": b"\x80\x04" + call(name("pickle_classes", "Number"), call(
+        name("decimal", "Decimal"), text("1e99999999"))) + b".",
+    "a group of exceptions": b"\x80\x04" + call(name(
+        "builtins", "ExceptionGroup"), text("x"), HUGE_RANGE) + b".",
+    "a SyntaxError": b"\x80\x04" + call(name("builtins", "SyntaxError"), text("x"), HUGE_RANGE) +
+        b".",
+    "Fraction of text": b"\x80\x04" + call(name("fractions", "Fraction"), TENS) + b".",
+    "Fraction of huge numbers": b"\x80\x04" + call(name("fractions", "Fraction"), *(
+        b"\x8b" + length("I", 3 << 20) + bytes([n]) * (3 << 20) for n in (0x55, 0x33))) + b".",
+    "str of bytes": b"\x80\x04" + call(name("builtins", "str"), b"C\1a", text("zlib")) + b".",
+    # many different names
+    "a million names": b"\x80\x04" + b"".join(
+        b"c" + b"a\n%d\n0" % n for n in range(100_000)) + b"N.",
+}  # fmt: skip
+
+
+def tuples(levels):
+    """t0 = (1, 2); t1 = (t0, t0); ..."""
+    body = b"K\1K\2\x86q\0"
+    for level in range(1, levels):
+        body += b"h" + bytes([level - 1]) + b"\x86q" + bytes([level])
+    return body
+
+
+BOMBS["nested tuples as a key"] = b"\x80\x02}" + tuples(60) + b"Ns."
+BOMBS["doubled tuples as a key"] = b"\x80\x02" + tuples(40) + b"0}(h\x27Nh\x26Nu."
+BOMBS["doubled tuples in a set"] = b"\x80\x04" + tuples(40) + b"0\x8f(h\x27\x90."
+BOMBS["doubled tuples in a frozenset"] = b"\x80\x04" + tuples(40) + b"0(h\x27\x91."
+BOMBS["doubled tuples in an instance's arguments"] = (
+    b"\x80\x04" + tuples(40) + b"0" + call(name("builtins", "set"), b"](h\x27e") + b"."
+)  # fmt: skip
+# lists that refer to each other while all are empty, and are filled from the outside in
+BOMBS["laughs in the wrong order"] = (
+    b"\x80\x04]q\0]q\1]q\2]q\3]q\4]q\5]q\6]q\7]q\x08]q\x09]q\x0a"
+    + b"".join(b"(" + (b"h" + bytes([n - 1])) * 10 + b"e0" for n in range(10, 0, -1))
+    + b"0h\x0a."
+)
+BOMBS["deep lists, by the memo"] = (
+    b"\x80\x02]q\0"
+    + b"".join(b"0]r" + length("I", n) + b"j" + length("I", n - 1) + b"a" for n in range(1, 20_000))
+    + b"."
+)
+BOMBS["deep instances"] = (
+    b"\x80\x04" + name("pickle_classes", "Plain") + b"q\0N"
+    + b"q\1000h\0)\x81}" .replace(b"q\1000", b"q\1") + text("a") + b"h\1sb"
+    + b"q\1" .join([b""] + [b"0h\0)\x81}" + text("a") + b"h\1sb" for _ in range(5_000)]) + b"."
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_refused(payload):
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], input=payload, capture_output=True, timeout=120,
+        cwd=__file__.rpartition("/")[0], check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    outcome, seconds, memory = done.stdout.decode().split("\n")[:3]
+    assert outcome.startswith("refused "), outcome
+    assert "building it failed" not in outcome
+    assert float(seconds) < 2
+    # the payload and its copies, and what is known of each value
+    assert int(memory) < (8 << 20) + 60 * len(payload), memory
