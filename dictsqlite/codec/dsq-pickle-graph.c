@@ -9,7 +9,8 @@
  * A few bytes can name the same tuple twice in the next, fifty times over: whoever hashes, compares
  * or prints that visits 2^50 items. A node's weight is therefore taken as that of all it holds,
  * what it holds twice twice. A key is hashed when it is inserted, so each insertion adds the key's
- * weight to another sum.
+ * weight to another sum; and what goes to a call may be walked through there, hashed or copied, so
+that calls have a sum of their own.
  *
  * One walk in depth, without recursion, visits each node and edge once. A node that is met again
  * below itself, in a cycle, counts as one item there: that is where repr() stops, too.
@@ -55,6 +56,8 @@ add_child (DsqPickleMachine *self, Visit *visits, guint32 index)
     visits[index].depth = MAX (visits[index].depth, child->depth + 1);
   if (edge->is_key)
     self->key_weight = add (self->key_weight, weight);
+  if (self->nodes.at[index].kind == DSQ_PICKLE_INSTANCE)
+    self->call_weight = add (self->call_weight, weight);
 
   if (visits[index].depth > DSQ_PICKLE_MAX_DEPTH)
     return dsq_pickle_fail (self, "it is nested too deeply");
@@ -103,6 +106,8 @@ dsq_pickle_weigh (DsqPickleMachine *self)
         if (visits[i].weight == 0 && !visit (self, visits, i))
           return FALSE;
     }
+  if (self->call_weight > DSQ_PICKLE_MAX_WEIGHT (self->length))
+    return dsq_pickle_fail (self, "its calls are given a value too many times over");
   if (self->key_weight > DSQ_PICKLE_MAX_KEY_WEIGHT (self->length))
     return dsq_pickle_fail (self, "its keys take too long to hash");
   return TRUE;

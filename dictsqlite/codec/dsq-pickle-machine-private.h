@@ -102,7 +102,8 @@ typedef struct
   guint32 frame_end; /* 0 outside of a frame */
   guint8 protocol;
   gboolean is_shared;   /* a value with a node was taken from the memo: the nodes are no tree */
-  guint64 key_weight;   /* of keys without a node */
+  guint64 key_weight;   /* of keys: as they come of those without a node, at the end of others */
+  guint64 call_weight;  /* of what goes to calls, at the end */
   const char *fault;    /* (unowned) (nullable) */
   guint32 fault_import; /* 1 + the index of the import that the fault is about, or 0 */
   guint32 memo_count;   /* entries that are set, which MEMOIZE counts by */

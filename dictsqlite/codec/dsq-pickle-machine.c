@@ -74,7 +74,7 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   self->at = self->op_at = self->frame_end = 0;
   self->protocol = 0;
   self->is_shared = FALSE;
-  self->key_weight = 0;
+  self->key_weight = self->call_weight = 0;
   self->fault = NULL;
   self->fault_import = 0;
   self->memo_count = 0;

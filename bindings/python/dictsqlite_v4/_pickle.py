@@ -30,7 +30,8 @@ from ._pickle_table import Entry
 from ._values import PICKLE, decode_value, encode_value
 
 _PICKLE_TYPE = PICKLE[0]
-_MOST_REPORTS = 1024  # that are remembered
+_MOST_REPORTS = 1024  # that are remembered, each of at most so many bytes
+_LONGEST_REPORT = 4096
 _MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.DOTALL)
 _CALL_HEAD = struct.Struct("<cBII")
 _USED_AS_VALUE = 1
@@ -138,9 +139,10 @@ class SafePickle:
         if known is not None and all([found.is_current() for found in known.values()]):
             return known
         decisions = self._decide_report(unpack(shape), report[end:], verb)
-        if len(self._decided) >= _MOST_REPORTS:
-            self._decided.clear()
-        self._decided[shape] = decisions
+        if len(shape) <= _LONGEST_REPORT:
+            if len(self._decided) >= _MOST_REPORTS:
+                self._decided.clear()
+            self._decided[shape] = decisions
         return decisions
 
     def _decide_report(
