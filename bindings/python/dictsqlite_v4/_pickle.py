@@ -315,14 +315,14 @@ def _check_bases(cls: type) -> None:
     if type in _mro_of(cls):
         raise _Refusal("it makes classes")
     for base in _mro_of(cls) + _mro_of(type(cls)):
-        module = _module_of(base)
+        module, qualname = _module_of(base), _qualname_of(base)
         if not isinstance(module, str):
             raise _Refusal("one of its bases has no module")
-        if module == "builtins" or not _is_standard(module):
+        if not _is_standard(module) or base is type or BaseException in _mro_of(base):
             continue
         names = table.BASES.get(module, ())
-        if names is not None and _qualname_of(base) not in names:
-            raise _Refusal(f"it is built on {module}.{_qualname_of(base)}")
+        if names is not None and qualname not in names:
+            raise _Refusal(f"it is built on {module}.{qualname}")
 
 
 def _still_there(holder: ModuleType, qualname: str) -> Callable[[], bool]:
@@ -370,7 +370,8 @@ def _enum_rule(cls: type) -> _CallRule:
             return "a member of an enumeration is got by its name or value alone"
         if not type.__getattribute__(cls, "_member_map_"):
             return "it has no members"
-        return None
+        # of whose bits each would be looked at
+        return "its value is too large" if call.signature == "H" else None
 
     return rule
 
@@ -450,6 +451,8 @@ def _decide_standard(module: str, qualname: str) -> _Decision:
         rule = _entry_rule(entry, has_setstate)
     elif Enum in _mro_of(found):
         rule = _enum_rule(found)
+    elif Exception in _mro_of(found):
+        rule = _entry_rule(table.STANDARD_EXCEPTION)
     else:
         raise _Refusal("it is none of the classes of Python itself that can be allowed")
     return _Decision(found, rule, True, _still_there(holder, qualname))

@@ -52,6 +52,7 @@ _STRINGS = r"s{0,8}(\*s)?"
 
 # Exceptions take any arguments and keep them, but for those of which the second is walked through.
 EXCEPTION = _entry(".*", BUILT)
+STANDARD_EXCEPTION = _entry("R:[nbiIHfsyatldez]{0,8}", BUILT)
 WALKING_EXCEPTION = _entry(rf"R:(s{_WALKABLE}?)?", BUILT)
 WALKING_EXCEPTIONS: Tuple[str, ...] = (
     "BaseExceptionGroup", "ExceptionGroup", "IndentationError", "SyntaxError", "TabError",
@@ -139,14 +140,18 @@ BUILTINS: Dict[str, Entry] = {
 # The builtins that are values and no classes.
 CONSTANTS: Dict[str, Any] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 
-# Standard classes on which a class of a listed module may be built, beside builtins: by module, and
-# there by name, or all of them.
+# Classes of Python itself on which a class of a listed module may be built, beside exceptions: by
+# module, and there by name, or all of them.
 BASES: Dict[str, Optional[Tuple[str, ...]]] = {
     **dict.fromkeys(TABLE),
     **dict.fromkeys(("_collections_abc", "abc", "collections.abc", "enum", "numbers", "typing")),
     "_random": ("Random",),
+    "builtins": (
+        "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
+        "set", "str", "tuple",
+    ),
     "argparse": ("Namespace",),
     "contextlib": ("AbstractAsyncContextManager", "AbstractContextManager", "ContextDecorator"),
     "_thread": ("_local",),
     "types": ("SimpleNamespace",),
-}
+}  # fmt: skip
