@@ -1,6 +1,6 @@
 # test_safe_pickle_attacks.py - no attack passes, by any way into a store or out of it
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Each attack is first seen to work under plain pickle. Then the same bytes are a record of a store."""
+"""Each attack is first seen to work under plain pickle. Then the same bytes are a record."""
 
 from __future__ import annotations
 
