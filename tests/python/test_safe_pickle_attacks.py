@@ -124,6 +124,23 @@ def test_no_way_out_of_a_store_loads_it(path, mode):
             del store["k"]
 
 
+def test_nor_out_of_a_table(path):
+    with DictSQLiteV4(
+        path, enable_safe_pickle=True, safe_pickle_allowed_modules=[USER]
+    ) as store:
+        table = store.table("t")
+        table["k"] = pickle_classes.Plain(a=1)
+        assert table["k"] == pickle_classes.Plain(a=1)
+        with pytest.raises(UnsafePickleError):
+            table["k"] = Reduced(eval, ("1",))
+        put(table, "l", ATTACKS[0].payload)
+        for way in (lambda: table["l"], table.popitem, lambda: dict(table.items()), table.copy):
+            with pytest.raises(UnsafePickleError):
+                way()
+        assert list(table) == ["k", "l"]
+        assert table.stats()["safe_pickle_enabled"] is True
+
+
 class Reduced:
     def __init__(self, *reduced):
         self.reduced = reduced
