@@ -223,7 +223,7 @@ run (DsqPickleMachine *self)
         return dsq_pickle_fail (self, "it has no end");
       op = self->bytes[self->at++];
       if (op == OP_STOP)
-        return do_stop (self) && dsq_pickle_weigh (self);
+        return do_stop (self) && dsq_pickle_weigh (self) && dsq_pickle_count_keys (self);
       if (!do_op (self, op))
         return FALSE;
     }

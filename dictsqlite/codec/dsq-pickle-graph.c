@@ -27,6 +27,8 @@ typedef struct
 
 #define NO_PARENT G_MAXUINT32
 
+const char dsq_pickle_heavy_keys[] = "its keys take too long to hash";
+
 static guint64
 add (guint64 a, guint64 b)
 {
@@ -109,6 +111,6 @@ dsq_pickle_weigh (DsqPickleMachine *self)
   if (self->call_weight > DSQ_PICKLE_MAX_WEIGHT (self->length))
     return dsq_pickle_fail (self, "its calls are given a value too many times over");
   if (self->key_weight > DSQ_PICKLE_MAX_KEY_WEIGHT (self->length))
-    return dsq_pickle_fail (self, "its keys take too long to hash");
+    return dsq_pickle_fail (self, dsq_pickle_heavy_keys);
   return TRUE;
 }

@@ -17,6 +17,8 @@ G_BEGIN_DECLS
 #define DSQ_PICKLE_MAX_NAMES  65536 /* different imports and kinds of calls */
 #define DSQ_PICKLE_SIG_LENGTH 8     /* arguments of a call that are told one by one */
 
+#define DSQ_PICKLE_MAX_COMPARISONS (1 << 22) /* of keys that hash alike */
+
 /* Weights: 1 for each value and 1 for each 64 bytes of it. */
 #define DSQ_PICKLE_MAX_WEIGHT(length)     (((guint64) 1 << 26) + 64 * (guint64) (length))
 #define DSQ_PICKLE_MAX_KEY_WEIGHT(length) (((guint64) 1 << 20) + 16 * (guint64) (length))
@@ -91,6 +93,13 @@ typedef struct
     type first[n_first];                                                                           \
   }
 
+/* An integer that is a key. */
+typedef struct
+{
+  guint64 remainder;
+  guint32 node;
+} DsqPickleKey;
+
 typedef struct _DsqPickleCalls DsqPickleCalls;
 
 typedef struct
@@ -114,6 +123,7 @@ typedef struct
   DSQ_PICKLE_ARRAY (guint32, 16) marks;        /* heights of the stack */
   DSQ_PICKLE_ARRAY (DsqPickleNode, 12) nodes;
   DSQ_PICKLE_ARRAY (DsqPickleEdge, 12) edges;
+  GArray *keys;          /* (owned) (nullable) of DsqPickleKey */
   DsqPickleCalls *calls; /* (owned) (nullable) */
 } DsqPickleMachine;
 
@@ -234,7 +244,16 @@ void dsq_pickle_calls_free (DsqPickleCalls *calls);
 
 /* --- dsq-pickle-graph.c ----------------------------------------------------------------------- */
 
+extern const char dsq_pickle_heavy_keys[]; /* the fault where that is the weight of keys */
+
 /* Whether depth, weight and the weight of keys are within bounds where nodes are shared. */
 gboolean dsq_pickle_weigh (DsqPickleMachine *self);
+
+/* --- dsq-pickle-keys.c ------------------------------------------------------------------------ */
+
+/* @key was put into the container @node. */
+void dsq_pickle_note_key (DsqPickleMachine *self, guint32 node, DsqPickleValue key);
+/* Whether few enough of them hash alike. */
+gboolean dsq_pickle_count_keys (DsqPickleMachine *self);
 
 G_END_DECLS

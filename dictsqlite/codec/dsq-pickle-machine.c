@@ -78,6 +78,7 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   self->fault = NULL;
   self->fault_import = 0;
   self->memo_count = 0;
+  self->keys = NULL;
   self->calls = NULL;
   INIT_ARRAY (self->stack);
   INIT_ARRAY (self->memo);
@@ -96,6 +97,7 @@ dsq_pickle_machine_clear (DsqPickleMachine *self)
   CLEAR_ARRAY (self->marks);
   CLEAR_ARRAY (self->nodes);
   CLEAR_ARRAY (self->edges);
+  g_clear_pointer (&self->keys, g_array_unref);
   if (self->calls != NULL)
     dsq_pickle_calls_free (self->calls);
 }
@@ -292,7 +294,12 @@ dsq_pickle_hold (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gb
   weight = 1 + value.length / 64;
   self->nodes.at[index].weight += weight;
   if (is_key)
-    self->key_weight += weight;
+    {
+      self->key_weight += weight;
+      if (self->key_weight > DSQ_PICKLE_MAX_KEY_WEIGHT (self->length))
+        return dsq_pickle_fail (self, dsq_pickle_heavy_keys);
+      dsq_pickle_note_key (self, index, value);
+    }
   return TRUE;
 }
 

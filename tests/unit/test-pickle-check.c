@@ -298,6 +298,34 @@ test_what_is_named_again_is_weighed (void)
   assert_refused_length (heavy->str, heavy->len, (guint) heavy->len - 1, "times over");
 }
 
+/* A set of @n integers, each 2^61 - 1 above the one before. */
+static GString *
+alike (guint n)
+{
+  GString *pickle = g_string_new_len ("\x80\4\x8f(", 4);
+
+  for (guint i = 1; i <= n; i++)
+    {
+      guint8 bytes[18] = { 0x8a, 16 };
+      unsigned __int128 number = (unsigned __int128) i * (((guint64) 1 << 61) - 1) + 7;
+
+      dsq_bytes_store_u64 (bytes + 2, (guint64) number);
+      dsq_bytes_store_u64 (bytes + 10, (guint64) (number >> 64));
+      g_string_append_len (pickle, (const char *) bytes, sizeof bytes);
+    }
+  return g_string_append_len (pickle, "\x90.", 2);
+}
+
+static void
+test_integers_that_hash_alike (void)
+{
+  g_autoptr (GString) few = alike (2000);
+  g_autoptr (GString) many = alike (4000);
+
+  assert_plain_length (few->str, few->len);
+  assert_refused_length (many->str, many->len, (guint) many->len - 1, "hash alike");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -316,5 +344,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/pickle-check/bounds", test_bounds);
   g_test_add_func ("/dsq/pickle-check/what-is-named-again-is-weighed",
                    test_what_is_named_again_is_weighed);
+  g_test_add_func ("/dsq/pickle-check/integers-that-hash-alike", test_integers_that_hash_alike);
   return g_test_run ();
 }
