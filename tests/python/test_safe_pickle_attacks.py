@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import subprocess
@@ -15,7 +16,7 @@ from conftest import python
 from pickle_attacks import ALLOWED, MARK, USER, attacks
 
 import pickle_classes
-from dictsqlite_v4 import DictSQLiteV4, UnsafePickleError
+from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4, UnsafePickleError
 from dictsqlite_v4._keys import encode_key
 from dictsqlite_v4._pickle import SafePickle
 
@@ -139,6 +140,38 @@ def test_nor_out_of_a_table(path):
                 way()
         assert list(table) == ["k", "l"]
         assert table.stats()["safe_pickle_enabled"] is True
+
+
+@pytest.mark.parametrize("mode", ("memory", "lazy", "writethrough"))
+def test_nor_out_of_a_store_for_asyncio(path, mode):
+    async def use():
+        async with AsyncDictSQLite(
+            path, persist_mode=mode, enable_safe_pickle=True, safe_pickle_allowed_modules=[USER]
+        ) as store:
+            await store.set_async("k", pickle_classes.Plain(a=1))
+            await store.batch_set({"m": pickle_classes.Color.RED})
+            assert await store.get_async("k") == pickle_classes.Plain(a=1)
+            for way in (
+                lambda: store.set_async("k", Reduced(eval, ("1",))),
+                lambda: store.batch_set({"k": Reduced(eval, ("1",)), "new": 1}),
+            ):
+                with pytest.raises(UnsafePickleError):
+                    await way()
+            assert await store.items_async() == [
+                ("k", pickle_classes.Plain(a=1)), ("m", pickle_classes.Color.RED)
+            ]  # fmt: skip
+            for attack in ATTACKS:
+                put(store, "k", attack.payload)
+                for way in (
+                    lambda: store.get_async("k"),
+                    lambda: store.batch_get(["m", "k"]),
+                    store.items_async,
+                ):
+                    with pytest.raises(UnsafePickleError):
+                        await way()
+            assert store.stats()["safe_pickle_enabled"] is True
+
+    asyncio.run(use())
 
 
 class Reduced:
