@@ -44,6 +44,9 @@ class StoreMapping(MutableMapping[Any, Any]):
     _path: str  # for the messages of errors
 
     def _bind(self, store: Store) -> None:
+        # How values become records, and records values: all ways in and out go through these.
+        self._encode = encode_value
+        self._decode = decode_value
         self._store = store
         kind = type(store)
         self._lookup_text = kind.lookup_text
