@@ -6,6 +6,7 @@
 #include "codec/dsq-hash-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
+#include "crypto/dsq-secret-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
 #include "dsq-store-private.h"
@@ -75,6 +76,9 @@ enum
   PROP_WAL_LIMIT,
   PROP_CACHE_SIZE,
   PROP_TABLE_NAME,
+  PROP_PASSWORD,
+  PROP_KDF_MEMORY,
+  PROP_KDF_PASSES,
   N_PROPS
 };
 
@@ -89,9 +93,17 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
                                    G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
                                                           dsq_store_async_initable_init))
 
+#define KIBIBYTE G_GUINT64_CONSTANT (1024)
 #define MEBIBYTE G_GUINT64_CONSTANT (1048576)
 
 /* --- properties ------------------------------------------------------------------------------ */
+
+static void
+set_password_text (DsqStore *self, const char *text)
+{
+  if (text != NULL)
+    dsq_store_take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
+}
 
 static void
 dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -135,6 +147,15 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_CACHE_SIZE:
       self->options.cache_size = g_value_get_uint64 (value);
+      break;
+    case PROP_PASSWORD:
+      set_password_text (self, g_value_get_string (value));
+      break;
+    case PROP_KDF_MEMORY:
+      self->options.kdf_cost.memory = (guint32) (g_value_get_uint64 (value) / KIBIBYTE);
+      break;
+    case PROP_KDF_PASSES:
+      self->options.kdf_cost.passes = g_value_get_uint (value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -187,6 +208,12 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_TABLE_NAME:
       g_value_take_string (value, dsq_store_dup_table_name (self));
       break;
+    case PROP_KDF_MEMORY:
+      g_value_set_uint64 (value, KIBIBYTE * self->options.kdf_cost.memory);
+      break;
+    case PROP_KDF_PASSES:
+      g_value_set_uint (value, self->options.kdf_cost.passes);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -199,6 +226,7 @@ dsq_store_finalize (GObject *object)
 
   self->usable = NULL;
   g_clear_pointer (&self->engine, dsq_engine_unref);
+  g_clear_pointer (&self->password, g_bytes_unref);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->name, g_bytes_unref);
   g_clear_object (&self->file);
@@ -373,6 +401,57 @@ install_table_properties (void)
 }
 
 static void
+install_password_properties (void)
+{
+  /**
+   * DsqStore:password:
+   *
+   * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
+   * none. [method@Store.use_password] takes one that is not text.
+   *
+   * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
+   * under keys that are forgotten with the store.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PASSWORD] =
+      g_param_spec_string ("password",
+                           NULL,
+                           NULL,
+                           NULL,
+                           G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
+   * DsqStore:kdf-memory:
+   *
+   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
+   * A file keeps what it was made with.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_KDF_MEMORY] = g_param_spec_uint64 ("kdf-memory",
+                                                     NULL,
+                                                     NULL,
+                                                     KIBIBYTE * DSQ_KDF_MIN_MEMORY,
+                                                     KIBIBYTE * DSQ_KDF_MAX_MEMORY,
+                                                     KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
+                                                     CONSTRUCT_ONLY);
+  /**
+   * DsqStore:kdf-passes:
+   *
+   * Passes over that memory.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_KDF_PASSES] = g_param_spec_uint ("kdf-passes",
+                                                   NULL,
+                                                   NULL,
+                                                   DSQ_KDF_MIN_PASSES,
+                                                   DSQ_KDF_MAX_PASSES,
+                                                   DSQ_KDF_DEFAULT_PASSES,
+                                                   CONSTRUCT_ONLY);
+}
+
+static void
 dsq_store_class_init (DsqStoreClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -383,6 +462,7 @@ dsq_store_class_init (DsqStoreClass *klass)
   install_place_properties ();
   install_size_properties ();
   install_table_properties ();
+  install_password_properties ();
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -390,6 +470,7 @@ static void
 dsq_store_init (DsqStore *self)
 {
   self->table = DSQ_TABLE_MAIN;
+  self->options.kdf_cost.lanes = DSQ_KDF_DEFAULT_LANES;
 }
 
 /* --- open ------------------------------------------------------------------------------------ */
@@ -431,8 +512,20 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
     return TRUE;
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error))
     return FALSE;
+  if (self->password != NULL && g_bytes_get_size (self->password) == 0)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: the password is empty");
+      return FALSE;
+    }
+  self->options.password = self->password;
   self->engine = dsq_engine_open (&self->options, cancellable, error);
   self->usable = self->engine;
+  self->options.password = NULL;
+  if (self->engine != NULL)
+    g_clear_pointer (&self->password, g_bytes_unref);
   return self->engine != NULL;
 }
 
@@ -468,7 +561,7 @@ dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
  *
  * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
  * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
- * %DSQ_ERROR_IO. A file that is refused is left as it was.
+ * %DSQ_ERROR_ENCRYPTED, %DSQ_ERROR_IO. A file that is refused is left as it was.
  *
  * Returns: (transfer full): the store; close it with [method@Store.close], or drop it
  *
@@ -538,6 +631,15 @@ dsq_store_get_engine (DsqStore *self, GError **error)
     return engine;
   g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
   return NULL;
+}
+
+void
+dsq_store_take_password (DsqStore *self, GBytes *password)
+{
+  g_return_if_fail (self->engine == NULL);
+
+  g_clear_pointer (&self->password, g_bytes_unref);
+  self->password = password;
 }
 
 gboolean

@@ -19,6 +19,7 @@ DSQ_API DsqStore *dsq_store_open (const char *path,
                                   DsqPersistMode persist_mode,
                                   GCancellable *cancellable,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API void dsq_store_use_password (DsqStore *self, GBytes *password);
 DSQ_API const char *dsq_store_get_path (DsqStore *self);
 DSQ_API DsqPersistMode dsq_store_get_persist_mode (DsqStore *self);
 
@@ -197,6 +198,14 @@ DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **
 
 DSQ_API gboolean dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
+
+/* --- password --------------------------------------------------------------------------------- */
+
+DSQ_API gboolean dsq_store_change_password (DsqStore *self,
+                                            GBytes *old_password,
+                                            GBytes *new_password,
+                                            GCancellable *cancellable,
+                                            GError **error);
 
 /* --- close ------------------------------------------------------------------------------------ */
 

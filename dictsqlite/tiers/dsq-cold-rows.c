@@ -36,20 +36,53 @@ set_damaged (const char *cause, GError **error)
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
 }
 
-/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer. */
+/* The entry for a value that was read, whose record is filled in here unless it lies there. */
+static DsqEntry *
+take_record (const DsqKey *key, const DsqRecord *record, DsqEntry *filled, GError **error)
+{
+  g_autoptr (DsqEntry) entry = filled;
+  guint8 *out;
+
+  if (record->payload_length >= DSQ_MAX_VALUE_LENGTH)
+    {
+      set_damaged ("a row holds a value that is too long", error);
+      return NULL;
+    }
+  if (entry == NULL)
+    {
+      entry = dsq_entry_new (key, NULL, 1 + record->payload_length, record->expires);
+      out = dsq_entry_record_for_filling (entry);
+      out[0] = record->type;
+      if (record->payload_length > 0)
+        memcpy (out + 1, record->payload, record->payload_length);
+    }
+  /* it is what was written, but another program may have written it */
+  if (!dsq_value_check_record (dsq_entry_record (entry), entry->record_length, NULL))
+    {
+      set_damaged ("a row holds a value that does not fit its type", error);
+      return NULL;
+    }
+  return g_steal_pointer (&entry);
+}
+
+/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer: a
+ * sealed one without expiry is unsealed into the entry, where its body is the record. */
 DsqEntry *
 dsq_cold_decode_row (const DsqRecordCodec *codec,
                      DsqStatement *statement,
                      int at_expires,
                      const DsqKey *key,
+                     const DsqToken *token,
                      GError **error)
 {
   sqlite3_stmt *row = statement->handle;
   int expires_type = sqlite3_column_type (row, at_expires);
   DsqRecord record = { .table = key->table, .key = key->bytes, .key_length = key->length };
   g_autoptr (DsqEntry) entry = NULL;
+  g_autofree guint8 *memory = NULL;
   const guint8 *value;
-  guint8 *out;
+  gsize length, body_length;
+  guint8 *body = NULL;
 
   record.expires = sqlite3_column_int64 (row, at_expires);
   if (sqlite3_column_type (row, at_expires + 1) != SQLITE_BLOB ||
@@ -59,30 +92,19 @@ dsq_cold_decode_row (const DsqRecordCodec *codec,
       return NULL;
     }
   value = sqlite3_column_blob (row, at_expires + 1);
-  if (!dsq_record_decode (codec,
-                          &record,
-                          value,
-                          (gsize) sqlite3_column_bytes (row, at_expires + 1),
-                          error))
-    return NULL;
-  if (record.payload_length >= DSQ_MAX_VALUE_LENGTH)
-    {
-      set_damaged ("a row holds a value that is too long", error);
-      return NULL;
-    }
+  length = (gsize) sqlite3_column_bytes (row, at_expires + 1);
 
-  entry = dsq_entry_new (key, NULL, 1 + record.payload_length, record.expires);
-  out = dsq_entry_record_for_filling (entry);
-  out[0] = record.type;
-  if (record.payload_length > 0)
-    memcpy (out + 1, record.payload, record.payload_length);
-  /* the checksum is right, but another program may have written both */
-  if (!dsq_value_check_record (out, 1 + record.payload_length, NULL))
+  body_length = dsq_row_body_length (codec, length);
+  if (body_length > 0 && record.expires == 0)
     {
-      set_damaged ("a row holds a value that does not fit its type", error);
-      return NULL;
+      entry = dsq_entry_new (key, NULL, body_length, 0);
+      body = dsq_entry_record_for_filling (entry);
     }
-  return g_steal_pointer (&entry);
+  else if (body_length > 0)
+    body = memory = g_malloc (body_length);
+  if (!dsq_row_decode_value (codec, &record, token, value, length, body, error))
+    return NULL;
+  return take_record (key, &record, g_steal_pointer (&entry), error);
 }
 
 gboolean
@@ -92,13 +114,15 @@ dsq_cold_get_row (const DsqRecordCodec *codec,
                   DsqEntry **out_entry,
                   GError **error)
 {
+  DsqToken token;
   DsqStep step;
 
   *out_entry = NULL;
-  dsq_cold_bind_key (statement, 1, 2, key);
+  dsq_row_make_token (codec, key->table, key->bytes, key->length, &token);
+  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
   step = dsq_statement_step (statement, error);
   if (step == DSQ_STEP_ROW)
-    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, error);
+    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, &token, error);
   dsq_statement_reset (statement);
   return step == DSQ_STEP_DONE || *out_entry != NULL;
 }

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "codec/dsq-record-private.h"
+#include "codec/dsq-row-private.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-location-private.h"
 #include "sqlite/dsq-statement-private.h"
@@ -84,7 +84,7 @@ typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_WRITES];
-  guint8 *buffer; /* (owned) a row's value under way to SQLite */
+  guint8 *buffer; /* (owned) a row's name and value under way to SQLite */
   gsize buffer_length;
   GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
   GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
@@ -107,7 +107,8 @@ typedef struct
   char *path;                   /* (owned) resolved */
   DsqLocationIdentity identity; /* of the file that the writer has */
   DsqDatabaseTuning tuning;
-  DsqRecordCodec codec;
+  DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
+  DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
 
   /* readers */
   pthread_mutex_t readers_lock;
@@ -171,18 +172,23 @@ gboolean dsq_cold_prepare (DsqStatement *statements,
 void dsq_cold_clear_statements (DsqStatement *statements, guint n_statements);
 
 static inline void
-dsq_cold_bind_key (DsqStatement *statement, int at_table, int at_token, const DsqKey *key)
+dsq_cold_bind_token (DsqStatement *statement,
+                     int at_table,
+                     int at_token,
+                     guint32 table,
+                     const DsqToken *token)
 {
-  dsq_statement_bind_number (statement, at_table, key->table);
-  dsq_statement_bind_bytes (statement, at_token, key->bytes, key->length);
+  dsq_statement_bind_number (statement, at_table, table);
+  dsq_statement_bind_bytes (statement, at_token, token->bytes, token->length);
 }
 
 /* The entry of the row that @statement stands at, whose columns @at_expires and @at_expires + 1 are
- * expires and value. */
+ * expires and value. @token is that of @key. */
 DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,
                                DsqStatement *statement,
                                int at_expires,
                                const DsqKey *key,
+                               const DsqToken *token,
                                GError **error);
 /* Steps a statement of DSQ_COLD_SQL_GET. */
 gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
@@ -242,6 +248,11 @@ gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
                                       const DsqKey *key,
                                       DsqEntry **out_entry,
                                       GError **error);
+gboolean dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error);
+gboolean dsq_cold_replace_header (DsqColdTier *tier,
+                                  const DsqHeader *before,
+                                  const DsqHeader *after,
+                                  GError **error);
 gboolean dsq_cold_savepoint (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error);
 gboolean dsq_cold_commit (DsqColdTier *tier, GError **error);

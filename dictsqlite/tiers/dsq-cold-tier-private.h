@@ -4,6 +4,7 @@
 
 #include <gio/gio.h>
 
+#include "codec/dsq-header-private.h"
 #include "dsq-enums.h"
 #include "tiers/dsq-entry-private.h"
 
@@ -63,6 +64,8 @@ typedef struct
   guint busy_timeout_ms;    /* for a lock that another process holds */
   gsize cache_bytes;        /* page cache of one connection */
   gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
+  GBytes *password;         /* (unowned) (nullable) until the tier is open */
+  DsqKdfCost kdf_cost;      /* of a new file's password */
 } DsqColdOptions;
 
 /* Called when another connection than this tier's writer has committed: everything clean that was
@@ -166,6 +169,13 @@ struct _DsqColdTierFuncs
                                   const DsqKey *key,
                                   DsqEntry **out_entry,
                                   GError **error);
+  /* The header, at any time; and its replacement in the transaction, DSQ_ERROR_CHANGED when it is
+   * no longer @before. */
+  gboolean (*get_header) (DsqColdTier *self, DsqHeader *out_header, GError **error);
+  gboolean (*replace_header) (DsqColdTier *self,
+                              const DsqHeader *before,
+                              const DsqHeader *after,
+                              GError **error);
   /* A savepoint round one writer's changes among several that share a commit. */
   gboolean (*savepoint) (DsqColdTier *self, GError **error);
   gboolean (*release) (DsqColdTier *self, gboolean keep, GError **error);

@@ -17,14 +17,14 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_SAVEPOINT] = { "SAVEPOINT one", "set a savepoint" },
   [DSQ_COLD_WRITE_RELEASE] = { "RELEASE one", "release a savepoint" },
   [DSQ_COLD_WRITE_ROLLBACK_TO] = { "ROLLBACK TO one", "roll back to a savepoint" },
-  /* these three bind alike */
-  [DSQ_COLD_WRITE_UPSERT] = { "INSERT INTO entry (place, table_id, token, expires, value)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5)"
+  /* these three bind alike; the name, ?6, is NULL in a plain file and stays in an update */
+  [DSQ_COLD_WRITE_UPSERT] = { "INSERT INTO entry (place, table_id, token, expires, value, name)"
+                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
                               " ON CONFLICT (table_id, token)"
                               " DO UPDATE SET expires = excluded.expires, value = excluded.value",
                               "write an entry" },
-  [DSQ_COLD_WRITE_INSERT] = { "INSERT INTO entry (place, table_id, token, expires, value)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5)",
+  [DSQ_COLD_WRITE_INSERT] = { "INSERT INTO entry (place, table_id, token, expires, value, name)"
+                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                               "write an entry" },
   [DSQ_COLD_WRITE_UPDATE] = { "UPDATE entry SET expires = ?4, value = ?5"
                               " WHERE table_id = ?2 AND token = ?3",
@@ -105,6 +105,8 @@ dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
       run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
       return FALSE;
     }
+  if (self->keys != NULL)
+    dsq_keys_start (self->keys);
   writer->has_changed = FALSE;
   writer->in_savepoint = FALSE;
   dsq_cold_copy_tables (writer->committed, self->tables);

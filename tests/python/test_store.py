@@ -251,7 +251,6 @@ def test_a_path_of_a_wrong_type_is_a_type_error():
 @pytest.mark.parametrize(
     "parameters",
     (
-        {"encryption_password": "secret"},
         {"enable_safe_pickle": True},
         {"safe_pickle_allowed_modules": ["datetime"]},
     ),

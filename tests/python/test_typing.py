@@ -10,7 +10,14 @@ import sys
 import dictsqlite
 import dictsqlite_v4
 
-NAMES = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
+NAMES = [
+    "AsyncDictSQLite",
+    "CorruptError",
+    "DictSQLite",
+    "DictSQLiteV4",
+    "FormatError",
+    "WrongPasswordError",
+]
 
 USER = """
 from typing import Any, Dict, Iterator, List, MutableMapping, Tuple

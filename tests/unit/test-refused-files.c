@@ -202,7 +202,7 @@ static const struct
   { "UPDATE store SET header = CAST (substr (header, 1, 4) || x'02' || substr (header, 6) AS BLOB)",
     DSQ_ERROR_FORMAT },
   { "UPDATE store SET header = CAST (substr (header, 1, 5) || x'01' || substr (header, 7) AS BLOB)",
-    DSQ_ERROR_FORMAT },
+    DSQ_ERROR_CORRUPT },
   { "DELETE FROM tables", DSQ_ERROR_CORRUPT },
   { "UPDATE tables SET id = 2", DSQ_ERROR_CORRUPT },
   { "INSERT INTO tables VALUES (0, x'00', NULL, 1, 0)", DSQ_ERROR_CORRUPT },

@@ -4,6 +4,20 @@
 
 from __future__ import annotations
 
-from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLite, DictSQLiteV4, FormatError
+from dictsqlite_v4 import (
+    AsyncDictSQLite,
+    CorruptError,
+    DictSQLite,
+    DictSQLiteV4,
+    FormatError,
+    WrongPasswordError,
+)
 
-__all__ = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
+__all__ = [
+    "AsyncDictSQLite",
+    "CorruptError",
+    "DictSQLite",
+    "DictSQLiteV4",
+    "FormatError",
+    "WrongPasswordError",
+]

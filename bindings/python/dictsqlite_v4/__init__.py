@@ -14,7 +14,14 @@ pickle says: open only files whose writers you trust.
 from __future__ import annotations
 
 from ._aio import AsyncDictSQLite
-from ._errors import CorruptError, FormatError
+from ._errors import CorruptError, FormatError, WrongPasswordError
 from ._store import DictSQLite, DictSQLiteV4
 
-__all__ = ["AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError"]
+__all__ = [
+    "AsyncDictSQLite",
+    "CorruptError",
+    "DictSQLite",
+    "DictSQLiteV4",
+    "FormatError",
+    "WrongPasswordError",
+]

@@ -82,6 +82,7 @@ class Store(Protocol):
     def list_table_pack(self) -> bytes: ...
     def drop_table_name(self, name: bytes) -> bool: ...
     def flush(self, cancellable: None) -> bool: ...
+    def change_password(self, old: Any, new: Any, cancellable: None) -> bool: ...
     def get_stats(self) -> Stats: ...
     # These answer from memory only: b"\0", False or -1 is for what would have to wait.
     def peek_string(self, key: str) -> Optional[str]: ...
@@ -138,7 +139,9 @@ PERSIST_MODES = {
 DURABILITIES = {"normal": _Dsq.Durability.NORMAL, "full": _Dsq.Durability.FULL}
 
 
-def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
+def open_store(
+    path: bytes, text: Optional[str], password: Optional[bytes], **properties: Any
+) -> Store:
     """Open a store; raises ``GLib.Error``.
 
     `text` is the path as UTF-8 says it, or None for a file name that is not UTF-8: that travels
@@ -149,8 +152,15 @@ def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
     else:
         properties["path"] = text
     store = _Dsq.Store(**properties)
+    if password is not None:
+        store.use_password(as_bytes(password))
     store.init(None)
     return store  # type: ignore[no-any-return]
+
+
+def as_bytes(data: bytes) -> Any:
+    """A ``GLib.Bytes``."""
+    return _GLib.Bytes(data)
 
 
 def unpack_variant(payload: bytes) -> Any:

@@ -19,6 +19,10 @@ class CorruptError(OSError):
     """The file, or a record in it, is damaged. Restore it from a backup."""
 
 
+class WrongPasswordError(ValueError):
+    """The password is not that of the file, or is missing, or the file has none."""
+
+
 # The codes of DsqError, in its order.
 (
     _CLOSED,
@@ -39,7 +43,10 @@ class CorruptError(OSError):
     _BUSY,
     _CHANGED,
     _NO_TABLE,
-) = range(18)
+    _WRONG_PASSWORD,
+    _ENCRYPTED,
+    _NOT_ENCRYPTED,
+) = range(21)
 
 _ERRNO: Dict[int, int] = {
     _IO: errno.EIO,
@@ -78,6 +85,8 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
         return FormatError(errno.EINVAL, message, path)
     if code == _CORRUPT:
         return CorruptError(errno.EBADMSG, message, path)
+    if code in (_WRONG_PASSWORD, _ENCRYPTED, _NOT_ENCRYPTED):
+        return WrongPasswordError(message)
     # Keys are encoded by this package and well-formed, so a refused one is too long.
     if code in (_INVALID_ARGUMENT, _INVALID_KEY, _INVALID_VALUE):
         return ValueError(message)
