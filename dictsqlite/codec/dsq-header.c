@@ -141,29 +141,29 @@ check_derivation (const DsqHeader *self, GError **error)
   return TRUE;
 }
 
+/* The checksum stands at the end of every version's header, so that damage is not taken for a later
+ * version. */
 gboolean
 dsq_header_read (DsqHeader *self, const guint8 *bytes, gsize length, GError **error)
 {
-  gsize expected;
+  gsize expected = DSQ_FORMAT_HEADER_PLAIN_LENGTH;
 
-  if (length <= DSQ_FORMAT_HEADER_AT_CIPHER ||
-      memcmp (bytes, DSQ_FORMAT_HEADER_MAGIC, strlen (DSQ_FORMAT_HEADER_MAGIC)) != 0)
+  if (length < DSQ_FORMAT_HEADER_PLAIN_LENGTH || length > sizeof self->bytes ||
+      memcmp (bytes, DSQ_FORMAT_HEADER_MAGIC, strlen (DSQ_FORMAT_HEADER_MAGIC)) != 0 ||
+      dsq_bytes_load_u32 (bytes + length - 4) != dsq_crc32c (0, bytes, length - 4))
     return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
   if (bytes[DSQ_FORMAT_HEADER_AT_VERSION] != DSQ_FORMAT_HEADER_VERSION ||
       bytes[DSQ_FORMAT_HEADER_AT_CIPHER] > DSQ_FORMAT_CIPHER_XAES)
     return refuse (error, DSQ_ERROR_FORMAT, "its header is not of this version");
-  expected = bytes[DSQ_FORMAT_HEADER_AT_CIPHER] == DSQ_FORMAT_CIPHER_XAES
-                 ? DSQ_FORMAT_HEADER_SEALED_LENGTH
-                 : DSQ_FORMAT_HEADER_PLAIN_LENGTH;
+  if (bytes[DSQ_FORMAT_HEADER_AT_CIPHER] == DSQ_FORMAT_CIPHER_XAES)
+    expected = DSQ_FORMAT_HEADER_SEALED_LENGTH;
   if (length != expected)
     return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
+  if (bytes[DSQ_FORMAT_HEADER_AT_RESERVED] != 0 || bytes[DSQ_FORMAT_HEADER_AT_RESERVED + 1] != 0)
+    return refuse (error, DSQ_ERROR_FORMAT, "its header is not of this version");
 
   memcpy (self->bytes, bytes, length);
   self->length = (guint) length;
-  if (dsq_bytes_load_u32 (bytes + length - 4) != dsq_crc32c (0, bytes, length - 4))
-    return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged: its checksum is wrong");
-  if (bytes[DSQ_FORMAT_HEADER_AT_RESERVED] != 0 || bytes[DSQ_FORMAT_HEADER_AT_RESERVED + 1] != 0)
-    return refuse (error, DSQ_ERROR_FORMAT, "its header is not of this version");
   return !dsq_header_is_sealed (self) || check_derivation (self, error);
 }
 

@@ -7,6 +7,7 @@
 #include <nettle/hkdf.h>
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <sys/mman.h>
 
 #include "crypto/dsq-kdf-private.h"
 #include "crypto/dsq-secret-private.h"
@@ -26,6 +27,26 @@ dsq_kdf_cost_is_sound (const DsqKdfCost *cost)
   return is_within (cost->memory, DSQ_KDF_MIN_MEMORY, DSQ_KDF_MAX_MEMORY) &&
          is_within (cost->passes, DSQ_KDF_MIN_PASSES, DSQ_KDF_MAX_PASSES) &&
          is_within (cost->lanes, DSQ_KDF_MIN_LANES, DSQ_KDF_MAX_LANES);
+}
+
+/* Memory that is given back at once when it is done with, and is in no core dump: malloc() might
+ * keep it. */
+static int
+allocate_cb (uint8_t **out_memory, size_t length)
+{
+  void *memory = mmap (NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (memory == MAP_FAILED)
+    return ARGON2_MEMORY_ALLOCATION_ERROR;
+  madvise (memory, length, MADV_DONTDUMP);
+  *out_memory = memory;
+  return ARGON2_OK;
+}
+
+static void
+free_cb (uint8_t *memory, size_t length)
+{
+  munmap (memory, length);
 }
 
 /* The library takes its input without const, and changes none of it without its flags. */
@@ -52,6 +73,8 @@ dsq_kdf_argon2id (const DsqKdfCost *cost,
     .lanes = cost->lanes,
     .threads = cost->lanes,
     .version = ARGON2_VERSION_13,
+    .allocate_cbk = allocate_cb,
+    .free_cbk = free_cb,
     .flags = ARGON2_DEFAULT_FLAGS,
   };
   int code = ARGON2_PWD_TOO_LONG;

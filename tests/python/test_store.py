@@ -352,7 +352,7 @@ def test_stats(open_store, path, file_mode, warm_capacity):
     stats = store.stats()
     assert stats["persist_mode"] == file_mode
     assert stats["hot_tier_capacity"] == 5 and 0 < stats["hot_tier_size"] <= 5
-    assert stats["encryption_enabled"] is False and stats["safe_pickle_enabled"] is False
+    assert stats["encryption_enabled"] is ENCRYPTED and stats["safe_pickle_enabled"] is False
     assert stats["dirty_entries"] == 0 and stats["dirty_bytes"] == 0
     assert stats["cold_entries"] == stats["tiers"]["cold"]["entries"] == 20
     assert stats["warm_capacity"] == stats["tiers"]["warm"]["capacity"] == warm_capacity

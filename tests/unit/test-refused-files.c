@@ -200,7 +200,7 @@ static const struct
     " substr (header, 25) AS BLOB)",
     DSQ_ERROR_CORRUPT },
   { "UPDATE store SET header = CAST (substr (header, 1, 4) || x'02' || substr (header, 6) AS BLOB)",
-    DSQ_ERROR_FORMAT },
+    DSQ_ERROR_CORRUPT },
   { "UPDATE store SET header = CAST (substr (header, 1, 5) || x'01' || substr (header, 7) AS BLOB)",
     DSQ_ERROR_CORRUPT },
   { "DELETE FROM tables", DSQ_ERROR_CORRUPT },
