@@ -11,7 +11,7 @@ import pickle
 import weakref
 
 import pytest
-from conftest import python
+from conftest import ENCRYPTED, python
 from operations import ANY_OPERATION
 
 import dictsqlite
