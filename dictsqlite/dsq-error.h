@@ -38,6 +38,7 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_WRONG_PASSWORD: the password is not that of the file; pass another
  * @DSQ_ERROR_ENCRYPTED: the file is encrypted and no password was passed; pass its password
  * @DSQ_ERROR_NOT_ENCRYPTED: the file is not encrypted and a password was passed; pass none
+ * @DSQ_ERROR_EXISTS: there is a file where a new one shall be; choose another name
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -67,7 +68,8 @@ typedef enum
   DSQ_ERROR_NO_TABLE,
   DSQ_ERROR_WRONG_PASSWORD,
   DSQ_ERROR_ENCRYPTED,
-  DSQ_ERROR_NOT_ENCRYPTED
+  DSQ_ERROR_NOT_ENCRYPTED,
+  DSQ_ERROR_EXISTS
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

@@ -74,3 +74,134 @@ dsq_store_change_password (DsqStore *self,
   return engine != NULL &&
          dsq_engine_change_password (engine, old_password, new_password, cancellable, error);
 }
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+/**
+ * dsq_store_encrypt_copy:
+ * @self: a store with a file, encrypted or not
+ * @path: (type filename): the new file, which must not exist yet
+ * @password: its password, any bytes but none
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Flushes, and writes all tables and entries into a new encrypted file under a key of its own.
+ *
+ * The copy is one state of the file, of after the flush; other calls go on meanwhile. The new file
+ * has its name when it is whole and synced, and mode 0600. After an error there is none.
+ *
+ * The old file stays. What of it may be left on the medium when it is deleted is told in
+ * docs/encryption.md.
+ *
+ * Errors: %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged, %DSQ_ERROR_NOT_FOUND in
+ * memory mode and for a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for an empty password,
+ * and those of [method@Store.flush].
+ *
+ * Returns: %TRUE when it is there
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_encrypt_copy (DsqStore *self,
+                        const char *path,
+                        GBytes *password,
+                        DsqProgressFunc progress,
+                        gpointer user_data,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (path != NULL && password != NULL, FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL &&
+         dsq_engine_copy (engine, path, password, progress, user_data, cancellable, error);
+}
+
+/**
+ * dsq_store_decrypt_copy:
+ * @self: a store with a file, encrypted or not
+ * @path: (type filename): the new file, which must not exist yet
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Does what [method@Store.encrypt_copy] does, but the new file is plain.
+ *
+ * Returns: %TRUE when it is there
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_decrypt_copy (DsqStore *self,
+                        const char *path,
+                        DsqProgressFunc progress,
+                        gpointer user_data,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (path != NULL, FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL &&
+         dsq_engine_copy (engine, path, NULL, progress, user_data, cancellable, error);
+}
+
+/**
+ * dsq_store_rekey_file:
+ * @path: (type filename): an encrypted file that no store has open, in any process
+ * @old_password: its password
+ * @new_password: what it shall be, any bytes but none; may be the same
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Writes the file anew under another key, and puts it in the old one's place.
+ *
+ * At every instant, also when the machine stops, @path is the old file or the new one, whole. What
+ * helps against somebody who had the file and its password; see docs/encryption.md.
+ *
+ * Errors: %DSQ_ERROR_BUSY when somebody has the file open, %DSQ_ERROR_WRONG_PASSWORD,
+ * %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an empty password, %DSQ_ERROR_CORRUPT
+ * when an entry is damaged, and those of [func@Store.open].
+ *
+ * Returns: %TRUE when it is in place
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_rekey_file (const char *path,
+                      GBytes *old_password,
+                      GBytes *new_password,
+                      DsqProgressFunc progress,
+                      gpointer user_data,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  static const DsqKdfCost cost = {
+    DSQ_KDF_DEFAULT_MEMORY,
+    DSQ_KDF_DEFAULT_PASSES,
+    DSQ_KDF_DEFAULT_LANES,
+  };
+
+  g_return_val_if_fail (path != NULL, FALSE);
+  g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
+
+  return dsq_engine_rekey_file (path,
+                                old_password,
+                                new_password,
+                                &cost,
+                                progress,
+                                user_data,
+                                cancellable,
+                                error);
+}

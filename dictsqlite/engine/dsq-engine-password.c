@@ -1,4 +1,4 @@
-/* dsq-engine-password.c - changing the password
+/* dsq-engine-password.c - changing the password, and the key
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -74,6 +74,64 @@ dsq_engine_change_password (DsqEngine *self,
   dsq_engine_leave (self);
   return changed;
 }
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+gboolean
+dsq_engine_copy (DsqEngine *self,
+                 const char *path,
+                 GBytes *password,
+                 DsqEngineProgressFunc progress,
+                 gpointer user_data,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+  const DsqColdCopyOptions options = {
+    .path = path,
+    .password = password,
+    .kdf_cost = self->options.kdf_cost,
+    .progress = progress,
+    .user_data = user_data,
+  };
+  gboolean copied = FALSE;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (self->cold == NULL)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_NOT_FOUND,
+                 "Failed to copy the store: there is no file");
+  else
+    copied = dsq_engine_flush (self, cancellable, error) &&
+             self->cold->funcs->copy (self->cold, &options, cancellable, error);
+  dsq_engine_leave (self);
+  return copied;
+}
+
+#define REKEY_BUSY_MS 1000
+
+gboolean
+dsq_engine_rekey_file (const char *path,
+                       GBytes *old_password,
+                       GBytes *new_password,
+                       const DsqKdfCost *kdf_cost,
+                       DsqEngineProgressFunc progress,
+                       gpointer user_data,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  const DsqColdCopyOptions options = {
+    .password = new_password,
+    .kdf_cost = *kdf_cost,
+    .progress = progress,
+    .user_data = user_data,
+  };
+
+  return dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, cancellable, error);
+}
+
+/* --- what there is ---------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_is_encrypted (DsqEngine *self)

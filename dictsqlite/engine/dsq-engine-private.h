@@ -86,6 +86,28 @@ gboolean dsq_engine_change_password (DsqEngine *self,
                                      GBytes *new_password,
                                      GCancellable *cancellable,
                                      GError **error);
+typedef void (*DsqEngineProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/* Flushes, and writes the content of the file into a new one, encrypted if @password is not NULL.
+ * Gives DSQ_ERROR_EXISTS, and DSQ_ERROR_NOT_FOUND in memory mode. */
+gboolean dsq_engine_copy (DsqEngine *self,
+                          const char *path,
+                          GBytes *password,
+                          DsqEngineProgressFunc progress,
+                          gpointer user_data,
+                          GCancellable *cancellable,
+                          GError **error);
+
+/* Has a file that is open nowhere replaced by its copy under another key. */
+gboolean dsq_engine_rekey_file (const char *path,
+                                GBytes *old_password,
+                                GBytes *new_password,
+                                const DsqKdfCost *kdf_cost,
+                                DsqEngineProgressFunc progress,
+                                gpointer user_data,
+                                GCancellable *cancellable,
+                                GError **error);
+
 /* Whether there is a password. */
 gboolean dsq_engine_is_encrypted (DsqEngine *self);
 

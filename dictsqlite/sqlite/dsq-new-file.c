@@ -54,13 +54,19 @@ install_if_empty (DsqDatabase *database, const DsqHeader *header, GError **error
          (n_objects != 0 || dsq_schema_install (database, header, error));
 }
 
+/* @fill may be NULL. */
 static gboolean
-initialise (DsqDatabase *database, const DsqHeader *header, GError **error)
+initialise (DsqDatabase *database,
+            const DsqHeader *header,
+            DsqNewFileFunc fill,
+            gpointer user_data,
+            GError **error)
 {
   if (!dsq_database_run (database, "PRAGMA page_size = 4096", PURPOSE, error) ||
       !dsq_database_run (database, "BEGIN IMMEDIATE", PURPOSE, error))
     return FALSE;
   if (!install_if_empty (database, header, error) ||
+      (fill != NULL && !fill (database, user_data, error)) ||
       !dsq_database_run (database, "COMMIT", PURPOSE, error))
     {
       if (!sqlite3_get_autocommit (database->handle))
@@ -105,40 +111,96 @@ reserve_temporary (const char *path, mode_t mode, GError **error)
 /* Nobody else knows the file and a crash leaves nothing of worth, so no journal is kept and nothing
  * synced until it is whole. */
 static gboolean
-write_temporary (const char *temporary, const DsqHeader *header, GError **error)
+write_temporary (const char *temporary,
+                 const DsqHeader *header,
+                 DsqNewFileFunc fill,
+                 gpointer user_data,
+                 GError **error)
 {
   g_autoptr (DsqDatabase) database = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
 
   return database != NULL &&
          dsq_database_run (database, "PRAGMA journal_mode = MEMORY", PURPOSE, error) &&
          dsq_database_run (database, "PRAGMA synchronous = OFF", PURPOSE, error) &&
-         initialise (database, header, error) && dsq_database_set_wal_mode (database, error);
+         initialise (database, header, fill, user_data, error) &&
+         dsq_database_set_wal_mode (database, error);
 }
 
 /* Gives @temporary the name @path unless somebody was first. */
 static gboolean
-publish (const char *temporary, const char *path, GError **error)
+publish (const char *temporary, const char *path, gboolean *out_was_first, GError **error)
 {
-  if (link (temporary, path) == 0 || errno == EEXIST)
-    return TRUE;
+  *out_was_first = link (temporary, path) == 0;
   /* file systems without hard links */
-  if (renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0 || errno == EEXIST)
+  if (!*out_was_first && errno != EEXIST)
+    *out_was_first = renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
+  if (*out_was_first || errno == EEXIST)
     return TRUE;
   dsq_database_set_system_error (errno, PURPOSE, error);
   return FALSE;
 }
 
+static gboolean
+publish_new (const char *temporary, const char *path, GError **error)
+{
+  gboolean was_first;
+
+  if (!publish (temporary, path, &was_first, error))
+    return FALSE;
+  if (!was_first)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_EXISTS,
+                 "Failed to create the store: there is a file of that name");
+  return was_first;
+}
+
+static gboolean
+replace (const char *temporary, const char *path, GError **error)
+{
+  if (rename (temporary, path) == 0)
+    return TRUE;
+  dsq_database_set_system_error (errno, PURPOSE, error);
+  return FALSE;
+}
+
+static char *
+reserve_for (const char *path, const DsqHeader *header, GError **error)
+{
+  return reserve_temporary (path, dsq_header_is_sealed (header) ? 0600 : 0666, error);
+}
+
 gboolean
 dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error)
 {
-  mode_t mode = dsq_header_is_sealed (header) ? 0600 : 0666;
-  g_autofree char *temporary = reserve_temporary (path, mode, error);
+  g_autofree char *temporary = reserve_for (path, header, error);
+  gboolean published, ignored;
+
+  if (temporary == NULL)
+    return FALSE;
+  published = write_temporary (temporary, header, NULL, NULL, error) &&
+              sync_path (temporary, 0, error) && publish (temporary, path, &ignored, error);
+  unlink (temporary);
+  return published && sync_folder_of (path, error);
+}
+
+gboolean
+dsq_new_file_publish_filled (const char *path,
+                             const DsqHeader *header,
+                             DsqNewFilePlace place,
+                             DsqNewFileFunc fill,
+                             gpointer user_data,
+                             GError **error)
+{
+  g_autofree char *temporary = reserve_for (path, header, error);
   gboolean published;
 
   if (temporary == NULL)
     return FALSE;
-  published = write_temporary (temporary, header, error) && sync_path (temporary, 0, error) &&
-              publish (temporary, path, error);
+  published = write_temporary (temporary, header, fill, user_data, error) &&
+              sync_path (temporary, 0, error) &&
+              (place == DSQ_NEW_FILE_REPLACE ? replace (temporary, path, error)
+                                             : publish_new (temporary, path, error));
   unlink (temporary);
   return published && sync_folder_of (path, error);
 }
@@ -154,5 +216,6 @@ dsq_new_file_initialise (const char *path,
   g_autoptr (DsqDatabase) database =
       dsq_database_open (path, DSQ_DATABASE_CREATE, busy_timeout_ms, error);
 
-  return database != NULL && initialise (database, header, error) && sync_folder_of (path, error);
+  return database != NULL && initialise (database, header, NULL, NULL, error) &&
+         sync_folder_of (path, error);
 }

@@ -10,8 +10,6 @@
 /* Changes between two looks at the cancellable. */
 #define CANCEL_STEPS 256
 
-#define MIN_BUFFER 4096
-
 static int
 compare_tables (gconstpointer a, gconstpointer b)
 {
@@ -103,80 +101,22 @@ remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
 
 /* --- setting ---------------------------------------------------------------------------------- */
 
-/* The value column for @entry, and behind it the name column, in the writer's buffer. */
-static gboolean
-encode_row (DsqColdSqlite *self,
-            const DsqEntry *entry,
-            const DsqToken *token,
-            gboolean with_name,
-            gsize *out_value_length,
-            gsize *out_name_length,
-            GError **error)
-{
-  DsqColdWriter *writer = &self->writer;
-  const guint8 *content = dsq_entry_record (entry);
-  const DsqRecord record = {
-    .table = entry->table,
-    .key = dsq_entry_key (entry),
-    .key_length = entry->key_length,
-    .expires = dsq_entry_expires (entry),
-    .type = content[0],
-    .payload = content + 1,
-    .payload_length = (gsize) entry->record_length - 1,
-  };
-  gsize value_length = dsq_row_value_length (&self->codec, &record);
-  gsize name_length = with_name ? dsq_row_name_length (&self->codec, entry->key_length) : 0;
-
-  if (value_length + name_length > writer->buffer_length)
-    {
-      g_free (writer->buffer);
-      writer->buffer_length = MAX (value_length + name_length, MIN_BUFFER);
-      writer->buffer = g_malloc (writer->buffer_length);
-    }
-  *out_value_length = value_length;
-  *out_name_length = name_length;
-  return dsq_row_encode_value (&self->codec, &record, token, writer->buffer, error) &&
-         (name_length == 0 || dsq_row_encode_name (&self->codec,
-                                                   DSQ_FORMAT_PURPOSE_NAME,
-                                                   entry->table,
-                                                   token->bytes,
-                                                   dsq_entry_key (entry),
-                                                   entry->key_length,
-                                                   writer->buffer + value_length,
-                                                   error));
-}
-
 static gboolean
 write_row (DsqColdSqlite *self, DsqColdWrite which, const DsqChange *change, GError **error)
 {
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[which];
-  const DsqEntry *entry = change->entry;
-  gsize value_length, name_length;
+  gint64 place = which == DSQ_COLD_WRITE_UPDATE ? 0 : change->place;
   DsqToken token;
 
-  dsq_row_make_token (&self->codec, entry->table, dsq_entry_key (entry), entry->key_length, &token);
-  if (!encode_row (self,
-                   entry,
-                   &token,
-                   which != DSQ_COLD_WRITE_UPDATE,
-                   &value_length,
-                   &name_length,
-                   error))
-    return FALSE;
-  dsq_cold_bind_token (statement, 2, 3, entry->table, &token);
-  if (G_UNLIKELY (entry->has_expiry))
-    dsq_statement_bind_number (statement, 4, dsq_entry_expires (entry));
-  else
-    dsq_statement_bind_null (statement, 4);
-  dsq_statement_bind_bytes (statement, 5, writer->buffer, value_length);
-  if (which != DSQ_COLD_WRITE_UPDATE)
-    {
-      dsq_statement_bind_number (statement, 1, change->place);
-      if (name_length > 0)
-        dsq_statement_bind_bytes (statement, 6, writer->buffer + value_length, name_length);
-    }
-  if (!dsq_statement_run (statement, error))
+  if (!dsq_cold_bind_row (&self->codec,
+                          &writer->buffer,
+                          statement,
+                          change->entry,
+                          place,
+                          &token,
+                          error) ||
+      !dsq_statement_run (statement, error))
     return FALSE;
   writer->has_changed = TRUE;
   return TRUE;

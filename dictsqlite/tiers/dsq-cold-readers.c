@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "codec/dsq-format-private.h"
-#include "codec/dsq-key-codec-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-call-private.h"
 #include "tiers/dsq-cold-sqlite-private.h"
@@ -328,59 +327,6 @@ dsq_cold_probe (DsqColdTier *tier,
 
 /* --- rows in order ---------------------------------------------------------------------------- */
 
-static gboolean
-refuse_row (const char *cause, GError **error)
-{
-  g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to walk the entries: a row %s", cause);
-  return FALSE;
-}
-
-/* Token and key of the row that @row stands at. A sealed key is unsealed into @memory, which is
- * the caller's to free. */
-static gboolean
-read_key (const DsqRecordCodec *codec,
-          sqlite3_stmt *row,
-          DsqKey *key,
-          DsqToken *out_token,
-          guint8 **memory,
-          GError **error)
-{
-  gsize length;
-
-  if (sqlite3_column_type (row, AT_TOKEN) != SQLITE_BLOB ||
-      sqlite3_column_int64 (row, AT_TABLE) != key->table)
-    return refuse_row ("is not one of its table", error);
-  out_token->bytes = sqlite3_column_blob (row, AT_TOKEN);
-  out_token->length = (guint32) sqlite3_column_bytes (row, AT_TOKEN);
-  if (out_token->length == 0) /* SQLite gives NULL for it */
-    out_token->bytes = (const guint8 *) "";
-  key->bytes = out_token->bytes;
-  key->length = out_token->length;
-
-  if (codec->keys != NULL)
-    {
-      if (sqlite3_column_type (row, AT_NAME) != SQLITE_BLOB)
-        return refuse_row ("holds a name of a wrong type", error);
-      length = (gsize) sqlite3_column_bytes (row, AT_NAME);
-      *memory = g_malloc (length + 1);
-      if (!dsq_row_decode_name (codec,
-                                DSQ_FORMAT_PURPOSE_NAME,
-                                key->table,
-                                out_token->bytes,
-                                out_token->length,
-                                sqlite3_column_blob (row, AT_NAME),
-                                length,
-                                *memory,
-                                &length,
-                                error))
-        return FALSE;
-      key->bytes = *memory;
-      key->length = (guint32) length;
-    }
-  return dsq_key_codec_validate (key->bytes, key->length, NULL) ||
-         refuse_row ("holds a key that is none", error);
-}
-
 /* Appends the row that @statement stands at. */
 static gboolean
 append_row (DsqColdSqlite *self,
@@ -396,7 +342,15 @@ append_row (DsqColdSqlite *self,
   g_autofree guint8 *memory = NULL;
   DsqToken token;
 
-  if (!read_key (&self->codec, row, &key, &token, &memory, error))
+  if (sqlite3_column_int64 (row, AT_TABLE) != table)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_CORRUPT,
+                   "Failed to walk the entries: a row is not one of its table");
+      return FALSE;
+    }
+  if (!dsq_cold_decode_key (&self->codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
     return FALSE;
   if (keys_only)
     found.entry = dsq_entry_new_tombstone (&key);

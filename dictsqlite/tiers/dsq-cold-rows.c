@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "codec/dsq-format-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-cold-sqlite-private.h"
+
+#define MIN_BUFFER 4096
 
 gboolean
 dsq_cold_prepare (DsqStatement *statements,
@@ -30,10 +33,59 @@ dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
     dsq_statement_clear (&statements[i]);
 }
 
-static void
+static gboolean
 set_damaged (const char *cause, GError **error)
 {
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
+  return FALSE;
+}
+
+/* --- from the file ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_decode_key (const DsqRecordCodec *codec,
+                     sqlite3_stmt *row,
+                     int at_token,
+                     int at_name,
+                     DsqKey *key,
+                     DsqToken *out_token,
+                     guint8 **memory,
+                     GError **error)
+{
+  gsize length;
+
+  *memory = NULL;
+  if (sqlite3_column_type (row, at_token) != SQLITE_BLOB)
+    return set_damaged ("a row holds a token of a wrong type", error);
+  out_token->bytes = sqlite3_column_blob (row, at_token);
+  out_token->length = (guint32) sqlite3_column_bytes (row, at_token);
+  if (out_token->length == 0) /* SQLite gives NULL for it */
+    out_token->bytes = (const guint8 *) "";
+  key->bytes = out_token->bytes;
+  key->length = out_token->length;
+
+  if (codec->keys != NULL)
+    {
+      if (sqlite3_column_type (row, at_name) != SQLITE_BLOB)
+        return set_damaged ("a row holds a name of a wrong type", error);
+      length = (gsize) sqlite3_column_bytes (row, at_name);
+      *memory = g_malloc (length + 1);
+      if (!dsq_row_decode_name (codec,
+                                DSQ_FORMAT_PURPOSE_NAME,
+                                key->table,
+                                out_token->bytes,
+                                out_token->length,
+                                sqlite3_column_blob (row, at_name),
+                                length,
+                                *memory,
+                                &length,
+                                error))
+        return FALSE;
+      key->bytes = *memory;
+      key->length = (guint32) length;
+    }
+  return dsq_key_codec_validate (key->bytes, key->length, NULL) ||
+         set_damaged ("a row holds a key that is none", error);
 }
 
 /* The entry for a value that was read, whose record is filled in here unless it lies there. */
@@ -126,6 +178,70 @@ dsq_cold_get_row (const DsqRecordCodec *codec,
   dsq_statement_reset (statement);
   return step == DSQ_STEP_DONE || *out_entry != NULL;
 }
+
+/* --- to the file ------------------------------------------------------------------------------ */
+
+static void
+make_room (DsqColdBuffer *buffer, gsize length)
+{
+  if (length <= buffer->length)
+    return;
+  g_free (buffer->bytes);
+  buffer->length = MAX (length, MIN_BUFFER);
+  buffer->bytes = g_malloc (buffer->length);
+}
+
+gboolean
+dsq_cold_bind_row (const DsqRecordCodec *codec,
+                   DsqColdBuffer *buffer,
+                   DsqStatement *statement,
+                   const DsqEntry *entry,
+                   gint64 place,
+                   DsqToken *token,
+                   GError **error)
+{
+  const guint8 *content = dsq_entry_record (entry);
+  const DsqRecord record = {
+    .table = entry->table,
+    .key = dsq_entry_key (entry),
+    .key_length = entry->key_length,
+    .expires = dsq_entry_expires (entry),
+    .type = content[0],
+    .payload = content + 1,
+    .payload_length = (gsize) entry->record_length - 1,
+  };
+  gsize value_length = dsq_row_value_length (codec, &record);
+  gsize name_length = place != 0 ? dsq_row_name_length (codec, entry->key_length) : 0;
+  guint8 *name;
+
+  make_room (buffer, value_length + name_length);
+  name = buffer->bytes + value_length;
+  dsq_row_make_token (codec, record.table, record.key, record.key_length, token);
+  if (!dsq_row_encode_value (codec, &record, token, buffer->bytes, error) ||
+      (name_length > 0 && !dsq_row_encode_name (codec,
+                                                DSQ_FORMAT_PURPOSE_NAME,
+                                                record.table,
+                                                token->bytes,
+                                                record.key,
+                                                record.key_length,
+                                                name,
+                                                error)))
+    return FALSE;
+
+  dsq_cold_bind_token (statement, 2, 3, record.table, token);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_statement_bind_number (statement, 4, record.expires);
+  else
+    dsq_statement_bind_null (statement, 4);
+  dsq_statement_bind_bytes (statement, 5, buffer->bytes, value_length);
+  if (place != 0)
+    dsq_statement_bind_number (statement, 1, place);
+  if (name_length > 0)
+    dsq_statement_bind_bytes (statement, 6, name, name_length);
+  return TRUE;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static gboolean
 state_is_sound (const DsqTableState *state, gint64 position)

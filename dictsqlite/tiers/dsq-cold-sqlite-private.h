@@ -79,13 +79,19 @@ typedef struct
   guint epoch; /* that of the pool when it was taken */
 } DsqColdReader;
 
+/* A row's name and value under way to SQLite. */
+typedef struct
+{
+  guint8 *bytes; /* (owned) */
+  gsize length;
+} DsqColdBuffer;
+
 /* Guarded by the engine's writer lock, but for what the coherence part says. */
 typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_WRITES];
-  guint8 *buffer; /* (owned) a row's name and value under way to SQLite */
-  gsize buffer_length;
+  DsqColdBuffer buffer;
   GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
   GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
   guint32 hook_frames;  /* frames in the log at our last commit, as SQLite's hook told */
@@ -158,6 +164,11 @@ typedef struct
   const char *purpose;
 } DsqColdSql;
 
+/* Binds as dsq_cold_bind_row() does. */
+#define DSQ_COLD_SQL_INSERT                                                                        \
+  "INSERT INTO entry (place, table_id, token, expires, value, name)"                               \
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+
 /* Both kinds of connection have these. */
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
@@ -190,6 +201,24 @@ DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,
                                const DsqKey *key,
                                const DsqToken *token,
                                GError **error);
+/* Token and key of a row. A sealed key is unsealed into *memory, which is the caller's to free. */
+gboolean dsq_cold_decode_key (const DsqRecordCodec *codec,
+                              sqlite3_stmt *row,
+                              int at_token,
+                              int at_name,
+                              DsqKey *key,
+                              DsqToken *out_token,
+                              guint8 **memory,
+                              GError **error);
+/* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, and unless @place is 0, which stands for an
+ * update, ?1 place and ?6 name. They borrow from @entry, @buffer and @token. */
+gboolean dsq_cold_bind_row (const DsqRecordCodec *codec,
+                            DsqColdBuffer *buffer,
+                            DsqStatement *statement,
+                            const DsqEntry *entry,
+                            gint64 place,
+                            DsqToken *token,
+                            GError **error);
 /* Steps a statement of DSQ_COLD_SQL_GET. */
 gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
                            DsqStatement *statement,
@@ -234,6 +263,11 @@ gboolean dsq_cold_walk (DsqColdTier *tier,
                         gboolean keys_only,
                         GArray *rows,
                         gboolean *out_is_last,
+                        GError **error);
+
+gboolean dsq_cold_copy (DsqColdTier *tier,
+                        const DsqColdCopyOptions *options,
+                        GCancellable *cancellable,
                         GError **error);
 
 /* --- writer ----------------------------------------------------------------------------------- */

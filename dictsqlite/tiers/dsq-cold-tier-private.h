@@ -68,6 +68,18 @@ typedef struct
   DsqKdfCost kdf_cost;      /* of a new file's password */
 } DsqColdOptions;
 
+typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/* The new file of a copy. */
+typedef struct
+{
+  const char *path;             /* filename encoding */
+  GBytes *password;             /* (unowned) (nullable) */
+  DsqKdfCost kdf_cost;          /* of the password */
+  DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */
+  gpointer user_data;           /* (unowned) of progress */
+} DsqColdCopyOptions;
+
 /* Called when another connection than this tier's writer has committed: everything clean that was
  * read from the file is stale, presence on disk is unknown. @states are all tables of the file as
  * of the commit that is being learned. Runs on the thread that found out, with the tier's coherence
@@ -192,6 +204,12 @@ struct _DsqColdTierFuncs
   /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
   gboolean (*checkpoint) (DsqColdTier *self, GError **error);
 
+  /* Writes all that is committed into a new file: as other reads, but longer. */
+  gboolean (*copy) (DsqColdTier *self,
+                    const DsqColdCopyOptions *options,
+                    GCancellable *cancellable,
+                    GError **error);
+
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };
 
@@ -214,6 +232,15 @@ DsqColdTier *dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                                         gpointer user_data,
                                         GCancellable *cancellable,
                                         GError **error);
+
+/* Puts a copy of the file, which must be open nowhere (DSQ_ERROR_BUSY), in its place; the path of
+ * @options is not used. */
+gboolean dsq_cold_rekey_file (const char *path,
+                              GBytes *old_password,
+                              guint busy_timeout_ms,
+                              const DsqColdCopyOptions *options,
+                              GCancellable *cancellable,
+                              GError **error);
 
 /* Whether no foreign change is in sight: a few nanoseconds, any thread. FALSE may be a false alarm
  * (this tier's own commit under way); catch_up() finds out. */

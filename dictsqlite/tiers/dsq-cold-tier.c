@@ -27,7 +27,7 @@ free_memory (DsqColdSqlite *self)
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
-  g_free (self->writer.buffer);
+  g_free (self->writer.buffer.bytes);
   dsq_keys_free (self->keys);
   g_free (self->path);
   g_free (self);
@@ -80,6 +80,7 @@ static const DsqColdTierFuncs funcs = {
   .sync = dsq_cold_sync,
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
+  .copy = dsq_cold_copy,
   .get_stats = get_stats,
 };
 

@@ -18,14 +18,11 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_RELEASE] = { "RELEASE one", "release a savepoint" },
   [DSQ_COLD_WRITE_ROLLBACK_TO] = { "ROLLBACK TO one", "roll back to a savepoint" },
   /* these three bind alike; the name, ?6, is NULL in a plain file and stays in an update */
-  [DSQ_COLD_WRITE_UPSERT] = { "INSERT INTO entry (place, table_id, token, expires, value, name)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+  [DSQ_COLD_WRITE_UPSERT] = { DSQ_COLD_SQL_INSERT
                               " ON CONFLICT (table_id, token)"
                               " DO UPDATE SET expires = excluded.expires, value = excluded.value",
                               "write an entry" },
-  [DSQ_COLD_WRITE_INSERT] = { "INSERT INTO entry (place, table_id, token, expires, value, name)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                              "write an entry" },
+  [DSQ_COLD_WRITE_INSERT] = { DSQ_COLD_SQL_INSERT, "write an entry" },
   [DSQ_COLD_WRITE_UPDATE] = { "UPDATE entry SET expires = ?4, value = ?5"
                               " WHERE table_id = ?2 AND token = ?3",
                               "write an entry" },
@@ -206,10 +203,10 @@ save_tables (DsqColdSqlite *self, GError **error)
 static void
 trim_buffer (DsqColdWriter *writer)
 {
-  if (writer->buffer_length <= MAX_KEPT_BUFFER)
+  if (writer->buffer.length <= MAX_KEPT_BUFFER)
     return;
-  g_clear_pointer (&writer->buffer, g_free);
-  writer->buffer_length = 0;
+  g_clear_pointer (&writer->buffer.bytes, g_free);
+  writer->buffer.length = 0;
 }
 
 gboolean

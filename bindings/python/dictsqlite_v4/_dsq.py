@@ -83,6 +83,12 @@ class Store(Protocol):
     def drop_table_name(self, name: bytes) -> bool: ...
     def flush(self, cancellable: None) -> bool: ...
     def change_password(self, old: Any, new: Any, cancellable: None) -> bool: ...
+    def encrypt_copy(
+        self, path: bytes, password: Any, progress: Any, user_data: None, cancellable: Any
+    ) -> bool: ...
+    def decrypt_copy(
+        self, path: bytes, progress: Any, user_data: None, cancellable: Any
+    ) -> bool: ...
     def get_stats(self) -> Stats: ...
     # These answer from memory only: b"\0", False or -1 is for what would have to wait.
     def peek_string(self, key: str) -> Optional[str]: ...
@@ -156,6 +162,16 @@ def open_store(
         store.use_password(as_bytes(password))
     store.init(None)
     return store  # type: ignore[no-any-return]
+
+
+def rekey_file(path: bytes, old: Any, new: Any, progress: Any, cancellable: Any) -> None:
+    """Write an encrypted file anew; raises ``GLib.Error``."""
+    _Dsq.Store.rekey_file(path, old, new, progress, None, cancellable)
+
+
+def new_cancellable() -> Any:
+    """A ``Gio.Cancellable``."""
+    return _Gio.Cancellable()
 
 
 def as_bytes(data: bytes) -> Any:

@@ -46,7 +46,8 @@ class WrongPasswordError(ValueError):
     _WRONG_PASSWORD,
     _ENCRYPTED,
     _NOT_ENCRYPTED,
-) = range(21)
+    _EXISTS,
+) = range(22)
 
 _ERRNO: Dict[int, int] = {
     _IO: errno.EIO,
@@ -55,6 +56,7 @@ _ERRNO: Dict[int, int] = {
     _NOT_FOUND: errno.ENOENT,
     _PERMISSION: errno.EACCES,
     _BUSY: errno.EBUSY,
+    _EXISTS: errno.EEXIST,
 }
 
 

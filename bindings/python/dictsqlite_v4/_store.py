@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
 
 from . import _options
-from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, as_bytes, open_store
+from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
+from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._repr import describe
 from ._stats import stats_dict
@@ -20,7 +21,7 @@ from ._table import StoreWithTables
 _Self = TypeVar("_Self", bound="DictSQLiteV4")
 
 
-class DictSQLiteV4(StoreWithTables):
+class DictSQLiteV4(EncryptionMethods, StoreWithTables):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -145,20 +146,6 @@ class DictSQLiteV4(StoreWithTables):
         """
         try:
             self._store.flush(None)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def change_password(self, old: str, new: str) -> None:
-        """Change the password of an encrypted file, in a time that does not depend on its size.
-
-        Returns when that is on the medium. Raises WrongPasswordError when `old` is not the
-        password or the file has none, ValueError when `new` is empty, and OSError.
-        """
-        passwords = [_options.password("old", old), _options.password("new", new)]
-        if None in passwords:
-            raise TypeError("a password must be str, not None")
-        try:
-            self._store.change_password(*map(as_bytes, passwords), None)
         except GError as error:
             raise to_exception(error, self._path) from None
 
