@@ -78,4 +78,25 @@ gboolean dsq_row_decode_name (const DsqRecordCodec *codec,
                               gsize *out_length,
                               GError **error);
 
+/* --- tables ----------------------------------------------------------------------------------- */
+
+/* What a table called @name, which is UTF-8, is found by. */
+GBytes *dsq_row_make_table_token (const DsqRecordCodec *codec, const guint8 *name, gsize length);
+/* The name column of that table, or NULL in *out_name in a plain file. */
+gboolean dsq_row_encode_table_name (const DsqRecordCodec *codec,
+                                    guint32 table,
+                                    GBytes *token,
+                                    const guint8 *name,
+                                    gsize length,
+                                    GBytes **out_name,
+                                    GError **error);
+/* The name of the table whose row has these columns; @name is NULL where the column is. */
+GBytes *dsq_row_decode_table_name (const DsqRecordCodec *codec,
+                                   guint32 table,
+                                   const guint8 *token,
+                                   gsize token_length,
+                                   const guint8 *name,
+                                   gsize length,
+                                   GError **error);
+
 G_END_DECLS

@@ -7,6 +7,7 @@
 
 #include "codec/dsq-bytes-private.h"
 #include "codec/dsq-row-private.h"
+#include "codec/dsq-utf8-private.h"
 #include "dsq-error.h"
 
 G_STATIC_ASSERT (DSQ_FORMAT_TOKEN_LENGTH == DSQ_KEY_TOKEN_LENGTH);
@@ -185,8 +186,8 @@ dsq_row_decode_name (const DsqRecordCodec *codec,
 {
   Place place;
 
-  if (token_length != DSQ_FORMAT_TOKEN_LENGTH || length < DSQ_FORMAT_SEALED_OVERHEAD ||
-      name[0] != DSQ_FORMAT_SEALED_VERSION)
+  if (name == NULL || token_length != DSQ_FORMAT_TOKEN_LENGTH ||
+      length < DSQ_FORMAT_SEALED_OVERHEAD || name[0] != DSQ_FORMAT_SEALED_VERSION)
     return refuse ("a key", error);
   place = place_of (codec, purpose, table, token);
   if (!dsq_keys_unseal (codec->keys,
@@ -199,4 +200,97 @@ dsq_row_decode_name (const DsqRecordCodec *codec,
     return refuse ("a key", error);
   *out_length = length - DSQ_FORMAT_SEALED_OVERHEAD;
   return TRUE;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+/* No table of entries has this id: so no entry's token is a table's. */
+#define TOKEN_TABLE 0
+
+GBytes *
+dsq_row_make_table_token (const DsqRecordCodec *codec, const guint8 *name, gsize length)
+{
+  guint8 *plain;
+  DsqToken token;
+
+  if (codec->keys != NULL)
+    {
+      dsq_row_make_token (codec, TOKEN_TABLE, name, (guint32) length, &token);
+      return g_bytes_new (token.sealed, sizeof token.sealed);
+    }
+  plain = g_malloc (1 + length);
+  plain[0] = DSQ_FORMAT_TABLE_NAMED;
+  if (length > 0)
+    memcpy (plain + 1, name, length);
+  return g_bytes_new_take (plain, 1 + length);
+}
+
+gboolean
+dsq_row_encode_table_name (const DsqRecordCodec *codec,
+                           guint32 table,
+                           GBytes *token,
+                           const guint8 *name,
+                           gsize length,
+                           GBytes **out_name,
+                           GError **error)
+{
+  gsize sealed_length = dsq_row_name_length (codec, length);
+  g_autofree guint8 *sealed = NULL;
+
+  *out_name = NULL;
+  if (codec->keys == NULL)
+    return TRUE;
+  sealed = g_malloc (sealed_length);
+  if (!dsq_row_encode_name (codec,
+                            DSQ_FORMAT_PURPOSE_TABLE,
+                            table,
+                            g_bytes_get_data (token, NULL),
+                            name,
+                            length,
+                            sealed,
+                            error))
+    return FALSE;
+  *out_name = g_bytes_new_take (g_steal_pointer (&sealed), sealed_length);
+  return TRUE;
+}
+
+GBytes *
+dsq_row_decode_table_name (const DsqRecordCodec *codec,
+                           guint32 table,
+                           const guint8 *token,
+                           gsize token_length,
+                           const guint8 *name,
+                           gsize length,
+                           GError **error)
+{
+  g_autofree guint8 *memory = NULL;
+  const guint8 *plain = token + 1;
+  gsize plain_length = token_length - 1;
+
+  if (codec->keys != NULL)
+    {
+      plain = memory = g_malloc (length + 1);
+      if (!dsq_row_decode_name (codec,
+                                DSQ_FORMAT_PURPOSE_TABLE,
+                                table,
+                                token,
+                                token_length,
+                                name,
+                                length,
+                                memory,
+                                &plain_length,
+                                error))
+        return NULL;
+    }
+  else if (token_length == 0 || token[0] != DSQ_FORMAT_TABLE_NAMED || name != NULL)
+    {
+      refuse ("a table's name", error);
+      return NULL;
+    }
+  if (!dsq_utf8_validate (plain, plain_length))
+    {
+      refuse ("a table's name", error);
+      return NULL;
+    }
+  return g_bytes_new (plain, plain_length);
 }

@@ -30,6 +30,8 @@
 #define AT_NAME     5
 #define COPY        "copy the store"
 #define REKEY       "change the key of the store"
+#define SQL_TABLES  "SELECT id, token, name, next, count FROM tables ORDER BY id"
+#define SQL_INSERT  "INSERT INTO tables VALUES (?1, ?2, ?3, ?4, ?5)"
 #define SQL_UPDATE  "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1"
 #define SQL_UNSTORE "DELETE FROM store"
 
@@ -51,29 +53,82 @@ report (const Copy *self)
     self->options->progress (self->n_done, self->n_total, self->options->user_data);
 }
 
+/* A row of tables that has a name of its own, or the gravestone. */
+static gboolean
+copy_named_table (Copy *self, sqlite3_stmt *row, DsqStatement *insert, GError **error)
+{
+  static const guint8 buried = DSQ_FORMAT_TABLE_BURIED;
+  guint32 table = (guint32) sqlite3_column_int64 (row, 0);
+  g_autoptr (GBytes) name = NULL;
+  g_autoptr (GBytes) token = NULL;
+  g_autoptr (GBytes) sealed = NULL;
+
+  if (sqlite3_column_bytes (row, 1) == 1 &&
+      *(const guint8 *) sqlite3_column_blob (row, 1) == buried)
+    token = g_bytes_new_static (&buried, 1);
+  else
+    {
+      const guint8 *bytes;
+      gsize length;
+
+      name = dsq_cold_decode_table_name (self->from_codec, row, error);
+      if (name == NULL)
+        return FALSE;
+      bytes = g_bytes_get_data (name, &length);
+      token = dsq_row_make_table_token (&self->to_codec, bytes, length);
+      if (!dsq_row_encode_table_name (&self->to_codec, table, token, bytes, length, &sealed, error))
+        return FALSE;
+    }
+  dsq_statement_bind_number (insert, 1, table);
+  dsq_statement_bind_bytes (insert, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  dsq_statement_bind_null (insert, 3);
+  if (sealed != NULL)
+    dsq_statement_bind_bytes (insert,
+                              3,
+                              g_bytes_get_data (sealed, NULL),
+                              g_bytes_get_size (sealed));
+  dsq_statement_bind_number (insert, 4, sqlite3_column_int64 (row, 3));
+  dsq_statement_bind_number (insert, 5, sqlite3_column_int64 (row, 4));
+  return dsq_statement_run (insert, error);
+}
+
+static gboolean
+copy_table (Copy *self,
+            sqlite3_stmt *row,
+            DsqStatement *update,
+            DsqStatement *insert,
+            GError **error)
+{
+  self->n_total += (guint64) sqlite3_column_int64 (row, 4);
+  if (sqlite3_column_int64 (row, 0) != DSQ_TABLE_MAIN)
+    return copy_named_table (self, row, insert, error);
+  dsq_statement_bind_number (update, 1, DSQ_TABLE_MAIN);
+  dsq_statement_bind_number (update, 2, sqlite3_column_int64 (row, 3));
+  dsq_statement_bind_number (update, 3, sqlite3_column_int64 (row, 4));
+  return dsq_statement_run (update, error);
+}
+
+/* What the list says is checked as at each opening, then taken over. */
 static gboolean
 copy_tables (Copy *self, DsqDatabase *to, GError **error)
 {
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  g_auto (DsqStatement) check = { NULL };
   g_auto (DsqStatement) select = { NULL };
   g_auto (DsqStatement) update = { NULL };
+  g_auto (DsqStatement) insert = { NULL };
+  DsqStep step;
 
-  if (!dsq_statement_prepare (&select, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
-      !dsq_cold_read_tables (&select, states, error) ||
-      !dsq_statement_prepare (&update, to, SQL_UPDATE, COPY, error))
+  if (!dsq_statement_prepare (&check, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
+      !dsq_cold_read_tables (&check, states, error) ||
+      !dsq_statement_prepare (&select, self->from, SQL_TABLES, COPY, error) ||
+      !dsq_statement_prepare (&update, to, SQL_UPDATE, COPY, error) ||
+      !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error))
     return FALSE;
-  for (guint i = 0; i < states->len; i++)
-    {
-      const DsqTableState *state = &g_array_index (states, DsqTableState, i);
-
-      self->n_total += (guint64) state->count;
-      dsq_statement_bind_number (&update, 1, state->table);
-      dsq_statement_bind_number (&update, 2, state->next & DSQ_FORMAT_POSITION_MAX);
-      dsq_statement_bind_number (&update, 3, state->count);
-      if (!dsq_statement_run (&update, error))
-        return FALSE;
-    }
-  return TRUE;
+  while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
+    if (!copy_table (self, select.handle, &update, &insert, error))
+      return FALSE;
+  return step == DSQ_STEP_DONE;
 }
 
 static gboolean

@@ -34,7 +34,8 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
   [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1",
                                   "write the size of a table" },
-  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id FROM tables WHERE token = ?1", "look for a table" },
+  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id, token, name FROM tables WHERE token = ?1",
+                                  "look for a table" },
   [DSQ_COLD_WRITE_LAST_TABLE] = { "SELECT max (id) FROM tables", "look for the last table" },
   [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables (id, token, name, next, count)"
                                   " VALUES (?1, ?2, ?3, 1, 0)",

@@ -17,6 +17,8 @@ from conftest import python
 from dictsqlite_v4 import DictSQLiteV4
 
 KEY, VALUE, PASSWORD = "canary-key-7319", "canary-value-5527", "canary-password-9153"
+TABLE = "canary-table-2871"
+WORDS = (KEY, VALUE, PASSWORD, TABLE)
 
 # Writes the canaries in every way, leaves a log behind, and dies.
 CODE = f"""
@@ -28,6 +30,7 @@ with DictSQLiteV4(path, persist_mode=mode, hot_capacity=10, warm_capacity=0, **w
     store[{KEY!r}] = {VALUE!r}
     store[("tuple", {KEY!r})] = [{VALUE!r}]
     store[b"bytes " + {KEY!r}.encode()] = {VALUE!r}.encode()
+    store.table({TABLE!r})[{KEY!r}] = {VALUE!r}
     store.bulk_insert({{{KEY!r} + str(i): {{"a": {VALUE!r} * i}} for i in range(300)}})
     store.flush()
     for i in range(0, 300, 3):
@@ -61,7 +64,7 @@ def forms(text):
         yield encoded[4:-8]
 
 
-CANARIES = [form for text in (KEY, VALUE, PASSWORD) for form in forms(text)]
+CANARIES = [form for text in WORDS for form in forms(text)]
 
 
 def assert_silent(data, where):
@@ -70,7 +73,7 @@ def assert_silent(data, where):
 
 
 def test_the_search_finds():
-    for text in (KEY, VALUE, PASSWORD):
+    for text in WORDS:
         for data in (
             text.encode(),
             pickle.dumps([text], 5),

@@ -51,14 +51,24 @@ def test_a_copy_has_everything(path, tmp_path, file_mode, before, after):
         store.update(ENTRIES)
         store["key 7"] = "overwritten"
         del store["key 8"]
+        for name in ("one", "", "dropped", "a\0b"):
+            store.table(name).update({name: 1, "key 1": name})
+        store.drop_table("dropped")
+        store.table("last")
+        store.drop_table("last")  # leaves a gravestone
         expected = list(store.items())
         if after is None:
             store.decrypt_copy(target, progress=lambda *numbers: reports.append(numbers))
         else:
             store.encrypt_copy(target, after, lambda *numbers: reports.append(numbers))
         store["later"] = 1
+    n_entries = len(expected) + sum(len({name, "key 1"}) for name in ("one", "", "a\0b"))
+    assert reports == sorted(reports) and reports[-1] == (n_entries, n_entries)
+    with opened(target, after) as copy:
+        assert copy.tables() == ["one", "", "a\0b"]
+        for name in copy.tables():
+            assert dict(copy.table(name)) == {name: 1, "key 1": name}
     assert content(target, after) == expected
-    assert reports == sorted(reports) and reports[-1] == (len(expected), len(expected))
     assert len(reports) >= 4
     if after is not None:
         assert stat.S_IMODE(target.stat().st_mode) == 0o600

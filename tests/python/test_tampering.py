@@ -157,6 +157,46 @@ def test_columns_that_are_nothing(store, run, length):
             store["a"]
 
 
+def test_names_of_tables(path, run):
+    """That of another table, in the same row or with its token, and each bit of it."""
+    with opened(path) as store:
+        for name in ("one", "two"):
+            store.table(name)["key"] = f"in {name}"
+    (one, two) = run("SELECT id, token, name FROM tables WHERE id > 1 ORDER BY id")
+
+    def put(table, token, name):
+        run("UPDATE tables SET token = ?, name = ? WHERE id = ?", token, name, table)
+
+    def assert_refused():
+        with opened(path) as store:
+            with pytest.raises(CorruptError, match="tampered with"):
+                store.tables()
+            for name in ("one", "two"):
+                with pytest.raises(CorruptError, match="tampered with"):
+                    store.table(name)
+
+    put(2, b"for a moment" + bytes(4), one[2])
+    put(3, one[1], one[2])
+    put(2, two[1], two[2])
+    assert_refused()  # else one would show what is in two
+    put(2, b"for a moment" + bytes(4), one[2])
+    put(3, two[1], two[2])
+    put(2, one[1], two[2])
+    with opened(path) as store:
+        with pytest.raises(CorruptError, match="tampered with"):
+            store.table("one")
+        assert store.table("two")["key"] == "in two"
+        for bit in range(0, 8 * len(one[2])):
+            flipped = bytearray(one[2])
+            flipped[bit // 8] ^= 1 << bit % 8
+            put(2, one[1], bytes(flipped))
+            with pytest.raises(CorruptError, match="tampered with"):
+                store.tables()
+    put(2, one[1], one[2])
+    with opened(path) as store:
+        assert store.tables() == ["one", "two"] and store.table("one")["key"] == "in one"
+
+
 # --- what is not, as docs/SECURITY.md says --------------------------------------------------------
 
 
