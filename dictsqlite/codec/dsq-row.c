@@ -184,11 +184,13 @@ dsq_row_decode_name (const DsqRecordCodec *codec,
                      gsize *out_length,
                      GError **error)
 {
+  gboolean is_key = g_str_equal (purpose, DSQ_FORMAT_PURPOSE_NAME);
+  const char *what = is_key ? "a key" : "a name in the list of tables";
   Place place;
 
   if (name == NULL || token_length != DSQ_FORMAT_TOKEN_LENGTH ||
       length < DSQ_FORMAT_SEALED_OVERHEAD || name[0] != DSQ_FORMAT_SEALED_VERSION)
-    return refuse ("a key", error);
+    return refuse (what, error);
   place = place_of (codec, purpose, table, token);
   if (!dsq_keys_unseal (codec->keys,
                         DSQ_KEY_NAME,
@@ -197,7 +199,7 @@ dsq_row_decode_name (const DsqRecordCodec *codec,
                         name + 1,
                         length - 1,
                         out))
-    return refuse ("a key", error);
+    return refuse (what, error);
   *out_length = length - DSQ_FORMAT_SEALED_OVERHEAD;
   return TRUE;
 }
@@ -284,12 +286,12 @@ dsq_row_decode_table_name (const DsqRecordCodec *codec,
     }
   else if (token_length == 0 || token[0] != DSQ_FORMAT_TABLE_NAMED || name != NULL)
     {
-      refuse ("a table's name", error);
+      refuse ("a name in the list of tables", error);
       return NULL;
     }
   if (!dsq_utf8_validate (plain, plain_length))
     {
-      refuse ("a table's name", error);
+      refuse ("a name in the list of tables", error);
       return NULL;
     }
   return g_bytes_new (plain, plain_length);

@@ -11,6 +11,9 @@ G_BEGIN_DECLS
  * application id and version. */
 gboolean dsq_schema_install (DsqDatabase *database, const DsqHeader *header, GError **error);
 
+/* Time that a file has to show what it is. */
+#define DSQ_SCHEMA_VERIFY_MS 5000
+
 /* Whether the file is a store of ours, to the byte of its schema; nothing of it is believed before.
  * Gives its header, which no password has unlocked yet, or DSQ_ERROR_FORMAT or DSQ_ERROR_CORRUPT,
  * in bounded time and memory. */

@@ -14,9 +14,6 @@
 #define CREATE_PURPOSE  "create the store"
 #define VERIFY_PURPOSE  "open the store"
 
-/* Time that a file has to show what it is. */
-#define VERIFY_MS 5000
-
 /* Tables that ANALYZE makes, each with the SQL that SQLite gives it. */
 static const struct
 {
@@ -223,7 +220,7 @@ dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError **error)
 {
   gboolean verified;
 
-  dsq_database_set_deadline (database, VERIFY_MS);
+  dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
   verified = verify_number (database, "PRAGMA application_id", DSQ_FORMAT_APPLICATION_ID, error) &&
              verify_number (database, "PRAGMA user_version", DSQ_FORMAT_VERSION, error) &&
              verify_schema (database, error) &&

@@ -78,6 +78,7 @@ remove_empty_log (const char *path)
 
   if (database == NULL)
     return;
+  dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
   dsq_database_get_number (database,
                            "SELECT count(*) FROM sqlite_schema",
                            "open the store",
