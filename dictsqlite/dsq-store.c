@@ -6,7 +6,6 @@
 #include "codec/dsq-hash-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
-#include "crypto/dsq-secret-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
 #include "dsq-store-private.h"
@@ -93,17 +92,10 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
                                    G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
                                                           dsq_store_async_initable_init))
 
-#define KIBIBYTE G_GUINT64_CONSTANT (1024)
+#define KIBIBYTE DSQ_STORE_KIBIBYTE
 #define MEBIBYTE G_GUINT64_CONSTANT (1048576)
 
 /* --- properties ------------------------------------------------------------------------------ */
-
-static void
-set_password_text (DsqStore *self, const char *text)
-{
-  if (text != NULL)
-    dsq_store_take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
-}
 
 static void
 dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -149,7 +141,7 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       self->options.cache_size = g_value_get_uint64 (value);
       break;
     case PROP_PASSWORD:
-      set_password_text (self, g_value_get_string (value));
+      dsq_store_take_password_text (self, g_value_get_string (value));
       break;
     case PROP_KDF_MEMORY:
       self->options.kdf_cost.memory = (guint32) (g_value_get_uint64 (value) / KIBIBYTE);
@@ -233,7 +225,7 @@ dsq_store_finalize (GObject *object)
   G_OBJECT_CLASS (dsq_store_parent_class)->finalize (object);
 }
 
-#define CONSTRUCT_ONLY (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)
+#define CONSTRUCT_ONLY DSQ_STORE_CONSTRUCT_ONLY
 
 static void
 install_place_properties (void)
@@ -401,57 +393,6 @@ install_table_properties (void)
 }
 
 static void
-install_password_properties (void)
-{
-  /**
-   * DsqStore:password:
-   *
-   * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
-   * none. [method@Store.use_password] takes one that is not text.
-   *
-   * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
-   * under keys that are forgotten with the store.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_PASSWORD] =
-      g_param_spec_string ("password",
-                           NULL,
-                           NULL,
-                           NULL,
-                           G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
-  /**
-   * DsqStore:kdf-memory:
-   *
-   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
-   * A file keeps what it was made with.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_KDF_MEMORY] = g_param_spec_uint64 ("kdf-memory",
-                                                     NULL,
-                                                     NULL,
-                                                     KIBIBYTE * DSQ_KDF_MIN_MEMORY,
-                                                     KIBIBYTE * DSQ_KDF_MAX_MEMORY,
-                                                     KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
-                                                     CONSTRUCT_ONLY);
-  /**
-   * DsqStore:kdf-passes:
-   *
-   * Passes over that memory.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_KDF_PASSES] = g_param_spec_uint ("kdf-passes",
-                                                   NULL,
-                                                   NULL,
-                                                   DSQ_KDF_MIN_PASSES,
-                                                   DSQ_KDF_MAX_PASSES,
-                                                   DSQ_KDF_DEFAULT_PASSES,
-                                                   CONSTRUCT_ONLY);
-}
-
-static void
 dsq_store_class_init (DsqStoreClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -462,7 +403,9 @@ dsq_store_class_init (DsqStoreClass *klass)
   install_place_properties ();
   install_size_properties ();
   install_table_properties ();
-  install_password_properties ();
+  dsq_store_make_password_properties (&properties[PROP_PASSWORD],
+                                      &properties[PROP_KDF_MEMORY],
+                                      &properties[PROP_KDF_PASSES]);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -510,16 +453,9 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
 
   if (self->engine != NULL)
     return TRUE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error) ||
+      !dsq_store_check_password (self, error))
     return FALSE;
-  if (self->password != NULL && g_bytes_get_size (self->password) == 0)
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: the password is empty");
-      return FALSE;
-    }
   self->options.password = self->password;
   self->engine = dsq_engine_open (&self->options, cancellable, error);
   self->usable = self->engine;
@@ -631,15 +567,6 @@ dsq_store_get_engine (DsqStore *self, GError **error)
     return engine;
   g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
   return NULL;
-}
-
-void
-dsq_store_take_password (DsqStore *self, GBytes *password)
-{
-  g_return_if_fail (self->engine == NULL);
-
-  g_clear_pointer (&self->password, g_bytes_unref);
-  self->password = password;
 }
 
 gboolean

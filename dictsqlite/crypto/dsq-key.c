@@ -95,12 +95,17 @@ dsq_keys_make_token (const DsqKeys *self,
                      gsize length,
                      guint8 out[DSQ_KEY_TOKEN_LENGTH])
 {
-  struct hmac_sha256_ctx message = self->token;
+  struct sha256_ctx hash = self->token.inner;
+  guint8 inner[SHA256_DIGEST_SIZE];
 
-  hmac_sha256_update (&message, head_length, head);
-  hmac_sha256_update (&message, length, key);
-  hmac_sha256_digest (&message, DSQ_KEY_TOKEN_LENGTH, out);
-  dsq_secret_wipe (&message, sizeof message);
+  /* HMAC by hand: nettle's own copies its whole context once more for the message after this one */
+  sha256_update (&hash, head_length, head);
+  sha256_update (&hash, length, key);
+  sha256_digest (&hash, sizeof inner, inner);
+  hash = self->token.outer;
+  sha256_update (&hash, sizeof inner, inner);
+  sha256_digest (&hash, DSQ_KEY_TOKEN_LENGTH, out);
+  dsq_secret_wipe (&hash, sizeof hash);
 }
 
 gboolean

@@ -92,7 +92,8 @@ class Keys:
     def __init__(self, store_id: bytes, data_key: bytes):
         self.store_id = store_id
         self.token_key, self.name_key, self.value_key = (
-            hkdf(data_key, store_id, b"dsq1 " + purpose) for purpose in (b"token", b"name", b"value")
+            hkdf(data_key, store_id, b"dsq1 " + purpose)
+            for purpose in (b"token", b"name", b"value")
         )
 
     def token(self, table: int, key: bytes) -> bytes:

@@ -71,7 +71,9 @@ def test_the_right_password_opens(path, mode, password):
     ),
     ids=repr,
 )
-def test_another_password_is_refused_and_nothing_changes(sealed, file_mode, password, kind, message):
+def test_another_password_is_refused_and_nothing_changes(
+    sealed, file_mode, password, kind, message
+):
     before = snapshot(sealed.parent)
     for _ in range(2):
         with pytest.raises(kind, match=message):

@@ -1,4 +1,4 @@
-# test_hostile_files.py - files that somebody made to do harm are refused, quickly and in little room
+# test_hostile_files.py - files made to do harm are refused, quickly and in little room
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Each file is made here, by stock SQLite or by hand, and then opened, counted, walked and read in
 a child of its own, which says what was raised, and what that took of time and memory."""
@@ -77,7 +77,8 @@ def tables(n):
         database.execute("PRAGMA writable_schema = ON")
         database.execute("BEGIN")
         database.executemany(
-            "INSERT INTO sqlite_schema VALUES ('table', ?1, ?1, 3, 'CREATE TABLE ' || ?1 || ' (a)')",
+            "INSERT INTO sqlite_schema"
+            " VALUES ('table', ?1, ?1, 3, 'CREATE TABLE ' || ?1 || ' (a)')",
             ((f"t{i}",) for i in range(n)),
         )
         database.execute("COMMIT")
@@ -165,7 +166,9 @@ PLAIN = {
         " x'' AS value FROM c",
     ),
     "endless view for the header": view("store", f"{ENDLESS} 1 AS id, x AS header FROM c"),
-    "view of 900 MB for the header": view("store", "SELECT 1 AS id, zeroblob (900000000) AS header"),
+    "view of 900 MB for the header": view(
+        "store", "SELECT 1 AS id, zeroblob (900000000) AS header"
+    ),
     "endless view for tables": view(
         "tables", f"{ENDLESS} x AS id, x'' AS token, NULL AS name, 1 AS next, 0 AS count FROM c"
     ),

@@ -119,7 +119,10 @@ def test_rows_of_another_file_with_the_same_password(store, run, tmp_path):
     run("ATTACH ? AS other", str(tmp_path / "other"))
     for name in ("value", "name", "token"):
         before = column(run, name, 1)
-        run(f"UPDATE entry SET {name} = (SELECT {name} FROM other.entry) WHERE place = (1 << 40) + 1")
+        run(
+            f"UPDATE entry SET {name} = (SELECT {name} FROM other.entry)"
+            " WHERE place = (1 << 40) + 1"
+        )
         assert walk_refuses(store)
         if name == "value":
             assert refuses(store, "a")
