@@ -35,6 +35,10 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_BUSY: another process held the file for longer than the busy timeout; try again
  * @DSQ_ERROR_CHANGED: the store changed its size while it was walked; start the walk anew
  * @DSQ_ERROR_NO_TABLE: the table was dropped; open it anew
+ * @DSQ_ERROR_WRONG_PASSWORD: the password is not that of the file; pass another
+ * @DSQ_ERROR_ENCRYPTED: the file is encrypted and no password was passed; pass its password
+ * @DSQ_ERROR_NOT_ENCRYPTED: the file is not encrypted and a password was passed; pass none
+ * @DSQ_ERROR_EXISTS: there is a file where a new one shall be; choose another name
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -61,7 +65,11 @@ typedef enum
   DSQ_ERROR_NOT_REGULAR,
   DSQ_ERROR_BUSY,
   DSQ_ERROR_CHANGED,
-  DSQ_ERROR_NO_TABLE
+  DSQ_ERROR_NO_TABLE,
+  DSQ_ERROR_WRONG_PASSWORD,
+  DSQ_ERROR_ENCRYPTED,
+  DSQ_ERROR_NOT_ENCRYPTED,
+  DSQ_ERROR_EXISTS
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

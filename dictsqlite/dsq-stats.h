@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 /**
  * DsqStats:
  * @persist_mode: the store's mode
+ * @encrypted: whether the store has a password
  * @hot_capacity: most clean entries that the hot tier holds
  * @hot_entries: clean entries in the hot tier
  * @hot_bytes: bytes of keys and records in the hot tier, clean and dirty
@@ -48,6 +49,7 @@ G_BEGIN_DECLS
 struct _DsqStats
 {
   DsqPersistMode persist_mode;
+  gboolean encrypted;
   guint64 hot_capacity;
   guint64 hot_entries;
   guint64 hot_bytes;

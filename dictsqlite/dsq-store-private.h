@@ -15,6 +15,7 @@ struct _DsqStore
   char *path;  /* (owned) (nullable) */
   GFile *file; /* (owned) (nullable) */
   DsqEngineOptions options;
+  GBytes *password; /* (owned) (nullable) in locked memory, until the store is open */
 
   DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
   DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
@@ -24,6 +25,17 @@ struct _DsqStore
 
 /* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
 DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
+
+/* The password for the opening that is to come, or NULL. */
+void dsq_store_take_password_text (DsqStore *self, const char *text);
+gboolean dsq_store_check_password (DsqStore *self, GError **error);
+void dsq_store_make_password_properties (GParamSpec **out_password,
+                                         GParamSpec **out_kdf_memory,
+                                         GParamSpec **out_kdf_passes);
+
+#define DSQ_STORE_CONSTRUCT_ONLY                                                                   \
+  (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)
+#define DSQ_STORE_KIBIBYTE G_GUINT64_CONSTANT (1024)
 
 /* A key of the store's table; checks that the bytes are one. They are borrowed. */
 gboolean dsq_store_make_key (DsqStore *self,

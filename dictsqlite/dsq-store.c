@@ -78,6 +78,9 @@ enum
   PROP_WAL_LIMIT,
   PROP_CACHE_SIZE,
   PROP_TABLE_NAME,
+  PROP_PASSWORD,
+  PROP_KDF_MEMORY,
+  PROP_KDF_PASSES,
   N_PROPS
 };
 
@@ -92,6 +95,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
                                    G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
                                                           dsq_store_async_initable_init))
 
+#define KIBIBYTE DSQ_STORE_KIBIBYTE
 #define MEBIBYTE G_GUINT64_CONSTANT (1048576)
 
 /* --- properties ------------------------------------------------------------------------------ */
@@ -138,6 +142,15 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_CACHE_SIZE:
       self->options.cache_size = g_value_get_uint64 (value);
+      break;
+    case PROP_PASSWORD:
+      dsq_store_take_password_text (self, g_value_get_string (value));
+      break;
+    case PROP_KDF_MEMORY:
+      self->options.kdf_cost.memory = (guint32) (g_value_get_uint64 (value) / KIBIBYTE);
+      break;
+    case PROP_KDF_PASSES:
+      self->options.kdf_cost.passes = g_value_get_uint (value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -190,6 +203,12 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_TABLE_NAME:
       g_value_take_string (value, dsq_store_dup_table_name (self));
       break;
+    case PROP_KDF_MEMORY:
+      g_value_set_uint64 (value, KIBIBYTE * self->options.kdf_cost.memory);
+      break;
+    case PROP_KDF_PASSES:
+      g_value_set_uint (value, self->options.kdf_cost.passes);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -202,13 +221,14 @@ dsq_store_finalize (GObject *object)
 
   self->usable = NULL;
   g_clear_pointer (&self->engine, dsq_engine_unref);
+  g_clear_pointer (&self->password, g_bytes_unref);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->name, g_bytes_unref);
   g_clear_object (&self->file);
   G_OBJECT_CLASS (dsq_store_parent_class)->finalize (object);
 }
 
-#define CONSTRUCT_ONLY (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)
+#define CONSTRUCT_ONLY DSQ_STORE_CONSTRUCT_ONLY
 
 static void
 install_place_properties (void)
@@ -386,6 +406,9 @@ dsq_store_class_init (DsqStoreClass *klass)
   install_place_properties ();
   install_size_properties ();
   install_table_properties ();
+  dsq_store_make_password_properties (&properties[PROP_PASSWORD],
+                                      &properties[PROP_KDF_MEMORY],
+                                      &properties[PROP_KDF_PASSES]);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -393,6 +416,7 @@ static void
 dsq_store_init (DsqStore *self)
 {
   self->table = DSQ_TABLE_MAIN;
+  self->options.kdf_cost.lanes = DSQ_KDF_DEFAULT_LANES;
 }
 
 /* --- open ------------------------------------------------------------------------------------ */
@@ -432,10 +456,15 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
 
   if (self->engine != NULL)
     return TRUE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error) ||
+      !dsq_store_check_password (self, error))
     return FALSE;
+  self->options.password = self->password;
   self->engine = dsq_engine_open (&self->options, cancellable, error);
   self->usable = self->engine;
+  self->options.password = NULL;
+  if (self->engine != NULL)
+    g_clear_pointer (&self->password, g_bytes_unref);
   return self->engine != NULL;
 }
 
@@ -471,7 +500,7 @@ dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
  *
  * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
  * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
- * %DSQ_ERROR_IO. A file that is refused is left as it was.
+ * %DSQ_ERROR_ENCRYPTED, %DSQ_ERROR_IO. A file that is refused is left as it was.
  *
  * Returns: (transfer full): the store; close it with [method@Store.close], or drop it
  *

@@ -13,12 +13,25 @@ G_BEGIN_DECLS
 DSQ_API
 G_DECLARE_FINAL_TYPE (DsqStore, dsq_store, DSQ, STORE, GObject)
 
+/**
+ * DsqProgressFunc:
+ * @n_done: entries that are done
+ * @n_total: entries that there are
+ * @user_data: (closure): what was passed along
+ *
+ * Called from time to time, on the thread that made the call, while something long runs.
+ *
+ * Since: 1.0
+ */
+typedef void (*DsqProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
 /* --- open ------------------------------------------------------------------------------------ */
 
 DSQ_API DsqStore *dsq_store_open (const char *path,
                                   DsqPersistMode persist_mode,
                                   GCancellable *cancellable,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API void dsq_store_use_password (DsqStore *self, GBytes *password);
 DSQ_API const char *dsq_store_get_path (DsqStore *self);
 DSQ_API DsqPersistMode dsq_store_get_persist_mode (DsqStore *self);
 
@@ -197,6 +210,34 @@ DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **
 
 DSQ_API gboolean dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
+
+/* --- password --------------------------------------------------------------------------------- */
+
+DSQ_API gboolean dsq_store_change_password (DsqStore *self,
+                                            GBytes *old_password,
+                                            GBytes *new_password,
+                                            GCancellable *cancellable,
+                                            GError **error);
+DSQ_API gboolean dsq_store_encrypt_copy (DsqStore *self,
+                                         const char *path,
+                                         GBytes *password,
+                                         DsqProgressFunc progress,
+                                         gpointer user_data,
+                                         GCancellable *cancellable,
+                                         GError **error);
+DSQ_API gboolean dsq_store_decrypt_copy (DsqStore *self,
+                                         const char *path,
+                                         DsqProgressFunc progress,
+                                         gpointer user_data,
+                                         GCancellable *cancellable,
+                                         GError **error);
+DSQ_API gboolean dsq_store_rekey_file (const char *path,
+                                       GBytes *old_password,
+                                       GBytes *new_password,
+                                       DsqProgressFunc progress,
+                                       gpointer user_data,
+                                       GCancellable *cancellable,
+                                       GError **error);
 
 /* --- close ------------------------------------------------------------------------------------ */
 

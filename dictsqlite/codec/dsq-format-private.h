@@ -12,7 +12,7 @@
 #define DSQ_FORMAT_VERSION        1
 
 /*
- * store.header, one blob. A plain store's ends with the CRC-32C of all before it.
+ * store.header, one blob, which ends with the CRC-32C of all before it.
  *
  *   offset  bytes
  *   0       4   "DSQ1"
@@ -21,6 +21,18 @@
  *   6       2   reserved, 0
  *   8       16  store id, random
  *   24      4   cipher 0: CRC-32C of bytes 0 to 23
+ *
+ * and for cipher 1:
+ *
+ *   24      1   key derivation: 1 Argon2id, version 19
+ *   25      3   reserved, 0
+ *   28      4   its memory, KiB
+ *   32      4   its passes
+ *   36      4   its lanes
+ *   40      16  its salt, random
+ *   56      72  the data key, sealed: nonce (24), key (32), tag (16); authenticates bytes 0 to 55
+ *   128     32  HMAC-SHA256 of bytes 0 to 127
+ *   160     4   CRC-32C of bytes 0 to 159
  */
 #define DSQ_FORMAT_HEADER_MAGIC        "DSQ1"
 #define DSQ_FORMAT_HEADER_VERSION      1
@@ -30,6 +42,19 @@
 #define DSQ_FORMAT_HEADER_AT_STORE_ID  8
 #define DSQ_FORMAT_HEADER_AT_CRC       24
 #define DSQ_FORMAT_HEADER_PLAIN_LENGTH 28
+
+#define DSQ_FORMAT_HEADER_AT_KDF          24
+#define DSQ_FORMAT_HEADER_AT_KDF_RESERVED 25
+#define DSQ_FORMAT_HEADER_AT_MEMORY       28
+#define DSQ_FORMAT_HEADER_AT_PASSES       32
+#define DSQ_FORMAT_HEADER_AT_LANES        36
+#define DSQ_FORMAT_HEADER_AT_SALT         40
+#define DSQ_FORMAT_HEADER_AT_DATA_KEY     56
+#define DSQ_FORMAT_HEADER_AT_MAC          128
+#define DSQ_FORMAT_HEADER_AT_SEALED_CRC   160
+#define DSQ_FORMAT_HEADER_SEALED_LENGTH   164
+
+#define DSQ_FORMAT_KDF_ARGON2ID 1
 
 #define DSQ_FORMAT_CIPHER_NONE 0
 #define DSQ_FORMAT_CIPHER_XAES 1
@@ -62,3 +87,22 @@
 #define DSQ_FORMAT_RECORD_AT_CRC  1
 #define DSQ_FORMAT_RECORD_AT_BODY 5
 #define DSQ_FORMAT_RECORD_EXPIRES 0x80
+
+/*
+ * An encrypted store's columns; sealed is a nonce (24), the same length encrypted, a tag (16), and
+ * authenticates 42 bytes: purpose (5), version (1), store id (16), table id (4), token (16).
+ *
+ *   entry.token    HMAC-SHA256 of table id (4), key; its first 16 bytes
+ *   entry.name     version, 1; the key, sealed for "dsq1n"
+ *   entry.value    version, 1; the body as above, sealed for "dsq1v"
+ *   tables.token   the same as entry.token, of table id 0 and the table's name; empty in table 1
+ *   tables.name    version, 1; the table's name, sealed for "dsq1t"; NULL in table 1
+ */
+#define DSQ_FORMAT_SEALED_VERSION    1
+#define DSQ_FORMAT_TOKEN_LENGTH      16
+#define DSQ_FORMAT_PURPOSE_LENGTH    5
+#define DSQ_FORMAT_PURPOSE_NAME      "dsq1n"
+#define DSQ_FORMAT_PURPOSE_VALUE     "dsq1v"
+#define DSQ_FORMAT_PURPOSE_TABLE     "dsq1t"
+#define DSQ_FORMAT_SEALED_AAD_LENGTH 42
+#define DSQ_FORMAT_SEALED_OVERHEAD   41

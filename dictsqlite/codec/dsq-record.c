@@ -21,6 +21,8 @@ void
 dsq_record_codec_init (DsqRecordCodec *self, const guint8 store_id[16])
 {
   self->seed = dsq_crc32c (0, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
+  memcpy (self->store_id, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
+  self->keys = NULL;
 }
 
 /* The checksum of @record's row, with @body as it lies in the value column. */
@@ -40,40 +42,47 @@ checksum (const DsqRecordCodec *self, const DsqRecord *record, const guint8 *bod
 }
 
 gsize
+dsq_record_body_length (const DsqRecord *record)
+{
+  return 1 + (record->expires != 0 ? EXPIRY_LENGTH : 0) + record->payload_length;
+}
+
+void
+dsq_record_encode_body (const DsqRecord *record, guint8 *out)
+{
+  if (record->expires != 0)
+    {
+      *out++ = record->type | DSQ_FORMAT_RECORD_EXPIRES;
+      dsq_bytes_store_u64 (out, (guint64) record->expires);
+      out += EXPIRY_LENGTH;
+    }
+  else
+    {
+      *out++ = record->type;
+    }
+  if (record->payload_length > 0)
+    memcpy (out, record->payload, record->payload_length);
+}
+
+gsize
 dsq_record_encoded_length (const DsqRecord *record)
 {
-  return DSQ_FORMAT_RECORD_AT_BODY + 1 + (record->expires != 0 ? EXPIRY_LENGTH : 0) +
-         record->payload_length;
+  return DSQ_FORMAT_RECORD_AT_BODY + dsq_record_body_length (record);
 }
 
 void
 dsq_record_encode (const DsqRecordCodec *self, const DsqRecord *record, guint8 *out)
 {
   guint8 *body = out + DSQ_FORMAT_RECORD_AT_BODY;
-  guint8 *next = body;
 
-  if (record->expires != 0)
-    {
-      *next++ = record->type | DSQ_FORMAT_RECORD_EXPIRES;
-      dsq_bytes_store_u64 (next, (guint64) record->expires);
-      next += EXPIRY_LENGTH;
-    }
-  else
-    {
-      *next++ = record->type;
-    }
-  if (record->payload_length > 0)
-    memcpy (next, record->payload, record->payload_length);
-  next += record->payload_length;
-
+  dsq_record_encode_body (record, body);
   out[0] = DSQ_FORMAT_RECORD_VERSION;
   dsq_bytes_store_u32 (out + DSQ_FORMAT_RECORD_AT_CRC,
-                       checksum (self, record, body, (gsize) (next - body)));
+                       checksum (self, record, body, dsq_record_body_length (record)));
 }
 
-/* Reads a body whose checksum is right; gives what is wrong with it, or NULL. */
-static const char *
-decode_body (DsqRecord *record, const guint8 *body, gsize length)
+const char *
+dsq_record_decode_body (DsqRecord *record, const guint8 *body, gsize length)
 {
   guint8 type = body[0] & (guint8) ~DSQ_FORMAT_RECORD_EXPIRES;
   gsize header = 1;
@@ -125,7 +134,7 @@ dsq_record_decode (const DsqRecordCodec *self,
           dsq_bytes_load_u32 (value + DSQ_FORMAT_RECORD_AT_CRC))
         fault = "its checksum does not match";
       else
-        fault = decode_body (record, body, body_length);
+        fault = dsq_record_decode_body (record, body, body_length);
     }
 
   if (G_LIKELY (fault == NULL))

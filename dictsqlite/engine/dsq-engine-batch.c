@@ -353,6 +353,7 @@ void
 dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
 {
   out_stats->persist_mode = self->options.persist_mode;
+  out_stats->encrypted = self->is_encrypted;
   out_stats->hot_capacity = self->options.hot_capacity;
   out_stats->warm_capacity = self->options.warm_capacity;
   if (!dsq_engine_enter (self, NULL))

@@ -41,14 +41,15 @@ typedef struct
 struct _DsqEngine
 {
   DsqEngineOptions options;
-  char *path;          /* (owned) (nullable) what options.path points at */
-  DsqHotTier *hot;     /* (owned) */
-  DsqTable main;       /* the table that a store opens with */
-  DsqColdTier *cold;   /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
-  DsqFlusher *flusher; /* (owned) (nullable) NULL in memory mode */
-  DsqWorkers *workers; /* (owned) */
-  guint fork_stamp;    /* forks that this process had been through at open */
-  guint n_references;  /* (atomic) */
+  char *path;            /* (owned) (nullable) what options.path points at */
+  DsqHotTier *hot;       /* (owned) */
+  DsqTable main;         /* the table that a store opens with */
+  DsqColdTier *cold;     /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
+  DsqFlusher *flusher;   /* (owned) (nullable) NULL in memory mode */
+  DsqWorkers *workers;   /* (owned) */
+  gboolean is_encrypted; /* there was a password */
+  guint fork_stamp;      /* forks that this process had been through at open */
+  guint n_references;    /* (atomic) */
 
   GPtrArray *tables;  /* (owned) (all shard locks) of DsqTable: those in use, main the first */
   GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */

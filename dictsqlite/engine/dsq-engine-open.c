@@ -146,6 +146,8 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
     .busy_timeout_ms = self->options.busy_timeout_ms,
     .cache_bytes = self->options.cache_size,
     .wal_limit_bytes = self->options.wal_limit,
+    .password = self->options.password,
+    .kdf_cost = self->options.kdf_cost,
   };
 
   self->cold = dsq_cold_tier_open_sqlite (&options,
@@ -190,6 +192,8 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
       dsq_engine_unref (self);
       return NULL;
     }
+  self->is_encrypted = self->options.password != NULL;
+  self->options.password = NULL;
   if (has_file)
     self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
   /* where no thread can be had, writers see to flushes themselves */

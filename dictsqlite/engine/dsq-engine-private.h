@@ -4,6 +4,7 @@
 
 #include <gio/gio.h>
 
+#include "crypto/dsq-kdf-private.h"
 #include "dsq-enums.h"
 #include "dsq-stats.h"
 #include "engine/dsq-workers-private.h"
@@ -24,8 +25,10 @@ typedef struct
   guint flush_interval_ms;
   guint64 dirty_limit; /* bytes */
   guint busy_timeout_ms;
-  guint64 wal_limit;  /* bytes */
-  guint64 cache_size; /* bytes a connection */
+  guint64 wal_limit;   /* bytes */
+  guint64 cache_size;  /* bytes a connection */
+  GBytes *password;    /* (unowned) (nullable) while the engine is opened */
+  DsqKdfCost kdf_cost; /* of a new file's password, and of one that is changed */
 } DsqEngineOptions;
 
 /* Where a walk stands. Made by dsq_engine_start_walk(). */
@@ -76,6 +79,37 @@ void dsq_engine_unref (DsqEngine *self);
 /* Has @job done by one of the store's own threads. FALSE, and the job is the caller's as before,
  * when the store is closed or is being closed. What was taken is done before a close is. */
 gboolean dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error);
+/* Seals the file's data key under another password; none of its entries is written. Gives
+ * DSQ_ERROR_NOT_ENCRYPTED for a plain file and in memory mode. */
+gboolean dsq_engine_change_password (DsqEngine *self,
+                                     GBytes *old_password,
+                                     GBytes *new_password,
+                                     GCancellable *cancellable,
+                                     GError **error);
+typedef void (*DsqEngineProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/* Flushes, and writes the content of the file into a new one, encrypted if @password is not NULL.
+ * Gives DSQ_ERROR_EXISTS, and DSQ_ERROR_NOT_FOUND in memory mode. */
+gboolean dsq_engine_copy (DsqEngine *self,
+                          const char *path,
+                          GBytes *password,
+                          DsqEngineProgressFunc progress,
+                          gpointer user_data,
+                          GCancellable *cancellable,
+                          GError **error);
+
+/* Has a file that is open nowhere replaced by its copy under another key. */
+gboolean dsq_engine_rekey_file (const char *path,
+                                GBytes *old_password,
+                                GBytes *new_password,
+                                const DsqKdfCost *kdf_cost,
+                                DsqEngineProgressFunc progress,
+                                gpointer user_data,
+                                GCancellable *cancellable,
+                                GError **error);
+
+/* Whether there is a password. */
+gboolean dsq_engine_is_encrypted (DsqEngine *self);
 
 /* --- one entry -------------------------------------------------------------------------------- */
 

@@ -124,6 +124,11 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
     case SQLITE_IOERR:
       set_io_error (code, system_errno, purpose, error);
       return;
+    case SQLITE_ERROR:
+      /* what is wrong with a statement of ours can only be the file */
+      if (self->deadline != 0)
+        meaning = DSQ_ERROR_FORMAT;
+      break;
     default:
       break;
     }

@@ -29,6 +29,7 @@ typedef struct
   GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
   gint64 busy_since;         /* when the wait under way began, by the monotonic clock */
   guint busy_timeout_ms;
+  guint n_looks;   /* at the deadline, since it was set */
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
 } DsqDatabase;
 
@@ -63,7 +64,8 @@ gboolean dsq_database_get_number (DsqDatabase *self,
 /* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout. */
 gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
 
-/* Gives up what is run from now on after @milliseconds, as DSQ_ERROR_FORMAT; 0 for never. While a
+/* Gives up what is run from now on after @milliseconds, or when it is much more work than to verify
+ * a store, as DSQ_ERROR_FORMAT; 0 for never. While a
  * deadline stands, no row longer than a few MiB is read. */
 void dsq_database_set_deadline (DsqDatabase *self, guint milliseconds);
 

@@ -12,8 +12,11 @@
 #define ROW_LIMIT    (DSQ_MAX_VALUE_LENGTH + 2 * DSQ_MAX_KEY_LENGTH)
 #define SQL_LIMIT    65536
 
-/* Instructions of SQLite's machine between two looks at the clock. */
+/* Instructions of SQLite's machine between two looks at the clock, and looks that one verification
+ * has: a store's own schema takes some hundred instructions, and what reads a schema of very many
+ * objects takes much more time for each. */
 #define DEADLINE_STEPS 1000
+#define DEADLINE_LOOKS 4
 /* The same between two looks at a cancellable: a few rows of a walk. */
 #define CANCEL_STEPS 64
 
@@ -43,12 +46,13 @@ deadline_cb (void *user_data)
 {
   DsqDatabase *self = user_data;
 
-  return g_get_monotonic_time () >= self->deadline;
+  return ++self->n_looks > DEADLINE_LOOKS || g_get_monotonic_time () >= self->deadline;
 }
 
 void
 dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
 {
+  self->n_looks = 0;
   self->deadline = milliseconds == 0 ? 0 : g_get_monotonic_time () + (gint64) milliseconds * 1000;
   sqlite3_progress_handler (self->handle,
                             DEADLINE_STEPS,

@@ -6,11 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "codec/dsq-format-private.h"
+#include "crypto/dsq-random-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-schema-private.h"
@@ -18,19 +17,6 @@
 #define PURPOSE "create the store"
 
 /* --- what both ways share --------------------------------------------------------------------- */
-
-static gboolean
-draw_random (guint8 *out, gsize length, GError **error)
-{
-  /* up to 256 bytes come whole or not at all */
-  while (getrandom (out, length, 0) != (gssize) length)
-    if (errno != EINTR)
-      {
-        dsq_database_set_system_error (errno, PURPOSE, error);
-        return FALSE;
-      }
-  return TRUE;
-}
 
 /* Syncs a file that only we know of, or a folder. */
 static gboolean
@@ -56,9 +42,8 @@ sync_folder_of (const char *path, GError **error)
 
 /* In the write transaction under way: the store, unless the file is no longer empty. */
 static gboolean
-install_if_empty (DsqDatabase *database, GError **error)
+install_if_empty (DsqDatabase *database, const DsqHeader *header, GError **error)
 {
-  guint8 store_id[DSQ_FORMAT_STORE_ID_LENGTH];
   gint64 n_objects;
 
   return dsq_database_get_number (database,
@@ -66,17 +51,23 @@ install_if_empty (DsqDatabase *database, GError **error)
                                   PURPOSE,
                                   &n_objects,
                                   error) &&
-         (n_objects != 0 || (draw_random (store_id, sizeof store_id, error) &&
-                             dsq_schema_install (database, store_id, error)));
+         (n_objects != 0 || dsq_schema_install (database, header, error));
 }
 
+/* @fill may be NULL. */
 static gboolean
-initialise (DsqDatabase *database, GError **error)
+initialise (DsqDatabase *database,
+            const DsqHeader *header,
+            DsqNewFileFunc fill,
+            gpointer user_data,
+            GError **error)
 {
   if (!dsq_database_run (database, "PRAGMA page_size = 4096", PURPOSE, error) ||
       !dsq_database_run (database, "BEGIN IMMEDIATE", PURPOSE, error))
     return FALSE;
-  if (!install_if_empty (database, error) || !dsq_database_run (database, "COMMIT", PURPOSE, error))
+  if (!install_if_empty (database, header, error) ||
+      (fill != NULL && !fill (database, user_data, error)) ||
+      !dsq_database_run (database, "COMMIT", PURPOSE, error))
     {
       if (!sqlite3_get_autocommit (database->handle))
         dsq_database_run (database, "ROLLBACK", PURPOSE, NULL);
@@ -90,7 +81,7 @@ initialise (DsqDatabase *database, GError **error)
 /* The temporary file stands in the same folder, and its name does not depend on the store's, which
  * may be as long as names can be. */
 static char *
-reserve_temporary (const char *path, GError **error)
+reserve_temporary (const char *path, mode_t mode, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
 
@@ -100,10 +91,10 @@ reserve_temporary (const char *path, GError **error)
       guint64 number;
       int descriptor;
 
-      if (!draw_random ((guint8 *) &number, sizeof number, error))
+      if (!dsq_random_draw ((guint8 *) &number, sizeof number, error))
         return NULL;
       temporary = g_strdup_printf ("%s/.dsq-%016" G_GINT64_MODIFIER "x.tmp", folder, number);
-      descriptor = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+      descriptor = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
       if (descriptor >= 0)
         {
           close (descriptor);
@@ -120,39 +111,96 @@ reserve_temporary (const char *path, GError **error)
 /* Nobody else knows the file and a crash leaves nothing of worth, so no journal is kept and nothing
  * synced until it is whole. */
 static gboolean
-write_temporary (const char *temporary, GError **error)
+write_temporary (const char *temporary,
+                 const DsqHeader *header,
+                 DsqNewFileFunc fill,
+                 gpointer user_data,
+                 GError **error)
 {
   g_autoptr (DsqDatabase) database = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
 
   return database != NULL &&
          dsq_database_run (database, "PRAGMA journal_mode = MEMORY", PURPOSE, error) &&
          dsq_database_run (database, "PRAGMA synchronous = OFF", PURPOSE, error) &&
-         initialise (database, error) && dsq_database_set_wal_mode (database, error);
+         initialise (database, header, fill, user_data, error) &&
+         dsq_database_set_wal_mode (database, error);
 }
 
 /* Gives @temporary the name @path unless somebody was first. */
 static gboolean
-publish (const char *temporary, const char *path, GError **error)
+publish (const char *temporary, const char *path, gboolean *out_was_first, GError **error)
 {
-  if (link (temporary, path) == 0 || errno == EEXIST)
-    return TRUE;
+  *out_was_first = link (temporary, path) == 0;
   /* file systems without hard links */
-  if (renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0 || errno == EEXIST)
+  if (!*out_was_first && errno != EEXIST)
+    *out_was_first = renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
+  if (*out_was_first || errno == EEXIST)
     return TRUE;
   dsq_database_set_system_error (errno, PURPOSE, error);
   return FALSE;
 }
 
-gboolean
-dsq_new_file_publish (const char *path, GError **error)
+static gboolean
+publish_new (const char *temporary, const char *path, GError **error)
 {
-  g_autofree char *temporary = reserve_temporary (path, error);
+  gboolean was_first;
+
+  if (!publish (temporary, path, &was_first, error))
+    return FALSE;
+  if (!was_first)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_EXISTS,
+                 "Failed to create the store: there is a file of that name");
+  return was_first;
+}
+
+static gboolean
+replace (const char *temporary, const char *path, GError **error)
+{
+  if (rename (temporary, path) == 0)
+    return TRUE;
+  dsq_database_set_system_error (errno, PURPOSE, error);
+  return FALSE;
+}
+
+static char *
+reserve_for (const char *path, const DsqHeader *header, GError **error)
+{
+  return reserve_temporary (path, dsq_header_is_sealed (header) ? 0600 : 0666, error);
+}
+
+gboolean
+dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error)
+{
+  g_autofree char *temporary = reserve_for (path, header, error);
+  gboolean published, ignored;
+
+  if (temporary == NULL)
+    return FALSE;
+  published = write_temporary (temporary, header, NULL, NULL, error) &&
+              sync_path (temporary, 0, error) && publish (temporary, path, &ignored, error);
+  unlink (temporary);
+  return published && sync_folder_of (path, error);
+}
+
+gboolean
+dsq_new_file_publish_filled (const char *path,
+                             const DsqHeader *header,
+                             DsqNewFilePlace place,
+                             DsqNewFileFunc fill,
+                             gpointer user_data,
+                             GError **error)
+{
+  g_autofree char *temporary = reserve_for (path, header, error);
   gboolean published;
 
   if (temporary == NULL)
     return FALSE;
-  published = write_temporary (temporary, error) && sync_path (temporary, 0, error) &&
-              publish (temporary, path, error);
+  published = write_temporary (temporary, header, fill, user_data, error) &&
+              sync_path (temporary, 0, error) &&
+              (place == DSQ_NEW_FILE_REPLACE ? replace (temporary, path, error)
+                                             : publish_new (temporary, path, error));
   unlink (temporary);
   return published && sync_folder_of (path, error);
 }
@@ -160,10 +208,14 @@ dsq_new_file_publish (const char *path, GError **error)
 /* --- where it stands -------------------------------------------------------------------------- */
 
 gboolean
-dsq_new_file_initialise (const char *path, guint busy_timeout_ms, GError **error)
+dsq_new_file_initialise (const char *path,
+                         const DsqHeader *header,
+                         guint busy_timeout_ms,
+                         GError **error)
 {
   g_autoptr (DsqDatabase) database =
       dsq_database_open (path, DSQ_DATABASE_CREATE, busy_timeout_ms, error);
 
-  return database != NULL && initialise (database, error) && sync_folder_of (path, error);
+  return database != NULL && initialise (database, header, NULL, NULL, error) &&
+         sync_folder_of (path, error);
 }

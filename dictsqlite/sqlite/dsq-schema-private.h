@@ -2,21 +2,26 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "codec/dsq-format-private.h"
+#include "codec/dsq-header-private.h"
 #include "sqlite/dsq-database-private.h"
 
 G_BEGIN_DECLS
 
 /* The whole of an empty store, in the write transaction under way: tables, header, main table,
- * application id and version. @store_id is drawn by the caller. */
-gboolean dsq_schema_install (DsqDatabase *database,
-                             const guint8 store_id[DSQ_FORMAT_STORE_ID_LENGTH],
-                             GError **error);
+ * application id and version. */
+gboolean dsq_schema_install (DsqDatabase *database, const DsqHeader *header, GError **error);
+
+/* Time that a file has to show what it is. */
+#define DSQ_SCHEMA_VERIFY_MS 5000
 
 /* Whether the file is a store of ours, to the byte of its schema; nothing of it is believed before.
- * Gives DSQ_ERROR_FORMAT or DSQ_ERROR_CORRUPT, in bounded time and memory. */
-gboolean dsq_schema_verify (DsqDatabase *database,
-                            guint8 out_store_id[DSQ_FORMAT_STORE_ID_LENGTH],
-                            GError **error);
+ * Gives its header, which no password has unlocked yet, or DSQ_ERROR_FORMAT or DSQ_ERROR_CORRUPT,
+ * in bounded time and memory. */
+gboolean dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError **error);
+
+/* The header as of now, of a file that was verified. */
+gboolean dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **error);
+/* In the write transaction under way. */
+gboolean dsq_schema_write_header (DsqDatabase *database, const DsqHeader *header, GError **error);
 
 G_END_DECLS

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "codec/dsq-crc32c-private.h"
 #include "dsq-error.h"
 #include "dsq-resources.h"
 #include "sqlite/dsq-schema-private.h"
@@ -14,9 +13,6 @@
 #define SCHEMA_RESOURCE "/org/dictsqlite/schema-1.sql"
 #define CREATE_PURPOSE  "create the store"
 #define VERIFY_PURPOSE  "open the store"
-
-/* Time that a file has to show what it is. */
-#define VERIFY_MS 5000
 
 /* Tables that ANALYZE makes, each with the SQL that SQLite gives it. */
 static const struct
@@ -48,47 +44,34 @@ create_tables (DsqDatabase *database, GError **error)
   return TRUE;
 }
 
-static void
-encode_header (guint8 header[DSQ_FORMAT_HEADER_PLAIN_LENGTH], const guint8 *store_id)
-{
-  guint32 crc;
-
-  memset (header, 0, DSQ_FORMAT_HEADER_PLAIN_LENGTH);
-  memcpy (header, DSQ_FORMAT_HEADER_MAGIC, strlen (DSQ_FORMAT_HEADER_MAGIC));
-  header[DSQ_FORMAT_HEADER_AT_VERSION] = DSQ_FORMAT_HEADER_VERSION;
-  header[DSQ_FORMAT_HEADER_AT_CIPHER] = DSQ_FORMAT_CIPHER_NONE;
-  memcpy (header + DSQ_FORMAT_HEADER_AT_STORE_ID, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
-  crc = GUINT32_TO_LE (dsq_crc32c (0, header, DSQ_FORMAT_HEADER_AT_CRC));
-  memcpy (header + DSQ_FORMAT_HEADER_AT_CRC, &crc, sizeof crc);
-}
-
 static gboolean
-insert_header (DsqDatabase *database, const guint8 *store_id, GError **error)
+run_with_header (DsqDatabase *database,
+                 const char *sql,
+                 const char *purpose,
+                 const DsqHeader *header,
+                 GError **error)
 {
   g_auto (DsqStatement) statement = { NULL };
-  guint8 header[DSQ_FORMAT_HEADER_PLAIN_LENGTH];
 
-  encode_header (header, store_id);
-  if (!dsq_statement_prepare (&statement,
-                              database,
-                              "INSERT INTO store (id, header) VALUES (1, ?1)",
-                              CREATE_PURPOSE,
-                              error))
+  if (!dsq_statement_prepare (&statement, database, sql, purpose, error))
     return FALSE;
-  dsq_statement_bind_bytes (&statement, 1, header, sizeof header);
+  dsq_statement_bind_bytes (&statement, 1, header->bytes, header->length);
   return dsq_statement_run (&statement, error);
 }
 
 gboolean
-dsq_schema_install (DsqDatabase *database,
-                    const guint8 store_id[DSQ_FORMAT_STORE_ID_LENGTH],
-                    GError **error)
+dsq_schema_install (DsqDatabase *database, const DsqHeader *header, GError **error)
 {
   g_autofree char *application_id =
       g_strdup_printf ("PRAGMA application_id = %d", DSQ_FORMAT_APPLICATION_ID);
   g_autofree char *version = g_strdup_printf ("PRAGMA user_version = %d", DSQ_FORMAT_VERSION);
 
-  return create_tables (database, error) && insert_header (database, store_id, error) &&
+  return create_tables (database, error) &&
+         run_with_header (database,
+                          "INSERT INTO store (id, header) VALUES (1, ?1)",
+                          CREATE_PURPOSE,
+                          header,
+                          error) &&
          dsq_database_run (database,
                            "INSERT INTO tables (id, token, name, next, count)"
                            " VALUES (1, x'', NULL, 1, 0)",
@@ -187,26 +170,12 @@ verify_schema (DsqDatabase *database, GError **error)
          compare_rows (&expected, &found, error);
 }
 
-static gboolean
-decode_header (const guint8 *header, guint8 *out_store_id, GError **error)
-{
-  guint32 crc;
-
-  memcpy (&crc, header + DSQ_FORMAT_HEADER_AT_CRC, sizeof crc);
-  if (GUINT32_FROM_LE (crc) != dsq_crc32c (0, header, DSQ_FORMAT_HEADER_AT_CRC))
-    return refuse (error, DSQ_ERROR_CORRUPT, "the checksum of its header is wrong");
-  if (header[DSQ_FORMAT_HEADER_AT_RESERVED] != 0 || header[DSQ_FORMAT_HEADER_AT_RESERVED + 1] != 0)
-    return refuse (error, DSQ_ERROR_FORMAT, "its header is not of this version");
-  memcpy (out_store_id, header + DSQ_FORMAT_HEADER_AT_STORE_ID, DSQ_FORMAT_STORE_ID_LENGTH);
-  return TRUE;
-}
-
-static gboolean
-verify_header (DsqDatabase *database, guint8 *out_store_id, GError **error)
+gboolean
+dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **error)
 {
   g_auto (DsqStatement) statement = { NULL };
   gint64 n_rows, length;
-  const guint8 *header;
+  const guint8 *bytes;
   DsqStep step;
 
   if (!dsq_database_get_number (database,
@@ -224,41 +193,48 @@ verify_header (DsqDatabase *database, guint8 *out_store_id, GError **error)
           "SELECT CASE typeof (header) WHEN 'blob' THEN length (header) ELSE -1 END FROM store",
           VERIFY_PURPOSE,
           &length,
-          error) ||
-      !dsq_statement_prepare (&statement,
+          error))
+    return FALSE;
+  if (length < 0 || length > DSQ_HEADER_MAX_LENGTH)
+    return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
+  if (!dsq_statement_prepare (&statement,
                               database,
-                              "SELECT substr (header, 1, 64) FROM store",
+                              "SELECT header FROM store",
                               VERIFY_PURPOSE,
                               error))
     return FALSE;
   step = dsq_statement_step (&statement, error);
   if (step == DSQ_STEP_FAILED)
     return FALSE;
-  header = step == DSQ_STEP_ROW ? sqlite3_column_blob (statement.handle, 0) : NULL;
-
-  if (length <= DSQ_FORMAT_HEADER_AT_CIPHER || header == NULL ||
-      memcmp (header, DSQ_FORMAT_HEADER_MAGIC, strlen (DSQ_FORMAT_HEADER_MAGIC)) != 0)
+  bytes = step == DSQ_STEP_ROW ? sqlite3_column_blob (statement.handle, 0) : NULL;
+  if (bytes == NULL)
     return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
-  if (header[DSQ_FORMAT_HEADER_AT_VERSION] != DSQ_FORMAT_HEADER_VERSION)
-    return refuse (error, DSQ_ERROR_FORMAT, "its header is not of this version");
-  if (header[DSQ_FORMAT_HEADER_AT_CIPHER] != DSQ_FORMAT_CIPHER_NONE)
-    return refuse (error, DSQ_ERROR_FORMAT, "it is encrypted");
-  if (length != DSQ_FORMAT_HEADER_PLAIN_LENGTH)
-    return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
-  return decode_header (header, out_store_id, error);
+  return dsq_header_read (out_header,
+                          bytes,
+                          (gsize) sqlite3_column_bytes (statement.handle, 0),
+                          error);
 }
 
 gboolean
-dsq_schema_verify (DsqDatabase *database,
-                   guint8 out_store_id[DSQ_FORMAT_STORE_ID_LENGTH],
-                   GError **error)
+dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError **error)
 {
   gboolean verified;
 
-  dsq_database_set_deadline (database, VERIFY_MS);
+  dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
   verified = verify_number (database, "PRAGMA application_id", DSQ_FORMAT_APPLICATION_ID, error) &&
              verify_number (database, "PRAGMA user_version", DSQ_FORMAT_VERSION, error) &&
-             verify_schema (database, error) && verify_header (database, out_store_id, error);
+             verify_schema (database, error) &&
+             dsq_schema_read_header (database, out_header, error);
   dsq_database_set_deadline (database, 0);
   return verified;
+}
+
+gboolean
+dsq_schema_write_header (DsqDatabase *database, const DsqHeader *header, GError **error)
+{
+  return run_with_header (database,
+                          "UPDATE store SET header = ?1",
+                          "change the password",
+                          header,
+                          error);
 }

@@ -10,8 +10,6 @@
 /* Changes between two looks at the cancellable. */
 #define CANCEL_STEPS 256
 
-#define MIN_BUFFER 4096
-
 static int
 compare_tables (gconstpointer a, gconstpointer b)
 {
@@ -79,12 +77,13 @@ remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_REMOVE];
   const DsqEntry *entry = change->entry;
+  DsqToken token;
   gboolean removed;
 
   if (change->presence == DSQ_PRESENCE_ABSENT)
     return TRUE;
-  dsq_statement_bind_number (statement, 1, entry->table);
-  dsq_statement_bind_bytes (statement, 2, dsq_entry_key (entry), entry->key_length);
+  dsq_row_make_token (&self->codec, entry->table, dsq_entry_key (entry), entry->key_length, &token);
+  dsq_cold_bind_token (statement, 1, 2, entry->table, &token);
   if (!dsq_statement_run (statement, error))
     return FALSE;
 
@@ -102,50 +101,22 @@ remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
 
 /* --- setting ---------------------------------------------------------------------------------- */
 
-/* The value column for @entry, in the writer's buffer. */
-static gsize
-encode_value (DsqColdSqlite *self, const DsqEntry *entry)
-{
-  DsqColdWriter *writer = &self->writer;
-  const guint8 *content = dsq_entry_record (entry);
-  const DsqRecord record = {
-    .table = entry->table,
-    .key = dsq_entry_key (entry),
-    .key_length = entry->key_length,
-    .expires = dsq_entry_expires (entry),
-    .type = content[0],
-    .payload = content + 1,
-    .payload_length = (gsize) entry->record_length - 1,
-  };
-  gsize length = dsq_record_encoded_length (&record);
-
-  if (length > writer->buffer_length)
-    {
-      g_free (writer->buffer);
-      writer->buffer_length = MAX (length, MIN_BUFFER);
-      writer->buffer = g_malloc (writer->buffer_length);
-    }
-  dsq_record_encode (&self->codec, &record, writer->buffer);
-  return length;
-}
-
 static gboolean
 write_row (DsqColdSqlite *self, DsqColdWrite which, const DsqChange *change, GError **error)
 {
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[which];
-  const DsqEntry *entry = change->entry;
-  gsize length = encode_value (self, entry);
+  gint64 place = which == DSQ_COLD_WRITE_UPDATE ? 0 : change->place;
+  DsqToken token;
 
-  dsq_statement_bind_number (statement, 1, change->place);
-  dsq_statement_bind_number (statement, 2, entry->table);
-  dsq_statement_bind_bytes (statement, 3, dsq_entry_key (entry), entry->key_length);
-  if (G_UNLIKELY (entry->has_expiry))
-    dsq_statement_bind_number (statement, 4, dsq_entry_expires (entry));
-  else
-    dsq_statement_bind_null (statement, 4);
-  dsq_statement_bind_bytes (statement, 5, writer->buffer, length);
-  if (!dsq_statement_run (statement, error))
+  if (!dsq_cold_bind_row (&self->codec,
+                          &writer->buffer,
+                          statement,
+                          change->entry,
+                          place,
+                          &token,
+                          error) ||
+      !dsq_statement_run (statement, error))
     return FALSE;
   writer->has_changed = TRUE;
   return TRUE;

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "codec/dsq-format-private.h"
-#include "codec/dsq-key-codec-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-call-private.h"
 #include "tiers/dsq-cold-sqlite-private.h"
@@ -22,13 +21,14 @@
 /* Longest wait for readers that are out, in milliseconds. */
 #define DRAIN_MS 200
 
-#define SQL_ROWS "SELECT expires, value, place, token, table_id FROM entry"
-#define SQL_KEYS "SELECT NULL, NULL, place, token, table_id FROM entry"
+#define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
+#define SQL_KEYS "SELECT NULL, NULL, place, token, table_id, name FROM entry"
 #define FORWARD  " WHERE place > ?1 AND place < ?2 ORDER BY place"
 #define REVERSE  FORWARD " DESC"
 #define AT_PLACE 2
 #define AT_TOKEN 3
 #define AT_TABLE 4
+#define AT_NAME  5
 
 static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
   [DSQ_COLD_READ_GET] = { DSQ_COLD_SQL_GET, "read an entry" },
@@ -304,9 +304,11 @@ probe_one (DsqColdSqlite *self,
 {
   DsqStatement *statement = &reader->statements[DSQ_COLD_READ_PROBE];
   gint64 *places = out;
+  DsqToken token;
   DsqStep step;
 
-  dsq_cold_bind_key (statement, 1, 2, key);
+  dsq_row_make_token (&self->codec, key->table, key->bytes, key->length, &token);
+  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
   step = dsq_statement_step (statement, error);
   places[at] = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
   dsq_statement_reset (statement);
@@ -337,9 +339,10 @@ append_row (DsqColdSqlite *self,
   sqlite3_stmt *row = statement->handle;
   DsqColdRow found = { .place = sqlite3_column_int64 (row, AT_PLACE) };
   DsqKey key = { .table = table };
+  g_autofree guint8 *memory = NULL;
+  DsqToken token;
 
-  if (sqlite3_column_type (row, AT_TOKEN) != SQLITE_BLOB ||
-      sqlite3_column_int64 (row, AT_TABLE) != table)
+  if (sqlite3_column_int64 (row, AT_TABLE) != table)
     {
       g_set_error (error,
                    DSQ_ERROR,
@@ -347,22 +350,12 @@ append_row (DsqColdSqlite *self,
                    "Failed to walk the entries: a row is not one of its table");
       return FALSE;
     }
-  key.bytes = sqlite3_column_blob (row, AT_TOKEN);
-  key.length = (guint32) sqlite3_column_bytes (row, AT_TOKEN);
-  if (key.length == 0) /* SQLite gives NULL for it */
-    key.bytes = (const guint8 *) "";
-  if (!dsq_key_codec_validate (key.bytes, key.length, NULL))
-    {
-      g_set_error (error,
-                   DSQ_ERROR,
-                   DSQ_ERROR_CORRUPT,
-                   "Failed to walk the entries: a row holds a key that is none");
-      return FALSE;
-    }
+  if (!dsq_cold_decode_key (&self->codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
+    return FALSE;
   if (keys_only)
     found.entry = dsq_entry_new_tombstone (&key);
   else
-    found.entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, error);
+    found.entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, &token, error);
   if (found.entry == NULL)
     return FALSE;
   g_array_append_val (rows, found);

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "codec/dsq-format-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-cold-sqlite-private.h"
+
+#define MIN_BUFFER 4096
 
 gboolean
 dsq_cold_prepare (DsqStatement *statements,
@@ -30,26 +33,108 @@ dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
     dsq_statement_clear (&statements[i]);
 }
 
-static void
+static gboolean
 set_damaged (const char *cause, GError **error)
 {
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
+  return FALSE;
 }
 
-/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer. */
+/* --- from the file ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_decode_key (const DsqRecordCodec *codec,
+                     sqlite3_stmt *row,
+                     int at_token,
+                     int at_name,
+                     DsqKey *key,
+                     DsqToken *out_token,
+                     guint8 **memory,
+                     GError **error)
+{
+  gsize length;
+
+  *memory = NULL;
+  if (sqlite3_column_type (row, at_token) != SQLITE_BLOB)
+    return set_damaged ("a row holds a token of a wrong type", error);
+  out_token->bytes = sqlite3_column_blob (row, at_token);
+  out_token->length = (guint32) sqlite3_column_bytes (row, at_token);
+  if (out_token->length == 0) /* SQLite gives NULL for it */
+    out_token->bytes = (const guint8 *) "";
+  key->bytes = out_token->bytes;
+  key->length = out_token->length;
+
+  if (codec->keys != NULL)
+    {
+      if (sqlite3_column_type (row, at_name) != SQLITE_BLOB)
+        return set_damaged ("a row holds a name of a wrong type", error);
+      length = (gsize) sqlite3_column_bytes (row, at_name);
+      *memory = g_malloc (length + 1);
+      if (!dsq_row_decode_name (codec,
+                                DSQ_FORMAT_PURPOSE_NAME,
+                                key->table,
+                                out_token->bytes,
+                                out_token->length,
+                                sqlite3_column_blob (row, at_name),
+                                length,
+                                *memory,
+                                &length,
+                                error))
+        return FALSE;
+      key->bytes = *memory;
+      key->length = (guint32) length;
+    }
+  return dsq_key_codec_validate (key->bytes, key->length, NULL) ||
+         set_damaged ("a row holds a key that is none", error);
+}
+
+/* The entry for a value that was read, whose record is filled in here unless it lies there. */
+static DsqEntry *
+take_record (const DsqKey *key, const DsqRecord *record, DsqEntry *filled, GError **error)
+{
+  g_autoptr (DsqEntry) entry = filled;
+  guint8 *out;
+
+  if (record->payload_length >= DSQ_MAX_VALUE_LENGTH)
+    {
+      set_damaged ("a row holds a value that is too long", error);
+      return NULL;
+    }
+  if (entry == NULL)
+    {
+      entry = dsq_entry_new (key, NULL, 1 + record->payload_length, record->expires);
+      out = dsq_entry_record_for_filling (entry);
+      out[0] = record->type;
+      if (record->payload_length > 0)
+        memcpy (out + 1, record->payload, record->payload_length);
+    }
+  /* it is what was written, but another program may have written it */
+  if (!dsq_value_check_record (dsq_entry_record (entry), entry->record_length, NULL))
+    {
+      set_damaged ("a row holds a value that does not fit its type", error);
+      return NULL;
+    }
+  return g_steal_pointer (&entry);
+}
+
+/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer: a
+ * sealed one without expiry is unsealed into the entry, where its body is the record. */
 DsqEntry *
 dsq_cold_decode_row (const DsqRecordCodec *codec,
                      DsqStatement *statement,
                      int at_expires,
                      const DsqKey *key,
+                     const DsqToken *token,
                      GError **error)
 {
   sqlite3_stmt *row = statement->handle;
   int expires_type = sqlite3_column_type (row, at_expires);
   DsqRecord record = { .table = key->table, .key = key->bytes, .key_length = key->length };
   g_autoptr (DsqEntry) entry = NULL;
+  g_autofree guint8 *memory = NULL;
   const guint8 *value;
-  guint8 *out;
+  gsize length, body_length;
+  guint8 *body = NULL;
 
   record.expires = sqlite3_column_int64 (row, at_expires);
   if (sqlite3_column_type (row, at_expires + 1) != SQLITE_BLOB ||
@@ -59,30 +144,19 @@ dsq_cold_decode_row (const DsqRecordCodec *codec,
       return NULL;
     }
   value = sqlite3_column_blob (row, at_expires + 1);
-  if (!dsq_record_decode (codec,
-                          &record,
-                          value,
-                          (gsize) sqlite3_column_bytes (row, at_expires + 1),
-                          error))
-    return NULL;
-  if (record.payload_length >= DSQ_MAX_VALUE_LENGTH)
-    {
-      set_damaged ("a row holds a value that is too long", error);
-      return NULL;
-    }
+  length = (gsize) sqlite3_column_bytes (row, at_expires + 1);
 
-  entry = dsq_entry_new (key, NULL, 1 + record.payload_length, record.expires);
-  out = dsq_entry_record_for_filling (entry);
-  out[0] = record.type;
-  if (record.payload_length > 0)
-    memcpy (out + 1, record.payload, record.payload_length);
-  /* the checksum is right, but another program may have written both */
-  if (!dsq_value_check_record (out, 1 + record.payload_length, NULL))
+  body_length = dsq_row_body_length (codec, length);
+  if (body_length > 0 && record.expires == 0)
     {
-      set_damaged ("a row holds a value that does not fit its type", error);
-      return NULL;
+      entry = dsq_entry_new (key, NULL, body_length, 0);
+      body = dsq_entry_record_for_filling (entry);
     }
-  return g_steal_pointer (&entry);
+  else if (body_length > 0)
+    body = memory = g_malloc (body_length);
+  if (!dsq_row_decode_value (codec, &record, token, value, length, body, error))
+    return NULL;
+  return take_record (key, &record, g_steal_pointer (&entry), error);
 }
 
 gboolean
@@ -92,16 +166,82 @@ dsq_cold_get_row (const DsqRecordCodec *codec,
                   DsqEntry **out_entry,
                   GError **error)
 {
+  DsqToken token;
   DsqStep step;
 
   *out_entry = NULL;
-  dsq_cold_bind_key (statement, 1, 2, key);
+  dsq_row_make_token (codec, key->table, key->bytes, key->length, &token);
+  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
   step = dsq_statement_step (statement, error);
   if (step == DSQ_STEP_ROW)
-    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, error);
+    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, &token, error);
   dsq_statement_reset (statement);
   return step == DSQ_STEP_DONE || *out_entry != NULL;
 }
+
+/* --- to the file ------------------------------------------------------------------------------ */
+
+static void
+make_room (DsqColdBuffer *buffer, gsize length)
+{
+  if (length <= buffer->length)
+    return;
+  g_free (buffer->bytes);
+  buffer->length = MAX (length, MIN_BUFFER);
+  buffer->bytes = g_malloc (buffer->length);
+}
+
+gboolean
+dsq_cold_bind_row (const DsqRecordCodec *codec,
+                   DsqColdBuffer *buffer,
+                   DsqStatement *statement,
+                   const DsqEntry *entry,
+                   gint64 place,
+                   DsqToken *token,
+                   GError **error)
+{
+  const guint8 *content = dsq_entry_record (entry);
+  const DsqRecord record = {
+    .table = entry->table,
+    .key = dsq_entry_key (entry),
+    .key_length = entry->key_length,
+    .expires = dsq_entry_expires (entry),
+    .type = content[0],
+    .payload = content + 1,
+    .payload_length = (gsize) entry->record_length - 1,
+  };
+  gsize value_length = dsq_row_value_length (codec, &record);
+  gsize name_length = place != 0 ? dsq_row_name_length (codec, entry->key_length) : 0;
+  guint8 *name;
+
+  make_room (buffer, value_length + name_length);
+  name = buffer->bytes + value_length;
+  dsq_row_make_token (codec, record.table, record.key, record.key_length, token);
+  if (!dsq_row_encode_value (codec, &record, token, buffer->bytes, error) ||
+      (name_length > 0 && !dsq_row_encode_name (codec,
+                                                DSQ_FORMAT_PURPOSE_NAME,
+                                                record.table,
+                                                token->bytes,
+                                                record.key,
+                                                record.key_length,
+                                                name,
+                                                error)))
+    return FALSE;
+
+  dsq_cold_bind_token (statement, 2, 3, record.table, token);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_statement_bind_number (statement, 4, record.expires);
+  else
+    dsq_statement_bind_null (statement, 4);
+  dsq_statement_bind_bytes (statement, 5, buffer->bytes, value_length);
+  if (place != 0)
+    dsq_statement_bind_number (statement, 1, place);
+  if (name_length > 0)
+    dsq_statement_bind_bytes (statement, 6, name, name_length);
+  return TRUE;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static gboolean
 state_is_sound (const DsqTableState *state, gint64 position)

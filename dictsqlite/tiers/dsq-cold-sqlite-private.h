@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "codec/dsq-record-private.h"
+#include "codec/dsq-row-private.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-location-private.h"
 #include "sqlite/dsq-statement-private.h"
@@ -79,13 +79,19 @@ typedef struct
   guint epoch; /* that of the pool when it was taken */
 } DsqColdReader;
 
+/* A row's name and value under way to SQLite. */
+typedef struct
+{
+  guint8 *bytes; /* (owned) */
+  gsize length;
+} DsqColdBuffer;
+
 /* Guarded by the engine's writer lock, but for what the coherence part says. */
 typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_WRITES];
-  guint8 *buffer; /* (owned) a row's value under way to SQLite */
-  gsize buffer_length;
+  DsqColdBuffer buffer;
   GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
   GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
   guint32 hook_frames;  /* frames in the log at our last commit, as SQLite's hook told */
@@ -107,7 +113,8 @@ typedef struct
   char *path;                   /* (owned) resolved */
   DsqLocationIdentity identity; /* of the file that the writer has */
   DsqDatabaseTuning tuning;
-  DsqRecordCodec codec;
+  DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
+  DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
 
   /* readers */
   pthread_mutex_t readers_lock;
@@ -157,6 +164,11 @@ typedef struct
   const char *purpose;
 } DsqColdSql;
 
+/* Binds as dsq_cold_bind_row() does. */
+#define DSQ_COLD_SQL_INSERT                                                                        \
+  "INSERT INTO entry (place, table_id, token, expires, value, name)"                               \
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+
 /* Both kinds of connection have these. */
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
@@ -171,19 +183,42 @@ gboolean dsq_cold_prepare (DsqStatement *statements,
 void dsq_cold_clear_statements (DsqStatement *statements, guint n_statements);
 
 static inline void
-dsq_cold_bind_key (DsqStatement *statement, int at_table, int at_token, const DsqKey *key)
+dsq_cold_bind_token (DsqStatement *statement,
+                     int at_table,
+                     int at_token,
+                     guint32 table,
+                     const DsqToken *token)
 {
-  dsq_statement_bind_number (statement, at_table, key->table);
-  dsq_statement_bind_bytes (statement, at_token, key->bytes, key->length);
+  dsq_statement_bind_number (statement, at_table, table);
+  dsq_statement_bind_bytes (statement, at_token, token->bytes, token->length);
 }
 
 /* The entry of the row that @statement stands at, whose columns @at_expires and @at_expires + 1 are
- * expires and value. */
+ * expires and value. @token is that of @key. */
 DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,
                                DsqStatement *statement,
                                int at_expires,
                                const DsqKey *key,
+                               const DsqToken *token,
                                GError **error);
+/* Token and key of a row. A sealed key is unsealed into *memory, which is the caller's to free. */
+gboolean dsq_cold_decode_key (const DsqRecordCodec *codec,
+                              sqlite3_stmt *row,
+                              int at_token,
+                              int at_name,
+                              DsqKey *key,
+                              DsqToken *out_token,
+                              guint8 **memory,
+                              GError **error);
+/* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, and unless @place is 0, which stands for an
+ * update, ?1 place and ?6 name. They borrow from @entry, @buffer and @token. */
+gboolean dsq_cold_bind_row (const DsqRecordCodec *codec,
+                            DsqColdBuffer *buffer,
+                            DsqStatement *statement,
+                            const DsqEntry *entry,
+                            gint64 place,
+                            DsqToken *token,
+                            GError **error);
 /* Steps a statement of DSQ_COLD_SQL_GET. */
 gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
                            DsqStatement *statement,
@@ -230,6 +265,11 @@ gboolean dsq_cold_walk (DsqColdTier *tier,
                         gboolean *out_is_last,
                         GError **error);
 
+gboolean dsq_cold_copy (DsqColdTier *tier,
+                        const DsqColdCopyOptions *options,
+                        GCancellable *cancellable,
+                        GError **error);
+
 /* --- writer ----------------------------------------------------------------------------------- */
 
 /* The writer owns @database from then on, whatever it returns. */
@@ -242,6 +282,11 @@ gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
                                       const DsqKey *key,
                                       DsqEntry **out_entry,
                                       GError **error);
+gboolean dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error);
+gboolean dsq_cold_replace_header (DsqColdTier *tier,
+                                  const DsqHeader *before,
+                                  const DsqHeader *after,
+                                  GError **error);
 gboolean dsq_cold_savepoint (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error);
 gboolean dsq_cold_commit (DsqColdTier *tier, GError **error);
@@ -269,6 +314,8 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
                               gsize length,
                               guint32 *out_table,
                               GError **error);
+/* Of a row with the columns id, token and name. */
+GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 /* --- coherence -------------------------------------------------------------------------------- */

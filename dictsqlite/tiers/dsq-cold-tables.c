@@ -11,35 +11,26 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
-#include "codec/dsq-utf8-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-cold-sqlite-private.h"
 
 /* --- names in the file ------------------------------------------------------------------------ */
 
-/* What a table is found by. */
-static GBytes *
-encode_token (DsqColdSqlite *self, const guint8 *name, gsize length)
+GBytes *
+dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error)
 {
-  guint8 *token = g_malloc (1 + length);
+  gint64 id = sqlite3_column_int64 (row, 0);
+  const guint8 *token = sqlite3_column_blob (row, 1);
+  const guint8 *name = sqlite3_column_blob (row, 2);
 
-  token[0] = DSQ_FORMAT_TABLE_NAMED;
-  if (length > 0)
-    memcpy (token + 1, name, length);
-  return g_bytes_new_take (token, 1 + length);
-}
-
-/* The name that a row of @id, @token (column 1) and a sealed name (column 2) has. */
-static GBytes *
-decode_name (DsqColdSqlite *self, sqlite3_stmt *row, GError **error)
-{
-  const guint8 *token = sqlite3_column_type (row, 1) == SQLITE_BLOB ? sqlite3_column_blob (row, 1)
-                                                                    : NULL;
-  gsize length = (gsize) sqlite3_column_bytes (row, 1);
-
-  if (token != NULL && token[0] == DSQ_FORMAT_TABLE_NAMED &&
-      dsq_utf8_validate (token + 1, length - 1) && sqlite3_column_type (row, 2) == SQLITE_NULL)
-    return g_bytes_new (token + 1, length - 1);
+  if (sqlite3_column_type (row, 1) == SQLITE_BLOB && token != NULL && id > 0 && id <= DSQ_TABLE_MAX)
+    return dsq_row_decode_table_name (codec,
+                                      (guint32) id,
+                                      token,
+                                      (gsize) sqlite3_column_bytes (row, 1),
+                                      name,
+                                      (gsize) sqlite3_column_bytes (row, 2),
+                                      error);
   g_set_error (error,
                DSQ_ERROR,
                DSQ_ERROR_CORRUPT,
@@ -60,7 +51,7 @@ dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
     return FALSE;
   statement = &reader->statements[DSQ_COLD_READ_TABLE_NAMES];
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
-         (name = decode_name (self, statement->handle, error)) != NULL)
+         (name = dsq_cold_decode_table_name (&self->codec, statement->handle, error)) != NULL)
     g_ptr_array_add (names, name);
   dsq_statement_reset (statement);
   dsq_cold_readers_give_back (self, reader);
@@ -80,20 +71,30 @@ get_id (DsqStatement *statement, gint64 *out_id, GError **error)
   return step != DSQ_STEP_FAILED;
 }
 
-/* The table's state, or NULL in *out_state when there is none. */
+/* The table's state, or NULL in *out_state when there is none. That its name can be read shows that
+ * the row's id is its own. */
 static gboolean
 find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
-  gint64 id;
+  g_autoptr (GBytes) name = NULL;
+  gint64 id = 0;
+  DsqStep step;
 
   *out_state = NULL;
   dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
-  if (!get_id (statement, &id, error))
+  step = dsq_statement_step (statement, error);
+  if (step == DSQ_STEP_ROW)
+    {
+      name = dsq_cold_decode_table_name (&self->codec, statement->handle, error);
+      id = sqlite3_column_int64 (statement->handle, 0);
+    }
+  dsq_statement_reset (statement);
+  if (step == DSQ_STEP_FAILED || (step == DSQ_STEP_ROW && name == NULL))
     return FALSE;
   if (id > 0)
     *out_state = dsq_cold_find_table (self, (guint32) MIN (id, G_MAXUINT32));
-  if (id == 0 || *out_state != NULL)
+  if (step == DSQ_STEP_DONE || *out_state != NULL)
     return TRUE;
   g_set_error (error,
                DSQ_ERROR,
@@ -112,10 +113,16 @@ run_with_id (DsqColdSqlite *self, DsqColdWrite which, gint64 id, GError **error)
 }
 
 static gboolean
-make_table (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state, GError **error)
+make_table (DsqColdSqlite *self,
+            GBytes *token,
+            const guint8 *name,
+            gsize length,
+            DsqTableState *out_state,
+            GError **error)
 {
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_MAKE_TABLE];
+  g_autoptr (GBytes) sealed = NULL;
   gint64 last;
 
   if (!get_id (&writer->statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
@@ -134,7 +141,20 @@ make_table (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state, GError
 
   dsq_statement_bind_number (statement, 1, out_state->table);
   dsq_statement_bind_bytes (statement, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  if (!dsq_row_encode_table_name (&self->codec,
+                                  out_state->table,
+                                  token,
+                                  name,
+                                  length,
+                                  &sealed,
+                                  error))
+    return FALSE;
   dsq_statement_bind_null (statement, 3);
+  if (sealed != NULL)
+    dsq_statement_bind_bytes (statement,
+                              3,
+                              g_bytes_get_data (sealed, NULL),
+                              g_bytes_get_size (sealed));
   if (!dsq_statement_run (statement, error) ||
       !dsq_statement_run (&writer->statements[DSQ_COLD_WRITE_DROP_BURIED], error))
     return FALSE;
@@ -151,13 +171,13 @@ dsq_cold_open_table (DsqColdTier *tier,
                      GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  g_autoptr (GBytes) token = encode_token (self, name, length);
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   DsqTableState *state;
 
   if (!find_table (self, token, &state, error))
     return FALSE;
   if (state == NULL)
-    return make_table (self, token, out_state, error);
+    return make_table (self, token, name, length, out_state, error);
   *out_state = *state;
   return TRUE;
 }
@@ -182,7 +202,7 @@ dsq_cold_drop_table (DsqColdTier *tier,
                      GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  g_autoptr (GBytes) token = encode_token (self, name, length);
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   DsqTableState *state;
 
   *out_table = 0;

@@ -4,6 +4,7 @@
 
 #include <gio/gio.h>
 
+#include "codec/dsq-header-private.h"
 #include "dsq-enums.h"
 #include "tiers/dsq-entry-private.h"
 
@@ -63,7 +64,21 @@ typedef struct
   guint busy_timeout_ms;    /* for a lock that another process holds */
   gsize cache_bytes;        /* page cache of one connection */
   gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
+  GBytes *password;         /* (unowned) (nullable) until the tier is open */
+  DsqKdfCost kdf_cost;      /* of a new file's password */
 } DsqColdOptions;
+
+typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/* The new file of a copy. */
+typedef struct
+{
+  const char *path;             /* filename encoding */
+  GBytes *password;             /* (unowned) (nullable) */
+  DsqKdfCost kdf_cost;          /* of the password */
+  DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */
+  gpointer user_data;           /* (unowned) of progress */
+} DsqColdCopyOptions;
 
 /* Called when another connection than this tier's writer has committed: everything clean that was
  * read from the file is stale, presence on disk is unknown. @states are all tables of the file as
@@ -166,6 +181,13 @@ struct _DsqColdTierFuncs
                                   const DsqKey *key,
                                   DsqEntry **out_entry,
                                   GError **error);
+  /* The header, at any time; and its replacement in the transaction, DSQ_ERROR_CHANGED when it is
+   * no longer @before. */
+  gboolean (*get_header) (DsqColdTier *self, DsqHeader *out_header, GError **error);
+  gboolean (*replace_header) (DsqColdTier *self,
+                              const DsqHeader *before,
+                              const DsqHeader *after,
+                              GError **error);
   /* A savepoint round one writer's changes among several that share a commit. */
   gboolean (*savepoint) (DsqColdTier *self, GError **error);
   gboolean (*release) (DsqColdTier *self, gboolean keep, GError **error);
@@ -181,6 +203,12 @@ struct _DsqColdTierFuncs
   gboolean (*wants_checkpoint) (DsqColdTier *self, gboolean idle);
   /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
   gboolean (*checkpoint) (DsqColdTier *self, GError **error);
+
+  /* Writes all that is committed into a new file: as other reads, but longer. */
+  gboolean (*copy) (DsqColdTier *self,
+                    const DsqColdCopyOptions *options,
+                    GCancellable *cancellable,
+                    GError **error);
 
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };
@@ -204,6 +232,15 @@ DsqColdTier *dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                                         gpointer user_data,
                                         GCancellable *cancellable,
                                         GError **error);
+
+/* Puts a copy of the file, which must be open nowhere (DSQ_ERROR_BUSY), in its place; the path of
+ * @options is not used. */
+gboolean dsq_cold_rekey_file (const char *path,
+                              GBytes *old_password,
+                              guint busy_timeout_ms,
+                              const DsqColdCopyOptions *options,
+                              GCancellable *cancellable,
+                              GError **error);
 
 /* Whether no foreign change is in sight: a few nanoseconds, any thread. FALSE may be a false alarm
  * (this tier's own commit under way); catch_up() finds out. */

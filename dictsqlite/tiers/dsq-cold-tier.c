@@ -27,7 +27,8 @@ free_memory (DsqColdSqlite *self)
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
-  g_free (self->writer.buffer);
+  g_free (self->writer.buffer.bytes);
+  dsq_keys_free (self->keys);
   g_free (self->path);
   g_free (self);
 }
@@ -70,6 +71,8 @@ static const DsqColdTierFuncs funcs = {
   .clear_table = dsq_cold_clear_table,
   .apply = dsq_cold_apply,
   .get_in_transaction = dsq_cold_get_in_transaction,
+  .get_header = dsq_cold_get_header,
+  .replace_header = dsq_cold_replace_header,
   .savepoint = dsq_cold_savepoint,
   .release = dsq_cold_release,
   .commit = dsq_cold_commit,
@@ -77,6 +80,7 @@ static const DsqColdTierFuncs funcs = {
   .sync = dsq_cold_sync,
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
+  .copy = dsq_cold_copy,
   .get_stats = get_stats,
 };
 
@@ -115,18 +119,24 @@ new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpoint
 }
 
 static gboolean
-open_tier (DsqColdSqlite *self, const char *path, GCancellable *cancellable, GError **error)
+open_tier (DsqColdSqlite *self,
+           const DsqColdOptions *options,
+           GCancellable *cancellable,
+           GError **error)
 {
-  guint8 store_id[DSQ_FORMAT_STORE_ID_LENGTH];
+  const DsqStoreLock lock = { options->password, options->kdf_cost };
+  DsqStoreIdentity identity;
   DsqDatabase *database;
 
-  self->path = dsq_location_resolve (path, error);
+  self->path = dsq_location_resolve (options->path, error);
   if (self->path == NULL)
     return FALSE;
-  database = dsq_store_file_open (self->path, &self->tuning, store_id, cancellable, error);
+  database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
   if (database == NULL)
     return FALSE;
-  dsq_record_codec_init (&self->codec, store_id);
+  self->keys = identity.keys;
+  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&identity.header));
+  self->codec.keys = self->keys;
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
@@ -143,7 +153,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
 {
   DsqColdSqlite *self = new_tier (options, foreign_func, user_data);
 
-  if (!open_tier (self, options->path, cancellable, error))
+  if (!open_tier (self, options, cancellable, error))
     {
       close_tier (&self->tier, NULL);
       return NULL;

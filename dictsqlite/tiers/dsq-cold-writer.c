@@ -17,15 +17,12 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_SAVEPOINT] = { "SAVEPOINT one", "set a savepoint" },
   [DSQ_COLD_WRITE_RELEASE] = { "RELEASE one", "release a savepoint" },
   [DSQ_COLD_WRITE_ROLLBACK_TO] = { "ROLLBACK TO one", "roll back to a savepoint" },
-  /* these three bind alike */
-  [DSQ_COLD_WRITE_UPSERT] = { "INSERT INTO entry (place, table_id, token, expires, value)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5)"
+  /* these three bind alike; the name, ?6, is NULL in a plain file and stays in an update */
+  [DSQ_COLD_WRITE_UPSERT] = { DSQ_COLD_SQL_INSERT
                               " ON CONFLICT (table_id, token)"
                               " DO UPDATE SET expires = excluded.expires, value = excluded.value",
                               "write an entry" },
-  [DSQ_COLD_WRITE_INSERT] = { "INSERT INTO entry (place, table_id, token, expires, value)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5)",
-                              "write an entry" },
+  [DSQ_COLD_WRITE_INSERT] = { DSQ_COLD_SQL_INSERT, "write an entry" },
   [DSQ_COLD_WRITE_UPDATE] = { "UPDATE entry SET expires = ?4, value = ?5"
                               " WHERE table_id = ?2 AND token = ?3",
                               "write an entry" },
@@ -37,7 +34,8 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
   [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1",
                                   "write the size of a table" },
-  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id FROM tables WHERE token = ?1", "look for a table" },
+  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id, token, name FROM tables WHERE token = ?1",
+                                  "look for a table" },
   [DSQ_COLD_WRITE_LAST_TABLE] = { "SELECT max (id) FROM tables", "look for the last table" },
   [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables (id, token, name, next, count)"
                                   " VALUES (?1, ?2, ?3, 1, 0)",
@@ -105,6 +103,8 @@ dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
       run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
       return FALSE;
     }
+  if (self->keys != NULL)
+    dsq_keys_start (self->keys);
   writer->has_changed = FALSE;
   writer->in_savepoint = FALSE;
   dsq_cold_copy_tables (writer->committed, self->tables);
@@ -204,10 +204,10 @@ save_tables (DsqColdSqlite *self, GError **error)
 static void
 trim_buffer (DsqColdWriter *writer)
 {
-  if (writer->buffer_length <= MAX_KEPT_BUFFER)
+  if (writer->buffer.length <= MAX_KEPT_BUFFER)
     return;
-  g_clear_pointer (&writer->buffer, g_free);
-  writer->buffer_length = 0;
+  g_clear_pointer (&writer->buffer.bytes, g_free);
+  writer->buffer.length = 0;
 }
 
 gboolean

@@ -85,37 +85,64 @@ bench_run_writethrough (const char *directory, guint round)
 /* --- flush: many rows in one transaction, synced -----------------------------------------------
  */
 
+static void
+flush_bare (gpointer bare, const BenchItem *items, guint turn)
+{
+  if (turn == 0)
+    bench_bare_insert_all (bare, items, N_FLUSH);
+  else
+    bench_bare_upsert_all (bare, items, N_FLUSH);
+}
+
+static void
+flush_store (gpointer store, const BenchItem *items, guint turn)
+{
+  bench_store_flush (store);
+}
+
 void
 bench_run_flush (const char *directory, guint round)
 {
   BenchItem *items = bench_items_new (N_FLUSH);
   BenchItem *others = bench_items_new_other (N_FLUSH);
   BenchItem *const sets[] = { items, others };
-  char *bare_path = bench_path (directory, "bare-flush", round);
-  char *store_path = bench_path (directory, "store-flush", round);
-  BenchBare *bare = bench_bare_create (bare_path);
-  DsqStore *store = bench_store_open (store_path, DSQ_PERSIST_LAZY, 1000000);
   static const char *const ops[] = { "flush of new rows", "flush of overwritten rows" };
+  char *paths[] = {
+    bench_path (directory, "bare-flush", round),
+    bench_path (directory, "store-flush", round),
+    bench_path (directory, "sealed-flush", round),
+  };
+  BenchBare *bare = bench_bare_create (paths[0]);
+  DsqStore *store = bench_store_open (paths[1], DSQ_PERSIST_LAZY, 1000000);
+  DsqStore *sealed = bench_store_open_encrypted (paths[2], DSQ_PERSIST_LAZY, 1000000);
+  const struct
+  {
+    const char *name;
+    gpointer contestant;
+    void (*flush) (gpointer contestant, const BenchItem *items, guint turn);
+  } all[] = {
+    { "bare SQLite", bare, flush_bare },
+    { "store lazy", store, flush_store },
+    { "store lazy, encrypted", sealed, flush_store },
+  };
 
   for (guint i = 0; i < G_N_ELEMENTS (ops); i++)
     {
-      gboolean store_first = (round + i) & 1;
-
       bench_store_set (store, sets[i], N_FLUSH);
-      if (store_first)
-        BENCH_TIME (ops[i], "store lazy", N_FLUSH, bench_store_flush (store));
-      if (i == 0)
-        BENCH_TIME (ops[i], "bare SQLite", N_FLUSH, bench_bare_insert_all (bare, sets[i], N_FLUSH));
-      else
-        BENCH_TIME (ops[i], "bare SQLite", N_FLUSH, bench_bare_upsert_all (bare, sets[i], N_FLUSH));
-      if (!store_first)
-        BENCH_TIME (ops[i], "store lazy", N_FLUSH, bench_store_flush (store));
+      bench_store_set (sealed, sets[i], N_FLUSH);
+      for (guint j = 0; j < G_N_ELEMENTS (all); j++)
+        {
+          guint k = (round + i + j) % G_N_ELEMENTS (all);
+
+          BENCH_TIME (ops[i], all[k].name, N_FLUSH, all[k].flush (all[k].contestant, sets[i], i));
+        }
     }
 
   bench_store_close (store);
+  bench_store_close (sealed);
   bench_bare_close (bare);
-  bench_path_remove (bare_path);
-  bench_path_remove (store_path);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    bench_path_remove (paths[i]);
   bench_items_free (items, N_FLUSH);
   bench_items_free (others, N_FLUSH);
 }

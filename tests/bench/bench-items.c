@@ -55,8 +55,9 @@ insist (gboolean done, GError *error)
     g_error ("store: a key of the loop is missing");
 }
 
-DsqStore *
-bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity)
+/* @password may be NULL; its key costs the least that it can. */
+static DsqStore *
+open_store (const char *path, DsqPersistMode mode, guint hot_capacity, const char *password)
 {
   GError *error = NULL;
   /* an hour: no flush that a lazy loop did not ask for; writethrough syncs as by default */
@@ -72,10 +73,28 @@ bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity)
                                    (guint64) hot_capacity,
                                    "flush-interval",
                                    flush_interval,
+                                   "password",
+                                   password,
+                                   "kdf-memory",
+                                   G_GUINT64_CONSTANT (19) << 20,
+                                   "kdf-passes",
+                                   2,
                                    NULL);
 
   insist (store != NULL, error);
   return DSQ_STORE (store);
+}
+
+DsqStore *
+bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity)
+{
+  return open_store (path, mode, hot_capacity, NULL);
+}
+
+DsqStore *
+bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_capacity)
+{
+  return open_store (path, mode, hot_capacity, "password");
 }
 
 void

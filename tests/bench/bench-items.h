@@ -24,6 +24,7 @@ void bench_items_free (BenchItem *items, guint n);
 /* Each of the rest ends the program with the message of what failed. */
 
 DsqStore *bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity);
+DsqStore *bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_capacity);
 void bench_store_close (DsqStore *store);
 void bench_store_flush (DsqStore *store);
 void bench_store_set (DsqStore *store, const BenchItem *items, guint n);

@@ -51,13 +51,15 @@ class Dict(Contestant):
 
 
 class Store(Contestant):
-    def __init__(self, name, store_class, mode):
+    def __init__(self, name, store_class, mode, **parameters):
         super().__init__(name)
         self._class = store_class
         self._mode = mode
+        self._parameters = parameters
 
     def open(self, folder):
-        return self._class(os.path.join(folder, self.name + '.db'), persist_mode=self._mode)
+        return self._class(os.path.join(folder, self.name + '.db'), persist_mode=self._mode,
+                           **self._parameters)
 
     def bulk_insert(self, mapping, entries):
         mapping.bulk_insert(entries)
@@ -181,6 +183,8 @@ def make_all(store_class, floor):
     if store_class is not None:
         memory.append(Store('memory', store_class, 'memory'))
         memory.append(Store('lazy', store_class, 'lazy'))
+        memory.append(Store('lazy, encrypted', store_class, 'lazy', encryption_password='password',
+                            kdf_memory=19 << 20, kdf_passes=2))
     memory.append(Sqlite('sqlite3, one transaction', True))
     disk = [Sqlite('sqlite3, autocommit', False), shelf]
     if store_class is not None:

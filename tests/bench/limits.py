@@ -43,6 +43,8 @@ PYTHON = [
 ] + [
     Ratio(operation, 'floor', 'dict') for operation in ('set', 'get', 'delete')
 ] + [
+    Ratio(operation, 'lazy, encrypted', 'lazy', at_most=1.1) for operation in ('set', 'get')
+] + [
     Ratio(operation, 'writethrough', 'sqlite3, autocommit', on_disk=True)
     for operation in ('set', 'overwrite', 'get', 'delete', 'bulk_insert')
 ]
@@ -64,6 +66,8 @@ ENGINE = [
           on_disk=True),
     Ratio('flush of new rows', 'store lazy', 'bare SQLite', at_least=0.7, on_disk=True),
     Ratio('flush of overwritten rows', 'store lazy', 'bare SQLite', on_disk=True),
+    Ratio('flush of new rows', 'store lazy, encrypted', 'store lazy', at_least=0.75, on_disk=True),
+    Ratio('flush of overwritten rows', 'store lazy, encrypted', 'store lazy', on_disk=True),
     Ratio('cold get', 'store lazy', 'bare SQLite', on_disk=True),
 ]
 

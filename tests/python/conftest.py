@@ -15,6 +15,8 @@ from dictsqlite_v4 import DictSQLiteV4
 
 MODES = ("memory", "lazy", "writethrough")
 LONG = os.environ.get("DSQ_LONG") == "1"
+# Whether encrypted/sitecustomize.py has every store encrypted.
+ENCRYPTED = hasattr(DictSQLiteV4.__init__, "__wrapped__")
 
 
 @pytest.fixture(params=MODES)

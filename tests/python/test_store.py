@@ -11,7 +11,7 @@ import pickle
 import weakref
 
 import pytest
-from conftest import python
+from conftest import ENCRYPTED, python
 from operations import ANY_OPERATION
 
 import dictsqlite
@@ -248,19 +248,6 @@ def test_a_path_of_a_wrong_type_is_a_type_error():
             DictSQLiteV4(wrong)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    (
-        {"encryption_password": "secret"},
-    ),
-    ids=repr,
-)
-def test_protection_is_refused_rather_than_pretended(tmp_path, parameters):
-    with pytest.raises(NotImplementedError):
-        DictSQLiteV4(tmp_path / "store.db", **parameters)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_extras_are_keyword_only(path):
     with pytest.raises(TypeError):
         DictSQLiteV4(path, 10, True, "lazy", None, False, None, "full")
@@ -351,7 +338,7 @@ def test_stats(open_store, path, file_mode, warm_capacity):
     stats = store.stats()
     assert stats["persist_mode"] == file_mode
     assert stats["hot_tier_capacity"] == 5 and 0 < stats["hot_tier_size"] <= 5
-    assert stats["encryption_enabled"] is False and stats["safe_pickle_enabled"] is False
+    assert stats["encryption_enabled"] is ENCRYPTED and stats["safe_pickle_enabled"] is False
     assert stats["dirty_entries"] == 0 and stats["dirty_bytes"] == 0
     assert stats["cold_entries"] == stats["tiers"]["cold"]["entries"] == 20
     assert stats["warm_capacity"] == stats["tiers"]["warm"]["capacity"] == warm_capacity

@@ -20,7 +20,11 @@ MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
 COMMENT = re.compile(r"^/\*\*\n \* (\w+):.*?\*/", re.MULTILINE | re.DOTALL)
 
 # How far inside a room is. A room includes its own depth's own headers, and deeper ones.
-DEPTH = {"": 0, "engine": 1, "tiers": 2, "codec": 3, "crypto": 3, "sqlite": 3}
+DEPTH = {"": 0, "engine": 1, "tiers": 2, "codec": 3, "sqlite": 3, "crypto": 4}
+# Headers of crypto that include nettle's.
+CRYPTO_OWN = {
+    f"crypto/dsq-{name}-private.h" for name in ("cipher", "cipher-cache", "nonce")
+}
 # Public headers without objects: words that every room uses.
 VOCABULARY = {
     "dsq-types.h", "dsq-enums.h", "dsq-error.h", "dsq-enum-types.h", "dsq-resources.h", "config.h",
@@ -45,9 +49,11 @@ def include_problem(tree: Tree, path: str, quote: str, included: str) -> Optiona
     if included.startswith("sqlite3"):
         if room != "sqlite" and not (room == "tiers" and name.startswith("dsq-cold-")):
             return "sqlite3.h is for dictsqlite/sqlite and the cold tier alone"
-    elif included.startswith("nettle/"):
+    elif included.startswith(("nettle/", "argon2")):
         if room != "crypto":
-            return "nettle is for dictsqlite/crypto alone"
+            return "nettle and libargon2 are for dictsqlite/crypto alone"
+    elif included in CRYPTO_OWN and room != "crypto":
+        return f"{included} brings nettle along and is for dictsqlite/crypto alone"
     elif "/" in included and included.split("/")[0] in DEPTH:
         other = included.split("/")[0]
         if DEPTH[other] < DEPTH[room]:
@@ -68,7 +74,7 @@ def include_problem(tree: Tree, path: str, quote: str, included: str) -> Optiona
 
 
 def check_includes(tree: Tree) -> List[str]:
-    """public -> engine -> tiers -> codec, crypto, sqlite (which may use codec)."""
+    """public -> engine -> tiers -> codec, sqlite (which may use codec) -> crypto."""
     return [
         f"{path}:{number}: {problem}"
         for path in tree.with_suffix(".c", ".h", below="dictsqlite/")

@@ -11,6 +11,7 @@ from dictsqlite_v4 import (
     DictSQLiteV4,
     FormatError,
     UnsafePickleError,
+    WrongPasswordError,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "DictSQLiteV4",
     "FormatError",
     "UnsafePickleError",
+    "WrongPasswordError",
 ]

@@ -14,7 +14,7 @@ pickle says: open only files whose writers you trust, or open them with enable_s
 from __future__ import annotations
 
 from ._aio import AsyncDictSQLite
-from ._errors import CorruptError, FormatError, UnsafePickleError
+from ._errors import CorruptError, FormatError, UnsafePickleError, WrongPasswordError
 from ._store import DictSQLite, DictSQLiteV4
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "DictSQLiteV4",
     "FormatError",
     "UnsafePickleError",
+    "WrongPasswordError",
 ]

@@ -82,6 +82,13 @@ class Store(Protocol):
     def list_table_pack(self) -> bytes: ...
     def drop_table_name(self, name: bytes) -> bool: ...
     def flush(self, cancellable: None) -> bool: ...
+    def change_password(self, old: Any, new: Any, cancellable: None) -> bool: ...
+    def encrypt_copy(
+        self, path: bytes, password: Any, progress: Any, user_data: None, cancellable: Any
+    ) -> bool: ...
+    def decrypt_copy(
+        self, path: bytes, progress: Any, user_data: None, cancellable: Any
+    ) -> bool: ...
     def get_stats(self) -> Stats: ...
     # These answer from memory only: b"\0", False or -1 is for what would have to wait.
     def peek_string(self, key: str) -> Optional[str]: ...
@@ -138,7 +145,9 @@ PERSIST_MODES = {
 DURABILITIES = {"normal": _Dsq.Durability.NORMAL, "full": _Dsq.Durability.FULL}
 
 
-def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
+def open_store(
+    path: bytes, text: Optional[str], password: Optional[bytes], **properties: Any
+) -> Store:
     """Open a store; raises ``GLib.Error``.
 
     `text` is the path as UTF-8 says it, or None for a file name that is not UTF-8: that travels
@@ -149,6 +158,8 @@ def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
     else:
         properties["path"] = text
     store = _Dsq.Store(**properties)
+    if password is not None:
+        store.use_password(as_bytes(password))
     store.init(None)
     return store  # type: ignore[no-any-return]
 
@@ -156,6 +167,19 @@ def open_store(path: bytes, text: Optional[str], **properties: Any) -> Store:
 # What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
 # Raises ``GLib.Error`` for what is refused whatever it imports.
 check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
+def rekey_file(path: bytes, old: Any, new: Any, progress: Any, cancellable: Any) -> None:
+    """Write an encrypted file anew; raises ``GLib.Error``."""
+    _Dsq.Store.rekey_file(path, old, new, progress, None, cancellable)
+
+
+def new_cancellable() -> Any:
+    """A ``Gio.Cancellable``."""
+    return _Gio.Cancellable()
+
+
+def as_bytes(data: bytes) -> Any:
+    """A ``GLib.Bytes``."""
+    return _GLib.Bytes(data)
 
 
 def unpack_variant(payload: bytes) -> Any:

@@ -47,6 +47,10 @@ class UnsafePickleError(pickle.UnpicklingError, ValueError):
         return type(self), arguments
 
 
+class WrongPasswordError(ValueError):
+    """The password is not that of the file, or is missing, or the file has none."""
+
+
 # The codes of DsqError, in its order.
 (
     _CLOSED,
@@ -67,7 +71,11 @@ class UnsafePickleError(pickle.UnpicklingError, ValueError):
     _BUSY,
     _CHANGED,
     _NO_TABLE,
-) = range(18)
+    _WRONG_PASSWORD,
+    _ENCRYPTED,
+    _NOT_ENCRYPTED,
+    _EXISTS,
+) = range(22)
 
 _ERRNO: Dict[int, int] = {
     _IO: errno.EIO,
@@ -76,6 +84,7 @@ _ERRNO: Dict[int, int] = {
     _NOT_FOUND: errno.ENOENT,
     _PERMISSION: errno.EACCES,
     _BUSY: errno.EBUSY,
+    _EXISTS: errno.EEXIST,
 }
 
 
@@ -106,6 +115,8 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
         return FormatError(errno.EINVAL, message, path)
     if code == _CORRUPT:
         return CorruptError(errno.EBADMSG, message, path)
+    if code in (_WRONG_PASSWORD, _ENCRYPTED, _NOT_ENCRYPTED):
+        return WrongPasswordError(message)
     # Keys are encoded by this package and well-formed, so a refused one is too long.
     if code in (_INVALID_ARGUMENT, _INVALID_KEY, _INVALID_VALUE):
         return ValueError(message)

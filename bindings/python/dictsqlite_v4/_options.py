@@ -49,16 +49,23 @@ def milliseconds(name: str, value: object, least: int) -> int:
     )
 
 
-def refuse_encryption(password: Optional[str]) -> None:
-    """Raise NotImplementedError for a password, which this version cannot use."""
-    if password is not None:
-        if not isinstance(password, str):
-            raise TypeError(
-                f"encryption_password must be str or None, not {type(password).__name__!r}"
-            )
-        if not password:
-            raise ValueError("encryption_password must not be empty")
-        raise NotImplementedError("encryption_password: this version does not encrypt")
+def password(name: str, value: object) -> Optional[bytes]:
+    """`value`, a password or None, as UTF-8. Raises UnicodeEncodeError for lone surrogates."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str or None, not {type(value).__name__!r}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return value.encode()
+
+
+def count(name: str, value: object, least: int, most: int) -> int:
+    """`value`, an int from `least` to `most`."""
+    number = _as_int(value)
+    if number is None or not least <= number <= most:
+        raise ValueError(f"{name} must be an int from {least} to {most}, not {value!r}")
+    return number
 
 
 def _as_int(value: Any) -> Optional[int]:

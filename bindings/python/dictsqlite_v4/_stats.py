@@ -45,7 +45,7 @@ def stats_dict(native: Stats, persist_mode: str) -> Dict[str, Any]:
         stats[name] = getattr(native, name)
     stats["hot_tier_size"] = stats["hot_entries"]
     stats["hot_tier_capacity"] = stats["hot_capacity"]
-    stats["encryption_enabled"] = False
+    stats["encryption_enabled"] = bool(native.encrypted)
     stats["safe_pickle_enabled"] = False
     stats["tiers"] = {
         "hot": {

@@ -12,6 +12,7 @@ from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
 
 from . import _options
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
+from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._pickle import SafePickle
 from ._repr import describe
@@ -21,7 +22,7 @@ from ._table import StoreWithTables
 _Self = TypeVar("_Self", bound="DictSQLiteV4")
 
 
-class DictSQLiteV4(StoreWithTables):
+class DictSQLiteV4(EncryptionMethods, StoreWithTables):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -44,7 +45,9 @@ class DictSQLiteV4(StoreWithTables):
         in the background, and only flush(), close() and memory pressure flush.
     :param persist_mode: 'memory' (no file), 'lazy' (a write is in the file after the next
         flush) or 'writethrough' (a write is committed when it returns).
-    :param encryption_password: None. Not part of this version: NotImplementedError.
+    :param encryption_password: None, or the password of an encrypted file, not empty; a file
+        that is made gets it. Python keeps strs in its memory as it likes; the library wipes its
+        own copies.
     :param enable_safe_pickle: whether values are checked, when they are stored and when they are
         loaded, to hold nothing but plain data and instances of allowed classes: anything else
         raises UnsafePickleError. Without it, loading a value runs whatever its pickle says.
@@ -60,8 +63,12 @@ class DictSQLiteV4(StoreWithTables):
     :param busy_timeout: seconds to wait for another process that has the file locked.
     :param wal_limit: bytes that the write-ahead log may reach, at least 1 MiB.
     :param cache_size: bytes of SQLite's cache for each connection, at least 64 KiB.
+    :param kdf_memory: bytes of memory that one try of the password of a new file takes, 19 MiB
+        to 1 GiB.
+    :param kdf_passes: passes over that memory, 2 to 16.
 
-    Raises ValueError for a parameter out of its range, FormatError (an OSError) where the file
+    Raises ValueError for a parameter out of its range, WrongPasswordError (a ValueError) where
+    the password is wrong, missing, or one too many, FormatError (an OSError) where the file
     is not a store, FileNotFoundError where its folder is missing, and OSError where it cannot be
     opened otherwise.
     """
@@ -83,8 +90,9 @@ class DictSQLiteV4(StoreWithTables):
         busy_timeout: float = 30.0,
         wal_limit: int = 64 << 20,
         cache_size: int = 8 << 20,
+        kdf_memory: int = 64 << 20,
+        kdf_passes: int = 3,
     ) -> None:
-        _options.refuse_encryption(encryption_password)
         safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         raw = os.fsencode(db_path)
@@ -96,6 +104,7 @@ class DictSQLiteV4(StoreWithTables):
             store = open_store(
                 raw,
                 self._path if _is_utf8(raw) else None,
+                _options.password("encryption_password", encryption_password),
                 persist_mode=PERSIST_MODES[self._mode],
                 hot_capacity=_options.capacity(hot_capacity),
                 warm_capacity=_options.size("warm_capacity", warm_capacity, 0, 2**63 - 1),
@@ -106,6 +115,8 @@ class DictSQLiteV4(StoreWithTables):
                 busy_timeout=_options.milliseconds("busy_timeout", busy_timeout, 0),
                 wal_limit=_options.size("wal_limit", wal_limit, 1 << 20, 2**63 - 1),
                 cache_size=_options.size("cache_size", cache_size, 1 << 16, 2**31 - 1),
+                kdf_memory=_options.size("kdf_memory", kdf_memory, 19 << 20, 1 << 30),
+                kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
             )
         except GError as error:
             raise to_exception(error, self._path) from None

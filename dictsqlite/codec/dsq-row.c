@@ -1,0 +1,298 @@
+/* dsq-row.c - the columns of a row, plain or sealed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-bytes-private.h"
+#include "codec/dsq-row-private.h"
+#include "codec/dsq-utf8-private.h"
+#include "dsq-error.h"
+
+G_STATIC_ASSERT (DSQ_FORMAT_TOKEN_LENGTH == DSQ_KEY_TOKEN_LENGTH);
+G_STATIC_ASSERT (DSQ_FORMAT_STORE_ID_LENGTH == DSQ_KEY_ID_LENGTH);
+G_STATIC_ASSERT (DSQ_FORMAT_SEALED_OVERHEAD == 1 + DSQ_KEY_OVERHEAD);
+
+/* Says of a sealed column what it is, so that none can be put in the place of another. */
+typedef struct
+{
+  guint8 bytes[DSQ_FORMAT_SEALED_AAD_LENGTH];
+} Place;
+
+static Place
+place_of (const DsqRecordCodec *codec, const char *purpose, guint32 table, const guint8 *token)
+{
+  Place place;
+  guint8 *next = place.bytes;
+
+  memcpy (next, purpose, DSQ_FORMAT_PURPOSE_LENGTH);
+  next += DSQ_FORMAT_PURPOSE_LENGTH;
+  *next++ = DSQ_FORMAT_SEALED_VERSION;
+  memcpy (next, codec->store_id, DSQ_FORMAT_STORE_ID_LENGTH);
+  next += DSQ_FORMAT_STORE_ID_LENGTH;
+  dsq_bytes_store_u32 (next, table);
+  memcpy (next + 4, token, DSQ_FORMAT_TOKEN_LENGTH);
+  return place;
+}
+
+static gboolean
+refuse (const char *what, GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to read the file: %s is damaged, or was tampered with",
+               what);
+  return FALSE;
+}
+
+void
+dsq_row_make_token (const DsqRecordCodec *codec,
+                    guint32 table,
+                    const guint8 *key,
+                    guint32 length,
+                    DsqToken *out_token)
+{
+  guint8 head[4];
+
+  if (codec->keys == NULL)
+    {
+      out_token->bytes = key;
+      out_token->length = length;
+      return;
+    }
+  dsq_bytes_store_u32 (head, table);
+  dsq_keys_make_token (codec->keys, head, sizeof head, key, length, out_token->sealed);
+  out_token->bytes = out_token->sealed;
+  out_token->length = sizeof out_token->sealed;
+}
+
+/* --- value ------------------------------------------------------------------------------------ */
+
+gsize
+dsq_row_value_length (const DsqRecordCodec *codec, const DsqRecord *record)
+{
+  if (codec->keys == NULL)
+    return dsq_record_encoded_length (record);
+  return DSQ_FORMAT_SEALED_OVERHEAD + dsq_record_body_length (record);
+}
+
+gboolean
+dsq_row_encode_value (const DsqRecordCodec *codec,
+                      const DsqRecord *record,
+                      const DsqToken *token,
+                      guint8 *out,
+                      GError **error)
+{
+  Place place;
+
+  if (codec->keys == NULL)
+    {
+      dsq_record_encode (codec, record, out);
+      return TRUE;
+    }
+  place = place_of (codec, DSQ_FORMAT_PURPOSE_VALUE, record->table, token->bytes);
+  out[0] = DSQ_FORMAT_SEALED_VERSION;
+  dsq_record_encode_body (record, out + 1 + DSQ_KEY_NONCE_LENGTH);
+  return dsq_keys_seal (codec->keys,
+                        DSQ_KEY_VALUE,
+                        place.bytes,
+                        sizeof place.bytes,
+                        out + 1,
+                        dsq_record_body_length (record),
+                        error);
+}
+
+gsize
+dsq_row_body_length (const DsqRecordCodec *codec, gsize length)
+{
+  if (codec->keys == NULL || length < DSQ_FORMAT_SEALED_OVERHEAD)
+    return 0;
+  return length - DSQ_FORMAT_SEALED_OVERHEAD;
+}
+
+gboolean
+dsq_row_decode_value (const DsqRecordCodec *codec,
+                      DsqRecord *record,
+                      const DsqToken *token,
+                      const guint8 *value,
+                      gsize length,
+                      guint8 *body,
+                      GError **error)
+{
+  Place place;
+
+  if (codec->keys == NULL)
+    return dsq_record_decode (codec, record, value, length, error);
+  place = place_of (codec, DSQ_FORMAT_PURPOSE_VALUE, record->table, token->bytes);
+  /* a body has a type byte */
+  if (length <= DSQ_FORMAT_SEALED_OVERHEAD || value[0] != DSQ_FORMAT_SEALED_VERSION ||
+      !dsq_keys_unseal (codec->keys,
+                        DSQ_KEY_VALUE,
+                        place.bytes,
+                        sizeof place.bytes,
+                        value + 1,
+                        length - 1,
+                        body) ||
+      dsq_record_decode_body (record, body, length - DSQ_FORMAT_SEALED_OVERHEAD) != NULL)
+    return refuse ("a value", error);
+  return TRUE;
+}
+
+/* --- name ------------------------------------------------------------------------------------- */
+
+gsize
+dsq_row_name_length (const DsqRecordCodec *codec, gsize length)
+{
+  return codec->keys == NULL ? 0 : DSQ_FORMAT_SEALED_OVERHEAD + length;
+}
+
+gboolean
+dsq_row_encode_name (const DsqRecordCodec *codec,
+                     const char *purpose,
+                     guint32 table,
+                     const guint8 token[DSQ_FORMAT_TOKEN_LENGTH],
+                     const guint8 *key,
+                     gsize length,
+                     guint8 *out,
+                     GError **error)
+{
+  const Place place = place_of (codec, purpose, table, token);
+
+  out[0] = DSQ_FORMAT_SEALED_VERSION;
+  if (length > 0)
+    memcpy (out + 1 + DSQ_KEY_NONCE_LENGTH, key, length);
+  return dsq_keys_seal (codec->keys,
+                        DSQ_KEY_NAME,
+                        place.bytes,
+                        sizeof place.bytes,
+                        out + 1,
+                        length,
+                        error);
+}
+
+gboolean
+dsq_row_decode_name (const DsqRecordCodec *codec,
+                     const char *purpose,
+                     guint32 table,
+                     const guint8 *token,
+                     gsize token_length,
+                     const guint8 *name,
+                     gsize length,
+                     guint8 *out,
+                     gsize *out_length,
+                     GError **error)
+{
+  gboolean is_key = g_str_equal (purpose, DSQ_FORMAT_PURPOSE_NAME);
+  const char *what = is_key ? "a key" : "a name in the list of tables";
+  Place place;
+
+  if (name == NULL || token_length != DSQ_FORMAT_TOKEN_LENGTH ||
+      length < DSQ_FORMAT_SEALED_OVERHEAD || name[0] != DSQ_FORMAT_SEALED_VERSION)
+    return refuse (what, error);
+  place = place_of (codec, purpose, table, token);
+  if (!dsq_keys_unseal (codec->keys,
+                        DSQ_KEY_NAME,
+                        place.bytes,
+                        sizeof place.bytes,
+                        name + 1,
+                        length - 1,
+                        out))
+    return refuse (what, error);
+  *out_length = length - DSQ_FORMAT_SEALED_OVERHEAD;
+  return TRUE;
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+/* No table of entries has this id: so no entry's token is a table's. */
+#define TOKEN_TABLE 0
+
+GBytes *
+dsq_row_make_table_token (const DsqRecordCodec *codec, const guint8 *name, gsize length)
+{
+  guint8 *plain;
+  DsqToken token;
+
+  if (codec->keys != NULL)
+    {
+      dsq_row_make_token (codec, TOKEN_TABLE, name, (guint32) length, &token);
+      return g_bytes_new (token.sealed, sizeof token.sealed);
+    }
+  plain = g_malloc (1 + length);
+  plain[0] = DSQ_FORMAT_TABLE_NAMED;
+  if (length > 0)
+    memcpy (plain + 1, name, length);
+  return g_bytes_new_take (plain, 1 + length);
+}
+
+gboolean
+dsq_row_encode_table_name (const DsqRecordCodec *codec,
+                           guint32 table,
+                           GBytes *token,
+                           const guint8 *name,
+                           gsize length,
+                           GBytes **out_name,
+                           GError **error)
+{
+  gsize sealed_length = dsq_row_name_length (codec, length);
+  g_autofree guint8 *sealed = NULL;
+
+  *out_name = NULL;
+  if (codec->keys == NULL)
+    return TRUE;
+  sealed = g_malloc (sealed_length);
+  if (!dsq_row_encode_name (codec,
+                            DSQ_FORMAT_PURPOSE_TABLE,
+                            table,
+                            g_bytes_get_data (token, NULL),
+                            name,
+                            length,
+                            sealed,
+                            error))
+    return FALSE;
+  *out_name = g_bytes_new_take (g_steal_pointer (&sealed), sealed_length);
+  return TRUE;
+}
+
+GBytes *
+dsq_row_decode_table_name (const DsqRecordCodec *codec,
+                           guint32 table,
+                           const guint8 *token,
+                           gsize token_length,
+                           const guint8 *name,
+                           gsize length,
+                           GError **error)
+{
+  g_autofree guint8 *memory = NULL;
+  const guint8 *plain = token + 1;
+  gsize plain_length = token_length - 1;
+
+  if (codec->keys != NULL)
+    {
+      plain = memory = g_malloc (length + 1);
+      if (!dsq_row_decode_name (codec,
+                                DSQ_FORMAT_PURPOSE_TABLE,
+                                table,
+                                token,
+                                token_length,
+                                name,
+                                length,
+                                memory,
+                                &plain_length,
+                                error))
+        return NULL;
+    }
+  else if (token_length == 0 || token[0] != DSQ_FORMAT_TABLE_NAMED || name != NULL)
+    {
+      refuse ("a name in the list of tables", error);
+      return NULL;
+    }
+  if (!dsq_utf8_validate (plain, plain_length))
+    {
+      refuse ("a name in the list of tables", error);
+      return NULL;
+    }
+  return g_bytes_new (plain, plain_length);
+}

@@ -1,0 +1,140 @@
+/* dsq-engine-password.c - changing the password, and the key
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "engine/dsq-engine-internal.h"
+
+/* The keys that passwords give are derived with no lock held, since that takes its time: so the
+ * header may be another by the time that the write lock is had. */
+static gboolean
+replace_locked (DsqEngine *self,
+                const DsqHeader *before,
+                const DsqHeader *after,
+                GCancellable *cancellable,
+                GError **error)
+{
+  DsqColdTier *cold = self->cold;
+
+  if (!cold->funcs->begin (cold, cancellable, error))
+    return FALSE;
+  if (cold->funcs->replace_header (cold, before, after, error))
+    return cold->funcs->commit (cold, error);
+  cold->funcs->rollback (cold);
+  return FALSE;
+}
+
+static gboolean
+change_password (DsqEngine *self,
+                 GBytes *old_password,
+                 GBytes *new_password,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+  DsqHeader before, after;
+  gboolean replaced;
+
+  if (!self->cold->funcs->get_header (self->cold, &before, error))
+    return FALSE;
+  after = before;
+  if (!dsq_header_change_password (&after,
+                                   old_password,
+                                   new_password,
+                                   &self->options.kdf_cost,
+                                   error) ||
+      g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+
+  pthread_mutex_lock (&self->writer_lock);
+  replaced = replace_locked (self, &before, &after, cancellable, error);
+  pthread_mutex_unlock (&self->writer_lock);
+  /* who is told that the old password is void must be able to rely on it */
+  return replaced && self->cold->funcs->sync (self->cold, error);
+}
+
+gboolean
+dsq_engine_change_password (DsqEngine *self,
+                            GBytes *old_password,
+                            GBytes *new_password,
+                            GCancellable *cancellable,
+                            GError **error)
+{
+  gboolean changed = FALSE;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (self->cold == NULL)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_NOT_ENCRYPTED,
+                 "Failed to change the password: there is no file");
+  else
+    changed = change_password (self, old_password, new_password, cancellable, error);
+  dsq_engine_leave (self);
+  return changed;
+}
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+gboolean
+dsq_engine_copy (DsqEngine *self,
+                 const char *path,
+                 GBytes *password,
+                 DsqEngineProgressFunc progress,
+                 gpointer user_data,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+  const DsqColdCopyOptions options = {
+    .path = path,
+    .password = password,
+    .kdf_cost = self->options.kdf_cost,
+    .progress = progress,
+    .user_data = user_data,
+  };
+  gboolean copied = FALSE;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (self->cold == NULL)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_NOT_FOUND,
+                 "Failed to copy the store: there is no file");
+  else
+    copied = dsq_engine_flush (self, cancellable, error) &&
+             self->cold->funcs->copy (self->cold, &options, cancellable, error);
+  dsq_engine_leave (self);
+  return copied;
+}
+
+#define REKEY_BUSY_MS 1000
+
+gboolean
+dsq_engine_rekey_file (const char *path,
+                       GBytes *old_password,
+                       GBytes *new_password,
+                       const DsqKdfCost *kdf_cost,
+                       DsqEngineProgressFunc progress,
+                       gpointer user_data,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  const DsqColdCopyOptions options = {
+    .password = new_password,
+    .kdf_cost = *kdf_cost,
+    .progress = progress,
+    .user_data = user_data,
+  };
+
+  return dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, cancellable, error);
+}
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_engine_is_encrypted (DsqEngine *self)
+{
+  return self->is_encrypted;
+}

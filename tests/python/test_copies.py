@@ -1,0 +1,241 @@
+# test_copies.py - encrypt_copy, decrypt_copy, rekey_file
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import snapshot, wait_until
+
+from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError
+
+CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
+ENTRIES = {
+    **{f"key {i}": f"value {i}" for i in range(1000)},
+    3: [1, 2],
+    (None, b"x"): {"a": 1},
+    "": b"y" * 100_000,
+}
+
+
+def opened(path, password="password", **parameters):
+    return DictSQLiteV4(path, encryption_password=password, **{**CHEAP, **parameters})
+
+
+def content(path, password):
+    with opened(path, password) as store:
+        items = list(store.items())
+        assert len(store) == len(items)
+        store["new"] = 1  # its place is behind the others
+        assert next(reversed(store)) == "new"
+    assert not [name for name in os.listdir(path.parent) if name.endswith(("-wal", ".tmp"))]
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()
+    return items
+
+
+@pytest.mark.parametrize("before", (None, "password"))
+@pytest.mark.parametrize("after", (None, "another"))
+def test_a_copy_has_everything(path, tmp_path, file_mode, before, after):
+    target = tmp_path / "copy.db"
+    reports = []
+    with opened(path, before, persist_mode=file_mode) as store:
+        store.update(ENTRIES)
+        store["key 7"] = "overwritten"
+        del store["key 8"]
+        for name in ("one", "", "dropped", "a\0b"):
+            store.table(name).update({name: 1, "key 1": name})
+        store.drop_table("dropped")
+        store.table("last")
+        store.drop_table("last")  # leaves a gravestone
+        expected = list(store.items())
+        if after is None:
+            store.decrypt_copy(target, progress=lambda *numbers: reports.append(numbers))
+        else:
+            store.encrypt_copy(target, after, lambda *numbers: reports.append(numbers))
+        store["later"] = 1
+    n_entries = len(expected) + sum(len({name, "key 1"}) for name in ("one", "", "a\0b"))
+    assert reports == sorted(reports) and reports[-1] == (n_entries, n_entries)
+    with opened(target, after) as copy:
+        assert copy.tables() == ["one", "", "a\0b"]
+        for name in copy.tables():
+            assert dict(copy.table(name)) == {name: 1, "key 1": name}
+    assert content(target, after) == expected
+    assert len(reports) >= 4
+    if after is not None:
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        assert b"value 1" not in target.read_bytes()
+
+
+def test_what_is_wrong_in_copying(path, tmp_path):
+    with opened(path) as store:
+        store.update(ENTRIES)
+        (tmp_path / "there").write_text("text")
+        before = snapshot(tmp_path)
+        with pytest.raises(FileExistsError):
+            store.encrypt_copy(tmp_path / "there", "another")
+        with pytest.raises(FileExistsError):
+            store.decrypt_copy(path)
+        with pytest.raises(FileNotFoundError):
+            store.decrypt_copy(tmp_path / "none" / "copy")
+        with pytest.raises(ValueError):
+            store.encrypt_copy(tmp_path / "copy", "")
+        with pytest.raises(TypeError):
+            store.encrypt_copy(tmp_path / "copy", None)
+        assert snapshot(tmp_path) == before
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE entry SET value = CAST (value || x'00' AS BLOB) WHERE place ="
+                             " (SELECT max (place) FROM entry)")
+        database.close()
+        with pytest.raises(CorruptError):
+            store.decrypt_copy(tmp_path / "copy")
+        assert set(os.listdir(tmp_path)) <= {"store.db", "store.db-wal", "store.db-shm", "there"}
+    with pytest.raises(RuntimeError, match="store is closed"):
+        store.decrypt_copy(tmp_path / "copy")
+    with opened(":memory:") as store, pytest.raises(OSError):
+        store.encrypt_copy(tmp_path / "copy", "another")
+
+
+def test_what_progress_raises_ends_the_copy(path, tmp_path):
+    def stop(done, total):
+        raise KeyError("enough")
+
+    with opened(path, None) as store:
+        store.update(ENTRIES)
+        with pytest.raises(KeyError, match="enough"):
+            store.encrypt_copy(tmp_path / "copy", "another", stop)
+        assert not (tmp_path / "copy").exists()
+    assert os.listdir(tmp_path) == ["store.db"]
+
+
+def test_writes_go_on_while_a_copy_is_made(path, tmp_path):
+    with opened(path) as store:
+        store.update(ENTRIES)
+
+        def write(done, total):
+            store[f"written at {done}"] = 1
+
+        store.encrypt_copy(tmp_path / "copy", "another", write)
+        assert any(str(key).startswith("written at") for key in store)
+    assert content(tmp_path / "copy", "another") == list(ENTRIES.items())
+
+
+# --- another key in the same place ----------------------------------------------------------------
+
+
+def test_rekey_file(path):
+    with opened(path) as store:
+        store.update(ENTRIES)
+    with sqlite3.connect(path) as database:
+        rows = database.execute("SELECT token, value FROM entry").fetchall()
+    database.close()
+    reports = []
+    DictSQLiteV4.rekey_file(path, "password", "another", lambda *numbers: reports.append(numbers))
+    assert reports[-1] == (len(ENTRIES), len(ENTRIES))
+    with pytest.raises(WrongPasswordError):
+        opened(path)
+    with sqlite3.connect(path) as database:
+        anew = database.execute("SELECT token, value FROM entry").fetchall()
+    database.close()
+    assert not {token for token, _ in rows} & {token for token, _ in anew}
+    assert content(path, "another") == list(ENTRIES.items())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_rekeying_a_file_that_is_open_is_refused(path):
+    with opened(path) as store:
+        store.update(ENTRIES)
+        with pytest.raises(OSError) as raised:
+            DictSQLiteV4.rekey_file(path, "password", "another")
+        assert raised.value.errno == errno.EBUSY
+        store["still"] = "the same"
+        with opened(path) as other:
+            assert other["still"] == "the same"
+    assert content(path, "password") == [*ENTRIES.items(), ("still", "the same")]
+
+
+def test_what_is_wrong_in_rekeying(path, tmp_path):
+    with opened(path) as store:
+        store.update(ENTRIES)
+    DictSQLiteV4(tmp_path / "plain", encryption_password=None).close()
+    before = snapshot(tmp_path)
+
+    def stop(done, total):
+        raise KeyError("enough")
+
+    for kind, arguments in (
+        (WrongPasswordError, (path, "wrong", "another")),
+        (WrongPasswordError, (tmp_path / "plain", "password", "another")),
+        (ValueError, (path, "password", "")),
+        (FileNotFoundError, (tmp_path / "missing", "password", "another")),
+        (KeyError, (path, "password", "another", stop)),
+    ):
+        with pytest.raises(kind):
+            DictSQLiteV4.rekey_file(*arguments)
+        assert set(os.listdir(tmp_path)) == {"store.db", "plain"}
+    assert {name: before[name] for name in ("plain",)} == {"plain": snapshot(tmp_path)["plain"]}
+    assert content(path, "password") == list(ENTRIES.items())
+
+
+def test_killed_while_rekeying(path):
+    """It is the old file or the new one, at whatever moment."""
+    with opened(path) as store:
+        store.update(ENTRIES)
+    code = (
+        "import sys\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "print('.', flush=True)\n"
+        "DictSQLiteV4.rekey_file(sys.argv[1], *sys.argv[2:])\n"
+    )
+    passwords = ["password", "another"]
+    for turn in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code, str(path), *passwords],
+            stdout=subprocess.PIPE,
+        )
+        process.stdout.readline()
+        time.sleep((0.3, 0.0, 0.5, 1.0)[turn])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        for _ in range(2):
+            try:
+                with opened(path, passwords[0]) as store:
+                    assert list(store.items()) == list(ENTRIES.items())
+                break
+            except WrongPasswordError:
+                passwords.reverse()
+        else:
+            pytest.fail("neither password opens the file")
+
+
+def test_stores_that_open_meanwhile_see_one_file_or_the_other(path):
+    """A store that waits for the lock is not left with a file that has lost its name."""
+    with opened(path) as store:
+        store.update(ENTRIES)
+    code = (
+        "import sys, time\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "def slowly(done, total):\n"
+        "    print(done, flush=True)\n"
+        "    time.sleep(0.2)\n"
+        "DictSQLiteV4.rekey_file(sys.argv[1], 'password', 'another', slowly)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, str(path)], stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    with pytest.raises((OSError, WrongPasswordError)):
+        opened(path)["key 1"] = "lost"
+    assert process.wait() == 0
+    process.stdout.close()
+    wait_until(lambda: process.returncode == 0)
+    assert content(path, "another") == list(ENTRIES.items())

@@ -1,0 +1,371 @@
+/* test-row.c - the columns of a row, plain or sealed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-row-private.h"
+#include "crypto/dsq-random-private.h"
+#include "dsq-enums.h"
+#include "dsq-error.h"
+
+static const guint8 data_key[DSQ_KEY_LENGTH] = "thirty-two bytes of a data key!";
+
+static DsqRecordCodec
+codec_of (const char *store_id)
+{
+  DsqRecordCodec codec;
+
+  dsq_record_codec_init (&codec, (const guint8 *) store_id);
+  codec.keys = dsq_keys_new (data_key, codec.store_id);
+  return codec;
+}
+
+typedef struct
+{
+  DsqRecord record;
+  DsqToken token;
+  guint8 *name; /* (owned) */
+  gsize name_length;
+  guint8 *value; /* (owned) */
+  gsize value_length;
+} Row;
+
+static Row
+seal_row (const DsqRecordCodec *codec,
+          guint32 table,
+          const char *key,
+          const char *text,
+          gint64 expires)
+{
+  Row row = { .record = { .table = table,
+                          .key_length = (guint32) strlen (key),
+                          .key = (const guint8 *) key,
+                          .expires = expires,
+                          .type = DSQ_VALUE_STRING,
+                          .payload_length = strlen (text),
+                          .payload = (const guint8 *) text } };
+
+  dsq_row_make_token (codec, table, row.record.key, row.record.key_length, &row.token);
+  row.token.bytes = row.token.sealed;
+  row.name_length = dsq_row_name_length (codec, row.record.key_length);
+  row.name = g_malloc (row.name_length);
+  row.value_length = dsq_row_value_length (codec, &row.record);
+  row.value = g_malloc (row.value_length);
+  g_assert_true (dsq_row_encode_value (codec, &row.record, &row.token, row.value, NULL));
+  g_assert_true (dsq_row_encode_name (codec,
+                                      DSQ_FORMAT_PURPOSE_NAME,
+                                      table,
+                                      row.token.sealed,
+                                      row.record.key,
+                                      row.record.key_length,
+                                      row.name,
+                                      NULL));
+  return row;
+}
+
+static void
+clear_row (Row *row)
+{
+  g_free (row->name);
+  g_free (row->value);
+}
+
+static gboolean
+opens_value (const DsqRecordCodec *codec,
+             guint32 table,
+             const guint8 *token,
+             gint64 expires,
+             const guint8 *value,
+             gsize length)
+{
+  DsqRecord record = { .table = table, .expires = expires };
+  const DsqToken a_token = { .bytes = token, .length = DSQ_FORMAT_TOKEN_LENGTH };
+  g_autofree guint8 *body = g_malloc (length + 1);
+  g_autoptr (GError) error = NULL;
+
+  if (dsq_row_decode_value (codec, &record, &a_token, value, length, body, &error))
+    return TRUE;
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  g_assert_nonnull (strstr (error->message, "tampered"));
+  return FALSE;
+}
+
+static gboolean
+opens_name (const DsqRecordCodec *codec,
+            const char *purpose,
+            guint32 table,
+            const guint8 *token,
+            gsize token_length,
+            const guint8 *name,
+            gsize length)
+{
+  g_autofree guint8 *out = g_malloc (length + 1);
+  g_autoptr (GError) error = NULL;
+
+  if (dsq_row_decode_name (codec,
+                           purpose,
+                           table,
+                           token,
+                           token_length,
+                           name,
+                           length,
+                           out,
+                           &length,
+                           &error))
+    return TRUE;
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  g_assert_nonnull (strstr (error->message, "tampered"));
+  return FALSE;
+}
+
+static gboolean
+row_opens_value (const DsqRecordCodec *codec, const Row *row)
+{
+  return opens_value (codec,
+                      row->record.table,
+                      row->token.sealed,
+                      row->record.expires,
+                      row->value,
+                      row->value_length);
+}
+
+static gboolean
+row_opens_name (const DsqRecordCodec *codec, const Row *row)
+{
+  return opens_name (codec,
+                     DSQ_FORMAT_PURPOSE_NAME,
+                     row->record.table,
+                     row->token.sealed,
+                     DSQ_FORMAT_TOKEN_LENGTH,
+                     row->name,
+                     row->name_length);
+}
+
+static void
+test_opens_what_was_sealed (void)
+{
+  DsqRecordCodec codec = codec_of ("sixteen bytes id");
+  static const gint64 expiries[] = { 0, 1, -1, G_GINT64_CONSTANT (1700000000000) };
+
+  for (guint i = 0; i < G_N_ELEMENTS (expiries); i++)
+    {
+      Row row = seal_row (&codec, 1, "the key", "the value", expiries[i]);
+      DsqRecord record = { .table = 1, .expires = expiries[i] };
+      guint8 body[64], key[64];
+      gsize length;
+
+      g_assert_cmpuint (dsq_row_body_length (&codec, row.value_length),
+                        ==,
+                        10 + (expiries[i] != 0 ? 8 : 0));
+      g_assert_true (dsq_row_decode_value (&codec,
+                                           &record,
+                                           &row.token,
+                                           row.value,
+                                           row.value_length,
+                                           body,
+                                           NULL));
+      g_assert_cmpuint (record.type, ==, DSQ_VALUE_STRING);
+      g_assert_cmpmem (record.payload, record.payload_length, "the value", 9);
+      g_assert_true (dsq_row_decode_name (&codec,
+                                          DSQ_FORMAT_PURPOSE_NAME,
+                                          1,
+                                          row.token.sealed,
+                                          DSQ_FORMAT_TOKEN_LENGTH,
+                                          row.name,
+                                          row.name_length,
+                                          key,
+                                          &length,
+                                          NULL));
+      g_assert_cmpmem (key, length, "the key", 7);
+      clear_row (&row);
+    }
+  dsq_keys_free (codec.keys);
+}
+
+static void
+test_every_flipped_bit_is_refused (void)
+{
+  DsqRecordCodec codec = codec_of ("sixteen bytes id");
+  Row row = seal_row (&codec, 1, "the key", "the value", 42);
+
+  for (gsize bit = 0; bit < 8 * row.value_length; bit++)
+    {
+      row.value[bit / 8] ^= (guint8) (1 << bit % 8);
+      g_assert_false (row_opens_value (&codec, &row));
+      row.value[bit / 8] ^= (guint8) (1 << bit % 8);
+    }
+  for (gsize bit = 0; bit < 8 * row.name_length; bit++)
+    {
+      row.name[bit / 8] ^= (guint8) (1 << bit % 8);
+      g_assert_false (row_opens_name (&codec, &row));
+      row.name[bit / 8] ^= (guint8) (1 << bit % 8);
+    }
+  for (gsize bit = 0; bit < 8 * DSQ_FORMAT_TOKEN_LENGTH; bit++)
+    {
+      row.token.sealed[bit / 8] ^= (guint8) (1 << bit % 8);
+      g_assert_false (row_opens_name (&codec, &row));
+      g_assert_false (row_opens_value (&codec, &row));
+      row.token.sealed[bit / 8] ^= (guint8) (1 << bit % 8);
+    }
+  for (guint bit = 0; bit < 63; bit++)
+    {
+      row.record.expires ^= G_GINT64_CONSTANT (1) << bit;
+      g_assert_false (row_opens_value (&codec, &row));
+      row.record.expires ^= G_GINT64_CONSTANT (1) << bit;
+    }
+  g_assert_true (row_opens_value (&codec, &row));
+  g_assert_true (row_opens_name (&codec, &row));
+  clear_row (&row);
+  dsq_keys_free (codec.keys);
+}
+
+static void
+test_every_cut_is_refused (void)
+{
+  DsqRecordCodec codec = codec_of ("sixteen bytes id");
+  Row row = seal_row (&codec, 1, "the key", "the value", 0);
+
+  for (gsize length = 0; length < row.value_length; length++)
+    {
+      g_autofree guint8 *cut = g_memdup2 (row.value, length);
+
+      g_assert_false (opens_value (&codec, 1, row.token.sealed, 0, cut, length));
+    }
+  for (gsize length = 0; length < row.name_length; length++)
+    {
+      g_autofree guint8 *cut = g_memdup2 (row.name, length);
+
+      g_assert_false (opens_name (&codec,
+                                  DSQ_FORMAT_PURPOSE_NAME,
+                                  1,
+                                  row.token.sealed,
+                                  DSQ_FORMAT_TOKEN_LENGTH,
+                                  cut,
+                                  length));
+    }
+  for (gsize length = 0; length < DSQ_FORMAT_TOKEN_LENGTH; length++)
+    g_assert_false (opens_name (&codec,
+                                DSQ_FORMAT_PURPOSE_NAME,
+                                1,
+                                row.token.sealed,
+                                length,
+                                row.name,
+                                row.name_length));
+  clear_row (&row);
+  dsq_keys_free (codec.keys);
+}
+
+/* Each column of each row in the place of each other: of the same file in another row, in another
+ * table, as another column, and of another file with the same data key. */
+static void
+test_nothing_can_be_swapped (void)
+{
+  DsqRecordCodec codecs[2] = { codec_of ("sixteen bytes id"), codec_of ("another store id") };
+  Row rows[8];
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    rows[i] = seal_row (&codecs[i / 4], 1 + i / 2 % 2, i % 2 ? "key a" : "key b", "value", 0);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (rows); j++)
+      {
+        const Row *to = &rows[i], *from = &rows[j];
+        const DsqRecordCodec *codec = &codecs[i / 4];
+        guint32 table = to->record.table;
+        const guint8 *token = to->token.sealed;
+
+        g_assert_true (opens_value (codec, table, token, 0, from->value, from->value_length) ==
+                       (i == j));
+        g_assert_true (opens_name (codec,
+                                   DSQ_FORMAT_PURPOSE_NAME,
+                                   table,
+                                   token,
+                                   DSQ_FORMAT_TOKEN_LENGTH,
+                                   from->name,
+                                   from->name_length) == (i == j));
+        g_assert_false (opens_value (codec, table, token, 0, from->name, from->name_length));
+        g_assert_false (opens_name (codec,
+                                    DSQ_FORMAT_PURPOSE_NAME,
+                                    table,
+                                    token,
+                                    DSQ_FORMAT_TOKEN_LENGTH,
+                                    from->value,
+                                    from->value_length));
+        g_assert_false (opens_name (codec,
+                                    DSQ_FORMAT_PURPOSE_TABLE,
+                                    table,
+                                    token,
+                                    DSQ_FORMAT_TOKEN_LENGTH,
+                                    from->name,
+                                    from->name_length));
+      }
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    clear_row (&rows[i]);
+  dsq_keys_free (codecs[0].keys);
+  dsq_keys_free (codecs[1].keys);
+}
+
+static void
+draw_counting (guint8 *out, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    out[i] = (guint8) i;
+}
+
+static char *
+hex_of (const guint8 *bytes, gsize length)
+{
+  GString *hex = g_string_new (NULL);
+
+  for (gsize i = 0; i < length; i++)
+    g_string_append_printf (hex, "%02x", bytes[i]);
+  return g_string_free (hex, FALSE);
+}
+
+/* With fixed random bytes, in a format that stays. docs/on-disk-format.md has the same. */
+static void
+test_lies_as_told (void)
+{
+  guint8 key[DSQ_KEY_LENGTH], store_id[DSQ_KEY_ID_LENGTH];
+  DsqRecordCodec codec;
+  Row row;
+  g_autofree char *token = NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *value = NULL;
+
+  dsq_random_set_source (draw_counting);
+  draw_counting (key, sizeof key);
+  draw_counting (store_id, sizeof store_id);
+  dsq_record_codec_init (&codec, store_id);
+  codec.keys = dsq_keys_new (key, store_id);
+  row = seal_row (&codec, 1, "a", "b", 0);
+  dsq_random_set_source (NULL);
+
+  token = hex_of (row.token.sealed, sizeof row.token.sealed);
+  name = hex_of (row.name, row.name_length);
+  value = hex_of (row.value, row.value_length);
+  g_assert_cmpstr (token, ==, "e9f6225555683aae93d59b38ec5745e2");
+  g_assert_cmpstr (name,
+                   ==,
+                   "01000102030405060708090a0b0000000008090a0b0c0d0e0f"
+                   "227829c289ffafd22f01ccb94b7a430ec0");
+  g_assert_cmpstr (value,
+                   ==,
+                   "01000102030405060708090a0b000000000001020304050607"
+                   "39cb75c8d659e6acc8ffc42aeb423c048b1e");
+  clear_row (&row);
+  dsq_keys_free (codec.keys);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dsq/row/lies-as-told", test_lies_as_told);
+  g_test_add_func ("/dsq/row/opens-what-was-sealed", test_opens_what_was_sealed);
+  g_test_add_func ("/dsq/row/every-flipped-bit-is-refused", test_every_flipped_bit_is_refused);
+  g_test_add_func ("/dsq/row/every-cut-is-refused", test_every_cut_is_refused);
+  g_test_add_func ("/dsq/row/nothing-can-be-swapped", test_nothing_can_be_swapped);
+  return g_test_run ();
+}
