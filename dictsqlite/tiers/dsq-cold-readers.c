@@ -42,6 +42,8 @@ static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
   [DSQ_COLD_READ_TABLE_NAMES] = { "SELECT id, token, name FROM tables"
                                   " WHERE id > 1 AND token <> X'00' ORDER BY id",
                                   "read the names of the tables" },
+  [DSQ_COLD_READ_EXPIRED] = { DSQ_COLD_SQL_EXPIRED, "look for what has expired" },
+  [DSQ_COLD_READ_NEXT_EXPIRY] = { DSQ_COLD_SQL_NEXT_EXPIRY, "look for the next expiry" },
   [DSQ_COLD_READ_BEGIN] = { "BEGIN", "start reading" },
   [DSQ_COLD_READ_END] = { "ROLLBACK", "end reading" },
 };
@@ -327,14 +329,13 @@ dsq_cold_probe (DsqColdTier *tier,
 
 /* --- rows in order ---------------------------------------------------------------------------- */
 
-/* Appends the row that @statement stands at. */
-static gboolean
-append_row (DsqColdSqlite *self,
-            DsqStatement *statement,
-            guint32 table,
-            gboolean keys_only,
-            GArray *rows,
-            GError **error)
+gboolean
+dsq_cold_append_row (DsqColdSqlite *self,
+                     DsqStatement *statement,
+                     guint32 table,
+                     gboolean keys_only,
+                     GArray *rows,
+                     GError **error)
 {
   sqlite3_stmt *row = statement->handle;
   DsqColdRow found = { .place = sqlite3_column_int64 (row, AT_PLACE) };
@@ -353,7 +354,7 @@ append_row (DsqColdSqlite *self,
   if (!dsq_cold_decode_key (&self->codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
     return FALSE;
   if (keys_only)
-    found.entry = dsq_entry_new_tombstone (&key);
+    found.entry = dsq_entry_new (&key, NULL, 0, sqlite3_column_int64 (row, 0));
   else
     found.entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, &token, error);
   if (found.entry == NULL)
@@ -384,7 +385,8 @@ append_rows (DsqColdSqlite *self,
       *out_is_last = step == DSQ_STEP_DONE;
       if (step == DSQ_STEP_DONE)
         return TRUE;
-      if (step == DSQ_STEP_FAILED || !append_row (self, statement, table, keys_only, rows, error))
+      if (step == DSQ_STEP_FAILED ||
+          !dsq_cold_append_row (self, statement, table, keys_only, rows, error))
         return FALSE;
       n_bytes += dsq_entry_size (g_array_index (rows, DsqColdRow, rows->len - 1).entry);
     }

@@ -38,6 +38,8 @@ typedef enum
   DSQ_COLD_READ_REVERSE_KEYS,
   DSQ_COLD_READ_TABLES,
   DSQ_COLD_READ_TABLE_NAMES,
+  DSQ_COLD_READ_EXPIRED,
+  DSQ_COLD_READ_NEXT_EXPIRY,
   DSQ_COLD_READ_BEGIN,
   DSQ_COLD_READ_END,
   DSQ_COLD_N_READS
@@ -68,6 +70,11 @@ typedef enum
   DSQ_COLD_WRITE_BURY_TABLE,
   DSQ_COLD_WRITE_DROP_BURIED,
   DSQ_COLD_WRITE_DATA_VERSION,
+  DSQ_COLD_WRITE_EXPIRED,
+  DSQ_COLD_WRITE_NEXT_EXPIRY,
+  DSQ_COLD_WRITE_OLDEST,
+  DSQ_COLD_WRITE_PAGE_COUNT,
+  DSQ_COLD_WRITE_FREE_COUNT,
   DSQ_COLD_N_WRITES
 } DsqColdWrite;
 
@@ -148,6 +155,10 @@ typedef struct
   guint32
       blocked_frames; /* (atomic) frames in the log as readers last kept it from being emptied */
 
+  /* space */
+  guint page_size;     /* constant: bytes */
+  gboolean can_shrink; /* constant: the file gives free pages back when asked */
+
   /* counters */
   guint64 n_commits;         /* (atomic) */
   guint64 n_syncs;           /* (atomic) */
@@ -172,6 +183,14 @@ typedef struct
 /* Both kinds of connection have these. */
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
+
+/* A walk's columns, with the expiry instead of nothing. */
+#define DSQ_COLD_SQL_EXPIRED                                                                       \
+  "SELECT expires, NULL, place, token, table_id, name FROM entry"                                  \
+  " WHERE expires >= ?1 AND (expires > ?1 OR place > ?2) AND expires <= ?3"                        \
+  " AND table_id IN (SELECT id FROM tables)"                                                       \
+  " ORDER BY expires, place"
+#define DSQ_COLD_SQL_NEXT_EXPIRY "SELECT min(expires) FROM entry WHERE expires > ?1"
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
@@ -234,6 +253,14 @@ dsq_cold_copy_tables (GArray *to, const GArray *from)
   g_array_set_size (to, 0);
   g_array_append_vals (to, from->data, from->len);
 }
+
+/* Appends the row that @statement stands at, which is one of a walk. */
+gboolean dsq_cold_append_row (DsqColdSqlite *self,
+                              DsqStatement *statement,
+                              guint32 table,
+                              gboolean keys_only,
+                              GArray *rows,
+                              GError **error);
 
 /* --- readers ---------------------------------------------------------------------------------- */
 
@@ -317,6 +344,25 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
 /* Of a row with the columns id, token and name. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
+
+/* --- expiry and space ------------------------------------------------------------------------- */
+
+gboolean dsq_cold_find_expired (DsqColdTier *tier,
+                                gboolean in_transaction,
+                                DsqExpirySpan *span,
+                                guint max_rows,
+                                GArray *rows,
+                                gint64 *out_next,
+                                GError **error);
+gboolean dsq_cold_find_oldest (DsqColdTier *tier,
+                               gint64 *place,
+                               guint max_rows,
+                               GArray *rows,
+                               gboolean *out_is_last,
+                               GError **error);
+gboolean dsq_cold_space_init (DsqColdSqlite *self, GError **error);
+gboolean dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error);
+gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_pages, gboolean *out_more, GError **error);
 
 /* --- coherence -------------------------------------------------------------------------------- */
 

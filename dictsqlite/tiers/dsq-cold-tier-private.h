@@ -46,6 +46,15 @@ typedef struct
   DsqEntry *entry; /* (owned) */
 } DsqColdRow;
 
+/* A stretch of the order of expiry, and where a search in it stands: behind the row of @place that
+ * expires at @after. */
+typedef struct
+{
+  gint64 after; /* milliseconds since 1970 */
+  gint64 place;
+  gint64 until; /* inclusive */
+} DsqExpirySpan;
+
 typedef struct
 {
   guint64 entries; /* in all tables, as last known */
@@ -143,6 +152,17 @@ struct _DsqColdTierFuncs
   /* Appends the names, of GBytes, of all tables but the first, in the order of their ids. As other
    * reads. */
   gboolean (*list_tables) (DsqColdTier *self, GPtrArray *names, GError **error);
+  /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables in @span, which
+   * moves behind them: at most @max_rows. A tombstone holds its row's expiry. *out_next is the
+   * first expiry beyond the span, G_MAXINT64 for none, or the span's end when more in it may be
+   * left. In a transaction it shows what that has made of the file. */
+  gboolean (*find_expired) (DsqColdTier *self,
+                            gboolean in_transaction,
+                            DsqExpirySpan *span,
+                            guint max_rows,
+                            GArray *rows,
+                            gint64 *out_next,
+                            GError **error);
 
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
@@ -209,6 +229,21 @@ struct _DsqColdTierFuncs
                     const DsqColdCopyOptions *options,
                     GCancellable *cancellable,
                     GError **error);
+  /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables beyond *@place,
+   * which moves on; with the writer lock held, in a transaction or not. */
+  gboolean (*find_oldest) (DsqColdTier *self,
+                           gint64 *place,
+                           guint max_rows,
+                           GArray *rows,
+                           gboolean *out_is_last,
+                           GError **error);
+  /* Bytes of the file's pages that hold something; with the writer lock held, in a transaction or
+   * not. */
+  gboolean (*get_used) (DsqColdTier *self, guint64 *out_bytes, GError **error);
+  /* Gives free pages back to the file system, if there are so many that it is worth it: at most
+   * @max_pages, in a transaction of its own. *out_more: there is more to do. The file is shorter
+   * after the next checkpoint. */
+  gboolean (*shrink) (DsqColdTier *self, guint max_pages, gboolean *out_more, GError **error);
 
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };

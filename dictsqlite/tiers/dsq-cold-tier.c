@@ -63,6 +63,7 @@ static const DsqColdTierFuncs funcs = {
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
   .list_tables = dsq_cold_list_tables,
+  .find_expired = dsq_cold_find_expired,
   .catch_up = dsq_cold_catch_up,
   .begin = dsq_cold_begin,
   .get_table = dsq_cold_get_table,
@@ -81,6 +82,9 @@ static const DsqColdTierFuncs funcs = {
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
   .copy = dsq_cold_copy,
+  .find_oldest = dsq_cold_find_oldest,
+  .get_used = dsq_cold_get_used,
+  .shrink = dsq_cold_shrink,
   .get_stats = get_stats,
 };
 
@@ -140,7 +144,8 @@ open_tier (DsqColdSqlite *self,
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
-         dsq_cold_coherence_init (self, error) && dsq_cold_log_init (self, error);
+         dsq_cold_coherence_init (self, error) && dsq_cold_space_init (self, error) &&
+         dsq_cold_log_init (self, error);
 }
 
 DsqColdTier *
