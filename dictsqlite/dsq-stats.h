@@ -28,6 +28,11 @@ G_BEGIN_DECLS
  * @cold_entries: entries in the file, as last known
  * @cold_hits: reads that the file answered with an entry
  * @cold_misses: reads of keys that the file does not hold
+ * @expired_entries: entries that were removed because they had expired
+ * @max_bytes: what the store is kept to; 0: everything is kept
+ * @used_bytes: what counts against that, as last measured; 0 without it
+ * @dropped_entries: entries that were dropped to keep to that
+ * @dropped_bytes: bytes that dropping them has freed
  * @flushes: flushes that wrote something
  * @failed_flushes: flushes that failed
  * @commits: transactions committed
@@ -66,6 +71,11 @@ struct _DsqStats
   guint64 cold_entries;
   guint64 cold_hits;
   guint64 cold_misses;
+  guint64 expired_entries;
+  guint64 max_bytes;
+  guint64 used_bytes;
+  guint64 dropped_entries;
+  guint64 dropped_bytes;
   guint64 flushes;
   guint64 failed_flushes;
   guint64 commits;

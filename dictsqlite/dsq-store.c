@@ -81,6 +81,7 @@ enum
   PROP_PASSWORD,
   PROP_KDF_MEMORY,
   PROP_KDF_PASSES,
+  PROP_MAX_BYTES,
   N_PROPS
 };
 
@@ -152,6 +153,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_KDF_PASSES:
       self->options.kdf_cost.passes = g_value_get_uint (value);
       break;
+    case PROP_MAX_BYTES:
+      self->options.max_bytes = g_value_get_uint64 (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -208,6 +212,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_KDF_PASSES:
       g_value_set_uint (value, self->options.kdf_cost.passes);
+      break;
+    case PROP_MAX_BYTES:
+      g_value_set_uint64 (value, self->options.max_bytes);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -375,6 +382,21 @@ install_size_properties (void)
                                                      G_MAXINT32,
                                                      8 * MEBIBYTE,
                                                      CONSTRUCT_ONLY);
+  /**
+   * DsqStore:max-bytes:
+   *
+   * For a store that is used as a cache: bytes that it is kept to, at least 1 MiB, by dropping the
+   * least recently used entries. 0, the default: everything is kept.
+   *
+   * With a file these are the bytes of its pages that hold something, without the write-ahead log,
+   * looked at after each flush and commit; in memory mode those of keys and records, and 64 an
+   * entry. What was dropped is in the [struct@Stats]. An entry that would not fit gives
+   * %DSQ_ERROR_INVALID_VALUE.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_MAX_BYTES] =
+      g_param_spec_uint64 ("max-bytes", NULL, NULL, 0, G_MAXINT64, 0, CONSTRUCT_ONLY);
 }
 
 static void
@@ -445,6 +467,14 @@ settle_path (DsqStore *self, GError **error)
     }
   if (self->file == NULL && g_str_equal (self->path, ":memory:"))
     self->options.persist_mode = DSQ_PERSIST_MEMORY;
+  if (self->options.max_bytes > 0 && self->options.max_bytes < MEBIBYTE)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: max-bytes is 0 or at least 1 MiB");
+      return FALSE;
+    }
   self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
   return TRUE;
 }

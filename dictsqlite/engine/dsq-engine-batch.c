@@ -60,7 +60,8 @@ get_from_memory (DsqEngine *self,
           DsqEntry *entry = shard->nodes[number].entry;
 
           dsq_hot_shard_touch_locked (self->hot, shard, number);
-          out[i] = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
+          if (!dsq_entry_is_tombstone (entry) && !dsq_engine_has_expired (self, entry))
+            out[i] = dsq_entry_ref (entry);
         }
       else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
                !dsq_engine_hides_cold (self, shard, keys[i].table))
@@ -71,6 +72,8 @@ get_from_memory (DsqEngine *self,
           missing->positions[n] = i;
           missing->misses[n] = (DsqMiss){ shard->epoch, self->generation };
         }
+      if (number == 0 && out[i] != NULL && dsq_engine_has_expired (self, out[i]))
+        g_clear_pointer (&out[i], dsq_entry_unref);
       dsq_hot_shard_unlock (shard);
     }
   return TRUE;
@@ -89,6 +92,8 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
     }
   for (gsize i = 0; i < missing->n_keys; i++)
     {
+      if (missing->found[i] != NULL && dsq_engine_has_expired (self, missing->found[i]))
+        g_clear_pointer (&missing->found[i], dsq_entry_unref);
       out[missing->positions[i]] = missing->found[i];
       __atomic_fetch_add (missing->found[i] != NULL ? &self->n_cold_hits : &self->n_cold_misses,
                           1,
@@ -130,10 +135,12 @@ dsq_engine_get_many (DsqEngine *self,
 gboolean
 dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 {
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
   gboolean is_closed;
 
-  if (!dsq_engine_check_open (self, table, error))
+  if (shard == NULL)
     return FALSE;
+  dsq_hot_shard_unlock (shard);
   dsq_hot_tier_lock_all (self->hot);
   is_closed = self->hot->shards[0].is_closed;
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
@@ -205,11 +212,15 @@ dsq_engine_set_many (DsqEngine *self,
                      GError **error)
 {
   guint64 n_present;
-  gboolean success;
+  gboolean success = TRUE;
 
   if (n_entries == 0)
     return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  for (gsize i = 0; i < n_entries && self->options.max_bytes != 0 && success; i++)
+    success = dsq_engine_check_size (self, entries[i], error);
+  if (!success)
+    ;
+  else if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     success = write_many_through (self, entries, n_entries, &n_present, cancellable, error);
   else
     success = stage_many (self, entries, n_entries, cancellable, error);
@@ -275,6 +286,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
+  dsq_engine_tidy_expiry_locked (self);
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table));
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
@@ -356,12 +368,20 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->encrypted = self->is_encrypted;
   out_stats->hot_capacity = self->options.hot_capacity;
   out_stats->warm_capacity = self->options.warm_capacity;
+  out_stats->max_bytes = self->options.max_bytes;
   if (!dsq_engine_enter (self, NULL))
     return;
   for (guint i = 0; i < self->hot->n_shards; i++)
     add_shard (self, i, out_stats);
   out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
+  if (self->cold == NULL && self->options.max_bytes != 0)
+    out_stats->used_bytes = out_stats->hot_bytes;
   out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
+  if (self->cold != NULL)
+    out_stats->used_bytes = __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
+  out_stats->dropped_entries = __atomic_load_n (&self->n_dropped, __ATOMIC_RELAXED);
+  out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
+  out_stats->expired_entries = __atomic_load_n (&self->n_expired, __ATOMIC_RELAXED);
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);

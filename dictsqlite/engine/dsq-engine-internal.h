@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "engine/dsq-engine-private.h"
+#include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-pending-private.h"
 #include "tiers/dsq-call-private.h"
 #include "tiers/dsq-cold-tier-private.h"
@@ -33,6 +34,7 @@ typedef struct
  * Locks, in the order in which they are taken:
  *
  *   close_lock    one close
+ *   sweep_lock    one sweep of what has expired
  *   writer_lock   a transaction, a flush, a checkpoint; what resolves unknown presences
  *   (the cold tier's coherence lock, inside its calls; it calls on_foreign_change() with it held)
  *   shard locks   ascending; the hot tier's and the pending room's state of that shard
@@ -60,6 +62,14 @@ struct _DsqEngine
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
 
+  pthread_mutex_t sweep_lock; /* one sweep at a time */
+  gint64 next_expiry;         /* (atomic) (all shard locks) no entry that is there expires before
+                                 this: G_MAXINT64, none does; G_MININT64, not known */
+  gint64 swept_until;         /* (atomic) (all shard locks) rows that expire up to this are swept */
+  DsqExpiryHeap *expiries;    /* (owned) one a shard, guarded by its lock: of dirty entries */
+  gint64 clock_offset;        /* (atomic) milliseconds that are added to the clock, by tests */
+  guint64 n_expired;          /* (atomic) entries swept */
+
   pthread_mutex_t close_lock; /* one close at a time; taken before all others */
   pthread_mutex_t writer_lock;
   guint64 n_flushes;        /* (atomic) */
@@ -67,6 +77,11 @@ struct _DsqEngine
   guint64 n_writer_waits;   /* (atomic) */
   guint64 n_cold_hits;      /* (atomic) */
   guint64 n_cold_misses;    /* (atomic) */
+  guint64 n_dropped;        /* (atomic) entries dropped to keep under max_bytes */
+  guint64 n_dropped_bytes;  /* (atomic) */
+  guint64 n_used_bytes;     /* (atomic) what counts against max_bytes, as last measured */
+  gint64 memory_limit;      /* constant: bytes at which memory mode looks at max_bytes */
+  gint64 trim_hand;         /* (lock writer_lock) place of the row that was looked at last */
 
   pthread_mutex_t queue_lock;
   pthread_cond_t queue_cond;
@@ -115,6 +130,19 @@ dsq_engine_pending (DsqEngine *self, guint32 table)
   return dsq_engine_table (self, table)->pending;
 }
 
+/* The table of an id that is read from the file; NULL when it was not opened here. */
+static inline DsqTable *
+dsq_engine_find_table (DsqEngine *self, guint32 id)
+{
+  DsqTable ***pages = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE);
+  DsqTable **page;
+
+  if (G_LIKELY (id == DSQ_TABLE_MAIN))
+    return &self->main;
+  page = pages != NULL ? pages[id / DSQ_ENGINE_PAGE_TABLES] : NULL;
+  return page != NULL ? page[id % DSQ_ENGINE_PAGE_TABLES] : NULL;
+}
+
 /* Locks the shard of a key, after learning what others have committed. NULL on an error. The store
  * is open, and the table there, as long as the lock is held. */
 DsqHotShard *
@@ -137,7 +165,8 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
   return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
 
-/* Locks all shards of a store that is, having learned what others wrote. */
+/* Locks all shards of a store that is open, having learned what others wrote and removed what has
+ * expired. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
 
 /* A call that may use the cold tier stands between these, so that close waits for it. A call that
@@ -190,6 +219,123 @@ dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 ta
   return dsq_engine_hides_cold (self, shard, table) ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
 }
 
+/* --- expiry -------------------------------------------------------------------------------------
+ */
+
+void dsq_engine_init_expiry (DsqEngine *self);
+void dsq_engine_finish_expiry (DsqEngine *self);
+
+/* Asks the clock, for an entry that expires. */
+gboolean dsq_engine_is_over (DsqEngine *self, const DsqEntry *entry);
+
+static inline gboolean
+dsq_engine_has_expired (DsqEngine *self, const DsqEntry *entry)
+{
+  return G_UNLIKELY (entry->has_expiry) && dsq_engine_is_over (self, entry);
+}
+
+/* Whether something that has expired may still be there. */
+static inline gboolean
+dsq_engine_is_sweep_due (DsqEngine *self)
+{
+  gint64 next = __atomic_load_n (&self->next_expiry, __ATOMIC_RELAXED);
+
+  return G_UNLIKELY (next != G_MAXINT64) && next <= dsq_engine_now (self);
+}
+
+/* Finds out when the next entry expires, if that is not known. */
+gboolean dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error);
+gboolean dsq_engine_learn_expiry (DsqEngine *self, GError **error);
+/* Removes what has expired, and adds how many these were to *out_n_swept. Without locks. */
+gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error);
+
+/* Locks the shard of a key for a call that depends on what is absent: see the essay. */
+DsqHotShard *
+dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
+
+static inline DsqHotShard *
+dsq_engine_lock_swept_shard (DsqEngine *self, guint32 table, guint64 hash, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
+
+  if (shard == NULL || !dsq_engine_is_sweep_due (self))
+    return shard;
+  dsq_hot_shard_unlock (shard);
+  return dsq_engine_lock_swept_shard_slowly (self, table, hash, error);
+}
+
+/* An entry that expires is dirty now, in its node; or is in the file. */
+void
+dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const DsqEntry *entry);
+void dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires);
+/* With all shard locks: nothing is known any more of what expires in the file. */
+void dsq_engine_forget_expiry_locked (DsqEngine *self);
+/* With all shard locks: much has left memory. */
+void dsq_engine_tidy_expiry_locked (DsqEngine *self);
+void dsq_engine_set_next_expiry (DsqEngine *self,
+                                 guint64 generation,
+                                 gint64 swept_until,
+                                 gint64 in_file);
+
+/* What a transaction has removed because it had expired. */
+typedef struct
+{
+  gboolean is_swept; /* it was due */
+  gboolean is_last;  /* nothing that has expired is left */
+  GArray *rows;      /* (owned) (nullable) of DsqColdRow */
+  GArray *changes;   /* (owned) (nullable) of DsqChange, with the rows' entries */
+  gint64 until;      /* milliseconds since 1970 */
+  gint64 next;       /* the first expiry that is left */
+} DsqSweptRows;
+
+/* In the write transaction under way. */
+gboolean dsq_engine_sweep_in_transaction (DsqEngine *self, DsqSweptRows *swept, GError **error);
+void dsq_engine_clear_swept_rows (DsqSweptRows *swept);
+
+/* A call that may not go on into the file is made again by one that may, which counts then. */
+static inline void
+dsq_engine_uncount_miss_locked (DsqHotShard *shard)
+{
+  if (G_LIKELY (!dsq_call_state.memory_only))
+    return;
+  shard->n_misses--;
+  shard->warm.n_misses--;
+}
+
+/* --- locate: what a key is, before it is changed --------------------------------------------- */
+
+/* What is known of a key, its shard being locked. */
+typedef struct
+{
+  DsqHotShard *shard;   /* locked */
+  guint32 number;       /* its node, or 0 */
+  DsqPresence presence; /* without a node: whether it has a row */
+  DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
+  gint64 expires;       /* when that row expires, as far as it is known; 0 for never */
+} DsqLocated;
+
+/* What is to be known of it. */
+typedef enum
+{
+  DSQ_LOCATE_PRESENCE = 0,
+  DSQ_LOCATE_ENTRY = 1 << 0,
+  DSQ_LOCATE_SWEPT = 1 << 1 /* nothing that has expired is left */
+} DsqLocateFlags;
+
+/* Finds out all that is needed to change a key. On success its shard is locked: end with
+ * dsq_located_finish(). */
+gboolean dsq_engine_locate (DsqEngine *self,
+                            const DsqKey *key,
+                            DsqLocateFlags flags,
+                            DsqLocated *located,
+                            GError **error);
+void dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied);
+/* A new reference to what the key is, or NULL. */
+DsqEntry *dsq_located_entry (const DsqLocated *located);
+/* Whether the key is in the mapping, be it expired or not. */
+gboolean dsq_located_is_held (const DsqLocated *located);
+gboolean dsq_located_has_expired (DsqEngine *self, const DsqLocated *located);
+
 /* --- write-behind -------------------------------------------------------------------------------
  */
 
@@ -208,12 +354,17 @@ dsq_engine_wait_for_room (DsqEngine *self, GError **error)
 
 /* To be called after staging: wakes the flusher if that is needed. */
 void dsq_engine_wake_flusher (DsqEngine *self);
+/* Memory mode: drops entries until max_bytes are kept. */
+void dsq_engine_trim_memory (DsqEngine *self);
 
 static inline void
 dsq_engine_note_dirty (DsqEngine *self)
 {
   if (self->flusher != NULL)
     dsq_engine_wake_flusher (self);
+  else if (G_UNLIKELY (self->options.max_bytes != 0) &&
+           __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
+    dsq_engine_trim_memory (self);
 }
 
 /* Writes what is pending of all tables in one transaction; writer_lock held. */
@@ -227,6 +378,20 @@ gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                            GError **error);
 /* The same, and sees to checkpoints, statistics and waiting writers. */
 gboolean dsq_engine_write_behind (DsqEngine *self, GCancellable *cancellable, GError **error);
+/* Gives free pages of the file back, if they are many; writer_lock held. */
+void dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds);
+/* Drops entries until max_bytes are kept; writer_lock held. */
+gboolean dsq_engine_trim_locked (DsqEngine *self, GError **error);
+/* FALSE with DSQ_ERROR_INVALID_VALUE when an entry could not be kept under max_bytes. */
+gboolean dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error);
+
+static inline gboolean
+dsq_engine_check_size (DsqEngine *self, const DsqEntry *entry, GError **error)
+{
+  return G_LIKELY (self->options.max_bytes == 0) ||
+         dsq_engine_refuse_too_large (self, entry, error);
+}
+
 /* Makes every presence in a table known; FALSE on an error. */
 gboolean dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error);
 /* The cold tier's foreign function. */
@@ -265,14 +430,22 @@ struct _DsqWrite
   gboolean clears;    /* the table is cleared first */
   gboolean wants_old; /* one change: what was there before is fetched */
   gboolean if_absent; /* one change, which is left undone when the key is there */
+  gboolean touches;   /* with wants_old: the change is what was there, with another expiry */
+  gboolean is_sweep;  /* not of a caller's making */
+  gint64 expires;     /* with touches: milliseconds since 1970, 0 for never */
   GCancellable *cancellable;
   DsqEntry *old;    /* (owned) (nullable) out: with wants_old or if_absent */
+  DsqEntry *made;   /* (owned) (nullable) out: with touches, what the key is now */
+  guint64 n_swept;  /* out: entries removed on the way, because they had expired */
   GError *error;    /* (owned) (nullable) out */
   gboolean is_done; /* (lock queue_lock) */
 };
 
 /* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */
 void dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last);
+/* Commits removals, of DsqChange, that no caller asked for, and publishes them; writer_lock held
+ * and the transaction begun. */
+gboolean dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error);
 /* Commits, publishes and returns; FALSE with @error when the write's own part failed. */
 gboolean dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error);
 

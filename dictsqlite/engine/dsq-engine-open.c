@@ -159,7 +159,22 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
   if (self->cold == NULL)
     return FALSE;
   dsq_engine_add_table_locked (self, NULL, &g_array_index (states, DsqTableState, 0));
-  return TRUE;
+  return dsq_engine_learn_expiry_at_open (self, error);
+}
+
+/* The sum of what is in memory need only be as exact as something depends on it. */
+static void
+set_limits (DsqEngine *self, gboolean has_file)
+{
+  guint64 max_bytes = self->options.max_bytes;
+
+  if (has_file || max_bytes == 0)
+    {
+      dsq_pending_set_dirty_limit (self->hot, self->options.dirty_limit);
+      return;
+    }
+  dsq_pending_set_dirty_limit (self->hot, max_bytes / 32);
+  self->memory_limit = (gint64) max_bytes - self->hot->dirty_grain * self->hot->n_shards;
 }
 
 DsqEngine *
@@ -184,7 +199,8 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   init_locks (self);
   self->workers = dsq_workers_new ();
   self->hot = dsq_hot_tier_new (options->hot_capacity, !has_file, options->warm_capacity);
-  dsq_pending_set_dirty_limit (self->hot, options->dirty_limit);
+  set_limits (self, has_file);
+  dsq_engine_init_expiry (self);
   if (!has_file)
     dsq_engine_add_table_locked (self, NULL, &main_table);
   else if (!open_cold (self, cancellable, error))
@@ -230,6 +246,9 @@ open_the_door (DsqEngine *self)
   dsq_hot_tier_unlock_all (self->hot);
 }
 
+/* So that closing does not take long after very much was removed. */
+#define SHRINK_ROUNDS_AT_CLOSE 32
+
 /* The file is done with: memory goes too, since closed stores may be kept for long. */
 static gboolean
 close_tiers (DsqEngine *self, GError **error)
@@ -243,6 +262,7 @@ close_tiers (DsqEngine *self, GError **error)
     dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
   for (guint i = 0; i < self->tables->len; i++)
     dsq_pending_discard_locked (((DsqTable *) self->tables->pdata[i])->pending);
+  dsq_engine_tidy_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
   return success;
 }
@@ -259,7 +279,10 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   shut_the_door (self);
   pthread_mutex_lock (&self->writer_lock);
   is_flushed = self->cold == NULL || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
+                                      dsq_engine_trim_locked (self, &flush_error) &&
                                       self->cold->funcs->sync (self->cold, &flush_error));
+  if (is_flushed && self->cold != NULL)
+    dsq_engine_shrink_locked (self, SHRINK_ROUNDS_AT_CLOSE);
   if (is_flushed || by_force)
     close_tiers (self, &close_error);
   else
@@ -320,6 +343,7 @@ dsq_engine_unref (DsqEngine *self)
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_engine_free_tables (self);
+  dsq_engine_finish_expiry (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
   pthread_mutex_destroy (&self->writer_lock);
   pthread_mutex_destroy (&self->close_lock);

@@ -151,6 +151,8 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
     }
   dsq_hot_tier_lock_all (self->hot);
   table = dsq_engine_add_table_locked (self, name, &state);
+  /* what of it has expired was passed over until now */
+  dsq_engine_forget_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
   *out_table = table->id;
   if (self->cold->funcs->commit (self->cold, error))

@@ -422,7 +422,7 @@ dsq_engine_walk (DsqEngine *self,
 gboolean
 dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, walk->table, 0, error);
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
   const DsqTable *table = dsq_engine_table (self, walk->table);
   gint64 own_size = walk->own_size;
 

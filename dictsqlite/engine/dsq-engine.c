@@ -35,6 +35,8 @@ dsq_engine_stage_locked (DsqEngine *self,
     dsq_pending_stage_over_locked (table->pending, shard, number, entry);
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_engine_note_dirty_expiry_locked (self, shard, entry);
   dsq_engine_mark_changed_locked (table);
 }
 
@@ -73,6 +75,8 @@ get_cold (DsqEngine *self,
   if (!dsq_engine_enter (self, error))
     return FALSE;
   success = self->cold->funcs->get (self->cold, key, out_entry, error);
+  if (success && *out_entry != NULL && dsq_engine_has_expired (self, *out_entry))
+    g_clear_pointer (out_entry, dsq_entry_unref);
   if (success && *out_entry != NULL)
     {
       __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
@@ -97,17 +101,8 @@ typedef enum
   LOOK_ABSENT
 } LookResult;
 
-/* A call that may not go on into the file is made again by one that may, which counts then. */
-static void
-uncount_miss_locked (DsqHotShard *shard)
-{
-  if (G_LIKELY (!dsq_call_state.memory_only))
-    return;
-  shard->n_misses--;
-  shard->warm.n_misses--;
-}
-
-static LookResult
+/* Inline: out of line it costs a get a twentieth. */
+static inline G_ALWAYS_INLINE LookResult
 look_into_memory (DsqEngine *self,
                   const DsqKey *key,
                   DsqHotShard **out_shard,
@@ -128,7 +123,10 @@ look_into_memory (DsqEngine *self,
       dsq_hot_shard_touch_locked (self->hot, shard, number);
       shard->n_hits++;
       *out_entry = shard->nodes[number].entry;
-      return LOOK_HIT;
+      if (!dsq_engine_has_expired (self, *out_entry))
+        return LOOK_HIT;
+      dsq_hot_shard_unlock (shard);
+      return LOOK_ABSENT;
     }
   shard->n_misses++;
   /* what the warm tier had has left it, and is the caller's to admit to the hot one */
@@ -138,10 +136,13 @@ look_into_memory (DsqEngine *self,
   else
     result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
   if (result == LOOK_MISS)
-    uncount_miss_locked (shard);
+    dsq_engine_uncount_miss_locked (shard);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
-  return result;
+  if (result != LOOK_WARM || !dsq_engine_has_expired (self, *out_entry))
+    return result;
+  g_clear_pointer (out_entry, dsq_entry_unref);
+  return LOOK_ABSENT;
 }
 
 gboolean
@@ -230,167 +231,7 @@ dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit)
   dsq_hot_shard_unlock (shard);
 }
 
-/* --- locate: what a key is, before it is changed --------------------------------------------- */
-
-/* What is known of a key, its shard being locked. */
-typedef struct
-{
-  DsqHotShard *shard;   /* locked */
-  guint32 number;       /* its node, or 0 */
-  DsqPresence presence; /* without a node: whether it has a row */
-  DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
-} DsqLocated;
-
-/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
- * can take it out of memory. */
-#define MAX_OPTIMISTIC_TRIES 3
-
-static gboolean
-look_into_file (DsqEngine *self,
-                const DsqKey *key,
-                gboolean wants_entry,
-                DsqLocated *located,
-                GError **error)
-{
-  gint64 place = 0;
-  gboolean success;
-
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  if (wants_entry)
-    {
-      success = self->cold->funcs->get (self->cold, key, &located->cold, error);
-      place = located->cold != NULL;
-    }
-  else
-    {
-      success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
-    }
-  dsq_engine_leave (self);
-  if (success)
-    __atomic_fetch_add (place != 0 ? &self->n_cold_hits : &self->n_cold_misses,
-                        1,
-                        __ATOMIC_RELAXED);
-  located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
-  return success;
-}
-
-typedef enum
-{
-  LOCATE_FAILED,
-  LOCATE_DONE,
-  LOCATE_AGAIN
-} LocateResult;
-
-/* What the warm tier holds is in the file. */
-static gboolean
-look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
-{
-  gboolean is_there;
-
-  if (wants_entry)
-    {
-      located->cold = dsq_warm_shard_peek_locked (&shard->warm, key);
-      is_there = located->cold != NULL;
-    }
-  else
-    {
-      gint64 expires;
-
-      is_there = dsq_warm_shard_contains_locked (&shard->warm, key, &expires);
-    }
-  if (is_there)
-    located->presence = DSQ_PRESENCE_PRESENT;
-  return is_there;
-}
-
-static LocateResult
-try_to_locate (DsqEngine *self,
-               const DsqKey *key,
-               gboolean wants_entry,
-               DsqLocated *located,
-               GError **error)
-{
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
-  DsqMiss miss;
-
-  *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
-  if (shard == NULL)
-    return LOCATE_FAILED;
-  located->number = dsq_hot_shard_find_locked (shard, key);
-  shard->n_hits += located->number != 0;
-  shard->n_misses += located->number == 0;
-  if (located->number != 0 || dsq_engine_hides_cold (self, shard, key->table) ||
-      look_into_warm (shard, key, wants_entry, located))
-    return LOCATE_DONE;
-  miss = (DsqMiss){ shard->epoch, self->generation };
-  uncount_miss_locked (shard);
-  dsq_hot_shard_unlock (shard);
-
-  if (!look_into_file (self, key, wants_entry, located, error))
-    return LOCATE_FAILED;
-  dsq_hot_shard_lock (shard);
-  if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
-    {
-      located->number = dsq_hot_shard_find_locked (shard, key);
-      return LOCATE_DONE;
-    }
-  dsq_hot_shard_unlock (shard);
-  g_clear_pointer (&located->cold, dsq_entry_unref);
-  return LOCATE_AGAIN;
-}
-
-/* Finds out all that is needed to change a key. On success its shard is locked: end with
- * located_finish(). */
-static gboolean
-locate (DsqEngine *self,
-        const DsqKey *key,
-        gboolean wants_entry,
-        DsqLocated *located,
-        GError **error)
-{
-  LocateResult result = LOCATE_AGAIN;
-
-  for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
-    {
-      gboolean holds_writer = n_tries >= MAX_OPTIMISTIC_TRIES;
-
-      if (holds_writer)
-        pthread_mutex_lock (&self->writer_lock);
-      result = try_to_locate (self, key, wants_entry, located, error);
-      if (holds_writer)
-        pthread_mutex_unlock (&self->writer_lock);
-    }
-  return result == LOCATE_DONE;
-}
-
-static void
-located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
-{
-  dsq_hot_shard_unlock (located->shard);
-  g_clear_pointer (&located->cold, dsq_entry_unref);
-  if (is_dirtied)
-    dsq_engine_note_dirty (self);
-}
-
-/* A new reference to what the key is, or NULL. */
-static DsqEntry *
-located_entry (const DsqLocated *located)
-{
-  DsqEntry *entry = located->cold;
-
-  if (located->number != 0)
-    entry = located->shard->nodes[located->number].entry;
-  return entry != NULL && !dsq_entry_is_tombstone (entry) ? dsq_entry_ref (entry) : NULL;
-}
-
-static gboolean
-located_is_live (const DsqLocated *located)
-{
-  if (located->number != 0)
-    return !dsq_entry_is_tombstone (located->shard->nodes[located->number].entry);
-  return located->presence == DSQ_PRESENCE_PRESENT;
-}
+/* --- contains -------------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
@@ -398,12 +239,13 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
   DsqLocated located;
 
   *out_contains = FALSE;
-  if (!locate (self, key, FALSE, &located, error))
+  if (!dsq_engine_learn_expiry (self, error) ||
+      !dsq_engine_locate (self, key, DSQ_LOCATE_PRESENCE, &located, error))
     return FALSE;
-  *out_contains = located_is_live (&located);
+  *out_contains = dsq_located_is_held (&located) && !dsq_located_has_expired (self, &located);
   if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  located_finish (self, &located, FALSE);
+  dsq_located_finish (self, &located, FALSE);
   return TRUE;
 }
 
@@ -414,6 +256,11 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
 {
   DsqHotShard *shard;
 
+  if (!dsq_engine_check_size (self, entry, error))
+    {
+      dsq_entry_unref (entry);
+      return FALSE;
+    }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
@@ -424,7 +271,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       return success;
     }
   if (!dsq_engine_wait_for_room (self, error) ||
-      (shard = dsq_engine_lock_shard (self, key->table, key->hash, error)) == NULL)
+      (shard = dsq_engine_lock_swept_shard (self, key->table, key->hash, error)) == NULL)
     {
       dsq_entry_unref (entry);
       return FALSE;
@@ -495,16 +342,20 @@ dsq_engine_remove (DsqEngine *self,
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     return remove_through (self, key, out_removed, out_entry, error);
   if (!dsq_engine_wait_for_room (self, error) ||
-      !locate (self, key, out_entry != NULL, &located, error))
+      !dsq_engine_locate (self,
+                          key,
+                          DSQ_LOCATE_SWEPT | (out_entry != NULL ? DSQ_LOCATE_ENTRY : 0),
+                          &located,
+                          error))
     return FALSE;
-  *out_removed = located_is_live (&located);
+  *out_removed = dsq_located_is_held (&located);
   if (*out_removed)
     {
       if (out_entry != NULL)
-        *out_entry = located_entry (&located);
+        *out_entry = dsq_located_entry (&located);
       stage_removal (self, &located, key);
     }
-  located_finish (self, &located, *out_removed);
+  dsq_located_finish (self, &located, *out_removed);
   return TRUE;
 }
 
@@ -519,6 +370,8 @@ dsq_engine_insert (DsqEngine *self,
   DsqLocated located;
 
   *out_existing = NULL;
+  if (!dsq_engine_check_size (self, entry, error))
+    return FALSE;
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
@@ -534,9 +387,10 @@ dsq_engine_insert (DsqEngine *self,
       *out_existing = write.old;
       return TRUE;
     }
-  if (!dsq_engine_wait_for_room (self, error) || !locate (self, key, TRUE, &located, error))
+  if (!dsq_engine_wait_for_room (self, error) ||
+      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
     return FALSE;
-  *out_existing = located_entry (&located);
+  *out_existing = dsq_located_entry (&located);
   if (*out_existing == NULL)
     dsq_engine_stage_locked (self,
                              located.shard,
@@ -546,6 +400,69 @@ dsq_engine_insert (DsqEngine *self,
                              DSQ_PRESENCE_ABSENT);
   else if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  located_finish (self, &located, *out_existing == NULL);
+  dsq_located_finish (self, &located, *out_existing == NULL);
+  return TRUE;
+}
+
+/* --- touch ----------------------------------------------------------------------------------- */
+
+static DsqEntry *
+copy_with_expiry (const DsqEntry *entry, gint64 expires)
+{
+  DsqKey key = dsq_entry_as_key (entry);
+
+  return dsq_entry_new (&key, dsq_entry_record (entry), entry->record_length, expires);
+}
+
+static gboolean
+touch_through (DsqEngine *self,
+               const DsqKey *key,
+               gint64 expires,
+               gboolean *out_touched,
+               GError **error)
+{
+  g_autoptr (DsqEntry) named = dsq_entry_new_tombstone (key);
+  DsqChange change = { .entry = named, .presence = DSQ_PRESENCE_UNKNOWN };
+  DsqWrite write = {
+    .table = key->table,
+    .changes = &change,
+    .n_changes = 1,
+    .touches = TRUE,
+    .expires = expires,
+  };
+  gboolean success = dsq_engine_write_through (self, &write, error);
+
+  *out_touched = success && write.made != NULL;
+  g_clear_pointer (&write.old, dsq_entry_unref);
+  g_clear_pointer (&write.made, dsq_entry_unref);
+  return success;
+}
+
+gboolean
+dsq_engine_touch (DsqEngine *self,
+                  const DsqKey *key,
+                  gint64 expires,
+                  gboolean *out_touched,
+                  GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+  DsqLocated located;
+
+  *out_touched = FALSE;
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    return touch_through (self, key, expires, out_touched, error);
+  if (!dsq_engine_wait_for_room (self, error) ||
+      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
+    return FALSE;
+  entry = dsq_located_entry (&located);
+  *out_touched = entry != NULL;
+  if (entry != NULL)
+    dsq_engine_stage_locked (self,
+                             located.shard,
+                             located.number,
+                             key,
+                             copy_with_expiry (entry, expires),
+                             DSQ_PRESENCE_PRESENT);
+  dsq_located_finish (self, &located, entry != NULL);
   return TRUE;
 }

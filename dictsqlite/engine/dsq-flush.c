@@ -260,6 +260,7 @@ settle_rollback (Flush *self)
   /* another process may have dropped it meanwhile */
   if (self->dropped != NULL && self->dropped->name != NULL)
     self->dropped->is_dropped = FALSE;
+  dsq_engine_forget_expiry_locked (engine);
   dsq_hot_tier_unlock_all (engine->hot);
 }
 
@@ -372,6 +373,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
       dsq_engine_mark_changed_locked (table);
     }
   dsq_hot_tier_drop_clean_locked (self->hot);
+  dsq_engine_forget_expiry_locked (self);
   self->generation++;
   dsq_hot_tier_unlock_all (self->hot);
 }

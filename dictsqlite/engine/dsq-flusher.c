@@ -50,12 +50,29 @@ note_result (DsqEngine *self, const GError *error)
     __atomic_fetch_add (&self->n_failed_flushes, 1, __ATOMIC_RELAXED);
 }
 
-/* Flush and sync; a checkpoint, which may fail without harm, when the log has grown enough. */
+/* Pages that one round gives back to the file system: a few milliseconds' worth. */
+#define SHRINK_PAGES 1024
+
+void
+dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
+{
+  gboolean has_more = TRUE;
+
+  for (guint i = 0; i < max_rounds && has_more; i++)
+    if (!self->cold->funcs->shrink (self->cold, SHRINK_PAGES, &has_more, NULL))
+      return;
+  if (has_more && self->options.background)
+    dsq_flusher_wake (self->flusher, FALSE);
+}
+
+/* Flush and sync; a checkpoint, which may fail without harm, when the log has grown enough. So may
+ * the shrinking of a file that has become much too large. */
 static gboolean
 write_behind_locked (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GError **error)
 {
-  if (!dsq_engine_flush_locked (self, cancellable, error))
+  if (!dsq_engine_flush_locked (self, cancellable, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
+  dsq_engine_shrink_locked (self, 1);
   if (!self->cold->funcs->sync (self->cold, error))
     return FALSE;
   if (self->cold->funcs->wants_checkpoint (self->cold, is_idle))

@@ -34,6 +34,13 @@ mark_shard (DsqHotShard *shard, int step)
   dsq_hot_shard_unlock (shard);
 }
 
+/* What has expired may be of a table that was not opened here: memory has nothing of it. */
+static gboolean
+is_of_no_table (DsqEngine *self, const DsqChange *change)
+{
+  return dsq_engine_find_table (self, change->entry->table) == NULL;
+}
+
 static void
 mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 {
@@ -43,6 +50,8 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
     {
       DsqKey key;
 
+      if (write->is_sweep && is_of_no_table (self, &write->changes[i]))
+        continue;
       mark_shard (shard_of (self, &write->changes[i], &key), step);
     }
 }
@@ -50,7 +59,7 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 /* The key's new state goes to the hot tier, unless others have committed since: then it may already
  * be stale, and the count that was learned holds it. */
 static void
-publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
+publish_change (DsqEngine *self, const DsqChange *change, guint64 generation, gboolean is_sweep)
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
@@ -67,6 +76,11 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
                                     shard,
                                     contribution,
                                     self->generation == generation);
+  /* a sweep is no change of size by the store's own calls */
+  if (is_sweep)
+    dsq_pending_count_written_locked (table->pending, shard, -contribution, FALSE);
+  if (G_UNLIKELY (change->entry->has_expiry) && is_set)
+    dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
   dsq_engine_mark_changed_locked (table);
   number = dsq_hot_shard_find_locked (shard, &key);
   if (number == 0)
@@ -113,7 +127,8 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   if (write->clears)
     publish_clear (self, dsq_engine_table (self, write->table), generation);
   for (gsize i = 0; i < write->n_changes; i++)
-    publish_change (self, &write->changes[i], generation);
+    if (!write->is_sweep || !is_of_no_table (self, &write->changes[i]))
+      publish_change (self, &write->changes[i], generation, write->is_sweep);
 }
 
 /* --- the transaction ----------------------------------------------------------------------------
@@ -132,6 +147,14 @@ apply_change_to_known_row (DsqEngine *self, DsqWrite *write, GError **error)
       write->n_changes = 0;
       return TRUE;
     }
+  if (write->touches)
+    {
+      write->made = dsq_entry_new (&key,
+                                   dsq_entry_record (write->old),
+                                   write->old->record_length,
+                                   write->expires);
+      write->changes->entry = write->made;
+    }
   return self->cold->funcs->apply (self->cold, write->changes, 1, write->cancellable, error);
 }
 
@@ -148,7 +171,7 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
     return FALSE;
   for (gsize i = 0; i < write->n_changes; i++)
     write->changes[i].place = state.next + (gint64) i;
-  if (write->wants_old || write->if_absent)
+  if (write->wants_old || write->if_absent || write->touches)
     return apply_change_to_known_row (self, write, error);
   return write->n_changes == 0 || self->cold->funcs->apply (self->cold,
                                                             write->changes,
@@ -189,42 +212,85 @@ fail_all (DsqWrite *writes, const GError *error)
   for (DsqWrite *write = writes; write != NULL; write = write->next)
     {
       g_clear_pointer (&write->old, dsq_entry_unref);
+      g_clear_pointer (&write->made, dsq_entry_unref);
       if (write->error == NULL)
         write->error = g_error_copy (error);
     }
 }
 
-static void
-commit_begun (DsqEngine *self, DsqWrite *writes)
+/* Commits what has been applied; the first of @writes may be the sweep. */
+static gboolean
+commit_applied (DsqEngine *self,
+                DsqWrite *writes,
+                guint64 generation,
+                const DsqSweptRows *swept,
+                GError **error)
 {
-  g_autoptr (GError) error = NULL;
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      mark_writing (self, write, 1);
+  if (!self->cold->funcs->commit (self->cold, error))
+    {
+      for (DsqWrite *write = writes; write != NULL; write = write->next)
+        if (write->error == NULL)
+          mark_writing (self, write, -1);
+      return FALSE;
+    }
+  if (swept->is_swept)
+    dsq_engine_set_next_expiry (self, generation, G_MININT64, swept->next);
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      publish (self, write, generation);
+  return TRUE;
+}
+
+/* What has expired goes first: alone, if it is very much, and *out_again tells to begin once more.
+ */
+static gboolean
+commit_begun (DsqEngine *self, DsqWrite *writes, gboolean *out_again, GError **error)
+{
+  DsqSweptRows swept = { 0 };
+  DsqWrite sweep = { .is_sweep = TRUE };
   guint64 generation;
+  gboolean success;
 
   dsq_hot_shard_lock (&self->hot->shards[0]);
   generation = self->generation;
   dsq_hot_shard_unlock (&self->hot->shards[0]);
 
-  if (!apply_all (self, writes, &error))
+  success = dsq_engine_sweep_in_transaction (self, &swept, error);
+  *out_again = success && swept.is_swept && !swept.is_last;
+  if (swept.is_swept)
     {
-      self->cold->funcs->rollback (self->cold);
-      fail_all (writes, error);
-      return;
+      sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
+      sweep.n_changes = swept.changes->len;
     }
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (write->error == NULL)
-      mark_writing (self, write, 1);
-  if (!self->cold->funcs->commit (self->cold, &error))
+  if (!*out_again)
     {
-      for (DsqWrite *write = writes; write != NULL; write = write->next)
-        if (write->error == NULL)
-          mark_writing (self, write, -1);
-      self->cold->funcs->rollback (self->cold);
-      fail_all (writes, error);
-      return;
+      sweep.next = writes;
+      success = success && apply_all (self, writes, error);
     }
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (write->error == NULL)
-      publish (self, write, generation);
+  success = success && commit_applied (self, &sweep, generation, &swept, error);
+  if (success)
+    {
+      writes->n_swept += sweep.n_changes;
+      __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
+    }
+  else
+    self->cold->funcs->rollback (self->cold);
+  dsq_engine_clear_swept_rows (&swept);
+  return success;
+}
+
+gboolean
+dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error)
+{
+  const DsqSweptRows nothing = { 0 };
+  DsqWrite write = { .is_sweep = TRUE, .n_changes = changes->len };
+
+  write.changes = (DsqChange *) (gpointer) changes->data;
+  return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, NULL, error) &&
+         commit_applied (self, &write, self->generation, &nothing, error);
 }
 
 static void
@@ -232,15 +298,24 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
 {
   GCancellable *cancellable = writes->next == NULL ? writes->cancellable : NULL;
   g_autoptr (GError) error = NULL;
+  gboolean again = TRUE;
 
   pthread_mutex_lock (&self->writer_lock);
-  if (self->cold->funcs->begin (self->cold, cancellable, &error))
-    commit_begun (self, writes);
-  else
-    fail_all (writes, error);
-  /* what cannot be brought into the main file now stays in the log, and is tried again later */
-  if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
-    self->cold->funcs->checkpoint (self->cold, NULL);
+  while (again)
+    {
+      again = FALSE;
+      if (!self->cold->funcs->begin (self->cold, cancellable, &error) ||
+          !commit_begun (self, writes, &again, &error))
+        {
+          again = FALSE;
+          fail_all (writes, error);
+        }
+      /* an entry too many that cannot be dropped now is dropped later */
+      dsq_engine_trim_locked (self, NULL);
+      /* what cannot be brought into the main file now stays in the log, and is tried again later */
+      if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
+        self->cold->funcs->checkpoint (self->cold, NULL);
+    }
   pthread_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
 }

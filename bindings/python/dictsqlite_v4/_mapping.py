@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import to_exception
+from ._expiry import Expiry
 from ._keys import decode_key, encode_key
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
@@ -34,7 +35,7 @@ _Result = TypeVar("_Result")
 _Self = TypeVar("_Self", bound="StoreMapping")
 
 
-class StoreMapping(MutableMapping[Any, Any]):
+class StoreMapping(Expiry, MutableMapping[Any, Any]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.
