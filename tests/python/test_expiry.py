@@ -402,6 +402,30 @@ def test_dropped_tables_have_nothing_that_expires(store):
     assert len(store) == 0 and len(store.table("t")) == 1
 
 
+# --- sealed -------------------------------------------------------------------------------------
+
+
+def test_sealed_entries_expire_too(open_store, file_mode):
+    options = {"persist_mode": file_mode, "encryption_password": "secret", "kdf_memory": 19 << 20}
+    with open_store(**options) as store:
+        store["a"] = 1
+        store.set("short", "v", expire=HOUR)
+        store.table("t").set("short", "v", expire=2 * HOUR)
+        store["z"] = 2
+    store = open_store(**options, max_bytes=1 << 20, hot_capacity=5, warm_capacity=0)
+    table = store.table("t")
+    assert store["short"] == table["short"] == "v"
+    let_pass(store, HOUR)
+    assert "short" not in store and list(store) == ["a", "z"] and len(store) == 2
+    store["short"] = 3
+    let_pass(store, 2 * HOUR)
+    assert list(store) == ["a", "z", "short"] and len(table) == 0
+    store.update({i: "x" * 4_000 for i in range(500)})
+    store.flush()
+    assert store.stats()["used_bytes"] <= 1 << 20
+    assert len(store) == len(list(store)) == 503 - store.stats()["dropped_entries"]
+
+
 # --- asyncio ------------------------------------------------------------------------------------
 
 
