@@ -3,8 +3,9 @@
 
 /*
  * A reader is taken from the pool for one call, whose cancellable ends its statements as well. Most
- * of what a cold read costs is the start and the end of its read transaction. So calls for many keys have one for all, and where somebody comes by
- * to end it (may_hold) a reader keeps its transaction beyond the call:
+ * of what a cold read costs is the start and the end of its read transaction. So calls for many
+ * keys have one for all, and where somebody comes by to end it (may_hold) a reader keeps its
+ * transaction beyond the call:
  *
  *   first read after a commit      one statement, in a transaction of its own; the stamp is kept
  *   second, the stamp being equal  begins a transaction, and keeps it

@@ -190,7 +190,11 @@ run_tier (gboolean is_hot, guint n, const char *path)
 
   load (store, n);
   close_store (store);
-  store = open_store (path, DSQ_PERSIST_LAZY, is_hot ? n : 1, is_hot ? 0 : G_GUINT64_CONSTANT (4) << 30, 65536);
+  store = open_store (path,
+                      DSQ_PERSIST_LAZY,
+                      is_hot ? n : 1,
+                      is_hot ? 0 : G_GUINT64_CONSTANT (4) << 30,
+                      65536);
   get (store, 0);
   malloc_trim (0);
   before = memory ("VmRSS:");
