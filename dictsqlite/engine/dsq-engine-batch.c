@@ -64,7 +64,7 @@ get_from_memory (DsqEngine *self,
             out[i] = dsq_entry_ref (entry);
         }
       else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
-               !dsq_engine_hides_cold (self, shard, keys[i].table))
+               dsq_engine_may_be_cold_locked (self, shard, &keys[i]))
         {
           gsize n = missing->n_keys++;
 
@@ -82,6 +82,8 @@ get_from_memory (DsqEngine *self,
 static gboolean
 get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error)
 {
+  guint64 n_found = 0;
+
   if (!dsq_engine_enter (self, error))
     return FALSE;
   if (!self->cold->funcs
@@ -95,12 +97,13 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
       if (missing->found[i] != NULL && dsq_engine_has_expired (self, missing->found[i]))
         g_clear_pointer (&missing->found[i], dsq_entry_unref);
       out[missing->positions[i]] = missing->found[i];
-      __atomic_fetch_add (missing->found[i] != NULL ? &self->n_cold_hits : &self->n_cold_misses,
-                          1,
-                          __ATOMIC_RELAXED);
+      n_found += missing->found[i] != NULL;
       if (missing->found[i] != NULL)
         dsq_engine_admit (self, &missing->keys[i], &missing->misses[i], missing->found[i]);
     }
+  __atomic_fetch_add (&self->n_cold_hits, n_found, __ATOMIC_RELAXED);
+  if (n_found < missing->n_keys)
+    dsq_engine_note_absent (self, missing->n_keys - n_found);
   dsq_engine_leave (self);
   return TRUE;
 }
@@ -276,12 +279,15 @@ dsq_engine_remove_many (DsqEngine *self,
 gboolean
 dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error)
 {
+  guint64 n_bytes;
+
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqWrite write = { .table = table, .clears = TRUE, .cancellable = cancellable };
 
       return dsq_engine_write_through (self, &write, error);
     }
+  n_bytes = dsq_engine_count_memory (self);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
@@ -290,6 +296,9 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table));
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
+  if (!self->has_file)
+    dsq_engine_drop_spilled (self);
+  dsq_engine_trim_memory (n_bytes);
   return TRUE;
 }
 
@@ -357,6 +366,10 @@ add_cold (DsqEngine *self, DsqStats *stats)
   stats->syncs = cold.syncs;
   stats->checkpoints = cold.checkpoints;
   stats->foreign_changes = cold.foreign_changes;
+  stats->filter_keys = cold.filter_keys;
+  stats->filter_bytes = cold.filter_bytes;
+  stats->filter_answers = __atomic_load_n (&self->n_filter_answers, __ATOMIC_RELAXED);
+  stats->spill_bytes = cold.private_bytes;
   stats->file_bytes = cold.file_bytes;
   stats->wal_bytes = cold.wal_bytes;
 }
@@ -374,10 +387,10 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   for (guint i = 0; i < self->hot->n_shards; i++)
     add_shard (self, i, out_stats);
   out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
-  if (self->cold == NULL && self->options.max_bytes != 0)
+  if (!self->has_file && self->options.max_bytes != 0)
     out_stats->used_bytes = out_stats->hot_bytes;
   out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
-  if (self->cold != NULL)
+  if (self->has_file)
     out_stats->used_bytes = __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
   out_stats->dropped_entries = __atomic_load_n (&self->n_dropped, __ATOMIC_RELAXED);
   out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
@@ -385,8 +398,7 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
-  if (self->cold != NULL)
-    add_cold (self, out_stats);
+  add_cold (self, out_stats);
   pthread_mutex_lock (&self->room_lock);
   if (self->last_error != NULL)
     out_stats->last_error = g_strdup (self->last_error->message);

@@ -35,11 +35,11 @@ look_into_file (DsqEngine *self,
     {
       success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
     }
+  if (success && place != 0)
+    __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+  else if (success)
+    dsq_engine_note_absent (self, 1);
   dsq_engine_leave (self);
-  if (success)
-    __atomic_fetch_add (place != 0 ? &self->n_cold_hits : &self->n_cold_misses,
-                        1,
-                        __ATOMIC_RELAXED);
   located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
   return success;
 }
@@ -99,8 +99,8 @@ try_to_locate (DsqEngine *self,
   located->number = dsq_hot_shard_find_locked (shard, key);
   shard->n_hits += located->number != 0;
   shard->n_misses += located->number == 0;
-  if (located->number != 0 || dsq_engine_hides_cold (self, shard, key->table) ||
-      look_into_warm (shard, key, wants_entry, located))
+  if (located->number != 0 || look_into_warm (shard, key, wants_entry, located) ||
+      !dsq_engine_may_be_cold_locked (self, shard, key))
     return LOCATE_DONE;
   miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_engine_uncount_miss_locked (shard);

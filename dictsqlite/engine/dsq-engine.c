@@ -84,7 +84,7 @@ get_cold (DsqEngine *self,
     }
   else if (success)
     {
-      __atomic_fetch_add (&self->n_cold_misses, 1, __ATOMIC_RELAXED);
+      dsq_engine_note_absent (self, 1);
     }
   dsq_engine_leave (self);
   return success;
@@ -134,7 +134,7 @@ look_into_memory (DsqEngine *self,
   if (*out_entry != NULL)
     result = LOOK_WARM;
   else
-    result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
+    result = dsq_engine_may_be_cold_locked (self, shard, key) ? LOOK_MISS : LOOK_ABSENT;
   if (result == LOOK_MISS)
     dsq_engine_uncount_miss_locked (shard);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
@@ -287,6 +287,23 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
   return TRUE;
 }
 
+/* Whether memory and the filter are sure that there is nothing to remove. */
+static gboolean
+is_surely_absent (DsqEngine *self, const DsqKey *key)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  gboolean is_absent;
+  gint64 expires;
+
+  if (shard == NULL)
+    return FALSE;
+  is_absent = dsq_hot_shard_find_locked (shard, key) == 0 &&
+              !dsq_warm_shard_contains_locked (&shard->warm, key, &expires) &&
+              !dsq_engine_may_be_cold_locked (self, shard, key);
+  dsq_hot_shard_unlock (shard);
+  return is_absent;
+}
+
 static gboolean
 remove_through (DsqEngine *self,
                 const DsqKey *key,
@@ -340,7 +357,8 @@ dsq_engine_remove (DsqEngine *self,
   if (out_entry != NULL)
     *out_entry = NULL;
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return remove_through (self, key, out_removed, out_entry, error);
+    return is_surely_absent (self, key) ||
+           remove_through (self, key, out_removed, out_entry, error);
   if (!dsq_engine_wait_for_room (self, error) ||
       !dsq_engine_locate (self,
                           key,

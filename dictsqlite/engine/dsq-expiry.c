@@ -361,7 +361,7 @@ sweep_by_staging (DsqEngine *self, guint64 *out_n_swept, GError **error)
   sweep.swept_until = __atomic_load_n (&self->swept_until, __ATOMIC_RELAXED);
   dsq_hot_shard_unlock (&self->hot->shards[0]);
   sweep_memory (&sweep);
-  success = self->cold == NULL || sweep_file (&sweep, &next, &is_done, error);
+  success = sweep_file (&sweep, &next, &is_done, error);
   if (success && is_done)
     dsq_engine_set_next_expiry (self, sweep.generation, sweep.now, next);
   __atomic_fetch_add (&self->n_expired, sweep.n_swept, __ATOMIC_RELAXED);
@@ -455,7 +455,7 @@ dsq_engine_learn_expiry (DsqEngine *self, GError **error)
   if (!dsq_engine_enter (self, error))
     return FALSE;
   pthread_mutex_lock (&self->sweep_lock);
-  success = self->cold == NULL || learn_expiry (self, FALSE, error);
+  success = learn_expiry (self, FALSE, error);
   pthread_mutex_unlock (&self->sweep_lock);
   dsq_engine_leave (self);
   return success;

@@ -288,7 +288,7 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
   guint64 limit = self->options.max_bytes;
   guint64 used;
 
-  if (limit == 0 || self->cold == NULL)
+  if (limit == 0 || !self->has_file)
     return TRUE;
   if (!measure (self, &used, error))
     return FALSE;
@@ -340,7 +340,7 @@ sum_bytes_locked (DsqHotTier *hot)
 }
 
 void
-dsq_engine_trim_memory (DsqEngine *self)
+dsq_engine_trim_in_memory (DsqEngine *self)
 {
   guint64 limit = self->options.max_bytes;
   guint64 used, before;

@@ -126,7 +126,8 @@ dsq_cold_find_expired (DsqColdTier *tier,
   reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
-  found = find (self,
+  found = dsq_cold_readers_start (self, reader, FALSE, error) &&
+          find (self,
                 &reader->statements[DSQ_COLD_READ_EXPIRED],
                 &reader->statements[DSQ_COLD_READ_NEXT_EXPIRY],
                 span,
