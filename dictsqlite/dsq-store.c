@@ -49,9 +49,12 @@
  *
  * ## Threads, processes, forks
  *
- * Every method may be called from any thread. Several stores, in one process or in several, may be
- * open on one file and see each other's commits at once. A store must not be used in the child of a
- * fork(): every call there gives %DSQ_ERROR_FORKED.
+ * Every method may be called from any thread. What can touch the disk has an `_async` form, whose
+ * callback arrives in the caller's thread-default main context; it is carried out by the store's
+ * own threads, or at once where memory answers. A #GCancellable ends a call before it begins and
+ * while it waits or reads. Several stores, in one process or in several, may be open on one file
+ * and see each other's commits at once. A store must not be used in the child of a fork(): every
+ * call there gives %DSQ_ERROR_FORKED.
  *
  * ## Errors
  *

@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from conftest import python
+
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
 
 
@@ -268,3 +270,66 @@ def test_walks_beside_writers(run, path, mode):
             ]
 
     run(main())
+
+
+def test_a_full_medium_is_told_to_each_task(path):
+    """Written as one first, and then one by one: every task gets the error, and can try again."""
+    done = python(
+        "import asyncio, resource, signal, sys\n"
+        "from dictsqlite_v4 import AsyncDictSQLite\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "def limit(size):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+        "async def main():\n"
+        "    async with AsyncDictSQLite(sys.argv[1], persist_mode='writethrough') as db:\n"
+        "        await db.set_async('before', 1)\n"
+        "        limit(200_000)\n"
+        "        text = 'x' * 100_000\n"
+        "        sets = [db.set_async(i, text) for i in range(10)]\n"
+        "        done = await asyncio.gather(*sets, return_exceptions=True)\n"
+        "        assert any(done), done\n"
+        "        assert all(error is None or isinstance(error, OSError) for error in done), done\n"
+        "        stored = [i for i, error in enumerate(done) if error is None]\n"
+        "        limit(resource.RLIM_INFINITY)\n"
+        "        assert await db.get_async('before') == 1\n"
+        "        assert await db.keys_async() == ['before', *stored]\n"
+        "        await asyncio.gather(*(db.set_async(i, text) for i in range(10)))\n"
+        "        assert await db.len_async() == 11\n"
+        "asyncio.run(main())\n",
+        path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with DictSQLiteV4(path) as db:
+        assert len(db) == 11
+
+
+def test_a_store_that_a_fork_inherited(path):
+    done = python(
+        "import asyncio, os, sys\n"
+        "from dictsqlite_v4 import AsyncDictSQLite\n"
+        "async def refused(coroutine):\n"
+        "    try:\n"
+        "        await coroutine\n"
+        "    except RuntimeError as error:\n"
+        "        assert 'fork' in str(error), error\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+        "async def child():\n"
+        "    for coroutine in (db.get_async('key'), db.get_async(1), db.set_async('key', 2),\n"
+        "                      db.len_async(), db.keys_async(), db.flush(), db.close()):\n"
+        "        await refused(coroutine)\n"
+        "async def parent():\n"
+        "    await db.set_async('key', 1)\n"
+        "    await db.flush()\n"
+        "db = AsyncDictSQLite(sys.argv[1], persist_mode='lazy')\n"
+        "asyncio.run(parent())\n"
+        "process = os.fork()\n"
+        "if process == 0:\n"
+        "    asyncio.run(child())\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(process, 0)[1] == 0\n"
+        "asyncio.run(parent())\n"
+        "asyncio.run(db.close())\n",
+        path,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,7 +1,7 @@
 # test_docs.py - every example of the documentation runs as it stands
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""```python blocks run in an empty folder, each alone; ```c blocks that have a main() are compiled
-and run as well."""
+"""```python and ```js blocks run in an empty folder, each alone; ```vala blocks, and ```c blocks that
+have a main(), are compiled and run as well."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ def test_c_example_compiles_and_runs(example, tmp_path):
     flags = run(["pkg-config", "--cflags", "--libs", "dictsqlite-1"], tmp_path, environment)
     run(["gcc", "-Wall", "-Werror", "example.c", "-o", "example", *shlex.split(flags)], tmp_path)
     run(["./example"], tmp_path)
+
+
+@pytest.mark.parametrize("example", blocks("js"))
+def test_gjs_example_runs(example, tmp_path):
+    (tmp_path / "example.js").write_text(example, encoding="utf-8")
+    assert run(["gjs", "example.js"], tmp_path) == "Alice\n41\nnull\n"
+
+
+@pytest.mark.parametrize("example", blocks("vala"))
+def test_vala_example_compiles_and_runs(example, tmp_path):
+    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
+    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+    (tmp_path / "example.vala").write_text(example, encoding="utf-8")
+    program = [sys.executable, str(ROOT / "tests/vala/run.py"), "example.vala", "valac", str(build)]
+    assert run(program, tmp_path) == "Alice\n41\nmissing\n"

@@ -248,20 +248,6 @@ def test_a_path_of_a_wrong_type_is_a_type_error():
             DictSQLiteV4(wrong)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    (
-        {"enable_safe_pickle": True},
-        {"safe_pickle_allowed_modules": ["datetime"]},
-    ),
-    ids=repr,
-)
-def test_protection_is_refused_rather_than_pretended(tmp_path, parameters):
-    with pytest.raises(NotImplementedError):
-        DictSQLiteV4(tmp_path / "store.db", **parameters)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_extras_are_keyword_only(path):
     with pytest.raises(TypeError):
         DictSQLiteV4(path, 10, True, "lazy", None, False, None, "full")

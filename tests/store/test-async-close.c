@@ -161,6 +161,45 @@ test_open (Fixture *self, gconstpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
+/* A table is a store of its own to these calls; what waits when its object is closed is refused. */
+static void
+test_tables (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GAsyncResult) opened = NULL;
+  g_autoptr (GAsyncResult) listed = NULL;
+  g_autoptr (GAsyncResult) refused = NULL;
+  g_autoptr (DsqStore) table = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *value = NULL;
+  g_auto (GStrv) names = NULL;
+  Answer answer = { NULL };
+
+  dsq_store_get_table_async (self->store, "users", NULL, answer_cb, &answer);
+  opened = wait_for (&answer);
+  table = dsq_store_get_table_finish (self->store, opened, &error);
+  g_assert_no_error (error);
+  set_and_wait (table, "key", "of the table");
+  set_and_wait (self->store, "key", "of the store");
+  value = get_and_wait (table, "key");
+  g_assert_cmpstr (value, ==, "of the table");
+  dsq_store_list_tables_async (self->store, NULL, answer_cb, &answer);
+  listed = wait_for (&answer);
+  names = dsq_store_list_tables_finish (self->store, listed, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (names), ==, 1);
+
+  dsq_store_close_async (table, NULL, answer_cb, &answer);
+  g_assert_true (boolean_of (dsq_store_close_finish, table, &answer));
+  dsq_store_get_string_async (table, "key", NULL, answer_cb, &answer);
+  refused = wait_for (&answer);
+  g_assert_null (dsq_store_get_string_finish (table, refused, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  dsq_store_drop_table_async (self->store, "users", NULL, answer_cb, &answer);
+  g_assert_true (boolean_of (dsq_store_drop_table_finish, self->store, &answer));
+  dsq_store_drop_table_async (self->store, "users", NULL, answer_cb, &answer);
+  g_assert_false (boolean_of (dsq_store_drop_table_finish, self->store, &answer));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -171,6 +210,7 @@ main (int argc, char **argv)
       add ("async-close/sync-close-with-calls-pending", mode, test_sync_close_with_calls_pending);
       add ("async-close/drop-with-calls-pending", mode, test_drop_with_calls_pending);
       add ("async-close/contexts", mode, test_contexts);
+      add ("async-close/tables", mode, test_tables);
     }
   add ("async-close/open", DSQ_PERSIST_LAZY, test_open);
   return g_test_run ();

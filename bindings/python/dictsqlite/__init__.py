@@ -10,6 +10,7 @@ from dictsqlite_v4 import (
     DictSQLite,
     DictSQLiteV4,
     FormatError,
+    UnsafePickleError,
     WrongPasswordError,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
+    "UnsafePickleError",
     "WrongPasswordError",
 ]

@@ -8,13 +8,13 @@
         db["user:1"] = {"name": "Alice", "age": 30}
 
 Values that are not str, int, float, bool, bytes or None are pickled. Unpickling runs what the
-pickle says: open only files whose writers you trust.
+pickle says: open only files whose writers you trust, or open them with enable_safe_pickle.
 """
 
 from __future__ import annotations
 
 from ._aio import AsyncDictSQLite
-from ._errors import CorruptError, FormatError, WrongPasswordError
+from ._errors import CorruptError, FormatError, UnsafePickleError, WrongPasswordError
 from ._store import DictSQLite, DictSQLiteV4
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
+    "UnsafePickleError",
     "WrongPasswordError",
 ]

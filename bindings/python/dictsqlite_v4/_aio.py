@@ -25,9 +25,8 @@ from ._keys import decode_key, encode_key
 from ._lane import Lane
 from ._mapping import as_dict
 from ._pack import pack, pack_entries, unpack
-from ._stats import stats_dict
 from ._store import DictSQLiteV4
-from ._values import STRING_TYPE, decode_value, encode_value
+from ._values import STRING_TYPE
 
 # Entries that are decoded without a break, so that other tasks get their turn.
 _STEP = 1000
@@ -88,6 +87,7 @@ class AsyncDictSQLite:
         )
         self._path = self._db._path
         self._store = store = self._db._store
+        self._encode, self._decode = self._db._encode, self._db._decode
         kind = type(store)
         self._peek_string = kind.peek_string
         self._peek_text = kind.peek_text
@@ -135,12 +135,12 @@ class AsyncDictSQLite:
             record = await self._lane().get(encode_key(key))
             if not record:
                 return default
-        return decode_value(record)
+        return self._decode(record)
 
     async def set_async(self, key: Any, value: Any) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
         if self._writes_wait:
-            await self._lane().ask(b"s", encode_key(key), encode_value(value))
+            await self._lane().ask(b"s", encode_key(key), self._encode(value))
             return
         if type(value) is str and type(key) is str:
             text = f"{key}\x03{value}"
@@ -153,7 +153,7 @@ class AsyncDictSQLite:
                 except GError as error:
                     raise to_exception(error, self._path) from None
         encoded = encode_key(key)
-        record = encode_value(value)
+        record = self._encode(value)
         if not self._call(self._try_set_record, encoded, record):
             await self._lane().ask(b"s", encoded, record)
 
@@ -191,7 +191,7 @@ class AsyncDictSQLite:
         while batch:
             for key, record in zip(batch, await self._lookup(batch)):
                 if record:
-                    found[key] = decode_value(record)
+                    found[key] = self._decode(record)
             batch = list(islice(remaining, _STEP))
             if batch:
                 await asyncio.sleep(0)
@@ -210,7 +210,7 @@ class AsyncDictSQLite:
 
     async def batch_set(self, mapping_or_pairs: Any, /) -> None:
         """Set all keys of a mapping or of pairs, in one transaction: all of them or none."""
-        packed = pack_entries(as_dict(mapping_or_pairs))
+        packed = pack_entries(as_dict(mapping_or_pairs), self._encode)
         if len(packed) < _LARGE_PACK and not self._writes_wait:
             if self._call(self._store.try_set_pack, packed):
                 return
@@ -243,7 +243,7 @@ class AsyncDictSQLite:
         """All (key, value) pairs, oldest first; see keys_async() about writes meanwhile."""
         items: List[Tuple[Any, Any]] = []
         async for batch in self._steps(keys_only=False):
-            items += zip(map(decode_key, batch[::2]), map(decode_value, batch[1::2]))
+            items += zip(map(decode_key, batch[::2]), map(self._decode, batch[1::2]))
         return items
 
     async def _steps(self, keys_only: bool) -> Any:

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any, Optional, Protocol, Tuple, Type
+from typing import Any, Callable, Optional, Protocol, Tuple, Type
 
 
 class NativeError(Protocol):
@@ -177,6 +177,11 @@ def new_cancellable() -> Any:
 def as_bytes(data: bytes) -> Any:
     """A ``GLib.Bytes``."""
     return _GLib.Bytes(data)
+
+
+# What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
+# Raises ``GLib.Error`` for what is refused whatever it imports.
+check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
 
 
 def unpack_variant(payload: bytes) -> Any:

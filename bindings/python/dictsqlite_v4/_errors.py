@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Dict, cast
+import pickle
+from typing import Any, Dict, Optional, Tuple, cast
 
 from ._dsq import NativeError
 
@@ -21,6 +22,33 @@ class CorruptError(OSError):
 
 class WrongPasswordError(ValueError):
     """The password is not that of the file, or is missing, or the file has none."""
+
+
+class UnsafePickleError(pickle.UnpicklingError, ValueError):
+    """A value is, or would be stored as, a pickle that safe pickle refuses.
+
+    Nothing of it was run. `module` and `qualname` name what was refused, or are None where that is
+    not a matter of a name; `offset` is where in the pickle it stands, in bytes, or None; `reason`
+    says why.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        module: Optional[str] = None,
+        qualname: Optional[str] = None,
+        offset: Optional[int] = None,
+        verb: str = "load",
+    ) -> None:
+        self.reason, self.module, self.qualname = reason, module, qualname
+        self.offset, self._verb = offset, verb
+        name = "" if module is None else f" with {module}.{qualname}"
+        place = "" if offset is None else f", at offset {offset}"
+        super().__init__(f"Refused to {verb} a pickle{name}{place}: {reason}")
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        arguments = (self.reason, self.module, self.qualname, self.offset, self._verb)
+        return type(self), arguments
 
 
 # The codes of DsqError, in its order.

@@ -17,6 +17,7 @@ from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import to_exception
 from ._keys import decode_key, encode_key
 from ._pack import pack, pack_entries, unpack
+from ._pickle import SafePickle
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._views import StoreItems, StoreKeys, StoreValues
 
@@ -43,8 +44,12 @@ class StoreMapping(MutableMapping[Any, Any]):
 
     _path: str  # for the messages of errors
 
-    def _bind(self, store: Store) -> None:
+    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         self._store = store
+        # How values become records, and records values: all ways in and out go through these.
+        self._safe = safe
+        self._encode = encode_value if safe is None else safe.encode
+        self._decode = decode_value if safe is None else safe.decode
         kind = type(store)
         self._lookup_text = kind.lookup_text
         self._set_text = kind.set_text
@@ -76,7 +81,7 @@ class StoreMapping(MutableMapping[Any, Any]):
             raise KeyError(key)
         if record[0] == STRING_TYPE:
             return record[1:].decode()
-        return decode_value(record)
+        return self._decode(record)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
@@ -93,7 +98,7 @@ class StoreMapping(MutableMapping[Any, Any]):
                 except GError as error:
                     raise to_exception(error, self._path) from None
         encoded = encode_key(key)
-        record = encode_value(value)
+        record = self._encode(value)
         try:
             self._set_record(encoded, record)
         except GError as error:
@@ -129,7 +134,7 @@ class StoreMapping(MutableMapping[Any, Any]):
                 raise to_exception(error, self._path) from None
         else:
             record = self._call(self._lookup_record, key)
-        return decode_value(record) if record else default
+        return self._decode(record) if record else default
 
     def _call(self, function: Callable[[bytes], _Result], key: object) -> _Result:
         """One of the library's methods that take a key, on any key."""
@@ -144,9 +149,11 @@ class StoreMapping(MutableMapping[Any, Any]):
 
         Of several threads that pop a key, one gets it.
         """
+        if self._safe is not None:  # what is refused stays
+            self._safe.check(self._call(self._lookup_record, key))
         record = self._call(self._steal_record, key)
         if record:
-            return decode_value(record)
+            return self._decode(record)
         if default is _MISSING:
             raise KeyError(key)
         return default
@@ -154,12 +161,15 @@ class StoreMapping(MutableMapping[Any, Any]):
     def popitem(self) -> Tuple[Any, Any]:
         """Remove the newest key and return it with its value; raises KeyError when empty."""
         try:
+            if self._safe is not None:  # what is refused stays
+                for record in unpack(self._walk(reverse=True).next_entries(1))[1:]:
+                    self._safe.check(record)
             entry = unpack(self._store.steal_last())
         except GError as error:
             raise to_exception(error, self._path) from None
         if not entry:
             raise KeyError("popitem(): dictionary is empty")
-        return decode_key(entry[0]), decode_value(entry[1])
+        return decode_key(entry[0]), self._decode(entry[1])
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, which is set to `default` where it is missing.
@@ -171,10 +181,10 @@ class StoreMapping(MutableMapping[Any, Any]):
             # Looked up first, so that nothing is pickled in vain, or fails to be.
             record = self._lookup_record(encoded)
             if not record:
-                record = self._store.insert_record(encoded, encode_value(default))
+                record = self._store.insert_record(encoded, self._encode(default))
         except GError as error:
             raise to_exception(error, self._path) from None
-        return decode_value(record) if record else default
+        return self._decode(record) if record else default
 
     # --- many entries ------------------------------------------------------------------------
 
@@ -194,7 +204,7 @@ class StoreMapping(MutableMapping[Any, Any]):
         self._set_entries(as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
-        packed = pack_entries(entries)
+        packed = pack_entries(entries, self._encode)
         try:
             self._store.set_pack(packed)
         except GError as error:
@@ -216,7 +226,7 @@ class StoreMapping(MutableMapping[Any, Any]):
                 raise to_exception(error, self._path) from None
             for key, record in zip(batch, records):
                 if record:
-                    found[key] = decode_value(record)
+                    found[key] = self._decode(record)
 
     def clear(self) -> None:
         """Remove all keys."""
@@ -335,11 +345,13 @@ class StoreMapping(MutableMapping[Any, Any]):
 
     def _walk_values(self, reverse: bool) -> Iterator[Any]:
         records = self._walk_records(self._walk(reverse))
-        return (decode_value(record) for _, record in records)
+        decode = self._decode
+        return (decode(record) for _, record in records)
 
     def _walk_items(self, reverse: bool) -> Iterator[Tuple[Any, Any]]:
         records = self._walk_records(self._walk(reverse))
-        return ((decode_key(key), decode_value(record)) for key, record in records)
+        decode = self._decode
+        return ((decode_key(key), decode(record)) for key, record in records)
 
     def _check_open(self) -> None:
         """Raise RuntimeError when the store is closed or inherited by fork."""

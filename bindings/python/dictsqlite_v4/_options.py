@@ -68,14 +68,6 @@ def count(name: str, value: object, least: int, most: int) -> int:
     return number
 
 
-def refuse_protection(safe_pickle: object, allowed_modules: object) -> None:
-    """Raise NotImplementedError for the parameters of protection that this version lacks."""
-    if safe_pickle or allowed_modules is not None:
-        raise NotImplementedError(
-            "enable_safe_pickle, safe_pickle_allowed_modules: this version loads plain pickles only"
-        )
-
-
 def _as_int(value: Any) -> Optional[int]:
     try:
         return None if isinstance(value, bool) else operator.index(value)

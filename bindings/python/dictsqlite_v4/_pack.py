@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import accumulate
-from typing import Any, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
 from ._keys import encode_key
 from ._values import STRING, encode_value
@@ -39,8 +39,10 @@ def unpack(data: bytes) -> List[bytes]:
     return [data[begin : begin + length] for begin, length in zip(begins, lengths)]
 
 
-def pack_entries(entries: Dict[Any, Any]) -> bytes:
-    """The pack of all keys and values of `entries`. Raises as encode_key() and encode_value()."""
+def pack_entries(
+    entries: Dict[Any, Any], encode: Callable[[Any], bytes] = encode_value
+) -> bytes:
+    """The pack of all keys and values of `entries`. Raises as encode_key() and `encode` do."""
     keys = list(entries)
     values = list(entries.values())
     if set(map(type, keys)) == {str} == set(map(type, values)):
@@ -56,5 +58,5 @@ def pack_entries(entries: Dict[Any, Any]) -> bytes:
             return b"".join((array(_U32, (len(head),)).tobytes(), head.tobytes(), text.encode()))
     items = [b""] * (2 * len(keys))
     items[::2] = [key.encode() if type(key) is str else encode_key(key) for key in keys]
-    items[1::2] = map(encode_value, values)
+    items[1::2] = map(encode, values)
     return pack(items)

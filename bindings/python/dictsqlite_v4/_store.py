@@ -14,6 +14,7 @@ from . import _options
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
+from ._pickle import SafePickle
 from ._repr import describe
 from ._stats import stats_dict
 from ._table import StoreWithTables
@@ -47,8 +48,12 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
     :param encryption_password: None, or the password of an encrypted file, not empty; a file
         that is made gets it. Python keeps strs in its memory as it likes; the library wipes its
         own copies.
-    :param enable_safe_pickle: False. Not part of this version: NotImplementedError.
-    :param safe_pickle_allowed_modules: None. Not part of this version: NotImplementedError.
+    :param enable_safe_pickle: whether values are checked, when they are stored and when they are
+        loaded, to hold nothing but plain data and instances of allowed classes: anything else
+        raises UnsafePickleError. Without it, loading a value runs whatever its pickle says.
+    :param safe_pickle_allowed_modules: the modules whose own classes are allowed, and
+        'module:name' for one class or function of it. None: plain data only. Of no effect
+        without enable_safe_pickle.
     :param durability: 'normal' (a power cut may cost the writes of the last interval) or 'full'
         (a writethrough write is synced when it returns).
     :param warm_capacity: bytes of memory for entries that fell out of the hot tier, in a compact
@@ -88,7 +93,7 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
     ) -> None:
-        _options.refuse_protection(enable_safe_pickle, safe_pickle_allowed_modules)
+        safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         raw = os.fsencode(db_path)
         if not raw or b"\0" in raw:
@@ -115,10 +120,10 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
             )
         except GError as error:
             raise to_exception(error, self._path) from None
-        self._bind(store)
+        self._bind(store, safe if enable_safe_pickle else None)
 
-    def _bind(self, store: Store) -> None:
-        super()._bind(store)
+    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
+        super()._bind(store, safe)
         # Closes the store when this object goes, and at the interpreter's exit.
         weakref.finalize(self, _close_unless_forked, store, os.getpid())
 
@@ -163,7 +168,9 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
         hot_tier_capacity, encryption_enabled, safe_pickle_enabled and persist_mode.
         """
         self._check_open()
-        return stats_dict(self._store.get_stats(), self._mode)
+        stats = stats_dict(self._store.get_stats(), self._mode)
+        stats["safe_pickle_enabled"] = self._safe is not None
+        return stats
 
     def __enter__(self: _Self) -> _Self:
         self._check_open()

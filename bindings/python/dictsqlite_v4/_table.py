@@ -4,21 +4,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NoReturn
+from typing import Any, Dict, List, NoReturn, Optional
 from weakref import WeakValueDictionary
 
 from ._dsq import GError, Store
 from ._errors import to_exception
 from ._mapping import StoreMapping
 from ._pack import unpack
+from ._pickle import SafePickle
 from ._repr import describe
 
 
 class StoreWithTables(StoreMapping):
     """A mapping that has further ones, by name."""
 
-    def _bind(self, store: Store) -> None:
-        super()._bind(store)
+    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
+        super()._bind(store, safe)
         self._tables: WeakValueDictionary[str, Table] = WeakValueDictionary()
 
     def table(self, name: str) -> Table:
@@ -88,7 +89,7 @@ class Table(StoreMapping):
         self._parent = parent
         self._name = name
         self._path = parent._path
-        self._bind(native)
+        self._bind(native, parent._safe)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,181 @@
+# test_safe_pickle_fuzz.py - Python's unpickler does nothing that the check did not tell
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Pickles are bent at random. What passes the check is loaded by an unpickler that notes what it is
+asked for, and gives classes that note how they are called: all of it must be in the report."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+
+from conftest import LONG
+from pickle_attacks import attacks
+from test_safe_pickle import LISTED, PLAIN
+
+from dictsqlite_v4._dsq import GError, check_pickle
+from dictsqlite_v4._pack import unpack
+
+OPCODES = b"0123(.)]}tlduseabcRNh\x81\x85\x86\x94"
+N_ROUNDS = 2_000_000 if LONG else 40_000
+LETTERS = {
+    type(None): "n", bool: "b", int: "iIH", float: "f", str: "s", bytes: "y", bytearray: "a",
+    tuple: "t", list: "l", dict: "d", set: "e", frozenset: "z", type: "cm",
+}  # fmt: skip
+
+
+class Noted:
+    """The base of what stands in for each import."""
+
+    calls: set
+
+    def __new__(cls, *args, **kwargs):
+        cls.calls.add(tuple(LETTERS.get(_kind(value), "o") for value in args[:8]))
+        return object.__new__(cls)
+
+    def __init__(self, *args, **kwargs):
+        self.items = []
+
+    def __setstate__(self, state):
+        pass
+
+    def __setitem__(self, key, value):
+        self.items.append((key, value))
+
+    def append(self, item):
+        self.items.append(item)
+
+    def add(self, item):
+        self.items.append(item)
+
+    def __hash__(self):
+        return 1
+
+
+def _kind(value):
+    return type if isinstance(value, type) else type(value)
+
+
+def get_member(*args):
+    if len(args) == 2 and isinstance(args[0], type) and type(args[1]) is str:
+        return MEMBERS.setdefault(args[0], type("Member", (Member,), {}))
+    return object()
+
+
+def join(*args):
+    if len(args) == 2 and args[0] is args[1] and args[0] in MEMBERS.values():
+        return args[0]
+    return object()
+
+
+def encode(*args):
+    if len(args) == 2 and type(args[0]) is str and args[1] == "latin1":
+        return args[0].encode("latin1")
+    return object()
+
+
+class Member:
+    """What getattr() of one class gives. Called, it gives an instance."""
+
+    def __init__(self, *args):
+        pass
+
+
+MEMBERS: dict = {}
+
+KNOWN = {
+    ("builtins", "getattr"): get_member, ("__builtin__", "getattr"): get_member,
+    ("_operator", "or_"): join, ("_codecs", "encode"): encode,
+    ("copyreg", "_reconstructor"): lambda *args: object(),
+    ("copy_reg", "_reconstructor"): lambda *args: object(),
+}  # fmt: skip
+
+
+class Noting(pickle.Unpickler):
+    """Gives a class for any name."""
+
+    def __init__(self, payload):
+        super().__init__(io.BytesIO(payload))
+        self.found = {}
+        self.known = set()
+
+    def find_class(self, module, name):
+        if (module, name) in KNOWN:
+            self.known.add((module, name))
+            return KNOWN[module, name]
+        if (module, name) not in self.found:
+            self.found[module, name] = type("Found", (Noted,), {"calls": set()})
+        return self.found[module, name]
+
+
+def told(report):
+    """The imports of a report, with the signatures of the calls of each."""
+    items = unpack(report[4 : 4 + int.from_bytes(report[:4], "little")])
+    n_imports = int.from_bytes(items[0][1:], "little")
+    names = [
+        (items[at + 1].decode(), items[at + 2].decode()) for at in range(1, 3 * n_imports, 3)
+    ]
+    calls = {name: [] for name in names}
+    for at in range(1 + 3 * n_imports, len(items), 3):
+        name = names[int.from_bytes(items[at][2:6], "little")]
+        if items[at][:1] in b"RNX":
+            calls[name].append(items[at + 1].decode())
+    return calls
+
+
+def is_told(letters, signatures):
+    return any(
+        len(letters) == len(signature.partition("*")[0])
+        and all(mine in its for mine, its in zip(signature, letters))
+        for signature in signatures
+    )
+
+
+def bent(rand, seeds):
+    payload = bytearray(rand.choice(seeds))
+    for _ in range(rand.randint(1, 4)):
+        at = rand.randrange(len(payload) + 1)
+        other = rand.choice(seeds)
+        begin = rand.randrange(len(other))
+        piece = other[begin : begin + rand.randint(1, 12)]
+        match rand.randrange(4):
+            case 0:
+                payload[at:at] = piece
+            case 1:
+                payload[at : at + len(piece)] = piece
+            case 2:
+                del payload[at : at + rand.randint(1, 6)]
+            case _:
+                payload[at : at + 1] = bytes([rand.choice(OPCODES)])
+    return bytes(payload)
+
+
+def test_the_unpickler_does_what_the_report_tells():
+    rand = random.Random(20240229)
+    # without frames, in which hardly anything can be changed
+    values = [value for value in {**PLAIN, **LISTED}.values() if len(pickle.dumps(value)) < 500]
+    seeds = [pickle.dumps(value, protocol) for value in values for protocol in (2, 3)]
+    seeds += [payload[:2] + payload[11:] for payload in map(pickle.dumps, values)
+              if payload[2] == 0x95]
+    seeds += [attack.payload for attack in attacks() if len(attack.payload) < 500]
+    n_passed = n_calls = 0
+    for _ in range(N_ROUNDS):
+        payload = bent(rand, seeds)
+        try:
+            report = check_pickle(payload)
+        except GError:
+            continue
+        n_passed += 1
+        calls = told(report) if report else {}
+        MEMBERS.clear()
+        unpickler = Noting(payload)
+        try:
+            unpickler.load()
+        except Exception:
+            pass  # a value that is none, such as bytes that are no UTF-8
+        assert unpickler.found.keys() | unpickler.known <= calls.keys(), payload
+        for name, found in unpickler.found.items():
+            for letters in found.calls:
+                n_calls += 1
+                assert is_told(letters, calls[name]), (payload, name, letters, calls[name])
+    assert n_passed > N_ROUNDS // 100 and n_calls > N_ROUNDS // 1000
