@@ -1,7 +1,7 @@
 # test_docs.py - every example of the documentation runs as it stands
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""```python and ```js blocks run in an empty folder, each alone; ```vala blocks, and ```c blocks that
-have a main(), are compiled and run as well."""
+"""```python and ```js blocks run in an empty folder, each alone; ```vala blocks, and ```c blocks
+that have a main(), are compiled and run as well."""
 
 from __future__ import annotations
 
