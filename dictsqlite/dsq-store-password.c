@@ -258,7 +258,7 @@ dsq_store_decrypt_copy (DsqStore *self,
  *
  * Errors: %DSQ_ERROR_BUSY when somebody has the file open, %DSQ_ERROR_WRONG_PASSWORD,
  * %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an empty password, %DSQ_ERROR_CORRUPT
- * when an entry is damaged, and those of [func@Store.open].
+ * when an entry is damaged, and those of [ctor@Store.open].
  *
  * Returns: %TRUE when it is in place
  *

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import datetime
 import hashlib
+import pickle
 import subprocess
 import sys
 import threading
@@ -384,3 +386,25 @@ def test_presets(preset):
     with DictSQLiteV4("data.db", **preset) as db:
         db["key"] = "value"
         assert db["key"] == "value"
+
+
+class Evil:
+    def __reduce__(self):
+        return eval, ("1 + 1",)
+
+
+def test_safe_pickle():
+    modules = ["datetime", "decimal", "myapp.models"]
+    now = datetime.datetime.now()
+    with DictSQLiteV4("data.db") as unsafe:
+        unsafe["evil"] = Evil()
+    with DictSQLiteV4(
+        "data.db", enable_safe_pickle=True, safe_pickle_allowed_modules=modules
+    ) as db:
+        db["now"] = now
+        assert db["now"] == now
+        with pytest.raises(ValueError, match="builtins.eval"):
+            db["other"] = Evil()
+        assert "other" not in db
+        with pytest.raises(pickle.UnpicklingError, match="builtins.eval"):
+            db["evil"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import pickle
 import random
+from types import FunctionType
 
 from conftest import LONG
 from pickle_attacks import attacks
@@ -17,7 +18,7 @@ from dictsqlite_v4._dsq import GError, check_pickle
 from dictsqlite_v4._pack import unpack
 
 OPCODES = b"0123(.)]}tlduseabcRNh\x81\x85\x86\x94"
-N_ROUNDS = 2_000_000 if LONG else 40_000
+N_ROUNDS = 1_000_000 if LONG else 40_000
 LETTERS = {
     type(None): "n", bool: "b", int: "iIH", float: "f", str: "s", bytes: "y", bytearray: "a",
     tuple: "t", list: "l", dict: "d", set: "e", frozenset: "z", type: "cm",
@@ -53,7 +54,7 @@ class Noted:
 
 
 def _kind(value):
-    return type if isinstance(value, type) else type(value)
+    return type if isinstance(value, (type, FunctionType)) else type(value)
 
 
 def get_member(*args):

@@ -430,7 +430,9 @@ def test_a_killed_store_shows_one_instant_of_all_tables(path):
             assert main - 1 <= last[1] <= last[0] <= main or (main % 97 == 0 and last[0] == -1)
             assert main >= flushed - 1
             for table in (store, store.table("b")):
-                assert max(value for key, value in table.items()) == table["last"]
+                # the instant may be between a round's two writes to a table
+                newest = max(table.values(), default=-1)
+                assert newest - 1 <= table.get("last", -1) <= newest
             done = main + 1
         check_integrity(path)
 

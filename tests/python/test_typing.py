@@ -11,7 +11,11 @@ import dictsqlite
 import dictsqlite_v4
 
 NAMES = [
-    "AsyncDictSQLite", "CorruptError", "DictSQLite", "DictSQLiteV4", "FormatError",
+    "AsyncDictSQLite",
+    "CorruptError",
+    "DictSQLite",
+    "DictSQLiteV4",
+    "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
 ]

@@ -292,7 +292,7 @@ class AsyncDictSQLite:
             for old, over in list(self._lanes.items()):
                 if over.is_over:
                     over.leave()
-                    del self._lanes[old]
+                    self._lanes.pop(old, None)  # maybe gone, by another loop's thread
             try:
                 lane = self._lanes[loop] = Lane(self._store, loop, self._path)
             except GError as error:
@@ -323,5 +323,6 @@ class AsyncDictSQLite:
 
 def _leave(lanes: Dict[AbstractEventLoop, Lane]) -> None:
     """Have the loops watch the store no longer."""
-    for loop in list(lanes):
-        lanes.pop(loop).leave()
+    for loop, lane in list(lanes.items()):
+        lanes.pop(loop, None)
+        lane.leave()

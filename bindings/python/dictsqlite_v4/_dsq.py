@@ -164,6 +164,9 @@ def open_store(
     return store  # type: ignore[no-any-return]
 
 
+# What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
+# Raises ``GLib.Error`` for what is refused whatever it imports.
+check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
 def rekey_file(path: bytes, old: Any, new: Any, progress: Any, cancellable: Any) -> None:
     """Write an encrypted file anew; raises ``GLib.Error``."""
     _Dsq.Store.rekey_file(path, old, new, progress, None, cancellable)
@@ -177,11 +180,6 @@ def new_cancellable() -> Any:
 def as_bytes(data: bytes) -> Any:
     """A ``GLib.Bytes``."""
     return _GLib.Bytes(data)
-
-
-# What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
-# Raises ``GLib.Error`` for what is refused whatever it imports.
-check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
 
 
 def unpack_variant(payload: bytes) -> Any:

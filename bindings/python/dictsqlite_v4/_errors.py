@@ -20,10 +20,6 @@ class CorruptError(OSError):
     """The file, or a record in it, is damaged. Restore it from a backup."""
 
 
-class WrongPasswordError(ValueError):
-    """The password is not that of the file, or is missing, or the file has none."""
-
-
 class UnsafePickleError(pickle.UnpicklingError, ValueError):
     """A value is, or would be stored as, a pickle that safe pickle refuses.
 
@@ -49,6 +45,10 @@ class UnsafePickleError(pickle.UnpicklingError, ValueError):
     def __reduce__(self) -> Tuple[Any, ...]:
         arguments = (self.reason, self.module, self.qualname, self.offset, self._verb)
         return type(self), arguments
+
+
+class WrongPasswordError(ValueError):
+    """The password is not that of the file, or is missing, or the file has none."""
 
 
 # The codes of DsqError, in its order.
