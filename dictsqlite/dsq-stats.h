@@ -35,6 +35,10 @@ G_BEGIN_DECLS
  * @checkpoints: checkpoints run
  * @foreign_changes: times that another store or process was seen to have changed the file
  * @writer_waits: times that a writer waited because too much was dirty
+ * @filter_keys: keys that the filter of absent keys holds; 0 before it is built
+ * @filter_bytes: bytes that it takes
+ * @filter_answers: reads of absent keys that it answered, so that the file was not asked
+ * @spill_bytes: in memory mode, size of the private temporary file, in bytes; else 0
  * @file_bytes: size of the file, in bytes; 0 without one
  * @wal_bytes: size of its write-ahead log, in bytes
  * @last_error: (nullable): the message of the last failed flush, %NULL after a flush that succeeded
@@ -73,6 +77,10 @@ struct _DsqStats
   guint64 checkpoints;
   guint64 foreign_changes;
   guint64 writer_waits;
+  guint64 filter_keys;
+  guint64 filter_bytes;
+  guint64 filter_answers;
+  guint64 spill_bytes;
   guint64 file_bytes;
   guint64 wal_bytes;
   char *last_error;

@@ -63,7 +63,7 @@ get_from_memory (DsqEngine *self,
           out[i] = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
         }
       else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
-               !dsq_engine_hides_cold (self, shard, keys[i].table))
+               dsq_engine_may_be_cold_locked (self, shard, &keys[i]))
         {
           gsize n = missing->n_keys++;
 
@@ -79,6 +79,8 @@ get_from_memory (DsqEngine *self,
 static gboolean
 get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error)
 {
+  guint64 n_found = 0;
+
   if (!dsq_engine_enter (self, error))
     return FALSE;
   if (!self->cold->funcs
@@ -90,12 +92,13 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
   for (gsize i = 0; i < missing->n_keys; i++)
     {
       out[missing->positions[i]] = missing->found[i];
-      __atomic_fetch_add (missing->found[i] != NULL ? &self->n_cold_hits : &self->n_cold_misses,
-                          1,
-                          __ATOMIC_RELAXED);
+      n_found += missing->found[i] != NULL;
       if (missing->found[i] != NULL)
         dsq_engine_admit (self, &missing->keys[i], &missing->misses[i], missing->found[i]);
     }
+  __atomic_fetch_add (&self->n_cold_hits, n_found, __ATOMIC_RELAXED);
+  if (n_found < missing->n_keys)
+    dsq_engine_note_absent (self, missing->n_keys - n_found);
   dsq_engine_leave (self);
   return TRUE;
 }
@@ -265,12 +268,15 @@ dsq_engine_remove_many (DsqEngine *self,
 gboolean
 dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error)
 {
+  guint64 n_bytes;
+
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqWrite write = { .table = table, .clears = TRUE, .cancellable = cancellable };
 
       return dsq_engine_write_through (self, &write, error);
     }
+  n_bytes = dsq_engine_count_memory (self);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
@@ -278,6 +284,9 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table));
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
+  if (!self->has_file)
+    dsq_engine_drop_spilled (self);
+  dsq_engine_trim_memory (n_bytes);
   return TRUE;
 }
 
@@ -345,6 +354,10 @@ add_cold (DsqEngine *self, DsqStats *stats)
   stats->syncs = cold.syncs;
   stats->checkpoints = cold.checkpoints;
   stats->foreign_changes = cold.foreign_changes;
+  stats->filter_keys = cold.filter_keys;
+  stats->filter_bytes = cold.filter_bytes;
+  stats->filter_answers = __atomic_load_n (&self->n_filter_answers, __ATOMIC_RELAXED);
+  stats->spill_bytes = cold.private_bytes;
   stats->file_bytes = cold.file_bytes;
   stats->wal_bytes = cold.wal_bytes;
 }
@@ -365,8 +378,7 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
-  if (self->cold != NULL)
-    add_cold (self, out_stats);
+  add_cold (self, out_stats);
   pthread_mutex_lock (&self->room_lock);
   if (self->last_error != NULL)
     out_stats->last_error = g_strdup (self->last_error->message);

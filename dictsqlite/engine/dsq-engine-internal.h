@@ -44,9 +44,11 @@ struct _DsqEngine
   char *path;            /* (owned) (nullable) what options.path points at */
   DsqHotTier *hot;       /* (owned) */
   DsqTable main;         /* the table that a store opens with */
-  DsqColdTier *cold;     /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
-  DsqFlusher *flusher;   /* (owned) (nullable) NULL in memory mode */
+  DsqColdTier *cold;     /* (owned) (nullable) gone once a shard is closed */
+  DsqColdTier *shared;   /* (unowned) (nullable) the same where others may commit, else NULL */
+  DsqFlusher *flusher;   /* (owned) */
   DsqWorkers *workers;   /* (owned) */
+  gboolean has_file;     /* not in memory mode, whose cold tier is a private one */
   gboolean is_encrypted; /* there was a password */
   guint fork_stamp;      /* forks that this process had been through at open */
   guint n_references;    /* (atomic) */
@@ -67,6 +69,8 @@ struct _DsqEngine
   guint64 n_writer_waits;   /* (atomic) */
   guint64 n_cold_hits;      /* (atomic) */
   guint64 n_cold_misses;    /* (atomic) */
+  guint64 n_filter_answers; /* (atomic) keys that the filter knew to be absent */
+  guint64 room_limit;       /* (atomic) dirty bytes at which a writer looks whether it may go on */
 
   pthread_mutex_t queue_lock;
   pthread_cond_t queue_cond;
@@ -77,6 +81,7 @@ struct _DsqEngine
   pthread_mutex_t room_lock; /* writers that wait until less is dirty */
   pthread_cond_t room_cond;
   guint64 n_failures; /* (lock room_lock) flushes that failed */
+  guint64 n_rounds;   /* (lock room_lock) rounds of the flusher's thread */
   GError *last_error; /* (owned) (nullable) (lock room_lock) of the last flush, if it failed */
 
   pthread_mutex_t users_lock;
@@ -130,7 +135,7 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
   shard = dsq_hot_tier_shard (self->hot, hash);
   dsq_hot_shard_lock (shard);
   if (G_LIKELY (!shard->is_closed &&
-                (self->cold == NULL || dsq_cold_tier_is_current (self->cold)) &&
+                (self->shared == NULL || dsq_cold_tier_is_current (self->shared)) &&
                 (table == DSQ_TABLE_MAIN || !dsq_engine_table (self, table)->is_dropped)))
     return shard;
   dsq_hot_shard_unlock (shard);
@@ -139,6 +144,11 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
 
 /* Locks all shards of a store that is, having learned what others wrote. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
+
+/* To be called with what the tiers hold, when they have let it go: what was much goes back to the
+ * system at once. malloc by itself would keep all of it for the next. */
+void dsq_engine_trim_memory (guint64 n_bytes);
+guint64 dsq_engine_count_memory (DsqEngine *self);
 
 /* A call that may use the cold tier stands between these, so that close waits for it. A call that
  * may use memory only ends here, without an error. */
@@ -179,9 +189,34 @@ void dsq_engine_stage_locked (DsqEngine *self,
 static inline gboolean
 dsq_engine_hides_cold (DsqEngine *self, const DsqHotShard *shard, guint32 table)
 {
-  return self->cold == NULL ||
-         dsq_pending_shard (dsq_engine_pending (self, table), shard->index)->hides_cold;
+  return dsq_pending_shard (dsq_engine_pending (self, table), shard->index)->hides_cold;
 }
+
+/* Whether a key that is not in memory may be in the file, which was just found current; with the
+ * shard's lock held. */
+static inline gboolean
+dsq_engine_may_be_cold_locked (DsqEngine *self, const DsqHotShard *shard, const DsqKey *key)
+{
+  if (dsq_engine_hides_cold (self, shard, key->table))
+    return FALSE;
+  if (dsq_cold_tier_may_contain (self->cold, key))
+    return TRUE;
+  __atomic_fetch_add (&self->n_filter_answers, 1, __ATOMIC_RELAXED);
+  return FALSE;
+}
+
+/* Keys were looked for in the file in vain; between enter and leave. */
+void dsq_engine_note_absent (DsqEngine *self, guint64 n_keys);
+/* Builds the filter at once if that is cheaper than looking for @n_keys; writer_lock held. */
+void dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys);
+/* What the flusher's thread does beside flushing. */
+typedef enum
+{
+  DSQ_TEND_DONE,  /* nothing until it is woken */
+  DSQ_TEND_LATER, /* again after the interval */
+  DSQ_TEND_SOON   /* again after a look for other work */
+} DsqTend;
+DsqTend dsq_engine_tend (DsqEngine *self);
 
 /* What a set that has not looked may say of the key's row. */
 static inline DsqPresence
@@ -201,7 +236,7 @@ dsq_engine_wait_for_room (DsqEngine *self, GError **error)
 {
   gint64 n_bytes = __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
 
-  if (G_LIKELY (self->flusher == NULL || n_bytes < (gint64) self->options.dirty_limit))
+  if (G_LIKELY (n_bytes < (gint64) __atomic_load_n (&self->room_limit, __ATOMIC_RELAXED)))
     return TRUE;
   return dsq_engine_make_room (self, error);
 }
@@ -212,7 +247,7 @@ void dsq_engine_wake_flusher (DsqEngine *self);
 static inline void
 dsq_engine_note_dirty (DsqEngine *self)
 {
-  if (self->flusher != NULL)
+  if (self->has_file)
     dsq_engine_wake_flusher (self);
 }
 
@@ -227,19 +262,32 @@ gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                            GError **error);
 /* The same, and sees to checkpoints, statistics and waiting writers. */
 gboolean dsq_engine_write_behind (DsqEngine *self, GCancellable *cancellable, GError **error);
+/* Memory mode's part of making room, and whether it is time to spill. */
+gboolean dsq_engine_make_room_by_spilling (DsqEngine *self, GError **error);
+gboolean dsq_engine_wants_spill (DsqEngine *self);
+void dsq_engine_reset_room_limit (DsqEngine *self);
+/* After a clear in memory mode: gives the temporary file back. */
+void dsq_engine_drop_spilled (DsqEngine *self);
+/* After a table was dropped in memory mode: removes its rows; writer_lock held. */
+void dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table);
+guint64 dsq_engine_dirty_bytes (DsqEngine *self);
 /* Makes every presence in a table known; FALSE on an error. */
 gboolean dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error);
 /* The cold tier's foreign function. */
 void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);
 
 DsqFlusher *dsq_flusher_new (DsqEngine *engine, guint interval_ms);
-/* Without it nothing runs, and waking does nothing. */
+/* Without it nothing runs, and waking does nothing. Starting twice does no harm. */
 gboolean dsq_flusher_start (DsqFlusher *self);
 /* Stops the thread and waits for it. Waking does no harm afterwards. */
 void dsq_flusher_stop (DsqFlusher *self);
 void dsq_flusher_free (DsqFlusher *self);
 /* There is something to flush or sync: within the interval, or at once. */
 void dsq_flusher_wake (DsqFlusher *self, gboolean at_once);
+/* There is something to tend: within the interval, or a build to begin at once. */
+void dsq_flusher_tick (DsqFlusher *self, gboolean at_once);
+/* Whether a writer waits for a flush, or close for the thread. */
+gboolean dsq_flusher_is_hurried (DsqFlusher *self);
 
 /* --- tables -------------------------------------------------------------------------------------
  */

@@ -64,7 +64,7 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold == NULL)
+  if (!self->has_file)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
@@ -97,7 +97,7 @@ dsq_engine_copy (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold == NULL)
+  if (!self->has_file)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_FOUND,

@@ -291,16 +291,16 @@ read_cold (DsqEngine *self,
            GError **error)
 {
   batch->is_last = TRUE;
-  return self->cold == NULL || self->cold->funcs->walk (self->cold,
-                                                        walk->table,
-                                                        place,
-                                                        walk->order,
-                                                        batch->max_rows,
-                                                        batch->max_bytes,
-                                                        batch->keys_only,
-                                                        cold,
-                                                        &batch->is_last,
-                                                        error);
+  return self->cold->funcs->walk (self->cold,
+                                  walk->table,
+                                  place,
+                                  walk->order,
+                                  batch->max_rows,
+                                  batch->max_bytes,
+                                  batch->keys_only,
+                                  cold,
+                                  &batch->is_last,
+                                  error);
 }
 
 /* One try at a batch, which may turn out empty although the walk goes on. */

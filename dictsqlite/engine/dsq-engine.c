@@ -80,7 +80,7 @@ get_cold (DsqEngine *self,
     }
   else if (success)
     {
-      __atomic_fetch_add (&self->n_cold_misses, 1, __ATOMIC_RELAXED);
+      dsq_engine_note_absent (self, 1);
     }
   dsq_engine_leave (self);
   return success;
@@ -136,7 +136,7 @@ look_into_memory (DsqEngine *self,
   if (*out_entry != NULL)
     result = LOOK_WARM;
   else
-    result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
+    result = dsq_engine_may_be_cold_locked (self, shard, key) ? LOOK_MISS : LOOK_ABSENT;
   if (result == LOOK_MISS)
     uncount_miss_locked (shard);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
@@ -266,11 +266,11 @@ look_into_file (DsqEngine *self,
     {
       success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
     }
+  if (success && place != 0)
+    __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+  else if (success)
+    dsq_engine_note_absent (self, 1);
   dsq_engine_leave (self);
-  if (success)
-    __atomic_fetch_add (place != 0 ? &self->n_cold_hits : &self->n_cold_misses,
-                        1,
-                        __ATOMIC_RELAXED);
   located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
   return success;
 }
@@ -320,8 +320,8 @@ try_to_locate (DsqEngine *self,
   located->number = dsq_hot_shard_find_locked (shard, key);
   shard->n_hits += located->number != 0;
   shard->n_misses += located->number == 0;
-  if (located->number != 0 || dsq_engine_hides_cold (self, shard, key->table) ||
-      look_into_warm (shard, key, wants_entry, located))
+  if (located->number != 0 || look_into_warm (shard, key, wants_entry, located) ||
+      !dsq_engine_may_be_cold_locked (self, shard, key))
     return LOCATE_DONE;
   miss = (DsqMiss){ shard->epoch, self->generation };
   uncount_miss_locked (shard);
@@ -440,6 +440,23 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
   return TRUE;
 }
 
+/* Whether memory and the filter are sure that there is nothing to remove. */
+static gboolean
+is_surely_absent (DsqEngine *self, const DsqKey *key)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  gboolean is_absent;
+  gint64 expires;
+
+  if (shard == NULL)
+    return FALSE;
+  is_absent = dsq_hot_shard_find_locked (shard, key) == 0 &&
+              !dsq_warm_shard_contains_locked (&shard->warm, key, &expires) &&
+              !dsq_engine_may_be_cold_locked (self, shard, key);
+  dsq_hot_shard_unlock (shard);
+  return is_absent;
+}
+
 static gboolean
 remove_through (DsqEngine *self,
                 const DsqKey *key,
@@ -493,7 +510,8 @@ dsq_engine_remove (DsqEngine *self,
   if (out_entry != NULL)
     *out_entry = NULL;
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return remove_through (self, key, out_removed, out_entry, error);
+    return is_surely_absent (self, key) ||
+           remove_through (self, key, out_removed, out_entry, error);
   if (!dsq_engine_wait_for_room (self, error) ||
       !locate (self, key, out_entry != NULL, &located, error))
     return FALSE;

@@ -17,13 +17,20 @@ get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
   out_stats->checkpoints = __atomic_load_n (&self->n_checkpoints, __ATOMIC_RELAXED);
   out_stats->foreign_changes = __atomic_load_n (&self->n_foreign_changes, __ATOMIC_RELAXED);
   out_stats->file_bytes = (guint64) MAX (dsq_location_get_size (self->path), 0);
+  dsq_cold_filter_get_stats (self, out_stats);
   out_stats->wal_bytes = (guint64) MAX (dsq_location_get_wal_size (self->path), 0);
 }
 
-/* What is left when all connections are closed, or must be left alone. */
-static void
-free_memory (DsqColdSqlite *self)
+void
+dsq_cold_sqlite_free (DsqColdSqlite *self)
 {
+  pthread_mutex_destroy (&self->readers_lock);
+  pthread_mutex_destroy (&self->coherence_lock);
+  pthread_mutex_destroy (&self->log_lock);
+  pthread_mutex_destroy (&self->connection_lock);
+  pthread_cond_destroy (&self->learned);
+  pthread_cond_destroy (&self->given_back);
+  dsq_cold_filter_clear (self);
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
@@ -47,12 +54,7 @@ close_tier (DsqColdTier *tier, GError **error)
     dsq_database_set_fold_on_close (self->writer.database,
                                     was_open || dsq_location_get_wal_size (self->path) == 0);
   dsq_cold_writer_close (self);
-  pthread_mutex_destroy (&self->readers_lock);
-  pthread_mutex_destroy (&self->coherence_lock);
-  pthread_mutex_destroy (&self->log_lock);
-  pthread_cond_destroy (&self->learned);
-  pthread_cond_destroy (&self->given_back);
-  free_memory (self);
+  dsq_cold_sqlite_free (self);
   return folded;
 }
 
@@ -63,6 +65,11 @@ static const DsqColdTierFuncs funcs = {
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
   .list_tables = dsq_cold_list_tables,
+  .tend = dsq_cold_readers_tend,
+  .wants_filter = dsq_cold_filter_wants_build,
+  .is_filter_worth = dsq_cold_filter_is_worth,
+  .begin_filter = dsq_cold_filter_begin,
+  .fill_filter = dsq_cold_filter_fill,
   .catch_up = dsq_cold_catch_up,
   .begin = dsq_cold_begin,
   .get_table = dsq_cold_get_table,
@@ -95,12 +102,15 @@ init_monotonic_cond (pthread_cond_t *cond)
   pthread_condattr_destroy (&attributes);
 }
 
-static DsqColdSqlite *
-new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpointer user_data)
+DsqColdSqlite *
+dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
+                     const DsqColdOptions *options,
+                     DsqColdForeignFunc foreign_func,
+                     gpointer user_data)
 {
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
-  self->tier.funcs = &funcs;
+  self->tier.funcs = tier_funcs;
   self->tuning.full_durability = options->full_durability;
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;
@@ -113,8 +123,10 @@ new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpoint
   pthread_mutex_init (&self->readers_lock, NULL);
   pthread_mutex_init (&self->coherence_lock, NULL);
   pthread_mutex_init (&self->log_lock, NULL);
+  pthread_mutex_init (&self->connection_lock, NULL);
   pthread_cond_init (&self->learned, NULL);
   init_monotonic_cond (&self->given_back);
+  dsq_cold_filter_init (self);
   return self;
 }
 
@@ -151,7 +163,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                            GCancellable *cancellable,
                            GError **error)
 {
-  DsqColdSqlite *self = new_tier (options, foreign_func, user_data);
+  DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
 
   if (!open_tier (self, options, cancellable, error))
     {

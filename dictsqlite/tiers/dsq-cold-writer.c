@@ -201,8 +201,8 @@ save_tables (DsqColdSqlite *self, GError **error)
   return TRUE;
 }
 
-static void
-trim_buffer (DsqColdWriter *writer)
+void
+dsq_cold_trim_buffer (DsqColdWriter *writer)
 {
   if (writer->buffer.length <= MAX_KEPT_BUFFER)
     return;
@@ -235,7 +235,8 @@ dsq_cold_commit (DsqColdTier *tier, GError **error)
     }
   dsq_cold_log_note_commit (self);
   dsq_cold_coherence_finish_commit (self);
-  trim_buffer (&self->writer);
+  dsq_cold_filter_note_commit (self);
+  dsq_cold_trim_buffer (&self->writer);
   return TRUE;
 }
 
@@ -251,5 +252,5 @@ dsq_cold_rollback (DsqColdTier *tier)
     run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
   writer->in_savepoint = FALSE;
   writer->has_changed = FALSE;
-  trim_buffer (writer);
+  dsq_cold_trim_buffer (writer);
 }

@@ -59,15 +59,17 @@ class StoreBesideDict(RuleBasedStateMachine):
     @initialize(
         capacity=st.sampled_from([1, 2, 7, 1_000_000]),
         warm_capacity=st.sampled_from([0, 4096, 64 << 20]),
+        dirty_limit=st.sampled_from([1, 1000, 64 << 20]),
         background=st.booleans(),
         data=pairs,
     )
-    def open_first(self, capacity, warm_capacity, background, data):
+    def open_first(self, capacity, warm_capacity, dirty_limit, background, data):
         self.folder = tempfile.TemporaryDirectory()
         self.parameters = {
             "persist_mode": self.mode,
             "hot_capacity": capacity,
             "warm_capacity": warm_capacity,
+            "dirty_limit": dirty_limit,
             "enable_async": background,
             "flush_interval": 0.01,
         }
@@ -240,9 +242,7 @@ class StoreBesideDict(RuleBasedStateMachine):
 
     @rule()
     def hot_is_within_its_capacity(self):
-        if self.mode != "memory":
-            stats = self.store.stats()
-            assert stats["hot_entries"] <= self.parameters["hot_capacity"]
+        assert self.store.stats()["hot_entries"] <= self.parameters["hot_capacity"]
 
     @precondition(lambda self: self.mode != "memory")
     @rule(capacity=st.sampled_from([1, 2, 7, 1_000_000]))
