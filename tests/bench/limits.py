@@ -45,6 +45,8 @@ PYTHON = [
 ] + [
     Ratio(operation, 'lazy, encrypted', 'lazy', at_most=1.1) for operation in ('set', 'get')
 ] + [
+    Ratio('flush', 'lazy, encrypted', 'lazy', at_least=0.75, on_disk=True),
+] + [
     Ratio(operation, 'writethrough', 'sqlite3, autocommit', on_disk=True)
     for operation in ('set', 'overwrite', 'get', 'delete', 'bulk_insert')
 ]
@@ -66,7 +68,7 @@ ENGINE = [
           on_disk=True),
     Ratio('flush of new rows', 'store lazy', 'bare SQLite', at_least=0.7, on_disk=True),
     Ratio('flush of overwritten rows', 'store lazy', 'bare SQLite', on_disk=True),
-    Ratio('flush of new rows', 'store lazy, encrypted', 'store lazy', at_least=0.75, on_disk=True),
+    Ratio('flush of new rows', 'store lazy, encrypted', 'store lazy', on_disk=True),
     Ratio('flush of overwritten rows', 'store lazy, encrypted', 'store lazy', on_disk=True),
     Ratio('cold get', 'store, no thread', 'bare SQLite', at_most=1.25),
     Ratio('cold get', 'store lazy', 'bare SQLite', at_most=0.5),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -14,7 +15,13 @@ import pytest
 from conftest import python, snapshot, wait_until
 
 import dictsqlite_v4
-from dictsqlite_v4 import CorruptError, DictSQLiteV4, FormatError, WrongPasswordError
+from dictsqlite_v4 import (
+    AsyncDictSQLite,
+    CorruptError,
+    DictSQLiteV4,
+    FormatError,
+    WrongPasswordError,
+)
 
 CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 
@@ -252,6 +259,27 @@ def test_a_crash_leaves_the_old_password_or_the_new(path):
                 continue
         else:
             pytest.fail("neither password opens the file")
+
+
+# --- with asyncio ---------------------------------------------------------------------------------
+
+
+def test_the_asynchronous_store_is_encrypted_too(path):
+    async def use():
+        async with AsyncDictSQLite(path, encryption_password="password", **CHEAP) as store:
+            await store.set_async("a canary that sings", "another canary")
+            await store.batch_set({f"key {i}": "canary" for i in range(100)})
+            await store.flush()
+            assert await store.get_async("key 7") == "canary"
+
+    asyncio.run(use())
+    for file in path.parent.iterdir():
+        assert b"canary" not in file.read_bytes()
+    with opened(path) as store:
+        assert store["a canary that sings"] == "another canary" and len(store) == 101
+    for password in (None, "wrong"):
+        with pytest.raises(WrongPasswordError):
+            AsyncDictSQLite(path, encryption_password=password)
 
 
 # --- what else ------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ search_chunk (const guint8 *chunk, gsize length)
 
 /* Chunks overlap, so that nothing hides at their ends; what is met twice does no harm. */
 static void
-search_range (int memory, guint8 *chunk, guint64 first, guint64 end)
+search_range (int memory, guint64 first, guint64 end, guint8 *chunk)
 {
   for (guint64 at = first; at < end; at += CHUNK - sizeof needles[0].masked)
     {
@@ -109,14 +109,14 @@ search_range (int memory, guint8 *chunk, guint64 first, guint64 end)
     }
 }
 
-/* All memory of the process but the chunk that it is read into. */
+/* All memory of the process but what it is read into, which may be a part of a mapping. */
 static void
 search_memory (void)
 {
   g_autofree char *maps = NULL;
   g_auto (GStrv) lines = NULL;
   guint8 *chunk = dsq_secret_new (CHUNK);
-  guint64 chunk_first = (guint64) (gsize) chunk;
+  guint64 own = (guint64) (gsize) chunk;
   int memory = open ("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 
   g_assert_cmpint (memory, >=, 0);
@@ -136,13 +136,13 @@ search_memory (void)
                   mode) != 3 ||
           mode[0] != 'r' || strstr (lines[i], "[v") != NULL)
         continue;
-      /* the chunk's mapping may have grown together with its neighbours */
-      if (chunk_first >= first && chunk_first < end)
+      if (own < first || own >= end)
+        search_range (memory, first, end, chunk);
+      else
         {
-          search_range (memory, chunk, first, chunk_first);
-          first = chunk_first + CHUNK;
+          search_range (memory, first, own, chunk);
+          search_range (memory, own + CHUNK, end, chunk);
         }
-      search_range (memory, chunk, first, end);
     }
   close (memory);
   dsq_secret_free (chunk, CHUNK);
