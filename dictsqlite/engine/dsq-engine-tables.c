@@ -49,12 +49,8 @@ dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState 
   DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
 
   table->id = state->table;
-  table->pending = dsq_pending_new (self->hot, state, TRUE);
   /* nothing of it is in a private file before the first flush */
-  if (!self->has_file)
-    dsq_pending_touch (table->pending);
-  for (guint i = 0; i < self->hot->n_shards && !self->has_file; i++)
-    dsq_pending_shard (table->pending, i)->hides_cold = TRUE;
+  table->pending = dsq_pending_new (self->hot, state, !self->has_file);
   table->dead_beyond = G_MAXINT64;
   g_ptr_array_add (self->tables, table);
   if (name == NULL)

@@ -74,13 +74,13 @@ dsq_pending_clear_locked (DsqPending *self)
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->n_size_unknown = 0;
-      pending->hides_cold = self->has_file;
+      pending->hides_cold = TRUE;
       dsq_hot_shard_drop_table_locked (self->hot, shard, self->table);
       shard->epoch++;
     }
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
   self->n_base = 0;
-  self->clears = self->has_file;
+  self->clears = TRUE;
   self->inflight_hidden = self->is_inflight;
 }
 

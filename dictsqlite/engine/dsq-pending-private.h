@@ -51,13 +51,12 @@ typedef struct
  * together: to be read with any one of them, to be written with all. */
 typedef struct
 {
-  DsqHotTier *hot;         /* (unowned) */
-  DsqPendingShard *shards; /* (owned) (atomic) one for each of the hot tier's; a table that was
-                              never written to shares some that are empty, see is_untouched() */
-  guint32 table;           /* constant: its id */
-  guint parity;            /* of the current generation */
-  gboolean is_dirty;       /* (atomic) there may be something in the current generation */
-  gboolean has_file;
+  DsqHotTier *hot;          /* (unowned) */
+  DsqPendingShard *shards;  /* (owned) (atomic) one for each of the hot tier's; a table that was
+                               never written to shares some that are empty, see is_untouched() */
+  guint32 table;            /* constant: its id */
+  guint parity;             /* of the current generation */
+  gboolean is_dirty;        /* (atomic) there may be something in the current generation */
   gboolean clears;          /* the current generation starts with a clear */
   gboolean is_inflight;     /* a flush has detached a generation and not finished */
   gboolean inflight_clears; /* that one starts with a clear */
@@ -72,8 +71,8 @@ typedef struct
   guint n_cursors;          /* (atomic) */
 } DsqPending;
 
-/* Without a file the table has no rows: @state says its id alone. */
-DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean has_file);
+/* @hides_cold: nothing of the table is in the file, as in a private one before its first flush. */
+DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_cold);
 void dsq_pending_free (DsqPending *self);
 
 /* Bytes at which writers wait, which say how exact the sum of dirty bytes has to be; once. */

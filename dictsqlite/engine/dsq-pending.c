@@ -34,20 +34,23 @@
  * that all threads share costs a tenth of a set. */
 #define MAX_GRAIN 16384
 
-/* What tables that were never written to have in common. Never written to. */
+/* What tables that were never written to have in common, those of which the file may have rows and
+ * those of which it has none. Never written to. */
 static DsqPendingShard no_shards[DSQ_HOT_MAX_SHARDS];
+static DsqPendingShard hiding_shards[DSQ_HOT_MAX_SHARDS] = {
+  [0 ... DSQ_HOT_MAX_SHARDS - 1] = { .hides_cold = TRUE },
+};
 
 DsqPending *
-dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean has_file)
+dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_cold)
 {
   DsqPending *self = g_new0 (DsqPending, 1);
 
   self->hot = hot;
-  self->shards = no_shards;
+  self->shards = hides_cold ? hiding_shards : no_shards;
   self->table = state->table;
-  self->has_file = has_file;
-  self->n_base = has_file ? state->count : 0;
-  self->next_place = has_file ? state->next : 1;
+  self->n_base = state->count;
+  self->next_place = state->next;
   self->base_place = self->next_place;
   return self;
 }
@@ -61,19 +64,21 @@ dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit)
 gboolean
 dsq_pending_is_untouched (const DsqPending *self)
 {
-  return __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE) == no_shards;
+  const DsqPendingShard *shards = __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE);
+
+  return shards == no_shards || shards == hiding_shards;
 }
 
 /* Two threads may do so at once, each with another shard's lock held. */
 void
 dsq_pending_touch (DsqPending *self)
 {
-  DsqPendingShard *expected = no_shards;
+  DsqPendingShard *expected = __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE);
   DsqPendingShard *shards;
 
-  if (G_LIKELY (!dsq_pending_is_untouched (self)))
+  if (G_LIKELY (expected != no_shards && expected != hiding_shards))
     return;
-  shards = g_new0 (DsqPendingShard, self->hot->n_shards);
+  shards = g_memdup2 (expected, self->hot->n_shards * sizeof *shards);
   if (!__atomic_compare_exchange_n (&self->shards,
                                     &expected,
                                     shards,
@@ -88,7 +93,7 @@ dsq_pending_give_back (DsqPending *self)
 {
   DsqPendingShard *shards = __atomic_exchange_n (&self->shards, no_shards, __ATOMIC_ACQ_REL);
 
-  return shards != no_shards ? shards : NULL;
+  return shards != no_shards && shards != hiding_shards ? shards : NULL;
 }
 
 static void

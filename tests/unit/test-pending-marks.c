@@ -24,7 +24,7 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->hot = dsq_hot_tier_new (100, FALSE, 0);
   dsq_pending_set_dirty_limit (fixture->hot, 1 << 20);
-  fixture->pending = dsq_pending_new (fixture->hot, &state, TRUE);
+  fixture->pending = dsq_pending_new (fixture->hot, &state, FALSE);
 }
 
 static void

@@ -403,7 +403,7 @@ run_worlds (guint seed, guint capacity, gboolean with_others)
       DsqTableState state = { DSQ_TABLE_MAIN + w, 1, 0 };
 
       worlds[w] = (World){ .rand = rand, .table = state.table, .hot = hot, .next = 1 };
-      worlds[w].pending = dsq_pending_new (hot, &state, TRUE);
+      worlds[w].pending = dsq_pending_new (hot, &state, FALSE);
     }
   for (guint round = 0; round < 40; round++)
     {
