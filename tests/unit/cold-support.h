@@ -79,7 +79,7 @@ open_stock (const char *path)
   sqlite3 *handle = NULL;
 
   g_assert_cmpint (sqlite3_open (path, &handle), ==, SQLITE_OK);
-  sqlite3_busy_timeout (handle, 10000);
+  sqlite3_busy_timeout (handle, 60000);
   return handle;
 }
 
@@ -155,7 +155,7 @@ try_open (const char *path, Foreign *foreign, GError **error)
 {
   const DsqColdOptions options = {
     .path = path,
-    .busy_timeout_ms = 10000,
+    .busy_timeout_ms = 60000, /* SQLite lets writers starve for long under valgrind */
     .cache_bytes = 1 << 20,
     .wal_limit_bytes = 16 << 20,
   };

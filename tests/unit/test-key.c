@@ -337,6 +337,7 @@ test_secrets_are_not_dumped_and_not_inherited (void)
   flags = get_flags (secret);
   g_assert_nonnull (strstr (flags, " dd")); /* not in core dumps */
   g_assert_nonnull (strstr (flags, " wf")); /* wiped on fork */
+  g_clear_pointer (&flags, g_free);         /* the child has nothing of it to lose */
   child = fork ();
   if (child == 0)
     _exit (secret[0] == 0 && secret[4999] == 0 ? 0 : 1);

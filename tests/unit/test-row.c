@@ -48,7 +48,6 @@ seal_row (const DsqRecordCodec *codec,
                           .payload = (const guint8 *) text } };
 
   dsq_row_make_token (codec, table, row.record.key, row.record.key_length, &row.token);
-  row.token.bytes = row.token.sealed;
   row.name_length = dsq_row_name_length (codec, row.record.key_length);
   row.name = g_malloc (row.name_length);
   row.value_length = dsq_row_value_length (codec, &row.record);
@@ -153,6 +152,7 @@ test_opens_what_was_sealed (void)
     {
       Row row = seal_row (&codec, 1, "the key", "the value", expiries[i]);
       DsqRecord record = { .table = 1, .expires = expiries[i] };
+      const DsqToken token = { .bytes = row.token.sealed, .length = DSQ_FORMAT_TOKEN_LENGTH };
       guint8 body[64], key[64];
       gsize length;
 
@@ -161,7 +161,7 @@ test_opens_what_was_sealed (void)
                         10 + (expiries[i] != 0 ? 8 : 0));
       g_assert_true (dsq_row_decode_value (&codec,
                                            &record,
-                                           &row.token,
+                                           &token,
                                            row.value,
                                            row.value_length,
                                            body,
