@@ -159,13 +159,8 @@ test_opens_what_was_sealed (void)
       g_assert_cmpuint (dsq_row_body_length (&codec, row.value_length),
                         ==,
                         10 + (expiries[i] != 0 ? 8 : 0));
-      g_assert_true (dsq_row_decode_value (&codec,
-                                           &record,
-                                           &token,
-                                           row.value,
-                                           row.value_length,
-                                           body,
-                                           NULL));
+      g_assert_true (
+          dsq_row_decode_value (&codec, &record, &token, row.value, row.value_length, body, NULL));
       g_assert_cmpuint (record.type, ==, DSQ_VALUE_STRING);
       g_assert_cmpmem (record.payload, record.payload_length, "the value", 9);
       g_assert_true (dsq_row_decode_name (&codec,
