@@ -190,6 +190,39 @@ dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 ta
   return dsq_engine_hides_cold (self, shard, table) ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
 }
 
+/* --- locate: what a key is, before it is changed -----------------------------------------------
+ */
+
+/* What is known of a key, its shard being locked. */
+typedef struct
+{
+  DsqHotShard *shard;   /* locked */
+  guint32 number;       /* its node, or 0 */
+  DsqPresence presence; /* without a node: whether it has a row */
+  DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
+} DsqLocated;
+
+/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
+ * can take it out of memory. */
+#define DSQ_MAX_OPTIMISTIC_TRIES 3
+
+/* Finds out all that is needed to change a key. On success its shard is locked: end with
+ * dsq_engine_located_finish(). */
+gboolean dsq_engine_locate (DsqEngine *self,
+                            const DsqKey *key,
+                            gboolean wants_entry,
+                            DsqLocated *located,
+                            GError **error);
+/* A new reference to what the key is, or NULL. */
+DsqEntry *dsq_engine_located_entry (const DsqLocated *located);
+void dsq_engine_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied);
+
+/* Stages the removal of a key that is there; @number is its node or 0. */
+void dsq_engine_stage_removal_locked (DsqEngine *self,
+                                      DsqHotShard *shard,
+                                      guint32 number,
+                                      const DsqKey *key);
+
 /* --- write-behind -------------------------------------------------------------------------------
  */
 
@@ -259,16 +292,24 @@ void dsq_engine_free_tables (DsqEngine *self);
 struct _DsqWrite
 {
   DsqWrite *next;     /* (lock queue_lock) */
-  DsqChange *changes; /* (unowned) entries owned by the caller until published */
+  DsqChange *changes; /* (unowned) entries owned by the caller */
   gsize n_changes;
-  guint32 table;      /* of all changes */
-  gboolean clears;    /* the table is cleared first */
-  gboolean wants_old; /* one change: what was there before is fetched */
-  gboolean if_absent; /* one change, which is left undone when the key is there */
+  guint32 table;   /* of all changes */
+  gboolean clears; /* the table is cleared first */
+
+  /* one change, whose entry is what @modify makes of the row of @key */
+  const DsqKey *key;    /* (unowned) (nullable) */
+  DsqModifyFunc modify; /* (nullable) */
+  gpointer modify_data; /* (unowned) */
+
+  /* rows that must be as these are, tombstones for absent ones; else nothing is changed */
+  DsqEntry *const *expected; /* (unowned) */
+  gsize n_expected;
+
   GCancellable *cancellable;
-  DsqEntry *old;    /* (owned) (nullable) out: with wants_old or if_absent */
-  GError *error;    /* (owned) (nullable) out */
-  gboolean is_done; /* (lock queue_lock) */
+  gboolean is_refused; /* out: a row was not as expected */
+  GError *error;       /* (owned) (nullable) out */
+  gboolean is_done;    /* (lock queue_lock) */
 };
 
 /* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */

@@ -133,6 +133,20 @@ gboolean dsq_engine_remove (DsqEngine *self,
                             gboolean *out_removed,
                             DsqEntry **out_entry,
                             GError **error);
+/* What a key becomes: *out_new is a new entry of it, a tombstone to remove it, or NULL to leave it
+ * as it is. @old is what it is, or NULL. Called once, with a lock or the transaction held and maybe
+ * by another thread: it must not wait. */
+typedef gboolean (*DsqModifyFunc) (const DsqKey *key,
+                                   DsqEntry *old,
+                                   DsqEntry **out_new,
+                                   gpointer user_data,
+                                   GError **error);
+/* Reads, changes and writes a key in one step. */
+gboolean dsq_engine_modify (DsqEngine *self,
+                            const DsqKey *key,
+                            DsqModifyFunc func,
+                            gpointer user_data,
+                            GError **error);
 /* Sets the key if it is absent; gives what is there otherwise. Takes over @entry. */
 gboolean dsq_engine_insert (DsqEngine *self,
                             const DsqKey *key,
@@ -150,6 +164,23 @@ gboolean dsq_engine_get_many (DsqEngine *self,
                               gsize n_keys,
                               DsqEntry **out,
                               GError **error);
+/* Many changes in one. */
+typedef struct
+{
+  guint32 table;            /* of all keys */
+  gboolean clears;          /* the table is cleared first */
+  DsqEntry *const *changes; /* (unowned) in their order; tombstones remove */
+  gsize n_changes;
+  DsqEntry *const *expected; /* (unowned) what keys must hold; tombstones: they must be absent */
+  gsize n_expected;
+} DsqEngineBatch;
+
+/* All or nothing, and nothing if a key is not as expected. */
+gboolean dsq_engine_apply (DsqEngine *self,
+                           const DsqEngineBatch *batch,
+                           gboolean *out_applied,
+                           GCancellable *cancellable,
+                           GError **error);
 /* All or nothing. Takes over the entries, whatever happens; the last of equal keys wins. */
 gboolean dsq_engine_set_many (DsqEngine *self,
                               DsqEntry **entries,

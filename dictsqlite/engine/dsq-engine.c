@@ -232,19 +232,6 @@ dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit)
 
 /* --- locate: what a key is, before it is changed --------------------------------------------- */
 
-/* What is known of a key, its shard being locked. */
-typedef struct
-{
-  DsqHotShard *shard;   /* locked */
-  guint32 number;       /* its node, or 0 */
-  DsqPresence presence; /* without a node: whether it has a row */
-  DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
-} DsqLocated;
-
-/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
- * can take it out of memory. */
-#define MAX_OPTIMISTIC_TRIES 3
-
 static gboolean
 look_into_file (DsqEngine *self,
                 const DsqKey *key,
@@ -340,20 +327,18 @@ try_to_locate (DsqEngine *self,
   return LOCATE_AGAIN;
 }
 
-/* Finds out all that is needed to change a key. On success its shard is locked: end with
- * located_finish(). */
-static gboolean
-locate (DsqEngine *self,
-        const DsqKey *key,
-        gboolean wants_entry,
-        DsqLocated *located,
-        GError **error)
+gboolean
+dsq_engine_locate (DsqEngine *self,
+                   const DsqKey *key,
+                   gboolean wants_entry,
+                   DsqLocated *located,
+                   GError **error)
 {
   LocateResult result = LOCATE_AGAIN;
 
   for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
     {
-      gboolean holds_writer = n_tries >= MAX_OPTIMISTIC_TRIES;
+      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
 
       if (holds_writer)
         pthread_mutex_lock (&self->writer_lock);
@@ -364,8 +349,8 @@ locate (DsqEngine *self,
   return result == LOCATE_DONE;
 }
 
-static void
-located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
+void
+dsq_engine_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
 {
   dsq_hot_shard_unlock (located->shard);
   g_clear_pointer (&located->cold, dsq_entry_unref);
@@ -373,9 +358,8 @@ located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
     dsq_engine_note_dirty (self);
 }
 
-/* A new reference to what the key is, or NULL. */
-static DsqEntry *
-located_entry (const DsqLocated *located)
+DsqEntry *
+dsq_engine_located_entry (const DsqLocated *located)
 {
   DsqEntry *entry = located->cold;
 
@@ -398,16 +382,16 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
   DsqLocated located;
 
   *out_contains = FALSE;
-  if (!locate (self, key, FALSE, &located, error))
+  if (!dsq_engine_locate (self, key, FALSE, &located, error))
     return FALSE;
   *out_contains = located_is_live (&located);
   if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  located_finish (self, &located, FALSE);
+  dsq_engine_located_finish (self, &located, FALSE);
   return TRUE;
 }
 
-/* --- set, remove, insert --------------------------------------------------------------------- */
+/* --- set, remove ----------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
@@ -441,43 +425,58 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
 }
 
 static gboolean
-remove_through (DsqEngine *self,
-                const DsqKey *key,
-                gboolean *out_removed,
-                DsqEntry **out_entry,
-                GError **error)
+remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
   DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
-  DsqWrite write = {
-    .table = key->table,
-    .changes = &change,
-    .n_changes = 1,
-    .wants_old = out_entry != NULL,
-  };
+  DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
 
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;
   *out_removed = change.presence == DSQ_PRESENCE_PRESENT;
-  if (out_entry != NULL)
-    *out_entry = write.old;
   return TRUE;
 }
 
-static void
-stage_removal (DsqEngine *self, const DsqLocated *located, const DsqKey *key)
+void
+dsq_engine_stage_removal_locked (DsqEngine *self,
+                                 DsqHotShard *shard,
+                                 guint32 number,
+                                 const DsqKey *key)
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
-  if (located->number != 0)
-    dsq_pending_stage_removal_locked (table->pending, located->shard, located->number, key);
+  if (number != 0)
+    dsq_pending_stage_removal_locked (table->pending, shard, number, key);
   else
     dsq_pending_stage_new_locked (table->pending,
-                                  located->shard,
+                                  shard,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
   dsq_engine_mark_changed_locked (table);
+}
+
+static gboolean
+steal_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
+{
+  DsqEntry **out_entry = user_data;
+
+  if (old == NULL)
+    return TRUE;
+  *out_entry = dsq_entry_ref (old);
+  *out_new = dsq_entry_new_tombstone (key);
+  return TRUE;
+}
+
+static gboolean
+steal (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  *out_entry = NULL;
+  if (dsq_engine_modify (self, key, steal_cb, out_entry, error))
+    return TRUE;
+  /* of a transaction that failed as a whole */
+  g_clear_pointer (out_entry, dsq_entry_unref);
+  return FALSE;
 }
 
 gboolean
@@ -491,61 +490,20 @@ dsq_engine_remove (DsqEngine *self,
 
   *out_removed = FALSE;
   if (out_entry != NULL)
-    *out_entry = NULL;
+    {
+      gboolean success = steal (self, key, out_entry, error);
+
+      *out_removed = *out_entry != NULL;
+      return success;
+    }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return remove_through (self, key, out_removed, out_entry, error);
+    return remove_through (self, key, out_removed, error);
   if (!dsq_engine_wait_for_room (self, error) ||
-      !locate (self, key, out_entry != NULL, &located, error))
+      !dsq_engine_locate (self, key, FALSE, &located, error))
     return FALSE;
   *out_removed = located_is_live (&located);
   if (*out_removed)
-    {
-      if (out_entry != NULL)
-        *out_entry = located_entry (&located);
-      stage_removal (self, &located, key);
-    }
-  located_finish (self, &located, *out_removed);
-  return TRUE;
-}
-
-gboolean
-dsq_engine_insert (DsqEngine *self,
-                   const DsqKey *key,
-                   DsqEntry *entry,
-                   DsqEntry **out_existing,
-                   GError **error)
-{
-  g_autoptr (DsqEntry) owned = entry;
-  DsqLocated located;
-
-  *out_existing = NULL;
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    {
-      DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
-      DsqWrite write = {
-        .table = key->table,
-        .changes = &change,
-        .n_changes = 1,
-        .if_absent = TRUE,
-      };
-
-      if (!dsq_engine_write_through (self, &write, error))
-        return FALSE;
-      *out_existing = write.old;
-      return TRUE;
-    }
-  if (!dsq_engine_wait_for_room (self, error) || !locate (self, key, TRUE, &located, error))
-    return FALSE;
-  *out_existing = located_entry (&located);
-  if (*out_existing == NULL)
-    dsq_engine_stage_locked (self,
-                             located.shard,
-                             located.number,
-                             key,
-                             g_steal_pointer (&owned),
-                             DSQ_PRESENCE_ABSENT);
-  else if (located.number != 0)
-    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  located_finish (self, &located, *out_existing == NULL);
+    dsq_engine_stage_removal_locked (self, located.shard, located.number, key);
+  dsq_engine_located_finish (self, &located, *out_removed);
   return TRUE;
 }

@@ -119,20 +119,41 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
 /* --- the transaction ----------------------------------------------------------------------------
  */
 
+/* The write's one change is made of what the row is now. */
 static gboolean
-apply_change_to_known_row (DsqEngine *self, DsqWrite *write, GError **error)
+modify_row (DsqEngine *self, DsqWrite *write, GError **error)
 {
-  DsqKey key = dsq_entry_as_key (write->changes->entry);
+  DsqChange *change = write->changes;
+  g_autoptr (DsqEntry) old = NULL;
 
-  if (!self->cold->funcs->get_in_transaction (self->cold, &key, &write->old, error))
+  write->n_changes = 0;
+  if (!self->cold->funcs->get_in_transaction (self->cold, write->key, &old, error) ||
+      !write->modify (write->key, old, &change->entry, write->modify_data, error))
     return FALSE;
-  write->changes->presence = write->old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
-  if (write->if_absent ? write->old != NULL : write->old == NULL)
+  change->presence = old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  write->n_changes = change->entry != NULL;
+  return TRUE;
+}
+
+/* A write that finds another row than it expects becomes one of nothing. */
+static gboolean
+compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  for (gsize i = 0; i < write->n_expected && !write->is_refused; i++)
     {
-      write->n_changes = 0;
-      return TRUE;
+      DsqKey key = dsq_entry_as_key (write->expected[i]);
+      g_autoptr (DsqEntry) found = NULL;
+
+      if (!self->cold->funcs->get_in_transaction (self->cold, &key, &found, error))
+        return FALSE;
+      write->is_refused = !dsq_entry_has_record_of (found, write->expected[i]);
     }
-  return self->cold->funcs->apply (self->cold, write->changes, 1, write->cancellable, error);
+  if (write->is_refused)
+    {
+      write->clears = FALSE;
+      write->n_changes = 0;
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -144,12 +165,13 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
     return FALSE;
   if (!self->cold->funcs->get_table (self->cold, write->table, &state))
     return dsq_engine_refuse_dropped (error);
+  if ((write->modify != NULL && !modify_row (self, write, error)) ||
+      !compare_rows (self, write, error))
+    return FALSE;
   if (write->clears && !self->cold->funcs->clear_table (self->cold, write->table, error))
     return FALSE;
   for (gsize i = 0; i < write->n_changes; i++)
     write->changes[i].place = state.next + (gint64) i;
-  if (write->wants_old || write->if_absent)
-    return apply_change_to_known_row (self, write, error);
   return write->n_changes == 0 || self->cold->funcs->apply (self->cold,
                                                             write->changes,
                                                             write->n_changes,
@@ -187,11 +209,8 @@ static void
 fail_all (DsqWrite *writes, const GError *error)
 {
   for (DsqWrite *write = writes; write != NULL; write = write->next)
-    {
-      g_clear_pointer (&write->old, dsq_entry_unref);
-      if (write->error == NULL)
-        write->error = g_error_copy (error);
-    }
+    if (write->error == NULL)
+      write->error = g_error_copy (error);
 }
 
 static void

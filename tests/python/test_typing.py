@@ -12,6 +12,7 @@ import dictsqlite_v4
 
 NAMES = [
     "AsyncDictSQLite",
+    "ConflictError",
     "CorruptError",
     "DictSQLite",
     "DictSQLiteV4",

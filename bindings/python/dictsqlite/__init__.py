@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dictsqlite_v4 import (
     AsyncDictSQLite,
+    ConflictError,
     CorruptError,
     DictSQLite,
     DictSQLiteV4,
@@ -16,6 +17,7 @@ from dictsqlite_v4 import (
 
 __all__ = [
     "AsyncDictSQLite",
+    "ConflictError",
     "CorruptError",
     "DictSQLite",
     "DictSQLiteV4",

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
+from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import to_exception
 from ._keys import decode_key, encode_key
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
+from ._transaction import Transaction
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._views import StoreItems, StoreKeys, StoreValues
 
@@ -34,7 +36,7 @@ _Result = TypeVar("_Result")
 _Self = TypeVar("_Self", bound="StoreMapping")
 
 
-class StoreMapping(MutableMapping[Any, Any]):
+class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.
@@ -45,11 +47,15 @@ class StoreMapping(MutableMapping[Any, Any]):
     _path: str  # for the messages of errors
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
-        self._store = store
         # How values become records, and records values: all ways in and out go through these.
         self._safe = safe
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
+        self._route(store)
+
+    def _route(self, store: Store) -> None:
+        """Have all operations go to `store`, which has the library's methods."""
+        self._store = store
         kind = type(store)
         self._lookup_text = kind.lookup_text
         self._set_text = kind.set_text
@@ -234,6 +240,22 @@ class StoreMapping(MutableMapping[Any, Any]):
             self._store.clear(None)
         except GError as error:
             raise to_exception(error, self._path) from None
+
+    def transaction(self: _Self) -> Transaction[_Self]:
+        """A context manager in which all writes of this thread become one.
+
+            with db.transaction():
+                db["from"] -= 10
+                db["to"] += 10
+
+        At its end all of them are made at one instant; after an exception none. Until then only
+        this thread sees them, through the store as always. Transactions of several threads wait
+        for each other. Other writers do not: where one of them, in this process or in another,
+        has changed a key that the transaction has read, ConflictError is raised at the end, and
+        nothing is written. A transaction in one is a part of it: an exception that leaves only
+        the inner one takes back only what that wrote. Await nothing within.
+        """
+        return Transaction(self)
 
     def copy(self) -> Dict[Any, Any]:
         """All keys and values, as a plain dict."""
