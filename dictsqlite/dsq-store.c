@@ -68,6 +68,7 @@ enum
   PROP_PATH = 1,
   PROP_FILE,
   PROP_PERSIST_MODE,
+  PROP_READ_ONLY,
   PROP_DURABILITY,
   PROP_HOT_CAPACITY,
   PROP_WARM_CAPACITY,
@@ -115,6 +116,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_PERSIST_MODE:
       self->options.persist_mode = g_value_get_enum (value);
+      break;
+    case PROP_READ_ONLY:
+      self->options.read_only = g_value_get_boolean (value);
       break;
     case PROP_DURABILITY:
       self->options.durability = g_value_get_enum (value);
@@ -172,6 +176,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_PERSIST_MODE:
       g_value_set_enum (value, self->options.persist_mode);
+      break;
+    case PROP_READ_ONLY:
+      g_value_set_boolean (value, self->options.read_only);
       break;
     case PROP_DURABILITY:
       g_value_set_enum (value, self->options.durability);
@@ -263,6 +270,17 @@ install_place_properties (void)
                                                      DSQ_TYPE_PERSIST_MODE,
                                                      DSQ_PERSIST_WRITETHROUGH,
                                                      CONSTRUCT_ONLY);
+  /**
+   * DsqStore:read-only:
+   *
+   * Whether every write is an error, %DSQ_ERROR_READ_ONLY. The file must be there, and its bytes do
+   * not change. In a folder that cannot be written, and with nobody else having the file open, the
+   * file is taken never to change.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_READ_ONLY] =
+      g_param_spec_boolean ("read-only", NULL, NULL, FALSE, CONSTRUCT_ONLY);
   /**
    * DsqStore:durability:
    *
@@ -445,6 +463,14 @@ settle_path (DsqStore *self, GError **error)
     }
   if (self->file == NULL && g_str_equal (self->path, ":memory:"))
     self->options.persist_mode = DSQ_PERSIST_MEMORY;
+  if (self->options.read_only && self->options.persist_mode == DSQ_PERSIST_MEMORY)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: in memory mode it cannot be read-only");
+      return FALSE;
+    }
   self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
   return TRUE;
 }

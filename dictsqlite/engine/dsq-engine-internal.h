@@ -45,7 +45,7 @@ struct _DsqEngine
   DsqHotTier *hot;       /* (owned) */
   DsqTable main;         /* the table that a store opens with */
   DsqColdTier *cold;     /* (owned) (nullable) NULL in memory mode; gone once a shard is closed */
-  DsqFlusher *flusher;   /* (owned) (nullable) NULL in memory mode */
+  DsqFlusher *flusher;   /* (owned) (nullable) NULL in memory mode and when read-only */
   DsqWorkers *workers;   /* (owned) */
   gboolean is_encrypted; /* there was a password */
   guint fork_stamp;      /* forks that this process had been through at open */

@@ -141,6 +141,7 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   DsqColdOptions options = {
     .path = self->path,
+    .read_only = self->options.read_only,
     .full_durability = self->options.durability == DSQ_DURABILITY_FULL &&
                        self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH,
     .busy_timeout_ms = self->options.busy_timeout_ms,
@@ -174,6 +175,9 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   self->options = *options;
   self->path = g_strdup (options->path);
   self->options.path = self->path;
+  /* write-through is the one gate for all writes, and needs no thread */
+  if (self->options.read_only)
+    self->options.persist_mode = DSQ_PERSIST_WRITETHROUGH;
   self->fork_stamp = dsq_fork_stamp;
   self->queue_end = &self->queue_first;
   self->n_references = 1;
@@ -194,10 +198,10 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
     }
   self->is_encrypted = self->options.password != NULL;
   self->options.password = NULL;
-  if (has_file)
+  if (has_file && !options->read_only)
     self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
   /* where no thread can be had, writers see to flushes themselves */
-  if (has_file && options->background)
+  if (self->flusher != NULL && options->background)
     self->options.background = dsq_flusher_start (self->flusher);
   return self;
 }

@@ -19,6 +19,7 @@ typedef struct
   const char *path; /* filename encoding; NULL in memory mode */
   DsqPersistMode persist_mode;
   DsqDurability durability;
+  gboolean read_only;    /* every write is an error */
   gboolean background;   /* a thread flushes, syncs and checkpoints */
   guint64 hot_capacity;  /* entries */
   guint64 warm_capacity; /* bytes */

@@ -94,7 +94,8 @@ dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = self->cold == NULL || dsq_engine_write_behind (self, cancellable, error);
+  success = self->cold == NULL || self->options.read_only ||
+            dsq_engine_write_behind (self, cancellable, error);
   dsq_engine_leave (self);
   return success;
 }

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
@@ -309,12 +310,34 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   pthread_mutex_unlock (&self->queue_lock);
 }
 
+static gboolean
+refuse_read_only (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_READ_ONLY,
+                       "Failed to write: the store was opened read-only");
+  return FALSE;
+}
+
+/* As dsq_engine_enter(), for what writes. */
+static gboolean
+enter_to_write (DsqEngine *self, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (!self->options.read_only)
+    return TRUE;
+  dsq_engine_leave (self);
+  return refuse_read_only (error);
+}
+
 void
 dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last)
 {
   g_autoptr (GError) error = NULL;
 
-  if (dsq_engine_enter (self, &error))
+  if (enter_to_write (self, &error))
     {
       queue_and_wait (self, first, last);
       dsq_engine_leave (self);
@@ -326,7 +349,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
 gboolean
 dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
 {
-  if (!dsq_engine_enter (self, error))
+  if (!enter_to_write (self, error))
     return FALSE;
   queue_and_wait (self, write, write);
   dsq_engine_leave (self);

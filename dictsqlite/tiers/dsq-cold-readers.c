@@ -80,7 +80,7 @@ open_reader (DsqColdSqlite *self, GError **error)
   DsqColdReader *reader = g_new0 (DsqColdReader, 1);
 
   reader->database =
-      dsq_database_open (self->path, DSQ_DATABASE_READ, self->tuning.busy_timeout_ms, error);
+      dsq_database_open (self->path, self->read_role, self->tuning.busy_timeout_ms, error);
   if (reader->database != NULL && check_identity (self, error) &&
       dsq_database_tune (reader->database, &self->tuning, error) &&
       dsq_cold_prepare (reader->statements, reader->database, read_sql, DSQ_COLD_N_READS, error))

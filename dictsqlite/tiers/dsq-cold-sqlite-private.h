@@ -113,6 +113,9 @@ typedef struct
   char *path;                   /* (owned) resolved */
   DsqLocationIdentity identity; /* of the file that the writer has */
   DsqDatabaseTuning tuning;
+  DsqDatabaseRole read_role; /* of the connections that read */
+  gboolean read_only;
+  gboolean had_log;     /* there was a log beside the file before it was opened */
   DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
   DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
 

@@ -60,6 +60,7 @@ typedef struct
 typedef struct
 {
   const char *path;         /* filename encoding */
+  gboolean read_only;       /* nothing is written: begin and sync are not to be called */
   gboolean full_durability; /* sync at every commit */
   guint busy_timeout_ms;    /* for a lock that another process holds */
   gsize cache_bytes;        /* page cache of one connection */

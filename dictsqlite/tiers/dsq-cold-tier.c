@@ -43,10 +43,13 @@ close_tier (DsqColdTier *tier, GError **error)
   gboolean folded = dsq_cold_log_close (self, error);
 
   dsq_cold_readers_close (self);
-  if (self->writer.database != NULL)
+  if (self->writer.database != NULL && !self->read_only)
     dsq_database_set_fold_on_close (self->writer.database,
                                     was_open || dsq_location_get_wal_size (self->path) == 0);
   dsq_cold_writer_close (self);
+  if (self->read_only && self->path != NULL && !self->had_log &&
+      dsq_location_get_wal_size (self->path) == 0)
+    dsq_store_file_remove_empty_log (self->path);
   pthread_mutex_destroy (&self->readers_lock);
   pthread_mutex_destroy (&self->coherence_lock);
   pthread_mutex_destroy (&self->log_lock);
@@ -101,6 +104,8 @@ new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpoint
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
   self->tier.funcs = &funcs;
+  self->read_only = options->read_only;
+  self->read_role = DSQ_DATABASE_READ;
   self->tuning.full_durability = options->full_durability;
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;
@@ -131,7 +136,18 @@ open_tier (DsqColdSqlite *self,
   self->path = dsq_location_resolve (options->path, error);
   if (self->path == NULL)
     return FALSE;
-  database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
+  self->had_log = dsq_location_get_wal_size (self->path) >= 0;
+  if (self->read_only)
+    database = dsq_store_file_open_for_reading (self->path,
+                                                &self->tuning,
+                                                &lock,
+                                                &identity,
+                                                &self->read_role,
+                                                cancellable,
+                                                error);
+  else
+    database =
+        dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
   if (database == NULL)
     return FALSE;
   self->keys = identity.keys;
@@ -140,7 +156,8 @@ open_tier (DsqColdSqlite *self,
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
-         dsq_cold_coherence_init (self, error) && dsq_cold_log_init (self, error);
+         dsq_cold_coherence_init (self, error) &&
+         (self->read_only || dsq_cold_log_init (self, error));
 }
 
 DsqColdTier *

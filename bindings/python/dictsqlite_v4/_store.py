@@ -66,6 +66,8 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
     :param kdf_memory: bytes of memory that one try of the password of a new file takes, 19 MiB
         to 1 GiB.
     :param kdf_passes: passes over that memory, 2 to 16.
+    :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
+        not change. In a folder that cannot be written it must not be changed by others either.
 
     Raises ValueError for a parameter out of its range, WrongPasswordError (a ValueError) where
     the password is wrong, missing, or one too many, FormatError (an OSError) where the file
@@ -92,6 +94,7 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
         cache_size: int = 8 << 20,
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
+        read_only: bool = False,
     ) -> None:
         safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
@@ -106,6 +109,7 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
                 self._path if _is_utf8(raw) else None,
                 _options.password("encryption_password", encryption_password),
                 persist_mode=PERSIST_MODES[self._mode],
+                read_only=bool(read_only),
                 hot_capacity=_options.capacity(hot_capacity),
                 warm_capacity=_options.size("warm_capacity", warm_capacity, 0, 2**63 - 1),
                 background=bool(enable_async),
