@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
@@ -51,16 +51,19 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         self._safe = safe
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
-        self._route(store)
+        self._handle = store
+        self._route(store, type(store))
 
-    def _route(self, store: Store) -> None:
-        """Have all operations go to `store`, which has the library's methods."""
+    def _route(self, store: Store, functions: Type[Store]) -> None:
+        """Have all operations go to `store`, or through `functions`, which get the handle.
+
+        A thread may be between two attributes of these: either goes with all others.
+        """
         self._store = store
-        kind = type(store)
-        self._lookup_text = kind.lookup_text
-        self._set_text = kind.set_text
-        self._contains_text = kind.contains_text
-        self._remove_text = kind.remove_text
+        self._lookup_text = functions.lookup_text
+        self._set_text = functions.set_text
+        self._contains_text = functions.contains_text
+        self._remove_text = functions.remove_text
         self._lookup_record = store.lookup_record
         self._set_record = store.set_record
         self._contains_key = store.contains_key
@@ -78,7 +81,7 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         """The value of `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._store, key)
+                record = self._lookup_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:
@@ -97,7 +100,7 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
             text = f"{key}\x03{value}"
             if "\0" not in text:
                 try:
-                    if self._set_text(self._store, text):
+                    if self._set_text(self._handle, text):
                         return
                 except UnicodeEncodeError:
                     pass  # a lone surrogate: in the key an error, in the value a pickle
@@ -114,7 +117,7 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         """Remove `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                removed = self._remove_text(self._store, key)
+                removed = self._remove_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:
@@ -126,7 +129,7 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         """Whether there is `key`. Raises TypeError for what cannot be a key."""
         if type(key) is str and "\0" not in key:
             try:
-                return self._contains_text(self._store, key)
+                return self._contains_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         return self._call(self._contains_key, key)
@@ -135,7 +138,7 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         """The value of `key`, or `default` where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._store, key)
+                record = self._lookup_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:

@@ -15,12 +15,13 @@ from __future__ import annotations
 import threading
 from itertools import islice
 from threading import get_ident
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Set, Tuple, TypeVar
 
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import ConflictError, to_exception
 from ._pack import pack, unpack
-from ._values import INT64, decode_value, encode_value
+from ._values import INT64, STRING, decode_value, encode_value
 
 _WALK_BATCH = 256
 
@@ -50,7 +51,8 @@ class Transaction(Generic[_Mapping]):
         state.owner = get_ident()
         state.base = mapping._store
         state.overlay = Overlay(state.base)
-        mapping._route(_Router(state.base, state.overlay))
+        router = _Router(state.base, state.overlay)
+        mapping._route(router, router.functions)
         return mapping
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
@@ -60,7 +62,7 @@ class Transaction(Generic[_Mapping]):
                 state.overlay.restore(self._saved)
             return
         overlay = state.overlay
-        self._mapping._route(state.base)
+        self._mapping._route(state.base, type(state.base))
         try:
             if kind is None:
                 _commit(self._mapping, overlay)
@@ -93,10 +95,11 @@ class _State:
 
 _Saved = Tuple[Dict[bytes, bytes], Set[bytes], bool]
 
-# What is sent to the overlay; all else goes to the store.
+# What is sent to the overlay; all else goes to the store. The first are called as functions that get
+# the store's handle.
+_TEXT = ("lookup_text", "set_text", "contains_text", "remove_text")
 _ROUTED = (
     "lookup_record",
-    "set_text",
     "set_record",
     "contains_key",
     "remove_key",
@@ -119,8 +122,13 @@ class _Router:
 
     def __init__(self, base: Store, overlay: Overlay) -> None:
         self._base = base
+        self.functions = SimpleNamespace()
+        owner = get_ident()
         for name in _ROUTED:
-            setattr(self, name, _route(get_ident(), getattr(overlay, name), getattr(base, name)))
+            setattr(self, name, _route(owner, getattr(overlay, name), getattr(base, name)))
+        for name in _TEXT:
+            route = _route_text(owner, getattr(overlay, name), getattr(type(base), name))
+            setattr(self.functions, name, route)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._base, name)
@@ -129,6 +137,13 @@ class _Router:
 def _route(owner: int, inside: Callable[..., Any], outside: Callable[..., Any]) -> Any:
     def call(*args: Any) -> Any:
         return (inside if get_ident() == owner else outside)(*args)
+
+    return call
+
+
+def _route_text(owner: int, inside: Callable[..., Any], outside: Callable[..., Any]) -> Any:
+    def call(handle: Store, text: str) -> Any:
+        return inside(text) if get_ident() == owner else outside(handle, text)
 
     return call
 
@@ -183,11 +198,18 @@ class Overlay:
             record = self._read[key] = self._base.lookup_record(key)
         return record
 
-    def set_text(self, text: bytes) -> bool:
-        key, found, value = text.partition(b"\x03")
-        if not found or b"\x03" in value:
-            return False
-        return self.set_record(key, b"\x03" + value)
+    def lookup_text(self, key: str) -> bytes:
+        return self.lookup_record(key.encode())
+
+    def set_text(self, text: str) -> bool:
+        key, found, value = text.encode().partition(STRING)
+        return bool(found) and STRING not in value and self.set_record(key, STRING + value)
+
+    def contains_text(self, key: str) -> bool:
+        return self.contains_key(key.encode())
+
+    def remove_text(self, key: str) -> bool:
+        return self.remove_key(key.encode())
 
     def set_record(self, key: bytes, record: bytes) -> bool:
         written = self._written
