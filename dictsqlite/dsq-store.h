@@ -246,11 +246,27 @@ DSQ_API gboolean dsq_store_drop_table_name (DsqStore *self,
 /* --- walk ------------------------------------------------------------------------------------- */
 
 DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error);
+DSQ_API guint8 *dsq_store_list_prefix (DsqStore *self,
+                                       const guint8 *prefix,
+                                       gsize prefix_length,
+                                       const guint8 *from,
+                                       gsize from_length,
+                                       guint max_keys,
+                                       gsize *out_length,
+                                       GError **error);
 
 /* --- persist ---------------------------------------------------------------------------------- */
 
 DSQ_API gboolean dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
+
+DSQ_API gboolean dsq_store_backup (DsqStore *self,
+                                   const char *path,
+                                   DsqProgressFunc progress,
+                                   gpointer user_data,
+                                   GCancellable *cancellable,
+                                   GError **error);
+DSQ_API char **dsq_store_check (DsqStore *self, GCancellable *cancellable, GError **error);
 
 /* --- password --------------------------------------------------------------------------------- */
 

@@ -94,6 +94,7 @@ gboolean dsq_engine_refuse_forked (GError **error);
 gboolean dsq_engine_refuse_closed (GError **error);
 
 gboolean dsq_engine_refuse_dropped (GError **error);
+gboolean dsq_engine_refuse_read_only (GError **error);
 
 /* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
 #define DSQ_ENGINE_PAGE_TABLES 2048

@@ -249,10 +249,28 @@ gboolean dsq_engine_drop_table (DsqEngine *self,
                                 GCancellable *cancellable,
                                 GError **error);
 
+/* Appends to @out_entries the keys from @from on, in the order of their bytes and below @end: at
+ * most @max_keys, none at the end. Their records may be missing. */
+gboolean dsq_engine_list_keys (DsqEngine *self,
+                               const DsqKey *from,
+                               const DsqKey *end,
+                               guint max_keys,
+                               GPtrArray *out_entries,
+                               GError **error);
+
 /* --- persist ---------------------------------------------------------------------------------- */
 
 /* Everything written before the call is in the file and synced when it returns. */
 gboolean dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_backup (DsqEngine *self,
+                            const char *path,
+                            void (*progress) (guint64 n_done, guint64 n_total, gpointer user_data),
+                            gpointer user_data,
+                            GCancellable *cancellable,
+                            GError **error);
+/* Appends what is wrong with the file to @problems, of char * (owned). */
+gboolean
+dsq_engine_check (DsqEngine *self, GPtrArray *problems, GCancellable *cancellable, GError **error);
 void dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats);
 
 G_END_DECLS

@@ -310,8 +310,8 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   pthread_mutex_unlock (&self->queue_lock);
 }
 
-static gboolean
-refuse_read_only (GError **error)
+gboolean
+dsq_engine_refuse_read_only (GError **error)
 {
   g_set_error_literal (error,
                        DSQ_ERROR,
@@ -329,7 +329,7 @@ enter_to_write (DsqEngine *self, GError **error)
   if (!self->options.read_only)
     return TRUE;
   dsq_engine_leave (self);
-  return refuse_read_only (error);
+  return dsq_engine_refuse_read_only (error);
 }
 
 void

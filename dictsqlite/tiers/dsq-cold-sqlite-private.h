@@ -38,6 +38,7 @@ typedef enum
   DSQ_COLD_READ_REVERSE_KEYS,
   DSQ_COLD_READ_TABLES,
   DSQ_COLD_READ_TABLE_NAMES,
+  DSQ_COLD_READ_RANGE,
   DSQ_COLD_READ_BEGIN,
   DSQ_COLD_READ_END,
   DSQ_COLD_N_READS
@@ -240,6 +241,8 @@ dsq_cold_copy_tables (GArray *to, const GArray *from)
 
 /* --- readers ---------------------------------------------------------------------------------- */
 
+/* A connection that reads, tuned, for a call that takes long. */
+DsqDatabase *dsq_cold_open_to_read (DsqColdSqlite *self, GError **error);
 DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
 void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
 /* Waits until every reader that is out now has been given back; FALSE after a while. */
@@ -272,6 +275,20 @@ gboolean dsq_cold_copy (DsqColdTier *tier,
                         const DsqColdCopyOptions *options,
                         GCancellable *cancellable,
                         GError **error);
+gboolean dsq_cold_list_keys (DsqColdTier *tier,
+                             const DsqKey *from,
+                             const DsqKey *end,
+                             guint max_keys,
+                             GPtrArray *entries,
+                             GError **error);
+gboolean dsq_cold_backup (DsqColdTier *tier,
+                          const char *path,
+                          DsqColdProgressFunc progress,
+                          gpointer user_data,
+                          GCancellable *cancellable,
+                          GError **error);
+gboolean
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error);
 
 /* --- writer ----------------------------------------------------------------------------------- */
 
@@ -319,6 +336,11 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
                               GError **error);
 /* Of a row with the columns id, token and name. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
+gboolean dsq_cold_find_table_by_name (DsqColdTier *tier,
+                                      const guint8 *name,
+                                      gsize length,
+                                      DsqTableState *out_state,
+                                      GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 /* --- coherence -------------------------------------------------------------------------------- */

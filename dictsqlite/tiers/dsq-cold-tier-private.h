@@ -89,6 +89,9 @@ typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
                                     guint n_states,
                                     gpointer user_data);
 
+/* How far a long call has come: called on its thread, of whichever unit. */
+typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
 typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
 
@@ -144,6 +147,14 @@ struct _DsqColdTierFuncs
   /* Appends the names, of GBytes, of all tables but the first, in the order of their ids. As other
    * reads. */
   gboolean (*list_tables) (DsqColdTier *self, GPtrArray *names, GError **error);
+
+  /* Of a tier that only reads, by one thread at a time: the table of that name; 0 as its id: there
+   * is none. */
+  gboolean (*find_table) (DsqColdTier *self,
+                          const guint8 *name,
+                          gsize length,
+                          DsqTableState *out_state,
+                          GError **error);
 
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
@@ -210,6 +221,27 @@ struct _DsqColdTierFuncs
                     const DsqColdCopyOptions *options,
                     GCancellable *cancellable,
                     GError **error);
+  /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is
+   * resolved; commits meanwhile are not in the copy. */
+  gboolean (*backup) (DsqColdTier *self,
+                      const char *path,
+                      DsqColdProgressFunc progress,
+                      gpointer user_data,
+                      GCancellable *cancellable,
+                      GError **error);
+  /* Likewise. Reads the whole file, and appends what is wrong to @problems, of char * (owned). */
+  gboolean (*check) (DsqColdTier *self,
+                     GPtrArray *problems,
+                     GCancellable *cancellable,
+                     GError **error);
+  /* Appends to @entries, without records, the keys of the table of @from from there on, in the
+   * order of their bytes and as long as they are below @end: at most @max_keys. */
+  gboolean (*list_keys) (DsqColdTier *self,
+                         const DsqKey *from,
+                         const DsqKey *end,
+                         guint max_keys,
+                         GPtrArray *entries,
+                         GError **error);
 
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };

@@ -65,6 +65,7 @@ static const DsqColdTierFuncs funcs = {
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
+  .find_table = dsq_cold_find_table_by_name,
   .list_tables = dsq_cold_list_tables,
   .catch_up = dsq_cold_catch_up,
   .begin = dsq_cold_begin,
@@ -84,6 +85,9 @@ static const DsqColdTierFuncs funcs = {
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
   .copy = dsq_cold_copy,
+  .backup = dsq_cold_backup,
+  .check = dsq_cold_check,
+  .list_keys = dsq_cold_list_keys,
   .get_stats = get_stats,
 };
 

@@ -29,6 +29,8 @@ _EMPTY_PACK = pack(())
 # Entries fetched by one call of a cursor: few at first, so that next(iter(db)) is cheap.
 _FIRST_BATCH = 16
 _LARGEST_BATCH = 512
+# Keys of a prefix listed by one call: what is pending is looked through each time.
+_PREFIX_BATCH = 4096
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
 
@@ -334,6 +336,27 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         """A live view of the (key, value) pairs."""
         self._check_open()
         return StoreItems(self)
+
+    def iter_prefix(self, prefix: str) -> Iterator[str]:
+        """The keys that are str and begin with `prefix`, in the order of their characters.
+
+        The file is asked for these alone, so it does not matter what else there is; what is not
+        in the file yet is looked through. Keys may be set and removed meanwhile: those are in it
+        or not. Of an encrypted store, whose file hides the order of its keys, all keys are
+        walked, and come in their order of insertion.
+        """
+        encoded = prefix.encode()
+        start = b""
+        while True:
+            try:
+                keys = unpack(self._store.list_prefix(encoded, start, _PREFIX_BATCH))
+            except GError as error:
+                raise to_exception(error, self._path) from None
+            if not keys:
+                return
+            for key in keys:
+                yield key.decode()
+            start = keys[-1] + b"\0"
 
     def _walk(self, reverse: bool) -> Cursor:
         try:

@@ -95,8 +95,8 @@ class _State:
 
 _Saved = Tuple[Dict[bytes, bytes], Set[bytes], bool]
 
-# What is sent to the overlay; all else goes to the store. The first are called as functions that get
-# the store's handle.
+# What is sent to the overlay; all else goes to the store. The first of these are called as
+# functions that get the store's handle.
 _TEXT = ("lookup_text", "set_text", "contains_text", "remove_text")
 _ROUTED = (
     "lookup_record",
@@ -114,6 +114,7 @@ _ROUTED = (
     "clear",
     "count",
     "walk",
+    "list_prefix",
 )
 
 
@@ -311,6 +312,15 @@ class Overlay:
     def walk(self, order: Any) -> Cursor:
         self._n_walks += 1
         return _OverlayCursor(self, order == REVERSE)
+
+    def list_prefix(self, prefix: bytes, start: bytes, max_keys: int) -> bytes:
+        keys = {key for key in self._written if key.startswith(prefix) and key >= start}
+        at = start
+        while not self._cleared and (batch := unpack(self._base.list_prefix(prefix, at, max_keys))):
+            keys.update(batch)
+            at = batch[-1] + b"\0"
+        live = (key for key in sorted(keys) if self._written.get(key) != b"" and key[:1] != b"\xff")
+        return pack(list(islice(live, max_keys)))
 
     def entries(self, reverse: bool) -> Iterator[Tuple[bytes, bytes]]:
         """The keys and records in order."""
