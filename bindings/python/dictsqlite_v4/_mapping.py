@@ -17,6 +17,7 @@ from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import to_exception
 from ._keys import decode_key, encode_key
+from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
 from ._transaction import Transaction
@@ -35,6 +36,7 @@ _PREFIX_BATCH = 4096
 _LOOKUP_BATCH = 1024
 
 _Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="StoreMapping")
 
 
@@ -261,6 +263,28 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
         the inner one takes back only what that wrote. Await nothing within.
         """
         return Transaction(self)
+
+    def memoize(
+        self, expire: Optional[float] = None, *, name: Optional[str] = None
+    ) -> Callable[[_Function], _Function]:
+        """A decorator that keeps a function's results in the store, for `expire` seconds.
+
+            @db.memoize(expire=60)
+            def price(symbol): ...
+
+        A call with arguments that were there before gives the result that is stored, to this
+        process and to all others on the file. Arguments are told apart by type as well (1 from
+        1.0), and must be hashable, and picklable where they are not str, bytes, int, float, bool,
+        None or tuples of these. Callers that wait for the same result at the same time share one
+        computation, threads and tasks alike; what it raises all of them raise, and nothing is
+        stored. Coroutine functions stay such.
+
+        Results stand under tuples that begin with 'dictsqlite.memoize' and `name`, by default the
+        function's module and qualified name. The function has cache_key(*args, **kwargs), which
+        gives the one of a call, cache_clear(), which removes all of its results, and
+        __wrapped__, itself as it was.
+        """
+        return memoize(self, expire, name)
 
     def copy(self) -> Dict[Any, Any]:
         """All keys and values, as a plain dict."""
