@@ -19,6 +19,7 @@ NAMES = [
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]
 
 USER = """

@@ -13,6 +13,7 @@ from dictsqlite_v4 import (
     FormatError,
     UnsafePickleError,
     WrongPasswordError,
+    import_v4,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]

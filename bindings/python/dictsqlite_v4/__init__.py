@@ -22,6 +22,7 @@ from ._errors import (
     WrongPasswordError,
 )
 from ._store import DictSQLite, DictSQLiteV4
+from .migrate import import_v4
 
 __all__ = [
     "AsyncDictSQLite",
@@ -32,4 +33,5 @@ __all__ = [
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]

@@ -153,6 +153,18 @@ PERSIST_MODES = {
 DURABILITIES = {"normal": _Dsq.Durability.NORMAL, "full": _Dsq.Durability.FULL}
 
 
+def migrate_derive_v4_key(password: str) -> bytes:
+    """The key that DictSQLite 2.x and 4.1 made of a password."""
+    if "\0" in password:
+        raise ValueError("a password with U+0000 cannot be used for an import")
+    return _Dsq.migrate_derive_v4_key(password)  # type: ignore[no-any-return]
+
+
+def migrate_unseal_v4(key: bytes, sealed: bytes) -> bytes:
+    """The value in `sealed`: nonce, ciphertext and tag; raises ``GLib.Error``."""
+    return _Dsq.migrate_unseal_v4(key, sealed)  # type: ignore[no-any-return]
+
+
 def open_store(
     path: bytes, text: Optional[str], password: Optional[bytes], **properties: Any
 ) -> Store:
