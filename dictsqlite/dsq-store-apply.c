@@ -10,16 +10,27 @@
 #include "dsq-error.h"
 #include "dsq-store-private.h"
 
-static void
-entry_free (gpointer data)
+/* What keys must hold, or are set to: entries, and tombstones for none. */
+typedef struct
 {
-  dsq_entry_unref (data);
+  DsqEntry **entries; /* (owned) */
+  gsize n_entries;
+} States;
+
+static void
+states_clear (States *self)
+{
+  for (gsize i = 0; i < self->n_entries; i++)
+    dsq_entry_unref (self->entries[i]);
+  g_free (self->entries);
 }
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (States, states_clear)
 
 /* An entry of the record, or a tombstone when there is none. */
 static gboolean
 add_state (DsqStore *self,
-           GPtrArray *entries,
+           States *states,
            const guint8 *key,
            gsize key_length,
            const guint8 *record,
@@ -37,14 +48,14 @@ add_state (DsqStore *self,
     entry = dsq_store_make_entry (&made, record, record_length, error);
   if (entry == NULL)
     return FALSE;
-  g_ptr_array_add (entries, entry);
+  states->entries[states->n_entries++] = entry;
   return TRUE;
 }
 
 static gboolean
 apply (DsqStore *self,
-       GPtrArray *expected,
-       GPtrArray *changes,
+       const States *expected,
+       const States *changes,
        gboolean clears,
        GCancellable *cancellable,
        GError **error)
@@ -52,10 +63,10 @@ apply (DsqStore *self,
   const DsqEngineBatch batch = {
     .table = self->table,
     .clears = clears,
-    .changes = (DsqEntry *const *) changes->pdata,
-    .n_changes = changes->len,
-    .expected = (DsqEntry *const *) expected->pdata,
-    .n_expected = expected->len,
+    .changes = changes->entries,
+    .n_changes = changes->n_entries,
+    .expected = expected->entries,
+    .n_expected = expected->n_entries,
   };
   DsqEngine *engine = dsq_store_get_engine (self, error);
   gboolean is_applied;
@@ -65,13 +76,14 @@ apply (DsqStore *self,
 }
 
 static gboolean
-add_variants (DsqStore *self, GPtrArray *entries, GVariant *states, GError **error)
+add_variants (DsqStore *self, States *states, GVariant *variants, GError **error)
 {
   GVariantIter iter;
   const char *key;
   GVariant *value;
 
-  g_variant_iter_init (&iter, states);
+  states->entries = g_new (DsqEntry *, g_variant_n_children (variants));
+  g_variant_iter_init (&iter, variants);
   while (g_variant_iter_next (&iter, "{&smv}", &key, &value))
     {
       g_autoptr (GVariant) held = value;
@@ -80,7 +92,7 @@ add_variants (DsqStore *self, GPtrArray *entries, GVariant *states, GError **err
 
       if (held != NULL && (record = dsq_value_encode_variant (held, &length, error)) == NULL)
         return FALSE;
-      if (!add_state (self, entries, (const guint8 *) key, strlen (key), record, length, error))
+      if (!add_state (self, states, (const guint8 *) key, strlen (key), record, length, error))
         return FALSE;
     }
   return TRUE;
@@ -113,8 +125,8 @@ dsq_store_apply (DsqStore *self,
 {
   g_autoptr (GVariant) owned_expected = NULL;
   g_autoptr (GVariant) owned_changes = NULL;
-  g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (entry_free);
-  g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (entry_free);
+  g_auto (States) wanted = { NULL, 0 };
+  g_auto (States) made = { NULL, 0 };
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (changes != NULL, FALSE);
@@ -125,13 +137,13 @@ dsq_store_apply (DsqStore *self,
 
   owned_expected = expected != NULL ? g_variant_ref_sink (expected) : NULL;
   owned_changes = g_variant_ref_sink (changes);
-  return (expected == NULL || add_variants (self, wanted, expected, error)) &&
-         add_variants (self, made, changes, error) &&
-         apply (self, wanted, made, FALSE, cancellable, error);
+  return (expected == NULL || add_variants (self, &wanted, expected, error)) &&
+         add_variants (self, &made, changes, error) &&
+         apply (self, &wanted, &made, FALSE, cancellable, error);
 }
 
 static gboolean
-add_pack (DsqStore *self, GPtrArray *entries, const guint8 *pack, gsize length, GError **error)
+add_pack (DsqStore *self, States *states, const guint8 *pack, gsize length, GError **error)
 {
   DsqPackReader reader;
   const guint8 *key;
@@ -151,10 +163,11 @@ add_pack (DsqStore *self, GPtrArray *entries, const guint8 *pack, gsize length, 
                            "Failed to read the pack: a key has no record");
       return FALSE;
     }
+  states->entries = g_new (DsqEntry *, reader.n_items / 2);
   while (dsq_pack_reader_next (&reader, &key, &key_length))
     {
       dsq_pack_reader_next (&reader, &record, &record_length);
-      if (!add_state (self, entries, key, key_length, record, record_length, error))
+      if (!add_state (self, states, key, key_length, record, record_length, error))
         return FALSE;
     }
   return TRUE;
@@ -192,12 +205,12 @@ dsq_store_apply_pack (DsqStore *self,
                       gboolean clears,
                       GError **error)
 {
-  g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (entry_free);
-  g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (entry_free);
+  g_auto (States) wanted = { NULL, 0 };
+  g_auto (States) made = { NULL, 0 };
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  return add_pack (self, wanted, expected, expected_length, error) &&
-         add_pack (self, made, changes, changes_length, error) &&
-         apply (self, wanted, made, clears, NULL, error);
+  return add_pack (self, &wanted, expected, expected_length, error) &&
+         add_pack (self, &made, changes, changes_length, error) &&
+         apply (self, &wanted, &made, clears, NULL, error);
 }
