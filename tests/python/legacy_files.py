@@ -33,8 +33,8 @@ def write_v4(path, entries, wal=False):
     if wal:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(
-        "CREATE TABLE kv_store (key TEXT PRIMARY KEY, value BLOB NOT NULL, tier TEXT DEFAULT 'cold',"
-        " access_count INTEGER DEFAULT 0, last_access REAL)"
+        "CREATE TABLE kv_store (key TEXT PRIMARY KEY, value BLOB NOT NULL,"
+        " tier TEXT DEFAULT 'cold', access_count INTEGER DEFAULT 0, last_access REAL)"
     )
     connection.executemany("INSERT INTO kv_store (key, value) VALUES (?, ?)", entries)
     connection.commit()
