@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import pickle
 import shutil
@@ -15,6 +14,9 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple, Union
 
 from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
+from ._errors import UnsafePickleError
+from ._pickle import SafePickle
+from ._values import PICKLE
 
 ValuePolicy = Union[str, Callable[[Any, bytes], Any]]
 
@@ -31,13 +33,8 @@ class Unreadable(Exception):
 # --- values
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Loads plain containers and scalars only: it asks for no class or function."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise Unreadable(
-            f"its pickle asks for {module}.{name}; pass values='pickle' if you trust the file"
-        )
+# Plain containers and scalars only, looked through before they are loaded.
+_plain_pickles = SafePickle(None)
 
 
 def _looks_like_pickle(data: bytes) -> bool:
@@ -70,9 +67,9 @@ def _decode_text(data: bytes) -> str:
 
 def _load_pickle(data: bytes, plain_only: bool) -> Any:
     try:
-        return _PlainUnpickler(io.BytesIO(data)).load() if plain_only else pickle.loads(data)
-    except Unreadable:
-        raise
+        return _plain_pickles.decode(PICKLE + data) if plain_only else pickle.loads(data)
+    except UnsafePickleError as error:
+        raise Unreadable(f"{error}; pass values='pickle' if you trust the file") from None
     except Exception as error:  # a pickle may raise anything
         raise Unreadable(f"its pickle cannot be loaded: {type(error).__name__}: {error}") from None
 
