@@ -48,20 +48,19 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
     }
 }
 
-/* The key's new state goes to the hot tier, unless others have committed since: then it may already
- * be stale, and the count that was learned holds it. */
+/* The key's new state goes to the hot tier, in room that was reserved if *n_room says so, unless
+ * others have committed since: then it may already be stale, and the count that was learned holds
+ * it. */
 static void
-publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
+publish_change_locked (DsqEngine *self, const DsqChange *change, guint64 generation, gsize *n_room)
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
   DsqTable *table = dsq_engine_table (self, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
-  gboolean has_room = is_set && dsq_hot_tier_reserve (self->hot);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
   shard->n_writing--;
   shard->epoch++;
   dsq_pending_count_written_locked (table->pending,
@@ -81,40 +80,84 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation)
     {
       dsq_hot_shard_remove_locked (self->hot, shard, number);
     }
-  else if (has_room && self->generation == generation)
+  else if (is_set && *n_room > 0 && self->generation == generation)
     {
       dsq_hot_shard_insert_locked (self->hot,
                                    shard,
                                    key.hash,
                                    dsq_entry_ref (change->entry),
                                    FALSE);
-      has_room = FALSE;
+      --*n_room;
     }
-  dsq_hot_shard_unlock (shard);
-  if (has_room)
-    dsq_hot_tier_release (self->hot);
 }
 
 /* A clear in the file: nothing of before may stay in memory. */
 static void
-publish_clear (DsqEngine *self, DsqTable *table, guint64 generation)
+publish_clear_locked (DsqEngine *self, DsqTable *table, guint64 generation)
 {
-  dsq_hot_tier_lock_all (self->hot);
   if (self->generation == generation)
     dsq_pending_clear_written_locked (table->pending);
   dsq_engine_mark_changed_locked (table);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].n_writing--;
+}
+
+/* Room for a set of a key that is not in the hot tier now. */
+static gsize
+reserve_if_missing (DsqEngine *self, const DsqChange *change)
+{
+  DsqKey key;
+  DsqHotShard *shard = shard_of (self, change, &key);
+  gboolean is_there;
+
+  if (dsq_entry_is_tombstone (change->entry))
+    return 0;
+  dsq_hot_shard_lock (shard);
+  is_there = dsq_hot_shard_find_locked (shard, &key) != 0;
+  dsq_hot_shard_unlock (shard);
+  return !is_there && dsq_hot_tier_reserve (self->hot);
+}
+
+/* At one instant for those who read from memory. When there is not room for all, the last stay. */
+static void
+publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
+{
+  gsize n_room = 0, n_kept = 0, none = 0;
+
+  while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
+    n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
+  dsq_hot_tier_lock_all (self->hot);
+  if (write->clears)
+    publish_clear_locked (self, dsq_engine_table (self, write->table), generation);
+  for (gsize i = 0; i < write->n_changes; i++)
+    publish_change_locked (self,
+                           &write->changes[i],
+                           generation,
+                           i < write->n_changes - n_kept ? &none : &n_room);
   dsq_hot_tier_unlock_all (self->hot);
+  for (; n_room > 0; n_room--)
+    dsq_hot_tier_release (self->hot);
 }
 
 static void
 publish (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
-  if (write->clears)
-    publish_clear (self, dsq_engine_table (self, write->table), generation);
-  for (gsize i = 0; i < write->n_changes; i++)
-    publish_change (self, &write->changes[i], generation);
+  DsqHotShard *shard;
+  gsize n_room;
+  DsqKey key;
+
+  if (write->clears || write->n_changes != 1)
+    {
+      publish_many (self, write, generation);
+      return;
+    }
+  n_room = !dsq_entry_is_tombstone (write->changes->entry) && dsq_hot_tier_reserve (self->hot);
+  shard = shard_of (self, write->changes, &key);
+  dsq_hot_shard_lock (shard);
+  publish_change_locked (self, write->changes, generation, &n_room);
+  dsq_hot_shard_unlock (shard);
+  if (n_room > 0)
+    dsq_hot_tier_release (self->hot);
 }
 
 /* --- the transaction ----------------------------------------------------------------------------
