@@ -10,7 +10,6 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
-#include "codec/dsq-key-codec-private.h"
 #include "dsq-error.h"
 #include "tiers/dsq-cold-sqlite-private.h"
 
@@ -107,6 +106,8 @@ check_row (Check *self, DsqStatement *statement)
   gint64 table = sqlite3_column_int64 (row, 4);
   int index = find_table (self, table);
   DsqKey key = { .table = (guint32) table };
+  DsqToken token;
+  g_autofree guint8 *memory = NULL;
   g_autoptr (DsqEntry) entry = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -118,16 +119,8 @@ check_row (Check *self, DsqStatement *statement)
   self->counts[index]++;
   if (place >= g_array_index (self->tables, DsqTableState, index).next)
     report (self, "entry %" G_GINT64_FORMAT ": its place was not given out yet", place);
-  key.bytes = sqlite3_column_blob (row, 3);
-  key.length = (guint32) sqlite3_column_bytes (row, 3);
-  if (key.length == 0) /* SQLite gives NULL for it */
-    key.bytes = (const guint8 *) "";
-  if (!dsq_key_codec_validate (key.bytes, key.length, NULL))
-    {
-      report (self, "entry %" G_GINT64_FORMAT ": its key is none", place);
-      return;
-    }
-  entry = dsq_cold_decode_row (&self->tier->codec, statement, 0, &key, &error);
+  if (dsq_cold_decode_key (&self->tier->codec, row, 3, 5, &key, &token, &memory, &error))
+    entry = dsq_cold_decode_row (&self->tier->codec, statement, 0, &key, &token, &error);
   if (entry == NULL)
     report (self, "entry %" G_GINT64_FORMAT ": %s", place, error->message);
 }
@@ -141,7 +134,7 @@ check_rows (Check *self, GError **error)
 
   if (dsq_statement_prepare (&statement,
                              self->database,
-                             "SELECT expires, value, place, token, table_id FROM entry"
+                             "SELECT expires, value, place, token, table_id, name FROM entry"
                              " ORDER BY place",
                              PURPOSE,
                              &damage))

@@ -36,14 +36,24 @@ dsq_cold_list_keys (DsqColdTier *tier,
                     GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqColdReader *reader;
   DsqStatement *statement;
   DsqStep step;
 
+  if (self->keys != NULL)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_ENCRYPTED,
+                           "Failed to list the keys: an encrypted file hides their order");
+      return FALSE;
+    }
+  reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
   statement = &reader->statements[DSQ_COLD_READ_RANGE];
-  dsq_cold_bind_key (statement, 1, 2, from);
+  dsq_statement_bind_number (statement, 1, from->table);
+  dsq_statement_bind_bytes (statement, 2, from->bytes, from->length);
   dsq_statement_bind_bytes (statement, 3, end->bytes, end->length);
   dsq_statement_bind_number (statement, 4, max_keys);
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)

@@ -113,7 +113,7 @@ dsq_cold_find_table_by_name (DsqColdTier *tier,
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
-  g_autoptr (GBytes) token = encode_token (self, name, length);
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   gint64 id;
 

@@ -408,3 +408,37 @@ def test_tables_of_a_read_only_store(open_store, path):
         writer.drop_table("new")
         with pytest.raises(RuntimeError, match="dropped"):
             new["c"]
+
+
+# --- encrypted stores
+
+
+def test_an_encrypted_store(open_store, file_mode, path, tmp_path):
+    store = open_store(persist_mode=file_mode, encryption_password="password")
+    store.update({"user:2": [1], "user:1": "x", "other": 1, b"user:3": 1})
+    assert store.incr("other") == 2 and store.compare_and_set("user:1", "x", "y")
+    with store.transaction():
+        store["user:4"] = store["user:1"]
+        assert list(store.iter_prefix("user:")) == ["user:2", "user:1", "user:4"]
+    store.table("t").incr("n")
+    assert list(store.iter_prefix("user:")) == ["user:2", "user:1", "user:4"]
+    assert store.check() == []
+    store.backup(tmp_path / "copy.db")
+    with pytest.raises(TypeError, match="password"):
+        pickle.dumps(store)
+    expected_items = list(store.items())
+    store.close()
+    for name in (path, tmp_path / "copy.db"):
+        with pytest.raises(ValueError):
+            DictSQLiteV4(name, read_only=True)
+        with DictSQLiteV4(name, read_only=True, encryption_password="password") as copied:
+            assert list(copied.items()) == expected_items and copied.table("t")["n"] == 1
+            assert copied.check() == []
+            with pytest.raises(OSError, match="read-only"):
+                copied["a"] = 1
+    database = sqlite3.connect(path)
+    database.execute("UPDATE entry SET value = zeroblob(60)")
+    database.commit()
+    database.close()
+    with DictSQLiteV4(path, encryption_password="password") as damaged:
+        assert damaged.check() != []

@@ -84,6 +84,12 @@ _DOMAIN = "dsq-error-quark"
 ) = range(22)
 
 
+def hides_order(error: Exception) -> bool:
+    """Whether `error`, a ``GLib.Error``, says that the file does not show the order of keys."""
+    native = cast(NativeError, error)
+    return native.domain == _DOMAIN and native.code == _ENCRYPTED
+
+
 def is_other_value(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that a value is not what the call can work on."""
     native = cast(NativeError, error)

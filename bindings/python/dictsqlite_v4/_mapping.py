@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
-from ._errors import to_exception
+from ._errors import hides_order, to_exception
 from ._keys import decode_key, encode_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
@@ -375,6 +375,9 @@ class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
             try:
                 keys = unpack(self._store.list_prefix(encoded, start, _PREFIX_BATCH))
             except GError as error:
+                if hides_order(error):
+                    yield from (key for key in self if type(key) is str and key.startswith(prefix))
+                    return
                 raise to_exception(error, self._path) from None
             if not keys:
                 return
