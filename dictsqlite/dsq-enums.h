@@ -41,6 +41,15 @@ typedef enum
 } DsqDurability;
 
 /**
+ * DSQ_NEVER:
+ *
+ * The time to live, in milliseconds, of an entry that does not expire.
+ *
+ * Since: 1.0
+ */
+#define DSQ_NEVER (G_GINT64_CONSTANT (9223372036854775807))
+
+/**
  * DsqWalkOrder:
  * @DSQ_WALK_FORWARD: oldest key first, the order of insertion
  * @DSQ_WALK_REVERSE: newest key first

@@ -28,6 +28,11 @@ G_BEGIN_DECLS
  * @cold_entries: entries in the file, as last known
  * @cold_hits: reads that the file answered with an entry
  * @cold_misses: reads of keys that the file does not hold
+ * @expired_entries: entries that were removed because they had expired
+ * @max_bytes: what the store is kept to; 0: everything is kept
+ * @used_bytes: what counts against that, as last measured; 0 without it
+ * @dropped_entries: entries that were dropped to keep to that
+ * @dropped_bytes: bytes that dropping them has freed
  * @flushes: flushes that wrote something
  * @failed_flushes: flushes that failed
  * @commits: transactions committed
@@ -35,6 +40,10 @@ G_BEGIN_DECLS
  * @checkpoints: checkpoints run
  * @foreign_changes: times that another store or process was seen to have changed the file
  * @writer_waits: times that a writer waited because too much was dirty
+ * @filter_keys: keys that the filter of absent keys holds; 0 before it is built
+ * @filter_bytes: bytes that it takes
+ * @filter_answers: reads of absent keys that it answered, so that the file was not asked
+ * @spill_bytes: in memory mode, size of the private temporary file, in bytes; else 0
  * @file_bytes: size of the file, in bytes; 0 without one
  * @wal_bytes: size of its write-ahead log, in bytes
  * @last_error: (nullable): the message of the last failed flush, %NULL after a flush that succeeded
@@ -66,6 +75,11 @@ struct _DsqStats
   guint64 cold_entries;
   guint64 cold_hits;
   guint64 cold_misses;
+  guint64 expired_entries;
+  guint64 max_bytes;
+  guint64 used_bytes;
+  guint64 dropped_entries;
+  guint64 dropped_bytes;
   guint64 flushes;
   guint64 failed_flushes;
   guint64 commits;
@@ -73,6 +87,10 @@ struct _DsqStats
   guint64 checkpoints;
   guint64 foreign_changes;
   guint64 writer_waits;
+  guint64 filter_keys;
+  guint64 filter_bytes;
+  guint64 filter_answers;
+  guint64 spill_bytes;
   guint64 file_bytes;
   guint64 wal_bytes;
   char *last_error;

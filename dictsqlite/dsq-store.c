@@ -3,9 +3,6 @@
 
 #include "config.h"
 
-#include "codec/dsq-hash-private.h"
-#include "codec/dsq-key-codec-private.h"
-#include "codec/dsq-value-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
 #include "dsq-store-private.h"
@@ -82,6 +79,7 @@ enum
   PROP_PASSWORD,
   PROP_KDF_MEMORY,
   PROP_KDF_PASSES,
+  PROP_MAX_BYTES,
   N_PROPS
 };
 
@@ -156,6 +154,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_KDF_PASSES:
       self->options.kdf_cost.passes = g_value_get_uint (value);
       break;
+    case PROP_MAX_BYTES:
+      self->options.max_bytes = g_value_get_uint64 (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -215,6 +216,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_KDF_PASSES:
       g_value_set_uint (value, self->options.kdf_cost.passes);
+      break;
+    case PROP_MAX_BYTES:
+      g_value_set_uint64 (value, self->options.max_bytes);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -393,6 +397,21 @@ install_size_properties (void)
                                                      G_MAXINT32,
                                                      8 * MEBIBYTE,
                                                      CONSTRUCT_ONLY);
+  /**
+   * DsqStore:max-bytes:
+   *
+   * For a store that is used as a cache: bytes that it is kept to, at least 1 MiB, by dropping the
+   * least recently used entries. 0, the default: everything is kept.
+   *
+   * With a file these are the bytes of its pages that hold something, without the write-ahead log,
+   * looked at after each flush and commit; in memory mode those of keys and records, and 64 an
+   * entry. What was dropped is in the [struct@Stats]. An entry that would not fit gives
+   * %DSQ_ERROR_INVALID_VALUE.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_MAX_BYTES] =
+      g_param_spec_uint64 ("max-bytes", NULL, NULL, 0, G_MAXINT64, 0, CONSTRUCT_ONLY);
 }
 
 static void
@@ -471,6 +490,14 @@ settle_path (DsqStore *self, GError **error)
                            "Failed to open the store: in memory mode it cannot be read-only");
       return FALSE;
     }
+  if (self->options.max_bytes > 0 && self->options.max_bytes < MEBIBYTE)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: max-bytes is 0 or at least 1 MiB");
+      return FALSE;
+    }
   self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
   return TRUE;
 }
@@ -546,42 +573,4 @@ dsq_store_open (const char *path,
   if (!g_initable_init (G_INITABLE (self), cancellable, error))
     return NULL;
   return g_steal_pointer (&self);
-}
-
-/* --- what the other files share ----------------------------------------------------------------
- */
-
-DsqEngine *
-dsq_store_get_engine (DsqStore *self, GError **error)
-{
-  DsqEngine *engine = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
-
-  if (G_LIKELY (engine != NULL))
-    return engine;
-  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
-  return NULL;
-}
-
-gboolean
-dsq_store_make_key (DsqStore *self,
-                    const guint8 *bytes,
-                    gsize length,
-                    DsqKey *out_key,
-                    GError **error)
-{
-  /* bindings pass NULL for an array of no bytes */
-  bytes = bytes != NULL ? bytes : (const guint8 *) "";
-  if (!dsq_key_codec_validate (bytes, length, error))
-    return FALSE;
-  *out_key = (DsqKey){ bytes, (guint32) length, self->table, 0 };
-  out_key->hash = dsq_hash (self->table, bytes, length);
-  return TRUE;
-}
-
-DsqEntry *
-dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error)
-{
-  if (!dsq_value_check_record (record, length, error))
-    return NULL;
-  return dsq_entry_new (key, record, length, 0);
 }

@@ -178,6 +178,43 @@ DSQ_API gboolean dsq_store_set_text (DsqStore *self, const char *text, GError **
 DSQ_API gboolean dsq_store_contains_text (DsqStore *self, const char *key, GError **error);
 DSQ_API gboolean dsq_store_remove_text (DsqStore *self, const char *key, GError **error);
 
+/* --- expiry ----------------------------------------------------------------------------------- */
+
+DSQ_API gboolean dsq_store_set_expiring (DsqStore *self,
+                                         const char *key,
+                                         GVariant *value,
+                                         gint64 milliseconds,
+                                         GCancellable *cancellable,
+                                         GError **error);
+DSQ_API gboolean dsq_store_touch (DsqStore *self,
+                                  const char *key,
+                                  gint64 milliseconds,
+                                  GCancellable *cancellable,
+                                  GError **error);
+DSQ_API gboolean dsq_store_get_expiry (DsqStore *self,
+                                       const char *key,
+                                       gint64 *out_milliseconds,
+                                       GCancellable *cancellable,
+                                       GError **error);
+DSQ_API gint64 dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error);
+DSQ_API void dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds);
+DSQ_API gboolean dsq_store_set_record_expiring (DsqStore *self,
+                                                const guint8 *key,
+                                                gsize key_length,
+                                                const guint8 *record,
+                                                gsize record_length,
+                                                gint64 milliseconds,
+                                                GError **error);
+DSQ_API gboolean dsq_store_touch_key (DsqStore *self,
+                                      const guint8 *key,
+                                      gsize key_length,
+                                      gint64 milliseconds,
+                                      GError **error);
+DSQ_API gint64 dsq_store_lookup_expiry (DsqStore *self,
+                                        const guint8 *key,
+                                        gsize key_length,
+                                        GError **error);
+
 /* --- many entries ----------------------------------------------------------------------------- */
 
 DSQ_API GVariant *dsq_store_get_many (DsqStore *self,

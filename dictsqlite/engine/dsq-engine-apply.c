@@ -9,7 +9,8 @@
  * With write-through the batch is one transaction. Otherwise it is staged with all shards locked,
  * so that no flush and no reader sees a part of it. What has to be known of its keys before that
  * (what those expected hold, whether those to be removed are there) is looked up in the file first,
- * without a lock, and all of it again when one of the keys may have changed since.
+ * without a lock, and all of it again when one of the keys may have changed since. What has expired
+ * is swept before the locks are taken, so a key that was found then is looked up again.
  */
 
 /* A key of which something has to be known. */
@@ -78,7 +79,7 @@ look_into_memory_locked (DsqEngine *engine, DsqHotShard *shard, Wanted *wanted)
   else
     wanted->entry = dsq_warm_shard_peek_locked (&shard->warm, &wanted->key);
   return number != 0 || wanted->entry != NULL ||
-         dsq_engine_hides_cold (engine, shard, wanted->key.table);
+         !dsq_engine_may_be_cold_locked (engine, shard, &wanted->key);
 }
 
 /* Reads what memory does not decide. */
@@ -185,6 +186,7 @@ stage_all_locked (Apply *self)
   if (batch->clears)
     {
       dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));
+      dsq_engine_tidy_expiry_locked (engine);
       dsq_engine_mark_changed_locked (dsq_engine_table (engine, batch->table));
     }
   for (gsize i = 0; i < batch->n_changes; i++)
@@ -254,6 +256,8 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   g_free (self->wanted);
   if (result == APPLY_DONE && *out_applied)
     dsq_engine_note_dirty (engine);
+  if (result == APPLY_DONE && *out_applied && self->batch->clears && !engine->has_file)
+    dsq_engine_drop_spilled (engine);
   return result == APPLY_DONE;
 }
 
@@ -293,6 +297,9 @@ dsq_engine_apply (DsqEngine *self,
   Apply apply = { .engine = self, .batch = batch, .cancellable = cancellable };
 
   *out_applied = TRUE;
+  for (gsize i = 0; i < batch->n_changes && self->options.max_bytes != 0; i++)
+    if (!dsq_engine_check_size (self, batch->changes[i], error))
+      return FALSE;
   if (batch->n_changes == 0 && batch->n_expected == 0 && !batch->clears)
     return dsq_engine_check_open (self, batch->table, error);
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)

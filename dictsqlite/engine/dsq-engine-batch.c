@@ -60,10 +60,11 @@ get_from_memory (DsqEngine *self,
           DsqEntry *entry = shard->nodes[number].entry;
 
           dsq_hot_shard_touch_locked (self->hot, shard, number);
-          out[i] = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
+          if (!dsq_entry_is_tombstone (entry) && !dsq_engine_has_expired (self, entry))
+            out[i] = dsq_entry_ref (entry);
         }
       else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
-               !dsq_engine_hides_cold (self, shard, keys[i].table))
+               dsq_engine_may_be_cold_locked (self, shard, &keys[i]))
         {
           gsize n = missing->n_keys++;
 
@@ -71,6 +72,8 @@ get_from_memory (DsqEngine *self,
           missing->positions[n] = i;
           missing->misses[n] = (DsqMiss){ shard->epoch, self->generation };
         }
+      if (number == 0 && out[i] != NULL && dsq_engine_has_expired (self, out[i]))
+        g_clear_pointer (&out[i], dsq_entry_unref);
       dsq_hot_shard_unlock (shard);
     }
   return TRUE;
@@ -79,6 +82,8 @@ get_from_memory (DsqEngine *self,
 static gboolean
 get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error)
 {
+  guint64 n_found = 0;
+
   if (!dsq_engine_enter (self, error))
     return FALSE;
   if (!self->cold->funcs
@@ -89,13 +94,16 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
     }
   for (gsize i = 0; i < missing->n_keys; i++)
     {
+      if (missing->found[i] != NULL && dsq_engine_has_expired (self, missing->found[i]))
+        g_clear_pointer (&missing->found[i], dsq_entry_unref);
       out[missing->positions[i]] = missing->found[i];
-      __atomic_fetch_add (missing->found[i] != NULL ? &self->n_cold_hits : &self->n_cold_misses,
-                          1,
-                          __ATOMIC_RELAXED);
+      n_found += missing->found[i] != NULL;
       if (missing->found[i] != NULL)
         dsq_engine_admit (self, &missing->keys[i], &missing->misses[i], missing->found[i]);
     }
+  __atomic_fetch_add (&self->n_cold_hits, n_found, __ATOMIC_RELAXED);
+  if (n_found < missing->n_keys)
+    dsq_engine_note_absent (self, missing->n_keys - n_found);
   dsq_engine_leave (self);
   return TRUE;
 }
@@ -130,10 +138,12 @@ dsq_engine_get_many (DsqEngine *self,
 gboolean
 dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 {
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
   gboolean is_closed;
 
-  if (!dsq_engine_check_open (self, table, error))
+  if (shard == NULL)
     return FALSE;
+  dsq_hot_shard_unlock (shard);
   dsq_hot_tier_lock_all (self->hot);
   is_closed = self->hot->shards[0].is_closed;
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
@@ -218,23 +228,47 @@ dsq_engine_remove_many (DsqEngine *self,
 gboolean
 dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error)
 {
+  guint64 n_bytes;
+
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqWrite write = { .table = table, .clears = TRUE, .cancellable = cancellable };
 
       return dsq_engine_write_through (self, &write, error);
     }
+  n_bytes = dsq_engine_count_memory (self);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
+  dsq_engine_tidy_expiry_locked (self);
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table));
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
+  if (!self->has_file)
+    dsq_engine_drop_spilled (self);
+  dsq_engine_trim_memory (n_bytes);
   return TRUE;
 }
 
 /* --- count ------------------------------------------------------------------------------------ */
+
+/* A read-only store does not sweep, so what has expired is still among what was counted. */
+static gboolean
+leave_out_expired (DsqEngine *self, guint32 table, guint64 *count, GError **error)
+{
+  guint64 n_expired;
+  gboolean success;
+
+  if (!self->options.read_only || !dsq_engine_is_sweep_due (self))
+    return TRUE;
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_engine_count_expired (self, table, &n_expired, error);
+  dsq_engine_leave (self);
+  *count -= MIN (n_expired, *count);
+  return success;
+}
 
 gboolean
 dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
@@ -253,7 +287,7 @@ dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **e
       dsq_hot_tier_unlock_all (self->hot);
       *out_count = (guint64) MAX (n_live, 0);
       if (n_unresolved == 0)
-        return TRUE;
+        return leave_out_expired (self, table, out_count, error);
       if (!dsq_engine_enter (self, error))
         return FALSE;
       is_resolved = dsq_engine_resolve (self, table, error);
@@ -298,6 +332,10 @@ add_cold (DsqEngine *self, DsqStats *stats)
   stats->syncs = cold.syncs;
   stats->checkpoints = cold.checkpoints;
   stats->foreign_changes = cold.foreign_changes;
+  stats->filter_keys = cold.filter_keys;
+  stats->filter_bytes = cold.filter_bytes;
+  stats->filter_answers = __atomic_load_n (&self->n_filter_answers, __ATOMIC_RELAXED);
+  stats->spill_bytes = cold.private_bytes;
   stats->file_bytes = cold.file_bytes;
   stats->wal_bytes = cold.wal_bytes;
 }
@@ -309,17 +347,24 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->encrypted = self->is_encrypted;
   out_stats->hot_capacity = self->options.hot_capacity;
   out_stats->warm_capacity = self->options.warm_capacity;
+  out_stats->max_bytes = self->options.max_bytes;
   if (!dsq_engine_enter (self, NULL))
     return;
   for (guint i = 0; i < self->hot->n_shards; i++)
     add_shard (self, i, out_stats);
   out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
+  if (!self->has_file && self->options.max_bytes != 0)
+    out_stats->used_bytes = out_stats->hot_bytes;
   out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
+  if (self->has_file)
+    out_stats->used_bytes = __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
+  out_stats->dropped_entries = __atomic_load_n (&self->n_dropped, __ATOMIC_RELAXED);
+  out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
+  out_stats->expired_entries = __atomic_load_n (&self->n_expired, __ATOMIC_RELAXED);
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
-  if (self->cold != NULL)
-    add_cold (self, out_stats);
+  add_cold (self, out_stats);
   pthread_mutex_lock (&self->room_lock);
   if (self->last_error != NULL)
     out_stats->last_error = g_strdup (self->last_error->message);

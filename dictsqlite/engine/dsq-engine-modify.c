@@ -8,7 +8,7 @@
 /*
  * What a key becomes depends on what it is. In memory that is looked at and replaced under the lock
  * of its shard; with write-through it is read in the transaction that writes it, so that no other
- * process comes between.
+ * process comes between. What has expired is swept before either, so it is not there.
  */
 
 static gboolean
@@ -65,15 +65,18 @@ dsq_engine_modify (DsqEngine *self,
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     return modify_through (self, key, func, user_data, error);
   if (!dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_locate (self, key, TRUE, &located, error))
+      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
     return FALSE;
-  old = dsq_engine_located_entry (&located);
-  success = func (key, old, &entry, user_data, error);
+  old = dsq_located_entry (&located);
+  success = func (key, old, &entry, user_data, error) &&
+            dsq_engine_check_modified (self, old, entry, error);
+  if (!success)
+    g_clear_pointer (&entry, dsq_entry_unref);
   if (entry != NULL)
     stage_located (self, &located, key, entry);
   else if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  dsq_engine_located_finish (self, &located, entry != NULL);
+  dsq_located_finish (self, &located, entry != NULL);
   return success;
 }
 
@@ -111,5 +114,38 @@ dsq_engine_insert (DsqEngine *self,
   if (!success)
     g_clear_pointer (&insertion.existing, dsq_entry_unref);
   *out_existing = insertion.existing;
+  return success;
+}
+
+/* --- touch ----------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  gint64 expires;
+  gboolean is_touched; /* out */
+} Touch;
+
+static gboolean
+touch_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
+{
+  Touch *self = user_data;
+
+  self->is_touched = old != NULL;
+  if (old != NULL)
+    *out_new = dsq_entry_new (key, dsq_entry_record (old), old->record_length, self->expires);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_touch (DsqEngine *self,
+                  const DsqKey *key,
+                  gint64 expires,
+                  gboolean *out_touched,
+                  GError **error)
+{
+  Touch touch = { expires, FALSE };
+  gboolean success = dsq_engine_modify (self, key, touch_cb, &touch, error);
+
+  *out_touched = success && touch.is_touched;
   return success;
 }

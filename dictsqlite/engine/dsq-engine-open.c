@@ -44,6 +44,17 @@ dsq_engine_refuse_closed (GError **error)
   return FALSE;
 }
 
+static void
+leave (DsqEngine *self)
+{
+  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
+      !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
+    return;
+  pthread_mutex_lock (&self->users_lock);
+  pthread_cond_broadcast (&self->users_cond);
+  pthread_mutex_unlock (&self->users_lock);
+}
+
 gboolean
 dsq_engine_enter (DsqEngine *self, GError **error)
 {
@@ -54,22 +65,21 @@ dsq_engine_enter (DsqEngine *self, GError **error)
     {
       if (G_LIKELY (dsq_call_may_wait ()))
         return TRUE;
-      dsq_engine_leave (self);
+      leave (self);
       return FALSE;
     }
-  dsq_engine_leave (self);
+  leave (self);
   return dsq_engine_refuse_closed (error);
 }
 
 void
 dsq_engine_leave (DsqEngine *self)
 {
-  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
-      !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    return;
-  pthread_mutex_lock (&self->users_lock);
-  pthread_cond_broadcast (&self->users_cond);
-  pthread_mutex_unlock (&self->users_lock);
+  /* reads that keep their transactions want somebody to end them */
+  if (self->has_file && self->cold != NULL &&
+      __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
+    dsq_flusher_tick (self->flusher, FALSE);
+  leave (self);
 }
 
 gboolean
@@ -87,7 +97,7 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
 
   if (!dsq_engine_enter (self, error))
     return NULL;
-  if (self->cold != NULL && !self->cold->funcs->catch_up (self->cold, error))
+  if (self->shared != NULL && !self->shared->funcs->catch_up (self->shared, error))
     {
       dsq_engine_leave (self);
       return NULL;
@@ -151,32 +161,51 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
     .kdf_cost = self->options.kdf_cost,
   };
 
-  self->cold = dsq_cold_tier_open_sqlite (&options,
-                                          states,
-                                          dsq_engine_on_foreign_change,
-                                          self,
-                                          cancellable,
-                                          error);
+  if (self->has_file)
+    self->cold = dsq_cold_tier_open_sqlite (&options,
+                                            states,
+                                            dsq_engine_on_foreign_change,
+                                            self,
+                                            cancellable,
+                                            error);
+  else
+    self->cold = dsq_cold_tier_new_private (&options, states);
   if (self->cold == NULL)
     return FALSE;
+  if (self->has_file)
+    self->shared = self->cold;
   dsq_engine_add_table_locked (self, NULL, &g_array_index (states, DsqTableState, 0));
-  return TRUE;
+  return dsq_engine_learn_expiry_at_open (self, error);
+}
+
+/* The sum of what is in memory need only be as exact as something depends on it. */
+static void
+set_limits (DsqEngine *self)
+{
+  guint64 max_bytes = self->options.max_bytes;
+
+  if (self->has_file || max_bytes == 0)
+    {
+      dsq_pending_set_dirty_limit (self->hot, self->options.dirty_limit);
+      return;
+    }
+  dsq_pending_set_dirty_limit (self->hot, max_bytes / 32);
+  self->memory_limit = (gint64) max_bytes - self->hot->dirty_grain * self->hot->n_shards;
 }
 
 DsqEngine *
 dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
 {
   static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-  static const DsqTableState main_table = { DSQ_TABLE_MAIN, 0, 0 };
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
-  gboolean has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
 
   pthread_once (&fork_once, register_fork_handler);
   self->options = *options;
   self->path = g_strdup (options->path);
   self->options.path = self->path;
+  self->has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
   /* write-through is the one gate for all writes, and needs no thread */
-  if (self->options.read_only)
+  if (options->read_only)
     self->options.persist_mode = DSQ_PERSIST_WRITETHROUGH;
   self->fork_stamp = dsq_fork_stamp;
   self->queue_end = &self->queue_first;
@@ -187,22 +216,24 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   init_locks (self);
   self->workers = dsq_workers_new ();
-  self->hot = dsq_hot_tier_new (options->hot_capacity, !has_file, options->warm_capacity);
-  dsq_pending_set_dirty_limit (self->hot, options->dirty_limit);
-  if (!has_file)
-    dsq_engine_add_table_locked (self, NULL, &main_table);
-  else if (!open_cold (self, cancellable, error))
+  self->hot = dsq_hot_tier_new (options->hot_capacity, !self->has_file, options->warm_capacity);
+  set_limits (self);
+  dsq_engine_init_expiry (self);
+  if (!open_cold (self, cancellable, error))
     {
       dsq_engine_unref (self);
       return NULL;
     }
   self->is_encrypted = self->options.password != NULL;
   self->options.password = NULL;
-  if (has_file && !options->read_only)
-    self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
+  self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
+  dsq_engine_reset_room_limit (self);
+  if (!self->has_file)
+    return self;
   /* where no thread can be had, writers see to flushes themselves */
-  if (self->flusher != NULL && options->background)
-    self->options.background = dsq_flusher_start (self->flusher);
+  self->options.background =
+      options->background && !options->read_only && dsq_flusher_start (self->flusher);
+  __atomic_store_n (&self->cold->may_hold, self->options.background, __ATOMIC_RELAXED);
   return self;
 }
 
@@ -234,11 +265,15 @@ open_the_door (DsqEngine *self)
   dsq_hot_tier_unlock_all (self->hot);
 }
 
+/* So that closing does not take long after very much was removed. */
+#define SHRINK_ROUNDS_AT_CLOSE 32
+
 /* The file is done with: memory goes too, since closed stores may be kept for long. */
 static gboolean
 close_tiers (DsqEngine *self, GError **error)
 {
   gboolean success = TRUE;
+  guint64 n_bytes = dsq_engine_count_memory (self);
 
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
@@ -247,7 +282,9 @@ close_tiers (DsqEngine *self, GError **error)
     dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
   for (guint i = 0; i < self->tables->len; i++)
     dsq_pending_discard_locked (((DsqTable *) self->tables->pdata[i])->pending);
+  dsq_engine_tidy_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
+  dsq_engine_trim_memory (n_bytes);
   return success;
 }
 
@@ -257,13 +294,17 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
   g_autoptr (GError) close_error = NULL;
+  gboolean writes = self->has_file && !self->options.read_only;
 
   if (dsq_engine_is_closed (self))
     return TRUE;
   shut_the_door (self);
   pthread_mutex_lock (&self->writer_lock);
-  is_flushed = self->cold == NULL || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
-                                      self->cold->funcs->sync (self->cold, &flush_error));
+  is_flushed = !writes || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
+                           dsq_engine_trim_locked (self, &flush_error) &&
+                           self->cold->funcs->sync (self->cold, &flush_error));
+  if (is_flushed && writes)
+    dsq_engine_shrink_locked (self, SHRINK_ROUNDS_AT_CLOSE);
   if (is_flushed || by_force)
     close_tiers (self, &close_error);
   else
@@ -324,6 +365,7 @@ dsq_engine_unref (DsqEngine *self)
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_engine_free_tables (self);
+  dsq_engine_finish_expiry (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
   pthread_mutex_destroy (&self->writer_lock);
   pthread_mutex_destroy (&self->close_lock);

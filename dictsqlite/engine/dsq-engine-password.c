@@ -64,11 +64,13 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold == NULL)
+  if (!self->has_file)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
                  "Failed to change the password: there is no file");
+  else if (self->options.read_only)
+    dsq_engine_refuse_read_only (error);
   else
     changed = change_password (self, old_password, new_password, cancellable, error);
   dsq_engine_leave (self);
@@ -97,7 +99,7 @@ dsq_engine_copy (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold == NULL)
+  if (!self->has_file)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_FOUND,

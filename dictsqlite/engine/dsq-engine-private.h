@@ -28,6 +28,7 @@ typedef struct
   guint busy_timeout_ms;
   guint64 wal_limit;   /* bytes */
   guint64 cache_size;  /* bytes a connection */
+  guint64 max_bytes;   /* what is kept as a cache; 0: everything is kept */
   GBytes *password;    /* (unowned) (nullable) while the engine is opened */
   DsqKdfCost kdf_cost; /* of a new file's password, and of one that is changed */
 } DsqEngineOptions;
@@ -154,6 +155,21 @@ gboolean dsq_engine_insert (DsqEngine *self,
                             DsqEntry *entry,
                             DsqEntry **out_existing,
                             GError **error);
+
+/* --- expiry: times are in milliseconds since 1970, 0 for never ----------------------------------
+ */
+
+gint64 dsq_engine_now (DsqEngine *self);
+/* For tests: the clock is ahead by that much. */
+void dsq_engine_set_clock_offset (DsqEngine *self, gint64 milliseconds);
+/* Changes when an entry expires, and nothing else of it. */
+gboolean dsq_engine_touch (DsqEngine *self,
+                           const DsqKey *key,
+                           gint64 expires,
+                           gboolean *out_touched,
+                           GError **error);
+/* Removes what has expired. */
+gboolean dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error);
 
 /* --- many entries ----------------------------------------------------------------------------- */
 

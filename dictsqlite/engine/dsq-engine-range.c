@@ -116,6 +116,33 @@ collect_pending (DsqEngine *self,
   return TRUE;
 }
 
+/* A read-only store does not sweep, so what has expired is still among the rows. */
+static gboolean
+leave_out_expired (DsqEngine *self, GPtrArray *entries, GError **error)
+{
+  guint n_kept = 0;
+
+  if (!self->options.read_only || !dsq_engine_is_sweep_due (self))
+    return TRUE;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      DsqKey key = dsq_entry_as_key (entries->pdata[i]);
+      gboolean is_there;
+
+      if (!dsq_engine_contains (self, &key, &is_there, error))
+        return FALSE;
+      if (is_there)
+        {
+          gpointer kept = entries->pdata[i];
+
+          entries->pdata[i] = entries->pdata[n_kept];
+          entries->pdata[n_kept++] = kept;
+        }
+    }
+  g_ptr_array_set_size (entries, (int) n_kept);
+  return TRUE;
+}
+
 /* Merges the two, up to where both are known. */
 static void
 merge (const GArray *pending,
@@ -177,10 +204,11 @@ list_some (DsqEngine *self,
         return FALSE;
     }
   merge (pending, rows, rows->len < max_keys, max_keys, out_entries);
-  return TRUE;
+  return leave_out_expired (self, out_entries, error);
 }
 
-/* When all rows that were read have been removed since, the search goes on behind them. */
+/* When all rows that were read have been removed or have expired since, the search goes on behind
+ * them. */
 gboolean
 dsq_engine_list_keys (DsqEngine *self,
                       const DsqKey *from,

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "codec/dsq-format-private.h"
 #include "codec/dsq-utf8-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
@@ -48,8 +49,12 @@ dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState 
   DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
 
   table->id = state->table;
-  table->pending =
-      dsq_pending_new (self->hot, state, self->options.persist_mode != DSQ_PERSIST_MEMORY);
+  table->pending = dsq_pending_new (self->hot, state, TRUE);
+  /* nothing of it is in a private file before the first flush */
+  if (!self->has_file)
+    dsq_pending_touch (table->pending);
+  for (guint i = 0; i < self->hot->n_shards && !self->has_file; i++)
+    dsq_pending_shard (table->pending, i)->hides_cold = TRUE;
   table->dead_beyond = G_MAXINT64;
   g_ptr_array_add (self->tables, table);
   if (name == NULL)
@@ -151,6 +156,8 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
     }
   dsq_hot_tier_lock_all (self->hot);
   table = dsq_engine_add_table_locked (self, name, &state);
+  /* what of it has expired was passed over until now */
+  dsq_engine_forget_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
   *out_table = table->id;
   if (self->cold->funcs->commit (self->cold, error))
@@ -194,8 +201,9 @@ open_in_memory (DsqEngine *self, GBytes *name, guint32 *out_table, GError **erro
   table = dsq_engine_find_table_locked (self, name);
   if (table == NULL && self->last_table < DSQ_TABLE_MAX)
     {
-      DsqTableState state = { ++self->last_table, 0, 0 };
+      DsqTableState state = { .table = ++self->last_table };
 
+      state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + 1;
       table = dsq_engine_add_table_locked (self, name, &state);
     }
   *out_table = table != NULL ? table->id : 0;
@@ -248,8 +256,7 @@ open_in_file (DsqEngine *self,
   else
     success = open_in_file_locked (self, name, out_table, cancellable, error);
   pthread_mutex_unlock (&self->writer_lock);
-  if (self->flusher != NULL)
-    dsq_flusher_wake (self->flusher, FALSE);
+  dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;
 }
@@ -329,8 +336,9 @@ dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 
 /* --- drop ------------------------------------------------------------------------------------ */
 
+/* The writer's lock is held, so that no flush has anything of the table in flight. */
 static gboolean
-drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
+drop_in_memory_locked (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
 {
   DsqTable *table;
 
@@ -344,7 +352,23 @@ drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **e
       dsq_engine_drop_table_locked (self, table);
     }
   dsq_hot_tier_unlock_all (self->hot);
+  if (table != NULL)
+    dsq_engine_drop_spilled_table_locked (self, table->id);
   return TRUE;
+}
+
+static gboolean
+drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  pthread_mutex_lock (&self->writer_lock);
+  success = drop_in_memory_locked (self, name, out_dropped, error);
+  pthread_mutex_unlock (&self->writer_lock);
+  dsq_engine_leave (self);
+  return success;
 }
 
 gboolean

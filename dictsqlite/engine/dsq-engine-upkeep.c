@@ -19,7 +19,7 @@ dsq_engine_backup (DsqEngine *self,
 
   if (!dsq_engine_flush (self, cancellable, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  if (self->options.path == NULL)
+  if (!self->has_file)
     {
       dsq_engine_leave (self);
       g_set_error_literal (error,
@@ -40,8 +40,7 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GCancellable *cancellabl
 
   if (!dsq_engine_flush (self, cancellable, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = self->options.path == NULL ||
-            self->cold->funcs->check (self->cold, problems, cancellable, error);
+  success = !self->has_file || self->cold->funcs->check (self->cold, problems, cancellable, error);
   dsq_engine_leave (self);
   return success;
 }

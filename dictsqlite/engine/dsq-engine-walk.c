@@ -167,6 +167,13 @@ runs_peek (Runs *self, Run **out_run, gint64 *out_place)
 /* --- one batch ----------------------------------------------------------------------------------
  */
 
+/* A read-only store does not sweep, so a walk skips what has expired. */
+static gboolean
+is_shown (DsqEngine *self, const DsqEntry *entry)
+{
+  return !self->options.read_only || !dsq_engine_has_expired (self, entry);
+}
+
 /* What a row of the file has become: its newest state, or NULL when it is gone or has moved. */
 static DsqEntry *
 row_state_locked (DsqEngine *self, const DsqColdRow *row)
@@ -179,9 +186,9 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   const DsqChange *change = NULL;
 
   if (number == 0)
-    return row->entry;
+    return is_shown (self, row->entry) ? row->entry : NULL;
   node = &shard->nodes[number];
-  if (dsq_entry_is_tombstone (node->entry))
+  if (dsq_entry_is_tombstone (node->entry) || !is_shown (self, node->entry))
     return NULL;
   if (node->change.index != 0)
     change = dsq_pending_change_locked (pending, shard, node->change);
@@ -291,16 +298,17 @@ read_cold (DsqEngine *self,
            GError **error)
 {
   batch->is_last = TRUE;
-  return self->cold == NULL || self->cold->funcs->walk (self->cold,
-                                                        walk->table,
-                                                        place,
-                                                        walk->order,
-                                                        batch->max_rows,
-                                                        batch->max_bytes,
-                                                        batch->keys_only,
-                                                        cold,
-                                                        &batch->is_last,
-                                                        error);
+  return self->cold->funcs->walk (self->cold,
+                                  walk->table,
+                                  place,
+                                  walk->order,
+                                  batch->max_rows,
+                                  batch->max_bytes,
+                                  /* a key alone does not tell when it expires */
+                                  batch->keys_only && !self->options.read_only,
+                                  cold,
+                                  &batch->is_last,
+                                  error);
 }
 
 /* One try at a batch, which may turn out empty although the walk goes on. */
@@ -422,7 +430,7 @@ dsq_engine_walk (DsqEngine *self,
 gboolean
 dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, walk->table, 0, error);
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
   const DsqTable *table = dsq_engine_table (self, walk->table);
   gint64 own_size = walk->own_size;
 

@@ -35,6 +35,8 @@ dsq_engine_stage_locked (DsqEngine *self,
     dsq_pending_stage_over_locked (table->pending, shard, number, entry);
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_engine_note_dirty_expiry_locked (self, shard, entry);
   dsq_engine_mark_changed_locked (table);
 }
 
@@ -73,6 +75,8 @@ get_cold (DsqEngine *self,
   if (!dsq_engine_enter (self, error))
     return FALSE;
   success = self->cold->funcs->get (self->cold, key, out_entry, error);
+  if (success && *out_entry != NULL && dsq_engine_has_expired (self, *out_entry))
+    g_clear_pointer (out_entry, dsq_entry_unref);
   if (success && *out_entry != NULL)
     {
       __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
@@ -80,7 +84,7 @@ get_cold (DsqEngine *self,
     }
   else if (success)
     {
-      __atomic_fetch_add (&self->n_cold_misses, 1, __ATOMIC_RELAXED);
+      dsq_engine_note_absent (self, 1);
     }
   dsq_engine_leave (self);
   return success;
@@ -97,17 +101,8 @@ typedef enum
   LOOK_ABSENT
 } LookResult;
 
-/* A call that may not go on into the file is made again by one that may, which counts then. */
-static void
-uncount_miss_locked (DsqHotShard *shard)
-{
-  if (G_LIKELY (!dsq_call_state.memory_only))
-    return;
-  shard->n_misses--;
-  shard->warm.n_misses--;
-}
-
-static LookResult
+/* Inline: out of line it costs a get a twentieth. */
+static inline G_ALWAYS_INLINE LookResult
 look_into_memory (DsqEngine *self,
                   const DsqKey *key,
                   DsqHotShard **out_shard,
@@ -128,7 +123,10 @@ look_into_memory (DsqEngine *self,
       dsq_hot_shard_touch_locked (self->hot, shard, number);
       shard->n_hits++;
       *out_entry = shard->nodes[number].entry;
-      return LOOK_HIT;
+      if (!dsq_engine_has_expired (self, *out_entry))
+        return LOOK_HIT;
+      dsq_hot_shard_unlock (shard);
+      return LOOK_ABSENT;
     }
   shard->n_misses++;
   /* what the warm tier had has left it, and is the caller's to admit to the hot one */
@@ -136,12 +134,15 @@ look_into_memory (DsqEngine *self,
   if (*out_entry != NULL)
     result = LOOK_WARM;
   else
-    result = dsq_engine_hides_cold (self, shard, key->table) ? LOOK_ABSENT : LOOK_MISS;
+    result = dsq_engine_may_be_cold_locked (self, shard, key) ? LOOK_MISS : LOOK_ABSENT;
   if (result == LOOK_MISS)
-    uncount_miss_locked (shard);
+    dsq_engine_uncount_miss_locked (shard);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
-  return result;
+  if (result != LOOK_WARM || !dsq_engine_has_expired (self, *out_entry))
+    return result;
+  g_clear_pointer (out_entry, dsq_entry_unref);
+  return LOOK_ABSENT;
 }
 
 gboolean
@@ -230,151 +231,7 @@ dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit)
   dsq_hot_shard_unlock (shard);
 }
 
-/* --- locate: what a key is, before it is changed --------------------------------------------- */
-
-static gboolean
-look_into_file (DsqEngine *self,
-                const DsqKey *key,
-                gboolean wants_entry,
-                DsqLocated *located,
-                GError **error)
-{
-  gint64 place = 0;
-  gboolean success;
-
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  if (wants_entry)
-    {
-      success = self->cold->funcs->get (self->cold, key, &located->cold, error);
-      place = located->cold != NULL;
-    }
-  else
-    {
-      success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
-    }
-  dsq_engine_leave (self);
-  if (success)
-    __atomic_fetch_add (place != 0 ? &self->n_cold_hits : &self->n_cold_misses,
-                        1,
-                        __ATOMIC_RELAXED);
-  located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
-  return success;
-}
-
-typedef enum
-{
-  LOCATE_FAILED,
-  LOCATE_DONE,
-  LOCATE_AGAIN
-} LocateResult;
-
-/* What the warm tier holds is in the file. */
-static gboolean
-look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
-{
-  gboolean is_there;
-
-  if (wants_entry)
-    {
-      located->cold = dsq_warm_shard_peek_locked (&shard->warm, key);
-      is_there = located->cold != NULL;
-    }
-  else
-    {
-      gint64 expires;
-
-      is_there = dsq_warm_shard_contains_locked (&shard->warm, key, &expires);
-    }
-  if (is_there)
-    located->presence = DSQ_PRESENCE_PRESENT;
-  return is_there;
-}
-
-static LocateResult
-try_to_locate (DsqEngine *self,
-               const DsqKey *key,
-               gboolean wants_entry,
-               DsqLocated *located,
-               GError **error)
-{
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
-  DsqMiss miss;
-
-  *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
-  if (shard == NULL)
-    return LOCATE_FAILED;
-  located->number = dsq_hot_shard_find_locked (shard, key);
-  shard->n_hits += located->number != 0;
-  shard->n_misses += located->number == 0;
-  if (located->number != 0 || dsq_engine_hides_cold (self, shard, key->table) ||
-      look_into_warm (shard, key, wants_entry, located))
-    return LOCATE_DONE;
-  miss = (DsqMiss){ shard->epoch, self->generation };
-  uncount_miss_locked (shard);
-  dsq_hot_shard_unlock (shard);
-
-  if (!look_into_file (self, key, wants_entry, located, error))
-    return LOCATE_FAILED;
-  dsq_hot_shard_lock (shard);
-  if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
-    {
-      located->number = dsq_hot_shard_find_locked (shard, key);
-      return LOCATE_DONE;
-    }
-  dsq_hot_shard_unlock (shard);
-  g_clear_pointer (&located->cold, dsq_entry_unref);
-  return LOCATE_AGAIN;
-}
-
-gboolean
-dsq_engine_locate (DsqEngine *self,
-                   const DsqKey *key,
-                   gboolean wants_entry,
-                   DsqLocated *located,
-                   GError **error)
-{
-  LocateResult result = LOCATE_AGAIN;
-
-  for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
-    {
-      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
-
-      if (holds_writer)
-        pthread_mutex_lock (&self->writer_lock);
-      result = try_to_locate (self, key, wants_entry, located, error);
-      if (holds_writer)
-        pthread_mutex_unlock (&self->writer_lock);
-    }
-  return result == LOCATE_DONE;
-}
-
-void
-dsq_engine_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
-{
-  dsq_hot_shard_unlock (located->shard);
-  g_clear_pointer (&located->cold, dsq_entry_unref);
-  if (is_dirtied)
-    dsq_engine_note_dirty (self);
-}
-
-DsqEntry *
-dsq_engine_located_entry (const DsqLocated *located)
-{
-  DsqEntry *entry = located->cold;
-
-  if (located->number != 0)
-    entry = located->shard->nodes[located->number].entry;
-  return entry != NULL && !dsq_entry_is_tombstone (entry) ? dsq_entry_ref (entry) : NULL;
-}
-
-static gboolean
-located_is_live (const DsqLocated *located)
-{
-  if (located->number != 0)
-    return !dsq_entry_is_tombstone (located->shard->nodes[located->number].entry);
-  return located->presence == DSQ_PRESENCE_PRESENT;
-}
+/* --- contains -------------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
@@ -382,12 +239,13 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
   DsqLocated located;
 
   *out_contains = FALSE;
-  if (!dsq_engine_locate (self, key, FALSE, &located, error))
+  if (!dsq_engine_learn_expiry (self, error) ||
+      !dsq_engine_locate (self, key, DSQ_LOCATE_PRESENCE, &located, error))
     return FALSE;
-  *out_contains = located_is_live (&located);
+  *out_contains = dsq_located_is_held (&located) && !dsq_located_has_expired (self, &located);
   if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  dsq_engine_located_finish (self, &located, FALSE);
+  dsq_located_finish (self, &located, FALSE);
   return TRUE;
 }
 
@@ -398,6 +256,11 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
 {
   DsqHotShard *shard;
 
+  if (!dsq_engine_check_size (self, entry, error))
+    {
+      dsq_entry_unref (entry);
+      return FALSE;
+    }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
@@ -408,7 +271,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       return success;
     }
   if (!dsq_engine_wait_for_room (self, error) ||
-      (shard = dsq_engine_lock_shard (self, key->table, key->hash, error)) == NULL)
+      (shard = dsq_engine_lock_swept_shard (self, key->table, key->hash, error)) == NULL)
     {
       dsq_entry_unref (entry);
       return FALSE;
@@ -422,6 +285,23 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
   dsq_hot_shard_unlock (shard);
   dsq_engine_note_dirty (self);
   return TRUE;
+}
+
+/* Whether memory and the filter are sure that there is nothing to remove. */
+static gboolean
+is_surely_absent (DsqEngine *self, const DsqKey *key)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  gboolean is_absent;
+  gint64 expires;
+
+  if (shard == NULL)
+    return FALSE;
+  is_absent = dsq_hot_shard_find_locked (shard, key) == 0 &&
+              !dsq_warm_shard_contains_locked (&shard->warm, key, &expires) &&
+              !dsq_engine_may_be_cold_locked (self, shard, key);
+  dsq_hot_shard_unlock (shard);
+  return is_absent;
 }
 
 static gboolean
@@ -472,6 +352,9 @@ static gboolean
 steal (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
 {
   *out_entry = NULL;
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH && !self->options.read_only &&
+      is_surely_absent (self, key))
+    return TRUE;
   if (dsq_engine_modify (self, key, steal_cb, out_entry, error))
     return TRUE;
   /* of a transaction that failed as a whole */
@@ -497,13 +380,14 @@ dsq_engine_remove (DsqEngine *self,
       return success;
     }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return remove_through (self, key, out_removed, error);
+    return (!self->options.read_only && is_surely_absent (self, key)) ||
+           remove_through (self, key, out_removed, error);
   if (!dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_locate (self, key, FALSE, &located, error))
+      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT, &located, error))
     return FALSE;
-  *out_removed = located_is_live (&located);
+  *out_removed = dsq_located_is_held (&located);
   if (*out_removed)
     dsq_engine_stage_removal_locked (self, located.shard, located.number, key);
-  dsq_engine_located_finish (self, &located, *out_removed);
+  dsq_located_finish (self, &located, *out_removed);
   return TRUE;
 }

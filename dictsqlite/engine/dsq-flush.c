@@ -260,6 +260,7 @@ settle_rollback (Flush *self)
   /* another process may have dropped it meanwhile */
   if (self->dropped != NULL && self->dropped->name != NULL)
     self->dropped->is_dropped = FALSE;
+  dsq_engine_forget_expiry_locked (engine);
   dsq_hot_tier_unlock_all (engine->hot);
 }
 
@@ -372,6 +373,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
       dsq_engine_mark_changed_locked (table);
     }
   dsq_hot_tier_drop_clean_locked (self->hot);
+  dsq_engine_forget_expiry_locked (self);
   self->generation++;
   dsq_hot_tier_unlock_all (self->hot);
 }
@@ -420,6 +422,24 @@ resolve_key (DsqEngine *self, const DsqKey *key, gint64 place, guint64 generatio
   dsq_hot_shard_unlock (shard);
 }
 
+/* The keys of @entries: first those that the file may have, whose number is returned. */
+static guint
+order_by_filter (DsqEngine *self, GPtrArray *entries, DsqKey *keys)
+{
+  guint first = 0, end = entries->len;
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      DsqKey key = dsq_entry_as_key (entries->pdata[i]);
+
+      if (dsq_cold_tier_may_contain (self->cold, &key))
+        keys[first++] = key;
+      else
+        keys[--end] = key;
+    }
+  return first;
+}
+
 static gboolean
 resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_done, GError **error)
 {
@@ -427,6 +447,8 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_d
   g_autofree DsqKey *keys = NULL;
   g_autofree gint64 *places = NULL;
   guint64 generation = 0;
+  guint64 n_absent = 0;
+  guint n_probed;
 
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
@@ -438,17 +460,20 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_d
   *out_done = entries->len == 0;
   if (*out_done)
     return TRUE;
+  dsq_engine_build_filter_locked (self, entries->len);
   keys = g_new (DsqKey, entries->len);
-  places = g_new (gint64, entries->len);
-  for (guint i = 0; i < entries->len; i++)
-    keys[i] = dsq_entry_as_key (entries->pdata[i]);
-  if (!self->cold->funcs->probe (self->cold, keys, entries->len, places, error))
+  places = g_new0 (gint64, entries->len);
+  n_probed = order_by_filter (self, entries, keys);
+  if (!self->cold->funcs->probe (self->cold, keys, n_probed, places, error))
     return FALSE;
   /* what others have committed since would be learned now, and moves the generation */
   if (!dsq_cold_tier_is_current (self->cold) && !self->cold->funcs->catch_up (self->cold, error))
     return FALSE;
   for (guint i = 0; i < entries->len; i++)
     resolve_key (self, &keys[i], places[i], generation);
+  for (guint i = 0; i < n_probed; i++)
+    n_absent += places[i] == 0;
+  dsq_engine_note_absent (self, n_absent);
   return TRUE;
 }
 

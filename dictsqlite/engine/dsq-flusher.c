@@ -3,7 +3,6 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <time.h>
 
 #include "engine/dsq-engine-internal.h"
@@ -11,9 +10,9 @@
 /*
  * The thread sleeps until something is dirty or unsynced, waits out the interval, and then flushes,
  * syncs and, when it is due, checkpoints. When nothing more comes it checkpoints what is left in
- * the log and sleeps again. A writer that finds half of the allowed amount dirty wakes it at once;
- * one that finds all of it dirty waits until a flush has ended. Without the thread that writer
- * flushes itself.
+ * the log and sleeps again. In between it tends what reads have asked for. A writer that finds half
+ * of the allowed amount dirty wakes it at once; one that finds all of it dirty waits until a flush
+ * has ended. Without the thread that writer flushes itself.
  */
 
 /* Milliseconds between two looks at a waiting writer's cancellable. */
@@ -23,11 +22,13 @@ struct _DsqFlusher
 {
   DsqEngine *engine; /* (unowned) */
   gint64 interval_us;
-  gboolean has_thread;
-  pthread_t thread;
   pthread_mutex_t lock;
+  gboolean has_thread; /* (lock) */
+  pthread_t thread;    /* (lock) */
   pthread_cond_t cond;
-  gboolean is_awake;    /* (atomic, set with lock) there is something to do */
+  gboolean is_awake;    /* (atomic, set with lock) there is something to flush or sync */
+  gboolean is_ticking;  /* (atomic, set with lock) there is something to tend */
+  gboolean is_building; /* (atomic, set with lock) and it is a build, which should begin at once */
   gboolean is_urgent;   /* (atomic, set with lock) and it should not wait */
   gboolean is_stopping; /* (lock) */
 };
@@ -50,12 +51,30 @@ note_result (DsqEngine *self, const GError *error)
     __atomic_fetch_add (&self->n_failed_flushes, 1, __ATOMIC_RELAXED);
 }
 
-/* Flush and sync; a checkpoint, which may fail without harm, when the log has grown enough. */
+/* Pages that one round gives back to the file system: a few milliseconds' worth. */
+#define SHRINK_PAGES 1024
+
+void
+dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
+{
+  gboolean has_more = TRUE;
+
+  for (guint i = 0; i < max_rounds && has_more; i++)
+    if (!self->cold->funcs->shrink (self->cold, SHRINK_PAGES, &has_more, NULL))
+      return;
+  if (has_more && self->options.background)
+    dsq_flusher_wake (self->flusher, FALSE);
+}
+
+/* Flush and sync; a checkpoint, which may fail without harm, when the log has grown enough. So may
+ * the shrinking of a file that has become much too large. */
 static gboolean
 write_behind_locked (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GError **error)
 {
-  if (!dsq_engine_flush_locked (self, cancellable, error))
+  if (!dsq_engine_flush_locked (self, cancellable, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
+  if (self->has_file)
+    dsq_engine_shrink_locked (self, 1);
   if (!self->cold->funcs->sync (self->cold, error))
     return FALSE;
   if (self->cold->funcs->wants_checkpoint (self->cold, is_idle))
@@ -73,6 +92,8 @@ write_behind (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GErr
     {
       write_behind_locked (self, is_idle, cancellable, &local_error);
       note_result (self, local_error);
+      if (!self->has_file && local_error == NULL)
+        dsq_engine_reset_room_limit (self);
     }
   pthread_mutex_unlock (&self->writer_lock);
   if (local_error == NULL)
@@ -94,7 +115,7 @@ dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = self->cold == NULL || self->options.read_only ||
+  success = !self->has_file || self->options.read_only ||
             dsq_engine_write_behind (self, cancellable, error);
   dsq_engine_leave (self);
   return success;
@@ -103,59 +124,140 @@ dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
 /* --- the thread --------------------------------------------------------------------------------
  */
 
-static struct timespec
-monotonic_in (gint64 microseconds)
-{
-  struct timespec now;
-  gint64 nanoseconds;
+/* Longest time for which a read transaction that nobody uses is kept, about. */
+#define MAX_TEND_US G_USEC_PER_SEC
 
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  nanoseconds = now.tv_nsec + microseconds % G_USEC_PER_SEC * 1000;
-  now.tv_sec += microseconds / G_USEC_PER_SEC + nanoseconds / 1000000000;
-  now.tv_nsec = nanoseconds % 1000000000;
-  return now;
+/* When the thread has what to do, in microseconds of the monotonic clock; 0: not at all. */
+typedef struct
+{
+  gint64 work;
+  gint64 idle; /* a round without work, for what is left in the log */
+  gint64 tend;
+} Agenda;
+
+static gint64
+earliest (const Agenda *agenda)
+{
+  gint64 first = 0;
+  const gint64 all[] = { agenda->work, agenda->idle, agenda->tend };
+
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
+    if (all[i] != 0 && (first == 0 || all[i] < first))
+      first = all[i];
+  return first;
 }
 
-/* Waits for work and then for the interval; with @is_idle_due only for the interval. FALSE: stop.
- */
-static gboolean
-wait_for_work (DsqFlusher *self, gboolean is_idle_due, gboolean *out_has_work)
+static void
+note_flags_locked (DsqFlusher *self, Agenda *agenda, gint64 now)
 {
-  struct timespec deadline;
+  if (self->is_awake)
+    {
+      agenda->work = agenda->work != 0 ? agenda->work : now + self->interval_us;
+      agenda->idle = 0;
+    }
+  if (self->is_urgent)
+    agenda->work = now;
+  if (self->is_ticking && agenda->tend == 0)
+    agenda->tend = now + MIN (self->interval_us, MAX_TEND_US);
+  if (self->is_building)
+    agenda->tend = now;
+}
+
+/* Until something is due. FALSE: stop. */
+static gboolean
+wait_for_work (DsqFlusher *self, Agenda *agenda, gint64 *out_now)
+{
   gboolean is_stopping;
-  int result = 0;
 
   pthread_mutex_lock (&self->lock);
-  while (!self->is_stopping && !self->is_awake && !is_idle_due)
-    pthread_cond_wait (&self->cond, &self->lock);
-  deadline = monotonic_in (self->interval_us);
-  while (!self->is_stopping && !self->is_urgent && result != ETIMEDOUT)
-    result = pthread_cond_timedwait (&self->cond, &self->lock, &deadline);
-  *out_has_work = self->is_awake;
+  for (;;)
+    {
+      gint64 now = g_get_monotonic_time ();
+      gint64 due;
+      struct timespec deadline;
+
+      note_flags_locked (self, agenda, now);
+      due = earliest (agenda);
+      *out_now = now;
+      if (self->is_stopping || (due != 0 && due <= now))
+        break;
+      deadline.tv_sec = due / G_USEC_PER_SEC;
+      deadline.tv_nsec = due % G_USEC_PER_SEC * 1000;
+      if (due == 0)
+        pthread_cond_wait (&self->cond, &self->lock);
+      else
+        pthread_cond_timedwait (&self->cond, &self->lock, &deadline);
+    }
   is_stopping = self->is_stopping;
 
   /* what is staged from here on wakes us again */
-  __atomic_store_n (&self->is_awake, FALSE, __ATOMIC_SEQ_CST);
-  __atomic_store_n (&self->is_urgent, FALSE, __ATOMIC_SEQ_CST);
+  if (agenda->work != 0 && agenda->work <= *out_now)
+    {
+      __atomic_store_n (&self->is_awake, FALSE, __ATOMIC_SEQ_CST);
+      __atomic_store_n (&self->is_urgent, FALSE, __ATOMIC_SEQ_CST);
+    }
+  __atomic_store_n (&self->is_ticking, FALSE, __ATOMIC_SEQ_CST);
+  __atomic_store_n (&self->is_building, FALSE, __ATOMIC_SEQ_CST);
   pthread_mutex_unlock (&self->lock);
   return !is_stopping;
+}
+
+/* In memory mode there is only something to write when it does not fit. */
+static gboolean
+run_round (DsqEngine *self, gboolean is_idle)
+{
+  gboolean success = TRUE;
+
+  if (self->has_file || dsq_engine_wants_spill (self))
+    success = write_behind (self, is_idle, NULL, NULL);
+  pthread_mutex_lock (&self->room_lock);
+  self->n_rounds++;
+  pthread_cond_broadcast (&self->room_cond);
+  pthread_mutex_unlock (&self->room_lock);
+  return success;
+}
+
+static void
+tend (DsqFlusher *self, Agenda *agenda, gint64 now)
+{
+  switch (dsq_engine_tend (self->engine))
+    {
+    case DSQ_TEND_SOON:
+      agenda->tend = now;
+      break;
+    case DSQ_TEND_LATER:
+      agenda->tend = now + MIN (self->interval_us, MAX_TEND_US);
+      break;
+    case DSQ_TEND_DONE:
+    default:
+      agenda->tend = 0;
+    }
 }
 
 static void *
 flusher_thread (void *data)
 {
   DsqFlusher *self = data;
-  gboolean has_work = FALSE;
-  gboolean is_idle_due = FALSE;
+  Agenda agenda = { 0 };
+  gint64 now;
 
   pthread_setname_np (pthread_self (), "dsq-flusher");
-  while (wait_for_work (self, is_idle_due, &has_work))
+  while (wait_for_work (self, &agenda, &now))
     {
-      /* a flush that fails is tried again after the interval; the error is in the statistics and
-       * the next flush() meets it as well */
-      if (!write_behind (self->engine, !has_work, NULL, NULL))
-        dsq_flusher_wake (self, FALSE);
-      is_idle_due = has_work;
+      gboolean has_work = agenda.work != 0 && agenda.work <= now;
+      gboolean is_idle = agenda.idle != 0 && agenda.idle <= now;
+
+      if (has_work || is_idle)
+        {
+          agenda.work = 0;
+          agenda.idle = has_work && self->engine->has_file ? now + self->interval_us : 0;
+          /* a flush that fails is tried again after the interval; the error is in the statistics
+           * and the next flush() meets it as well */
+          if (!run_round (self->engine, !has_work) && self->engine->has_file)
+            dsq_flusher_wake (self, FALSE);
+        }
+      if (agenda.tend != 0 && agenda.tend <= now)
+        tend (self, &agenda, now);
     }
   return NULL;
 }
@@ -179,21 +281,29 @@ dsq_flusher_new (DsqEngine *engine, guint interval_ms)
 gboolean
 dsq_flusher_start (DsqFlusher *self)
 {
-  self->has_thread = pthread_create (&self->thread, NULL, flusher_thread, self) == 0;
-  return self->has_thread;
+  gboolean has_thread;
+
+  pthread_mutex_lock (&self->lock);
+  if (!self->has_thread && !self->is_stopping)
+    self->has_thread = pthread_create (&self->thread, NULL, flusher_thread, self) == 0;
+  has_thread = self->has_thread;
+  pthread_mutex_unlock (&self->lock);
+  return has_thread;
 }
 
 void
 dsq_flusher_stop (DsqFlusher *self)
 {
-  if (!self->has_thread)
-    return;
+  gboolean has_thread;
+
   pthread_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
+  has_thread = self->has_thread;
+  self->has_thread = FALSE;
   pthread_cond_broadcast (&self->cond);
   pthread_mutex_unlock (&self->lock);
-  pthread_join (self->thread, NULL);
-  self->has_thread = FALSE;
+  if (has_thread)
+    pthread_join (self->thread, NULL);
 }
 
 void
@@ -219,11 +329,35 @@ dsq_flusher_wake (DsqFlusher *self, gboolean at_once)
   pthread_mutex_unlock (&self->lock);
 }
 
+void
+dsq_flusher_tick (DsqFlusher *self, gboolean at_once)
+{
+  gboolean *flag = at_once ? &self->is_building : &self->is_ticking;
+
+  if (__atomic_load_n (flag, __ATOMIC_RELAXED))
+    return;
+  pthread_mutex_lock (&self->lock);
+  __atomic_store_n (flag, TRUE, __ATOMIC_SEQ_CST);
+  pthread_cond_broadcast (&self->cond);
+  pthread_mutex_unlock (&self->lock);
+}
+
+gboolean
+dsq_flusher_is_hurried (DsqFlusher *self)
+{
+  gboolean is_hurried;
+
+  pthread_mutex_lock (&self->lock);
+  is_hurried = self->is_stopping || self->is_urgent;
+  pthread_mutex_unlock (&self->lock);
+  return is_hurried;
+}
+
 /* --- room ---------------------------------------------------------------------------------------
  */
 
-static guint64
-dirty_bytes (DsqEngine *self)
+guint64
+dsq_engine_dirty_bytes (DsqEngine *self)
 {
   return (guint64) MAX (__atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED), 0);
 }
@@ -231,7 +365,7 @@ dirty_bytes (DsqEngine *self)
 void
 dsq_engine_wake_flusher (DsqEngine *self)
 {
-  dsq_flusher_wake (self->flusher, dirty_bytes (self) >= self->options.dirty_limit / 2);
+  dsq_flusher_wake (self->flusher, dsq_engine_dirty_bytes (self) >= self->options.dirty_limit / 2);
 }
 
 /* Who can be cancelled looks again after a while: a cancellable has no lock to be waited with. */
@@ -261,8 +395,9 @@ wait_for_flush (DsqEngine *self, GError **error)
   dsq_flusher_wake (self->flusher, TRUE);
   pthread_mutex_lock (&self->room_lock);
   n_failures = self->n_failures;
-  while (dirty_bytes (self) >= self->options.dirty_limit && self->n_failures == n_failures &&
-         !dsq_engine_is_closed (self) && !g_cancellable_is_cancelled (dsq_call_state.cancellable))
+  while (dsq_engine_dirty_bytes (self) >= self->options.dirty_limit &&
+         self->n_failures == n_failures && !dsq_engine_is_closed (self) &&
+         !g_cancellable_is_cancelled (dsq_call_state.cancellable))
     wait_in_room_locked (self);
   success = self->last_error == NULL || self->n_failures == n_failures;
   if (!success)
@@ -278,8 +413,11 @@ dsq_engine_make_room (DsqEngine *self, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
-  if (self->options.background)
+  if (self->has_file)
+    __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
+  if (!self->has_file)
+    success = dsq_engine_make_room_by_spilling (self, error);
+  else if (self->options.background)
     success = wait_for_flush (self, error);
   else
     success = dsq_engine_write_behind (self, NULL, error);

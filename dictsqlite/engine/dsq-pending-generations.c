@@ -203,6 +203,28 @@ dsq_pending_finish_commit_locked (DsqPending *self)
   self->base_place = MAX (self->base_place, self->inflight_end);
 }
 
+/* --- marks of what had expired -----------------------------------------------------------------
+ */
+
+/* A tombstone that a sweep has put on a clean entry, rather than the caller. It holds as long as
+ * the file is what it was then. */
+static gboolean
+is_swept (const DsqChange *change)
+{
+  return change->entry != NULL && dsq_entry_is_tombstone (change->entry) &&
+         change->entry->has_expiry;
+}
+
+static void
+forget_swept (DsqPending *self, DsqHotShard *shard, DsqChangeList *list, DsqChange *change)
+{
+  dsq_pending_count_change (dsq_pending_shard (self, shard->index), change, -1);
+  dsq_pending_weigh_change (self, shard, change->entry, -1);
+  dsq_hot_shard_remove_locked (self->hot, shard, change->node);
+  g_clear_pointer (&change->entry, dsq_entry_unref);
+  list->n_void++;
+}
+
 /* --- roll back ------------------------------------------------------------------------------- */
 
 /* Makes one change of two; which of them stays is told by its entry, the other is void. */
@@ -321,6 +343,8 @@ rollback_shard (DsqPending *self, guint index)
             over = change_over (self, shard, which, i, change->node);
           if (over != NULL)
             merge_change (self, shard, change, which == DSQ_LIST_FRESH, over);
+          else if (is_swept (change))
+            forget_swept (self, shard, list, change);
         }
     }
   for (guint which = 0; which < DSQ_N_LISTS; which++)
@@ -448,6 +472,13 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
       DsqHotShard *shard = &self->hot->shards[i];
       DsqPendingShard *pending = dsq_pending_shard (self, i);
 
+      for (guint32 j = 0; j < pending->current.lists[DSQ_LIST_REST].n_items; j++)
+        {
+          DsqChangeList *list = &pending->current.lists[DSQ_LIST_REST];
+
+          if (is_swept (&list->items[j]))
+            forget_swept (self, shard, list, &list->items[j]);
+        }
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->n_size_unknown = 0;

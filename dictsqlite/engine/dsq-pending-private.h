@@ -93,6 +93,9 @@ dsq_pending_shard (const DsqPending *self, guint index)
   return &__atomic_load_n (&self->shards, __ATOMIC_ACQUIRE)[index];
 }
 
+/* Shards of the table's own, to be written to. */
+void dsq_pending_touch (DsqPending *self);
+
 /* --- staging, with the shard's lock held ------------------------------------------------------ */
 
 /* Stages the new state, taken over, of a key that is not in memory. */

@@ -35,6 +35,13 @@ mark_shard (DsqHotShard *shard, int step)
   dsq_hot_shard_unlock (shard);
 }
 
+/* What has expired may be of a table that was not opened here: memory has nothing of it. */
+static gboolean
+is_of_no_table (DsqEngine *self, const DsqChange *change)
+{
+  return dsq_engine_find_table (self, change->entry->table) == NULL;
+}
+
 static void
 mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 {
@@ -44,6 +51,8 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
     {
       DsqKey key;
 
+      if (write->is_sweep && is_of_no_table (self, &write->changes[i]))
+        continue;
       mark_shard (shard_of (self, &write->changes[i], &key), step);
     }
 }
@@ -52,21 +61,32 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
  * others have committed since: then it may already be stale, and the count that was learned holds
  * it. */
 static void
-publish_change_locked (DsqEngine *self, const DsqChange *change, guint64 generation, gsize *n_room)
+publish_change_locked (DsqEngine *self,
+                       const DsqWrite *write,
+                       const DsqChange *change,
+                       guint64 generation,
+                       gsize *n_room)
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
-  DsqTable *table = dsq_engine_table (self, key.table);
+  DsqTable *table = dsq_engine_find_table (self, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   guint32 number;
 
+  if (write->is_sweep && table == NULL)
+    return;
   shard->n_writing--;
   shard->epoch++;
   dsq_pending_count_written_locked (table->pending,
                                     shard,
                                     contribution,
                                     self->generation == generation);
+  /* a sweep is no change of size by the store's own calls */
+  if (write->is_sweep)
+    dsq_pending_count_written_locked (table->pending, shard, -contribution, FALSE);
+  if (G_UNLIKELY (change->entry->has_expiry) && is_set)
+    dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
   dsq_engine_mark_changed_locked (table);
   number = dsq_hot_shard_find_locked (shard, &key);
   if (number == 0)
@@ -131,6 +151,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
     publish_clear_locked (self, dsq_engine_table (self, write->table), generation);
   for (gsize i = 0; i < write->n_changes; i++)
     publish_change_locked (self,
+                           write,
                            &write->changes[i],
                            generation,
                            i < write->n_changes - n_kept ? &none : &n_room);
@@ -146,6 +167,8 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   gsize n_room;
   DsqKey key;
 
+  if (!write->clears && write->n_changes == 0)
+    return;
   if (write->clears || write->n_changes != 1)
     {
       publish_many (self, write, generation);
@@ -154,7 +177,7 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   n_room = !dsq_entry_is_tombstone (write->changes->entry) && dsq_hot_tier_reserve (self->hot);
   shard = shard_of (self, write->changes, &key);
   dsq_hot_shard_lock (shard);
-  publish_change_locked (self, write->changes, generation, &n_room);
+  publish_change_locked (self, write, write->changes, generation, &n_room);
   dsq_hot_shard_unlock (shard);
   if (n_room > 0)
     dsq_hot_tier_release (self->hot);
@@ -172,7 +195,8 @@ modify_row (DsqEngine *self, DsqWrite *write, GError **error)
 
   write->n_changes = 0;
   if (!self->cold->funcs->get_in_transaction (self->cold, write->key, &old, error) ||
-      !write->modify (write->key, old, &change->entry, write->modify_data, error))
+      !write->modify (write->key, old, &change->entry, write->modify_data, error) ||
+      !dsq_engine_check_modified (self, old, change->entry, error))
     return FALSE;
   change->presence = old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
   write->n_changes = change->entry != NULL;
@@ -257,37 +281,79 @@ fail_all (DsqWrite *writes, const GError *error)
       write->error = g_error_copy (error);
 }
 
-static void
-commit_begun (DsqEngine *self, DsqWrite *writes)
+/* Commits what has been applied; the first of @writes may be the sweep. */
+static gboolean
+commit_applied (DsqEngine *self,
+                DsqWrite *writes,
+                guint64 generation,
+                const DsqSweptRows *swept,
+                GError **error)
 {
-  g_autoptr (GError) error = NULL;
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      mark_writing (self, write, 1);
+  if (!self->cold->funcs->commit (self->cold, error))
+    {
+      for (DsqWrite *write = writes; write != NULL; write = write->next)
+        if (write->error == NULL)
+          mark_writing (self, write, -1);
+      return FALSE;
+    }
+  if (swept->is_swept)
+    dsq_engine_set_next_expiry (self, generation, G_MININT64, swept->next);
+  for (DsqWrite *write = writes; write != NULL; write = write->next)
+    if (write->error == NULL)
+      publish (self, write, generation);
+  return TRUE;
+}
+
+/* What has expired goes first: alone, if it is very much, and *out_again tells to begin once more.
+ */
+static gboolean
+commit_begun (DsqEngine *self, DsqWrite *writes, gboolean *out_again, GError **error)
+{
+  DsqSweptRows swept = { 0 };
+  DsqWrite sweep = { .is_sweep = TRUE };
   guint64 generation;
+  gboolean success;
 
   dsq_hot_shard_lock (&self->hot->shards[0]);
   generation = self->generation;
   dsq_hot_shard_unlock (&self->hot->shards[0]);
 
-  if (!apply_all (self, writes, &error))
+  success = dsq_engine_sweep_in_transaction (self, &swept, error);
+  *out_again = success && swept.is_swept && !swept.is_last;
+  if (swept.is_swept)
     {
-      self->cold->funcs->rollback (self->cold);
-      fail_all (writes, error);
-      return;
+      sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
+      sweep.n_changes = swept.changes->len;
     }
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (write->error == NULL)
-      mark_writing (self, write, 1);
-  if (!self->cold->funcs->commit (self->cold, &error))
+  if (!*out_again)
     {
-      for (DsqWrite *write = writes; write != NULL; write = write->next)
-        if (write->error == NULL)
-          mark_writing (self, write, -1);
-      self->cold->funcs->rollback (self->cold);
-      fail_all (writes, error);
-      return;
+      sweep.next = writes;
+      success = success && apply_all (self, writes, error);
     }
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (write->error == NULL)
-      publish (self, write, generation);
+  success = success && commit_applied (self, &sweep, generation, &swept, error);
+  if (success)
+    {
+      writes->n_swept += sweep.n_changes;
+      __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
+    }
+  else
+    self->cold->funcs->rollback (self->cold);
+  dsq_engine_clear_swept_rows (&swept);
+  return success;
+}
+
+gboolean
+dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error)
+{
+  const DsqSweptRows nothing = { 0 };
+  DsqWrite write = { .is_sweep = TRUE, .n_changes = changes->len };
+
+  write.changes = (DsqChange *) (gpointer) changes->data;
+  return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, NULL, error) &&
+         commit_applied (self, &write, self->generation, &nothing, error);
 }
 
 static void
@@ -295,15 +361,24 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
 {
   GCancellable *cancellable = writes->next == NULL ? writes->cancellable : NULL;
   g_autoptr (GError) error = NULL;
+  gboolean again = TRUE;
 
   pthread_mutex_lock (&self->writer_lock);
-  if (self->cold->funcs->begin (self->cold, cancellable, &error))
-    commit_begun (self, writes);
-  else
-    fail_all (writes, error);
-  /* what cannot be brought into the main file now stays in the log, and is tried again later */
-  if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
-    self->cold->funcs->checkpoint (self->cold, NULL);
+  while (again)
+    {
+      again = FALSE;
+      if (!self->cold->funcs->begin (self->cold, cancellable, &error) ||
+          !commit_begun (self, writes, &again, &error))
+        {
+          again = FALSE;
+          fail_all (writes, error);
+        }
+      /* an entry too many that cannot be dropped now is dropped later */
+      dsq_engine_trim_locked (self, NULL);
+      /* what cannot be brought into the main file now stays in the log, and is tried again later */
+      if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
+        self->cold->funcs->checkpoint (self->cold, NULL);
+    }
   pthread_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
 }

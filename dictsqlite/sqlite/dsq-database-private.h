@@ -42,6 +42,10 @@ dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms
 /* A private database in memory, for comparison. */
 DsqDatabase *dsq_database_open_scratch (GError **error);
 
+/* A private database in a temporary file, which nobody else can open and which is unlinked as soon
+ * as it is made. */
+DsqDatabase *dsq_database_open_private (GError **error);
+
 /* Sets what lasts as long as the connection; reads the schema. */
 gboolean dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error);
 

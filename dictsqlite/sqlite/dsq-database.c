@@ -175,6 +175,12 @@ dsq_database_open_scratch (GError **error)
                       error);
 }
 
+DsqDatabase *
+dsq_database_open_private (GError **error)
+{
+  return open_handle ("", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0, error);
+}
+
 void
 dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold)
 {

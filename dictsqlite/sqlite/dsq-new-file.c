@@ -54,7 +54,22 @@ install_if_empty (DsqDatabase *database, const DsqHeader *header, GError **error
          (n_objects != 0 || dsq_schema_install (database, header, error));
 }
 
-/* @fill may be NULL. */
+/* Free pages can be given back only in a file that was made for it, which the pragma does in an
+ * empty one: it starts to write, so it stands in the transaction and takes the lock for that. @fill
+ * may be NULL. */
+static gboolean
+install_in_transaction (DsqDatabase *database,
+                        const DsqHeader *header,
+                        DsqNewFileFunc fill,
+                        gpointer user_data,
+                        GError **error)
+{
+  return dsq_database_run (database, "PRAGMA auto_vacuum = INCREMENTAL", PURPOSE, error) &&
+         install_if_empty (database, header, error) &&
+         (fill == NULL || fill (database, user_data, error)) &&
+         dsq_database_run (database, "COMMIT", PURPOSE, error);
+}
+
 static gboolean
 initialise (DsqDatabase *database,
             const DsqHeader *header,
@@ -63,17 +78,13 @@ initialise (DsqDatabase *database,
             GError **error)
 {
   if (!dsq_database_run (database, "PRAGMA page_size = 4096", PURPOSE, error) ||
-      !dsq_database_run (database, "BEGIN IMMEDIATE", PURPOSE, error))
+      !dsq_database_run (database, "BEGIN", PURPOSE, error))
     return FALSE;
-  if (!install_if_empty (database, header, error) ||
-      (fill != NULL && !fill (database, user_data, error)) ||
-      !dsq_database_run (database, "COMMIT", PURPOSE, error))
-    {
-      if (!sqlite3_get_autocommit (database->handle))
-        dsq_database_run (database, "ROLLBACK", PURPOSE, NULL);
-      return FALSE;
-    }
-  return TRUE;
+  if (install_in_transaction (database, header, fill, user_data, error))
+    return TRUE;
+  if (!sqlite3_get_autocommit (database->handle))
+    dsq_database_run (database, "ROLLBACK", PURPOSE, NULL);
+  return FALSE;
 }
 
 /* --- under a temporary name ------------------------------------------------------------------- */

@@ -177,6 +177,22 @@ check_place (const DsqChange *change, GError **error)
   return FALSE;
 }
 
+/* The filter knows some keys to be absent, and has to know of those that come. */
+static void
+ask_filter (DsqColdSqlite *self, DsqChange *change)
+{
+  DsqFilter *filter = self->tier.filter;
+  DsqKey key;
+
+  if (change->presence == DSQ_PRESENCE_PRESENT || !dsq_filter_is_active (filter))
+    return;
+  key = dsq_entry_as_key (change->entry);
+  if (change->presence == DSQ_PRESENCE_UNKNOWN && !dsq_filter_may_contain (filter, key.hash))
+    change->presence = DSQ_PRESENCE_ABSENT;
+  if (!dsq_entry_is_tombstone (change->entry))
+    dsq_filter_add (filter, key.hash);
+}
+
 static gboolean
 apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
 {
@@ -190,6 +206,7 @@ apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
                    "Failed to write an entry: its table was dropped");
       return FALSE;
     }
+  ask_filter (self, change);
   if (dsq_entry_is_tombstone (change->entry))
     return remove_row (self, state, change, error);
   if (change->presence == DSQ_PRESENCE_PRESENT && !change->reinsert)

@@ -48,6 +48,7 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 static void
 learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
+  dsq_cold_filter_reset (self);
   self->foreign_func (&g_array_index (self->tables, DsqTableState, 0),
                       self->tables->len,
                       self->foreign_data);
@@ -128,7 +129,8 @@ read_tables_locked (DsqColdSqlite *self, GError **error)
 
   if (reader == NULL)
     return FALSE;
-  read = dsq_cold_read_tables (&reader->statements[DSQ_COLD_READ_TABLES], self->tables, error);
+  read = dsq_cold_readers_start (self, reader, FALSE, error) &&
+         dsq_cold_read_tables (&reader->statements[DSQ_COLD_READ_TABLES], self->tables, error);
   dsq_cold_readers_give_back (self, reader);
   return read;
 }

@@ -240,16 +240,13 @@ dsq_cold_copy (DsqColdTier *tier,
 
   if (reader == NULL)
     return FALSE;
-  copied = dsq_statement_run (&reader->statements[DSQ_COLD_READ_BEGIN], error) &&
-           copy_to (reader->database,
-                    &self->codec,
-                    path,
-                    DSQ_NEW_FILE_FAIL,
-                    options,
-                    cancellable,
-                    error);
-  if (!sqlite3_get_autocommit (reader->database->handle))
-    dsq_statement_run (&reader->statements[DSQ_COLD_READ_END], NULL);
+  copied = dsq_cold_readers_start (self, reader, TRUE, error) && copy_to (reader->database,
+                                                                          &self->codec,
+                                                                          path,
+                                                                          DSQ_NEW_FILE_FAIL,
+                                                                          options,
+                                                                          cancellable,
+                                                                          error);
   dsq_cold_readers_give_back (self, reader);
   return copied;
 }

@@ -16,7 +16,8 @@ dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error)
 
   if (reader == NULL)
     return FALSE;
-  read = dsq_schema_read_header (reader->database, out_header, error);
+  read = dsq_cold_readers_start (self, reader, FALSE, error) &&
+         dsq_schema_read_header (reader->database, out_header, error);
   dsq_cold_readers_give_back (self, reader);
   return read;
 }

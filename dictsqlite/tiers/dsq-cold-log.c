@@ -165,9 +165,11 @@ dsq_cold_checkpoint (DsqColdTier *tier, GError **error)
 
   if (!dsq_cold_begin (tier, NULL, error))
     return FALSE;
+  dsq_cold_readers_set_draining (self, TRUE);
   pthread_mutex_lock (&self->log_lock);
   done = checkpoint_locked (self, error);
   pthread_mutex_unlock (&self->log_lock);
+  dsq_cold_readers_set_draining (self, FALSE);
   dsq_cold_rollback (tier);
   return done;
 }

@@ -56,6 +56,11 @@ dsq_cold_list_keys (DsqColdTier *tier,
   dsq_statement_bind_bytes (statement, 2, from->bytes, from->length);
   dsq_statement_bind_bytes (statement, 3, end->bytes, end->length);
   dsq_statement_bind_number (statement, 4, max_keys);
+  if (!dsq_cold_readers_start (self, reader, FALSE, error))
+    {
+      dsq_cold_readers_give_back (self, reader);
+      return FALSE;
+    }
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
     {
       DsqEntry *entry = read_key (statement, from->table, error);

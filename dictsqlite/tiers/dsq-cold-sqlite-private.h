@@ -14,15 +14,16 @@
 G_BEGIN_DECLS
 
 /*
- * Four parts, each in a file of its own:
+ * Its parts, each in a file of its own:
  *
  *   readers    a pool of connections; a read takes one, and gives it back
+ *   filter     which keys the file surely does not hold
  *   writer     the one connection that commits
  *   coherence  what of the file has been learned, against what it says now
  *   log        the connection that syncs and checkpoints the write-ahead log
  *
  * Locks, in the order in which they are taken: the engine's writer lock (around the writer's part),
- * log_lock, coherence_lock, readers_lock.
+ * filter_lock, log_lock, coherence_lock, readers_lock, connection_lock.
  */
 
 #define DSQ_COLD_MAX_IDLE_READERS 8
@@ -36,9 +37,13 @@ typedef enum
   DSQ_COLD_READ_REVERSE,
   DSQ_COLD_READ_FORWARD_KEYS,
   DSQ_COLD_READ_REVERSE_KEYS,
+  DSQ_COLD_READ_TOKENS,
+  DSQ_COLD_READ_NAMES,
   DSQ_COLD_READ_TABLES,
   DSQ_COLD_READ_TABLE_NAMES,
   DSQ_COLD_READ_RANGE,
+  DSQ_COLD_READ_EXPIRED,
+  DSQ_COLD_READ_NEXT_EXPIRY,
   DSQ_COLD_READ_BEGIN,
   DSQ_COLD_READ_END,
   DSQ_COLD_N_READS
@@ -69,6 +74,11 @@ typedef enum
   DSQ_COLD_WRITE_BURY_TABLE,
   DSQ_COLD_WRITE_DROP_BURIED,
   DSQ_COLD_WRITE_DATA_VERSION,
+  DSQ_COLD_WRITE_EXPIRED,
+  DSQ_COLD_WRITE_NEXT_EXPIRY,
+  DSQ_COLD_WRITE_OLDEST,
+  DSQ_COLD_WRITE_PAGE_COUNT,
+  DSQ_COLD_WRITE_FREE_COUNT,
   DSQ_COLD_N_WRITES
 } DsqColdWrite;
 
@@ -77,7 +87,10 @@ typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_READS];
-  guint epoch; /* that of the pool when it was taken */
+  guint epoch;         /* that of the pool when it was taken */
+  DsqWalStamp stamp;   /* the header's before the last read began, or zeros */
+  gboolean is_reading; /* its transaction is open, and shows the file as of stamp or later */
+  gboolean was_used;   /* since it was last tended */
 } DsqColdReader;
 
 /* A row's name and value under way to SQLite. */
@@ -127,6 +140,21 @@ typedef struct
   guint epoch;                                    /* (mutex readers_lock) 0 or 1 */
   guint n_taken[2];                               /* (mutex readers_lock) readers out, by epoch */
   pthread_cond_t given_back;                      /* (mutex readers_lock) a count reached 0 */
+  gboolean is_draining; /* (atomic, set with readers_lock) a checkpoint wants to pass */
+
+  /* a private tier: its one reader shares the writer's connection, a call at a time */
+  DsqColdReader *own_reader;       /* (owned) (nullable) NULL in other tiers */
+  pthread_mutex_t connection_lock; /* the connection of both */
+  gboolean is_sealed;              /* constant: its rows are to be sealed */
+  guint64 private_bytes;           /* (atomic) size of the file after the last commit */
+
+  /* filter */
+  pthread_mutex_t filter_lock;
+  guint32 filter_build; /* (atomic, set with filter_lock) the build under way, or 0 */
+  guint32 filled_table; /* (mutex filter_lock) where it stands: the last key that it has taken */
+  GByteArray *filled;   /* (owned) (mutex filter_lock) */
+  gint64 filled_place;  /* (mutex filter_lock) the same in a sealed file: the place of its row */
+  guint64 n_absent;     /* (atomic) keys looked for in the file in vain since it was last reset */
 
   DsqColdWriter writer;
 
@@ -152,6 +180,10 @@ typedef struct
   guint32
       blocked_frames; /* (atomic) frames in the log as readers last kept it from being emptied */
 
+  /* space */
+  guint page_size;     /* constant: bytes */
+  gboolean can_shrink; /* constant: the file gives free pages back when asked */
+
   /* counters */
   guint64 n_commits;         /* (atomic) */
   guint64 n_syncs;           /* (atomic) */
@@ -176,6 +208,20 @@ typedef struct
 /* Both kinds of connection have these. */
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
+
+/* A walk's columns, with the expiry instead of nothing. */
+#define DSQ_COLD_SQL_EXPIRED                                                                       \
+  "SELECT expires, NULL, place, token, table_id, name FROM entry"                                  \
+  " WHERE expires >= ?1 AND (expires > ?1 OR place > ?2) AND expires <= ?3"                        \
+  " AND table_id IN (SELECT id FROM tables)"                                                       \
+  " ORDER BY expires, place"
+#define DSQ_COLD_SQL_NEXT_EXPIRY "SELECT min(expires) FROM entry WHERE expires > ?1"
+/* The head of a tier with nothing opened, and the end of one with everything closed. */
+DsqColdSqlite *dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
+                                    const DsqColdOptions *options,
+                                    DsqColdForeignFunc foreign_func,
+                                    gpointer user_data);
+void dsq_cold_sqlite_free (DsqColdSqlite *self);
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
@@ -239,15 +285,36 @@ dsq_cold_copy_tables (GArray *to, const GArray *from)
   g_array_append_vals (to, from->data, from->len);
 }
 
+/* Appends the row that @statement stands at, which is one of a walk. */
+gboolean dsq_cold_append_row (DsqColdSqlite *self,
+                              DsqStatement *statement,
+                              guint32 table,
+                              gboolean keys_only,
+                              GArray *rows,
+                              GError **error);
+
 /* --- readers ---------------------------------------------------------------------------------- */
 
 /* A connection that reads, tuned, for a call that takes long. */
 DsqDatabase *dsq_cold_open_to_read (DsqColdSqlite *self, GError **error);
 DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
 void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
+/* To be called before the statements of a read, which then see all that was committed before this
+ * call. @reads_many: in one transaction, which is ended by giving the reader back, at the earliest.
+ */
+gboolean dsq_cold_readers_start (DsqColdSqlite *self,
+                                 DsqColdReader *reader,
+                                 gboolean reads_many,
+                                 GError **error);
+/* While it is set no transaction outlasts its call; those that do are ended. */
+void dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining);
+gboolean dsq_cold_readers_tend (DsqColdTier *tier);
 /* Waits until every reader that is out now has been given back; FALSE after a while. */
 gboolean dsq_cold_readers_drain (DsqColdSqlite *self);
 void dsq_cold_readers_close (DsqColdSqlite *self);
+/* Has the reader of a private tier read on the writer's connection, and ends that. */
+gboolean dsq_cold_readers_share (DsqColdSqlite *self, GError **error);
+void dsq_cold_readers_unshare (DsqColdSqlite *self);
 
 gboolean dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error);
 gboolean dsq_cold_get_many (DsqColdTier *tier,
@@ -296,6 +363,9 @@ dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellabl
 gboolean dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error);
 void dsq_cold_writer_close (DsqColdSqlite *self);
 
+/* Gives a long buffer back after a transaction. */
+void dsq_cold_trim_buffer (DsqColdWriter *writer);
+
 gboolean dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error);
 gboolean dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
 gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
@@ -342,6 +412,37 @@ gboolean dsq_cold_find_table_by_name (DsqColdTier *tier,
                                       DsqTableState *out_state,
                                       GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
+
+/* --- expiry and space ------------------------------------------------------------------------- */
+
+gboolean dsq_cold_find_expired (DsqColdTier *tier,
+                                gboolean in_transaction,
+                                DsqExpirySpan *span,
+                                guint max_rows,
+                                GArray *rows,
+                                gint64 *out_next,
+                                GError **error);
+gboolean dsq_cold_find_oldest (DsqColdTier *tier,
+                               gint64 *place,
+                               guint max_rows,
+                               GArray *rows,
+                               gboolean *out_is_last,
+                               GError **error);
+gboolean dsq_cold_space_init (DsqColdSqlite *self, GError **error);
+gboolean dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error);
+gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_pages, gboolean *out_more, GError **error);
+/* --- filter ----------------------------------------------------------------------------------- */
+void dsq_cold_filter_init (DsqColdSqlite *self);
+void dsq_cold_filter_clear (DsqColdSqlite *self);
+/* Somebody else has committed. */
+void dsq_cold_filter_reset (DsqColdSqlite *self);
+/* The writer has committed. */
+void dsq_cold_filter_note_commit (DsqColdSqlite *self);
+gboolean dsq_cold_filter_wants_build (DsqColdTier *tier, guint64 n_absent);
+gboolean dsq_cold_filter_is_worth (DsqColdTier *tier, guint64 n_keys);
+void dsq_cold_filter_begin (DsqColdTier *tier);
+void dsq_cold_filter_get_stats (DsqColdSqlite *self, DsqColdStats *out_stats);
+gboolean dsq_cold_filter_fill (DsqColdTier *tier, guint max_rows, GError **error);
 
 /* --- coherence -------------------------------------------------------------------------------- */
 

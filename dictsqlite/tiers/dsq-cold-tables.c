@@ -50,6 +50,11 @@ dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
   if (reader == NULL)
     return FALSE;
   statement = &reader->statements[DSQ_COLD_READ_TABLE_NAMES];
+  if (!dsq_cold_readers_start (self, reader, FALSE, error))
+    {
+      dsq_cold_readers_give_back (self, reader);
+      return FALSE;
+    }
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
          (name = dsq_cold_decode_table_name (&self->codec, statement->handle, error)) != NULL)
     g_ptr_array_add (names, name);

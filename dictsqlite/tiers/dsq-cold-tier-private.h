@@ -7,6 +7,7 @@
 #include "codec/dsq-header-private.h"
 #include "dsq-enums.h"
 #include "tiers/dsq-entry-private.h"
+#include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
 
@@ -46,6 +47,15 @@ typedef struct
   DsqEntry *entry; /* (owned) */
 } DsqColdRow;
 
+/* A stretch of the order of expiry, and where a search in it stands: behind the row of @place that
+ * expires at @after. */
+typedef struct
+{
+  gint64 after; /* milliseconds since 1970 */
+  gint64 place;
+  gint64 until; /* inclusive */
+} DsqExpirySpan;
+
 typedef struct
 {
   guint64 entries; /* in all tables, as last known */
@@ -55,6 +65,9 @@ typedef struct
   guint64 foreign_changes;
   guint64 file_bytes;
   guint64 wal_bytes;
+  guint64 private_bytes; /* of a private file */
+  guint64 filter_keys;
+  guint64 filter_bytes;
 } DsqColdStats;
 
 typedef struct
@@ -147,6 +160,32 @@ struct _DsqColdTierFuncs
   /* Appends the names, of GBytes, of all tables but the first, in the order of their ids. As other
    * reads. */
   gboolean (*list_tables) (DsqColdTier *self, GPtrArray *names, GError **error);
+  /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables in @span, which
+   * moves behind them: at most @max_rows. A tombstone holds its row's expiry. *out_next is the
+   * first expiry beyond the span, G_MAXINT64 for none, or the span's end when more in it may be
+   * left. In a transaction it shows what that has made of the file. */
+  gboolean (*find_expired) (DsqColdTier *self,
+                            gboolean in_transaction,
+                            DsqExpirySpan *span,
+                            guint max_rows,
+                            GArray *rows,
+                            gint64 *out_next,
+                            GError **error);
+
+  /* Ends read transactions that were kept and not used since it was last called. FALSE: there are
+   * no others, and it need not be called until holds_readers is set. */
+  gboolean (*tend) (DsqColdTier *self);
+
+  /* @n_absent more keys were looked for in the file and not there: whether it is time to build the
+   * filter, or to go on with that. */
+  gboolean (*wants_filter) (DsqColdTier *self, guint64 n_absent);
+  /* Whether building it, now and whole, costs less than looking for @n_keys in the file. */
+  gboolean (*is_filter_worth) (DsqColdTier *self, guint64 n_keys);
+  /* Under the engine's writer lock: a build is under way from now on. */
+  void (*begin_filter) (DsqColdTier *self);
+  /* Goes on with the build by about @max_rows. FALSE: it has ended, well or by an error. Does
+   * nothing while another thread is at it. */
+  gboolean (*fill_filter) (DsqColdTier *self, guint max_rows, GError **error);
 
   /* Of a tier that only reads, by one thread at a time: the table of that name; 0 as its id: there
    * is none. */
@@ -242,6 +281,21 @@ struct _DsqColdTierFuncs
                          guint max_keys,
                          GPtrArray *entries,
                          GError **error);
+  /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables beyond *@place,
+   * which moves on; with the writer lock held, in a transaction or not. */
+  gboolean (*find_oldest) (DsqColdTier *self,
+                           gint64 *place,
+                           guint max_rows,
+                           GArray *rows,
+                           gboolean *out_is_last,
+                           GError **error);
+  /* Bytes of the file's pages that hold something; with the writer lock held, in a transaction or
+   * not. */
+  gboolean (*get_used) (DsqColdTier *self, guint64 *out_bytes, GError **error);
+  /* Gives free pages back to the file system, if there are so many that it is worth it: at most
+   * @max_pages, in a transaction of its own. *out_more: there is more to do. The file is shorter
+   * after the next checkpoint. */
+  gboolean (*shrink) (DsqColdTier *self, guint max_pages, gboolean *out_more, GError **error);
 
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };
@@ -255,6 +309,9 @@ struct _DsqColdTier
   guint64 seen_stamp[6];              /* (atomic) as last learned */
   guint64 n_commits;                  /* (lock coherence; the writer may read it without) commits of
                                          this tier, counted before any other is learned */
+  DsqFilter *filter;                  /* (owned) of the keys' hashes */
+  gboolean may_hold;      /* (atomic) reads may keep their transactions: somebody calls tend() */
+  gboolean holds_readers; /* (atomic) some have been kept */
 };
 
 /* Opens the file, or makes it when missing (never in read-only cases; see the errors). On success
@@ -274,6 +331,17 @@ gboolean dsq_cold_rekey_file (const char *path,
                               const DsqColdCopyOptions *options,
                               GCancellable *cancellable,
                               GError **error);
+/* A private one, for what a store in memory cannot hold: a temporary file that nobody else can open
+ * and that is gone with the process. It is made by the first transaction, in SQLite's folder for
+ * temporary files; of @options only the size of the cache counts. */
+DsqColdTier *dsq_cold_tier_new_private (const DsqColdOptions *options, GArray *states);
+
+/* FALSE: the key is surely not in the file, as it was when the tier was last found current. */
+static inline gboolean
+dsq_cold_tier_may_contain (DsqColdTier *self, const DsqKey *key)
+{
+  return dsq_filter_may_contain (self->filter, key->hash);
+}
 
 /* Whether no foreign change is in sight: a few nanoseconds, any thread. FALSE may be a false alarm
  * (this tier's own commit under way); catch_up() finds out. */

@@ -17,13 +17,20 @@ get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
   out_stats->checkpoints = __atomic_load_n (&self->n_checkpoints, __ATOMIC_RELAXED);
   out_stats->foreign_changes = __atomic_load_n (&self->n_foreign_changes, __ATOMIC_RELAXED);
   out_stats->file_bytes = (guint64) MAX (dsq_location_get_size (self->path), 0);
+  dsq_cold_filter_get_stats (self, out_stats);
   out_stats->wal_bytes = (guint64) MAX (dsq_location_get_wal_size (self->path), 0);
 }
 
-/* What is left when all connections are closed, or must be left alone. */
-static void
-free_memory (DsqColdSqlite *self)
+void
+dsq_cold_sqlite_free (DsqColdSqlite *self)
 {
+  pthread_mutex_destroy (&self->readers_lock);
+  pthread_mutex_destroy (&self->coherence_lock);
+  pthread_mutex_destroy (&self->log_lock);
+  pthread_mutex_destroy (&self->connection_lock);
+  pthread_cond_destroy (&self->learned);
+  pthread_cond_destroy (&self->given_back);
+  dsq_cold_filter_clear (self);
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
@@ -50,12 +57,7 @@ close_tier (DsqColdTier *tier, GError **error)
   if (self->read_only && self->path != NULL && !self->had_log &&
       dsq_location_get_wal_size (self->path) == 0)
     dsq_store_file_remove_empty_log (self->path);
-  pthread_mutex_destroy (&self->readers_lock);
-  pthread_mutex_destroy (&self->coherence_lock);
-  pthread_mutex_destroy (&self->log_lock);
-  pthread_cond_destroy (&self->learned);
-  pthread_cond_destroy (&self->given_back);
-  free_memory (self);
+  dsq_cold_sqlite_free (self);
   return folded;
 }
 
@@ -67,6 +69,12 @@ static const DsqColdTierFuncs funcs = {
   .walk = dsq_cold_walk,
   .find_table = dsq_cold_find_table_by_name,
   .list_tables = dsq_cold_list_tables,
+  .find_expired = dsq_cold_find_expired,
+  .tend = dsq_cold_readers_tend,
+  .wants_filter = dsq_cold_filter_wants_build,
+  .is_filter_worth = dsq_cold_filter_is_worth,
+  .begin_filter = dsq_cold_filter_begin,
+  .fill_filter = dsq_cold_filter_fill,
   .catch_up = dsq_cold_catch_up,
   .begin = dsq_cold_begin,
   .get_table = dsq_cold_get_table,
@@ -88,6 +96,9 @@ static const DsqColdTierFuncs funcs = {
   .backup = dsq_cold_backup,
   .check = dsq_cold_check,
   .list_keys = dsq_cold_list_keys,
+  .find_oldest = dsq_cold_find_oldest,
+  .get_used = dsq_cold_get_used,
+  .shrink = dsq_cold_shrink,
   .get_stats = get_stats,
 };
 
@@ -102,12 +113,15 @@ init_monotonic_cond (pthread_cond_t *cond)
   pthread_condattr_destroy (&attributes);
 }
 
-static DsqColdSqlite *
-new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpointer user_data)
+DsqColdSqlite *
+dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
+                     const DsqColdOptions *options,
+                     DsqColdForeignFunc foreign_func,
+                     gpointer user_data)
 {
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
-  self->tier.funcs = &funcs;
+  self->tier.funcs = tier_funcs;
   self->read_only = options->read_only;
   self->read_role = DSQ_DATABASE_READ;
   self->tuning.full_durability = options->full_durability;
@@ -122,8 +136,10 @@ new_tier (const DsqColdOptions *options, DsqColdForeignFunc foreign_func, gpoint
   pthread_mutex_init (&self->readers_lock, NULL);
   pthread_mutex_init (&self->coherence_lock, NULL);
   pthread_mutex_init (&self->log_lock, NULL);
+  pthread_mutex_init (&self->connection_lock, NULL);
   pthread_cond_init (&self->learned, NULL);
   init_monotonic_cond (&self->given_back);
+  dsq_cold_filter_init (self);
   return self;
 }
 
@@ -160,7 +176,7 @@ open_tier (DsqColdSqlite *self,
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
-         dsq_cold_coherence_init (self, error) &&
+         dsq_cold_coherence_init (self, error) && dsq_cold_space_init (self, error) &&
          (self->read_only || dsq_cold_log_init (self, error));
 }
 
@@ -172,7 +188,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                            GCancellable *cancellable,
                            GError **error)
 {
-  DsqColdSqlite *self = new_tier (options, foreign_func, user_data);
+  DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
 
   if (!open_tier (self, options, cancellable, error))
     {

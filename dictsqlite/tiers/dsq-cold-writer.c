@@ -46,6 +46,14 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
                                   "drop a table" },
   [DSQ_COLD_WRITE_DROP_BURIED] = { "DELETE FROM tables WHERE token = X'00'", "drop a table" },
   [DSQ_COLD_WRITE_DATA_VERSION] = { "PRAGMA data_version", "look for others' commits" },
+  [DSQ_COLD_WRITE_EXPIRED] = { DSQ_COLD_SQL_EXPIRED, "look for what has expired" },
+  [DSQ_COLD_WRITE_NEXT_EXPIRY] = { DSQ_COLD_SQL_NEXT_EXPIRY, "look for the next expiry" },
+  [DSQ_COLD_WRITE_OLDEST] = { "SELECT NULL, NULL, place, token, table_id, name FROM entry"
+                              " WHERE place > ?1 AND table_id IN (SELECT id FROM tables)"
+                              " ORDER BY place",
+                              "look for old entries" },
+  [DSQ_COLD_WRITE_PAGE_COUNT] = { "PRAGMA page_count", "measure the file" },
+  [DSQ_COLD_WRITE_FREE_COUNT] = { "PRAGMA freelist_count", "measure the file" },
 };
 
 static int
@@ -201,8 +209,8 @@ save_tables (DsqColdSqlite *self, GError **error)
   return TRUE;
 }
 
-static void
-trim_buffer (DsqColdWriter *writer)
+void
+dsq_cold_trim_buffer (DsqColdWriter *writer)
 {
   if (writer->buffer.length <= MAX_KEPT_BUFFER)
     return;
@@ -235,7 +243,8 @@ dsq_cold_commit (DsqColdTier *tier, GError **error)
     }
   dsq_cold_log_note_commit (self);
   dsq_cold_coherence_finish_commit (self);
-  trim_buffer (&self->writer);
+  dsq_cold_filter_note_commit (self);
+  dsq_cold_trim_buffer (&self->writer);
   return TRUE;
 }
 
@@ -251,5 +260,5 @@ dsq_cold_rollback (DsqColdTier *tier)
     run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
   writer->in_savepoint = FALSE;
   writer->has_changed = FALSE;
-  trim_buffer (writer);
+  dsq_cold_trim_buffer (writer);
 }

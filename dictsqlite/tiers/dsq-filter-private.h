@@ -45,6 +45,10 @@ void dsq_filter_add (DsqFilter *self, guint64 hash);
 guint32 dsq_filter_begin (DsqFilter *self, guint64 n_keys);
 /* FALSE if it was reset, or has become useless, since it was begun. */
 gboolean dsq_filter_finish (DsqFilter *self, guint32 build);
+/* Whether the build, or what came of it, still stands. */
+gboolean dsq_filter_is_current (DsqFilter *self, guint32 build);
+/* Whether what is added counts. To be asked under the lock that begin is called with. */
+gboolean dsq_filter_is_active (DsqFilter *self);
 /* What is in the file is no longer known: unbuilt from now on. */
 void dsq_filter_reset (DsqFilter *self);
 

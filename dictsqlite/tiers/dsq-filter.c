@@ -304,6 +304,20 @@ dsq_filter_finish (DsqFilter *self, guint32 build)
   return FALSE;
 }
 
+gboolean
+dsq_filter_is_current (DsqFilter *self, guint32 build)
+{
+  return WORD_BUILD (__atomic_load_n (&self->word, __ATOMIC_ACQUIRE)) == build;
+}
+
+gboolean
+dsq_filter_is_active (DsqFilter *self)
+{
+  State state = WORD_STATE (__atomic_load_n (&self->word, __ATOMIC_RELAXED));
+
+  return state == BUILDING || state == READY;
+}
+
 /* --- state ----------------------------------------------------------------------------------- */
 
 gboolean

@@ -61,6 +61,9 @@ DsqEntry *dsq_warm_shard_peek_locked (DsqWarmShard *self, const DsqKey *key);
 gboolean
 dsq_warm_shard_contains_locked (DsqWarmShard *self, const DsqKey *key, gint64 *out_expires);
 
+/* Whether @key is there, without counting as a read. */
+gboolean dsq_warm_shard_holds_locked (const DsqWarmShard *self, const DsqKey *key);
+
 /* A write or a delete has made what is there of @key stale; whether something was. */
 gboolean dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key);
 /* The same of all keys of a table. */

@@ -121,6 +121,15 @@ dsq_warm_shard_contains_locked (DsqWarmShard *self, const DsqKey *key, gint64 *o
 }
 
 gboolean
+dsq_warm_shard_holds_locked (const DsqWarmShard *self, const DsqKey *key)
+{
+  DsqWarmItem item;
+  guint32 position;
+
+  return find (self, key, &item, &position);
+}
+
+gboolean
 dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key)
 {
   DsqWarmItem item;

@@ -250,6 +250,18 @@ bench_bare_upsert_all (BenchBare *self, const BenchItem *items, guint n_items)
   put_all (self, self->upsert, items, n_items);
 }
 
+void
+bench_bare_begin_reading (BenchBare *self)
+{
+  run (self->db, "BEGIN");
+}
+
+void
+bench_bare_end_reading (BenchBare *self)
+{
+  run (self->db, "COMMIT");
+}
+
 guint8 *
 bench_bare_get (BenchBare *self, const BenchItem *item, gsize *out_length)
 {

@@ -21,7 +21,10 @@ void bench_bare_set (BenchBare *self, const BenchItem *item);
 void bench_bare_insert_all (BenchBare *self, const BenchItem *items, guint n_items);
 void bench_bare_upsert_all (BenchBare *self, const BenchItem *items, guint n_items);
 
-/* The value column of a key, in a read transaction of its own; free it with g_free(). */
+/* A read transaction round gets, which otherwise have one each. */
+void bench_bare_begin_reading (BenchBare *self);
+void bench_bare_end_reading (BenchBare *self);
+/* The value column of a key; free it with g_free(). */
 guint8 *bench_bare_get (BenchBare *self, const BenchItem *item, gsize *out_length);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* bench-disk.c - writethrough, flush and cold, beside bare SQLite
+/* bench-disk.c - writethrough and flush, beside bare SQLite
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -15,8 +15,6 @@
 
 #define N_WRITES 10000
 #define N_FLUSH  100000
-#define N_COLD   100000
-#define N_READS  10000
 #define N_BLOCK  500
 
 /* --- writethrough: a transaction an entry ------------------------------------------------------
@@ -145,73 +143,4 @@ bench_run_flush (const char *directory, guint round)
     bench_path_remove (paths[i]);
   bench_items_free (items, N_FLUSH);
   bench_items_free (others, N_FLUSH);
-}
-
-/* --- cold: reads that no tier in memory answers -------------------------------------------------
- */
-
-static void
-bare_get (BenchBare *bare, const BenchItem *items, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    {
-      gsize length = 0;
-
-      g_free (bench_bare_get (bare, &items[i], &length));
-      if (length <= items[i].record_length)
-        g_error ("bare SQLite: a row is missing");
-    }
-}
-
-static void
-shuffle (BenchItem *items, guint n, guint32 seed)
-{
-  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
-
-  for (guint i = n - 1; i > 0; i--)
-    {
-      guint j = (guint) g_rand_int_range (rand, 0, (gint32) i + 1);
-      BenchItem item = items[i];
-
-      items[i] = items[j];
-      items[j] = item;
-    }
-}
-
-/* Both read the one file that the store has made, the bare one by a connection of its own. */
-void
-bench_run_cold (const char *directory, guint round)
-{
-  BenchItem *items = bench_items_new (N_COLD);
-  char *path = bench_path (directory, "cold", round);
-  DsqStore *store = bench_store_open (path, DSQ_PERSIST_LAZY, 1000000);
-  BenchBare *bare = NULL;
-  gint64 bare_time = 0;
-  gint64 store_time = 0;
-
-  bench_store_set (store, items, N_COLD);
-  bench_store_close (store);
-  store = bench_store_open (path, DSQ_PERSIST_LAZY, 1);
-  bare = bench_bare_open (path);
-  shuffle (items, N_COLD, round);
-  bare_get (bare, items, N_BLOCK);
-  bench_store_get (store, items, N_BLOCK);
-
-  for (guint at = N_BLOCK; at < N_BLOCK + N_READS; at += N_BLOCK)
-    {
-      gint64 start = bench_now ();
-
-      bare_get (bare, items + at, N_BLOCK);
-      bare_time += bench_now () - start;
-      start = bench_now ();
-      bench_store_get (store, items + at, N_BLOCK);
-      store_time += bench_now () - start;
-    }
-  bench_sample ("cold get", "bare SQLite", N_READS, bare_time);
-  bench_sample ("cold get", "store lazy", N_READS, store_time);
-
-  bench_bare_close (bare);
-  bench_store_close (store);
-  bench_path_remove (path);
-  bench_items_free (items, N_COLD);
 }

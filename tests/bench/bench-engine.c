@@ -1,4 +1,4 @@
-/* bench-engine.c - the engine without Python: hot, writethrough, flush and cold
+/* bench-engine.c - the engine without Python: hot, writethrough, flush and tiers
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -23,7 +23,7 @@ static const struct
   { "hot", bench_run_hot, 3 },
   { "writethrough", bench_run_writethrough, 1 },
   { "flush", bench_run_flush, 1 },
-  { "cold", bench_run_cold, 1 },
+  { "tiers", bench_run_tiers, 2 },
 };
 
 static const GOptionEntry options[] = {
@@ -36,7 +36,7 @@ static const GOptionEntry options[] = {
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new ("hot writethrough flush cold");
+  g_autoptr (GOptionContext) context = g_option_context_new ("hot writethrough flush tiers");
   g_autoptr (GError) error = NULL;
   g_autofree char *own_directory = NULL;
 

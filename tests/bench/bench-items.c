@@ -9,13 +9,13 @@
 #include <string.h>
 
 static BenchItem *
-make_items (guint n, const char *word)
+make_items (guint n, const char *key, const char *word)
 {
   BenchItem *items = g_new (BenchItem, n);
 
   for (guint i = 0; i < n; i++)
     {
-      items[i].key = g_strdup_printf ("key_%u", i);
+      items[i].key = g_strdup_printf ("%s_%u", key, i);
       items[i].key_length = strlen (items[i].key);
       items[i].record = (guint8 *) g_strdup_printf ("%c%s_%u", DSQ_VALUE_STRING, word, i);
       items[i].record_length = strlen ((const char *) items[i].record);
@@ -26,13 +26,19 @@ make_items (guint n, const char *word)
 BenchItem *
 bench_items_new (guint n)
 {
-  return make_items (n, "value");
+  return make_items (n, "key", "value");
 }
 
 BenchItem *
 bench_items_new_other (guint n)
 {
-  return make_items (n, "other");
+  return make_items (n, "key", "other");
+}
+
+BenchItem *
+bench_items_new_absent (guint n)
+{
+  return make_items (n, "absent", "value");
 }
 
 void
@@ -97,6 +103,32 @@ bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_cap
   return open_store (path, mode, hot_capacity, "password");
 }
 
+DsqStore *
+bench_store_open_with (const char *path,
+                       guint hot_capacity,
+                       guint64 warm_capacity,
+                       gboolean background)
+{
+  GError *error = NULL;
+  GObject *store = g_initable_new (DSQ_TYPE_STORE,
+                                   NULL,
+                                   &error,
+                                   "path",
+                                   path,
+                                   "persist-mode",
+                                   DSQ_PERSIST_LAZY,
+                                   "hot-capacity",
+                                   (guint64) hot_capacity,
+                                   "warm-capacity",
+                                   warm_capacity,
+                                   "background",
+                                   background,
+                                   NULL);
+
+  insist (store != NULL, error);
+  return DSQ_STORE (store);
+}
+
 void
 bench_store_close (DsqStore *store)
 {
@@ -144,6 +176,26 @@ bench_store_get (DsqStore *store, const BenchItem *items, guint n)
                                                 &error);
 
       if (length != items[i].record_length)
+        insist (FALSE, error);
+      g_free (record);
+    }
+}
+
+void
+bench_store_get_absent (DsqStore *store, const BenchItem *items, guint n)
+{
+  GError *error = NULL;
+
+  for (guint i = 0; i < n; i++)
+    {
+      gsize length = 0;
+      guint8 *record = dsq_store_lookup_record (store,
+                                                (const guint8 *) items[i].key,
+                                                items[i].key_length,
+                                                &length,
+                                                &error);
+
+      if (length != 0 || error != NULL)
         insist (FALSE, error);
       g_free (record);
     }

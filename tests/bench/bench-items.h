@@ -19,16 +19,24 @@ typedef struct
  * row, since SQLite leaves a page that would not change. */
 BenchItem *bench_items_new (guint n);
 BenchItem *bench_items_new_other (guint n);
+/* Keys that none of the others has. */
+BenchItem *bench_items_new_absent (guint n);
 void bench_items_free (BenchItem *items, guint n);
 
 /* Each of the rest ends the program with the message of what failed. */
 
 DsqStore *bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity);
 DsqStore *bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_capacity);
+/* In lazy mode; @warm_capacity in bytes. */
+DsqStore *bench_store_open_with (const char *path,
+                                 guint hot_capacity,
+                                 guint64 warm_capacity,
+                                 gboolean background);
 void bench_store_close (DsqStore *store);
 void bench_store_flush (DsqStore *store);
 void bench_store_set (DsqStore *store, const BenchItem *items, guint n);
 void bench_store_get (DsqStore *store, const BenchItem *items, guint n);
+void bench_store_get_absent (DsqStore *store, const BenchItem *items, guint n);
 void bench_store_remove (DsqStore *store, const BenchItem *items, guint n);
 
 /* A path in @directory, and the removal of the database there with its log. */

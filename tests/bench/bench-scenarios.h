@@ -17,7 +17,7 @@ void bench_run_writethrough (const char *directory, guint round);
 /* Many rows in one transaction that is synced, beside bare SQLite. */
 void bench_run_flush (const char *directory, guint round);
 
-/* Reads that no tier in memory answers, beside bare SQLite. */
-void bench_run_cold (const char *directory, guint round);
+/* Reads by the tier that answers them, beside bare SQLite. */
+void bench_run_tiers (const char *directory, guint round);
 
 G_END_DECLS

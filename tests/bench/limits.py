@@ -68,7 +68,11 @@ ENGINE = [
     Ratio('flush of overwritten rows', 'store lazy', 'bare SQLite', on_disk=True),
     Ratio('flush of new rows', 'store lazy, encrypted', 'store lazy', at_least=0.75, on_disk=True),
     Ratio('flush of overwritten rows', 'store lazy, encrypted', 'store lazy', on_disk=True),
-    Ratio('cold get', 'store lazy', 'bare SQLite', on_disk=True),
+    Ratio('cold get', 'store, no thread', 'bare SQLite', at_most=1.25),
+    Ratio('cold get', 'store lazy', 'bare SQLite', at_most=0.5),
+    Ratio('cold get', 'bare SQLite, one transaction', 'bare SQLite'),
+    Ratio('warm get', 'store lazy', 'store lazy', at_most=0.25, reference_operation='cold get'),
+    Ratio('absent get', 'store lazy', 'store lazy', at_most=0.1, reference_operation='cold get'),
 ]
 
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import random
+from collections import OrderedDict
+
 import pytest
 from conftest import python
 
@@ -57,6 +60,46 @@ def test_the_least_recently_used_leaves_first(open_store):
     assert after["hot_misses"] == before["hot_misses"]
     assert store["b"] == "b"
     assert store.stats()["hot_misses"] == before["hot_misses"] + 1
+
+
+def zipf():
+    """Numbers of keys, a few of them very often."""
+    generator = random.Random(1)
+    weights = [1 / (rank + 1) for rank in range(2000)]
+    return generator.choices(range(2000), weights, k=20_000)
+
+
+def scan_and_loop():
+    """A loop over 150 keys, interrupted by scans of keys that are seldom read again."""
+    return [200 + n * 7 % 1800 if n % 1000 < 200 else n % 150 for n in range(20_000)]
+
+
+@pytest.mark.parametrize("warm_capacity", (0, 16 << 10))
+@pytest.mark.parametrize("stream", (zipf, scan_and_loop))
+def test_hot_hits_equal_a_reference_lru(open_store, file_mode, stream, warm_capacity):
+    store = open_store(
+        persist_mode=file_mode,
+        hot_capacity=100,
+        warm_capacity=warm_capacity,
+        enable_async=False,
+    )
+    reference = OrderedDict()
+    for number in range(2000):
+        store[number] = number
+        reference[number] = None
+        if len(reference) > 100:
+            reference.popitem(last=False)
+    store.flush()  # what is dirty stays in memory beside what the capacity counts
+    before = store.stats()["hot_hits"]
+    hits = 0
+    for number in stream():
+        assert store[number] == number
+        hits += number in reference
+        reference[number] = None
+        reference.move_to_end(number)
+        if len(reference) > 100:
+            reference.popitem(last=False)
+    assert store.stats()["hot_hits"] - before == hits
 
 
 @pytest.mark.parametrize("capacity", (10_000, 1_000_000, 10**9, 2**80))

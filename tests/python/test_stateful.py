@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import math
 import tempfile
 
 import pytest
@@ -25,20 +26,60 @@ keys = st.sampled_from(KEYS) | st.sampled_from([True, 1.0, False])
 values = st.sampled_from(["", "v", "日", 0, 2**70, -1, 0.5, None, True, b"", b"x"]) | st.lists(
     st.integers(0, 5), max_size=3
 )
+# Times go by hours, beside which what the run itself takes is nothing.
+HOUR = 3600
+times = st.sampled_from([None, -HOUR, 0, HOUR, HOUR, 2 * HOUR, 5 * HOUR])
 pairs = st.lists(st.tuples(keys, values), max_size=6)
 
 
 class Model(dict):
-    """A dict whose keys come back in the form in which a store gives them."""
+    """A dict whose keys come back in the form in which a store gives them, and expire.
+
+    Whoever lets time pass has tick() take out what has expired by then.
+    """
+
+    def __init__(self, now):
+        super().__init__()
+        self.now = now  # hours
+        self.ends = {}
 
     def __setitem__(self, key, value):
+        self.set(key, value, expire=None)
+
+    def set(self, key, value, *, expire):
         super().__setitem__(canonical(key), value)
+        self.touch(key, expire)
+
+    def touch(self, key, expire):
+        if canonical(key) not in self:
+            return False
+        self.ends.pop(canonical(key), None)
+        if expire is not None:
+            self.ends[canonical(key)] = self.now + expire // HOUR
+        self.tick(self.now)
+        return True
+
+    def tick(self, now):
+        self.now = now
+        for key, end in list(self.ends.items()):
+            if end <= self.now or key not in self:
+                del self.ends[key]
+                self.pop(key, None)
+
+    def expires_in(self, key):
+        """In whole hours, begun ones included."""
+        self[key]
+        end = self.ends.get(canonical(key))
+        return None if end is None else end - self.now
 
     def setdefault(self, key, default):
-        return super().setdefault(canonical(key), default)
+        if key not in self:
+            self[key] = default
+        return self[key]
 
     def update(self, data):
-        super().update({canonical(key): value for key, value in data})
+        for key, value in data:
+            self[key] = value
 
 
 def canonical(key):
@@ -59,19 +100,22 @@ class StoreBesideDict(RuleBasedStateMachine):
     @initialize(
         capacity=st.sampled_from([1, 2, 7, 1_000_000]),
         warm_capacity=st.sampled_from([0, 4096, 64 << 20]),
+        dirty_limit=st.sampled_from([1, 1000, 64 << 20]),
         background=st.booleans(),
         data=pairs,
     )
-    def open_first(self, capacity, warm_capacity, background, data):
+    def open_first(self, capacity, warm_capacity, dirty_limit, background, data):
         self.folder = tempfile.TemporaryDirectory()
         self.parameters = {
             "persist_mode": self.mode,
             "hot_capacity": capacity,
             "warm_capacity": warm_capacity,
+            "dirty_limit": dirty_limit,
             "enable_async": background,
             "flush_interval": 0.01,
         }
-        self.models = {None: Model()}
+        self.now = 0  # hours
+        self.models = {None: Model(self.now)}
         self.name = None
         self.open()
         self.store.update(data)
@@ -79,6 +123,16 @@ class StoreBesideDict(RuleBasedStateMachine):
 
     def open(self):
         self.root = DictSQLiteV4(f"{self.folder.name}/store.db", **self.parameters)
+        self.set_clock()
+
+    def set_clock(self):
+        self.root._store.set_clock_offset(self.now * HOUR * 1000)
+
+    def let_pass(self, hours):
+        self.now += hours
+        self.set_clock()
+        for model in self.models.values():
+            model.tick(self.now)
 
     @property
     def store(self):
@@ -100,7 +154,7 @@ class StoreBesideDict(RuleBasedStateMachine):
     def turn_to(self, name):
         self.name = name
         if name not in self.models:
-            self.models[name] = Model()
+            self.models[name] = Model(self.now)
             assert len(self.root.table(name)) == 0
 
     @rule(name=st.sampled_from(TABLES))
@@ -132,6 +186,44 @@ class StoreBesideDict(RuleBasedStateMachine):
     def set(self, key, value):
         self.store[key] = value
         self.model[key] = value
+
+    @rule(key=keys, value=values, expire=times)
+    def set_expiring(self, key, value, expire):
+        self.same(lambda mapping: mapping.set(key, value, expire=expire))
+
+    @rule(key=keys, expire=times)
+    def touch(self, key, expire):
+        self.same(lambda mapping: mapping.touch(key, expire))
+
+    @rule(hours=st.integers(1, 3))
+    def time_passes(self, hours):
+        self.let_pass(hours)
+
+    @rule()
+    def expire(self):
+        self.store.expire()
+
+    @rule(key=keys)
+    def expires_in(self, key):
+        def hours(mapping):
+            left = mapping.expires_in(key)
+            return left if mapping is self.model or left is None else math.ceil(left / HOUR)
+
+        self.same(hours)
+
+    @rule(at=st.integers(0, 5), hours=st.integers(1, 3))
+    def time_passes_while_walking(self, at, hours):
+        walked = []
+        for number, key in enumerate(self.store):
+            walked.append(key)
+            if number == at:
+                before = list(self.model)
+                self.let_pass(hours)
+        if len(walked) > at:
+            assert walked[: at + 1] == before[: at + 1]
+            assert walked[at + 1 :] == [key for key in before[at + 1 :] if key in self.model]
+        else:
+            assert walked == list(self.model)
 
     @rule(key=keys)
     def get(self, key):
@@ -240,9 +332,7 @@ class StoreBesideDict(RuleBasedStateMachine):
 
     @rule()
     def hot_is_within_its_capacity(self):
-        if self.mode != "memory":
-            stats = self.store.stats()
-            assert stats["hot_entries"] <= self.parameters["hot_capacity"]
+        assert self.store.stats()["hot_entries"] <= self.parameters["hot_capacity"]
 
     @precondition(lambda self: self.mode != "memory")
     @rule(capacity=st.sampled_from([1, 2, 7, 1_000_000]))

@@ -95,13 +95,28 @@ search_chunk (const guint8 *chunk, gsize length)
     }
 }
 
-/* Every mapping of the process but the one that it is read into. */
+/* Chunks overlap, so that nothing hides at their ends; what is met twice does no harm. */
+static void
+search_range (int memory, guint8 *chunk, guint64 first, guint64 end)
+{
+  for (guint64 at = first; at < end; at += CHUNK - sizeof needles[0].masked)
+    {
+      gssize n = pread (memory, chunk, (gsize) MIN (CHUNK, end - at), (off_t) at);
+
+      if (n <= 0)
+        break;
+      search_chunk (chunk, (gsize) n);
+    }
+}
+
+/* All memory of the process but the chunk that it is read into. */
 static void
 search_memory (void)
 {
   g_autofree char *maps = NULL;
   g_auto (GStrv) lines = NULL;
   guint8 *chunk = dsq_secret_new (CHUNK);
+  guint64 chunk_first = (guint64) (gsize) chunk;
   int memory = open ("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 
   g_assert_cmpint (memory, >=, 0);
@@ -119,18 +134,15 @@ search_memory (void)
                   &first,
                   &end,
                   mode) != 3 ||
-          mode[0] != 'r' || strstr (lines[i], "[v") != NULL ||
-          ((guint64) (gsize) chunk >= first && (guint64) (gsize) chunk < end))
+          mode[0] != 'r' || strstr (lines[i], "[v") != NULL)
         continue;
-      /* chunks overlap, so that nothing hides at their ends; what is met twice does no harm */
-      for (guint64 at = first; at < end; at += CHUNK - sizeof needles[0].masked)
+      /* the chunk's mapping may have grown together with its neighbours */
+      if (chunk_first >= first && chunk_first < end)
         {
-          gssize n = pread (memory, chunk, (gsize) MIN (CHUNK, end - at), (off_t) at);
-
-          if (n <= 0)
-            break;
-          search_chunk (chunk, (gsize) n);
+          search_range (memory, chunk, first, chunk_first);
+          first = chunk_first + CHUNK;
         }
+      search_range (memory, chunk, first, end);
     }
   close (memory);
   dsq_secret_free (chunk, CHUNK);

@@ -55,6 +55,7 @@ test_makes_a_whole_file (Fixture *fixture, gconstpointer data)
   assert_sound (fixture->path);
   assert_stock (fixture->path, "PRAGMA journal_mode", "wal");
   assert_stock (fixture->path, "PRAGMA page_size", "4096");
+  assert_stock (fixture->path, "PRAGMA auto_vacuum", "2");
   assert_stock (fixture->path, "PRAGMA application_id", "1146310961");
   assert_stock (fixture->path, "PRAGMA user_version", "1");
   assert_stock (fixture->path, "SELECT length (header) FROM store", "28");
@@ -86,6 +87,7 @@ test_initialises_an_empty_file (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (before.st_ino, ==, after.st_ino);
   assert_sound (fixture->path);
   assert_stock (fixture->path, "PRAGMA journal_mode", "wal");
+  assert_stock (fixture->path, "PRAGMA auto_vacuum", "2");
   make_store (fixture->path);
 }
 

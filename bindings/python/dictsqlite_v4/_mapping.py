@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import hides_order, to_exception
+from ._expiry import Expiry
 from ._keys import decode_key, encode_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
@@ -40,7 +41,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="StoreMapping")
 
 
-class StoreMapping(AtomicMethods, MutableMapping[Any, Any]):
+class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.

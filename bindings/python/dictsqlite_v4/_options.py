@@ -37,6 +37,11 @@ def size(name: str, value: object, least: int, most: int) -> int:
     return number
 
 
+def limit(name: str, value: object, least: int, most: int) -> int:
+    """`value`, a number of bytes as for size(), or 0 for no limit."""
+    return 0 if _as_int(value) == 0 else size(name, value, least, most)
+
+
 def milliseconds(name: str, value: object, least: int) -> int:
     """`value`, a number of seconds, in milliseconds, rounded up and at least `least`."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):

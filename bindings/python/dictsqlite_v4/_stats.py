@@ -25,6 +25,11 @@ _COUNTERS = (
     "cold_entries",
     "cold_hits",
     "cold_misses",
+    "expired_entries",
+    "max_bytes",
+    "used_bytes",
+    "dropped_entries",
+    "dropped_bytes",
     "flushes",
     "failed_flushes",
     "commits",
@@ -32,6 +37,10 @@ _COUNTERS = (
     "checkpoints",
     "foreign_changes",
     "writer_waits",
+    "filter_keys",
+    "filter_bytes",
+    "filter_answers",
+    "spill_bytes",
     "file_bytes",
     "wal_bytes",
     "last_error",
@@ -43,13 +52,14 @@ def stats_dict(native: Stats, persist_mode: str) -> Dict[str, Any]:
     stats: Dict[str, Any] = {"persist_mode": persist_mode}
     for name in _COUNTERS:
         stats[name] = getattr(native, name)
-    stats["hot_tier_size"] = stats["hot_entries"]
+    # what is dirty is in the hot tier as well, beside what counts against its capacity
+    stats["hot_tier_size"] = stats["hot_entries"] + stats["dirty_entries"]
     stats["hot_tier_capacity"] = stats["hot_capacity"]
     stats["encryption_enabled"] = bool(native.encrypted)
     stats["safe_pickle_enabled"] = False
     stats["tiers"] = {
         "hot": {
-            "entries": stats["hot_entries"],
+            "entries": stats["hot_tier_size"],
             "capacity": stats["hot_capacity"],
             "bytes": stats["hot_bytes"],
             "hits": stats["hot_hits"],
@@ -64,7 +74,7 @@ def stats_dict(native: Stats, persist_mode: str) -> Dict[str, Any]:
         },
         "cold": {
             "entries": stats["cold_entries"],
-            "bytes": stats["file_bytes"] + stats["wal_bytes"],
+            "bytes": stats["file_bytes"] + stats["wal_bytes"] + stats["spill_bytes"],
             "hits": stats["cold_hits"],
             "misses": stats["cold_misses"],
         },

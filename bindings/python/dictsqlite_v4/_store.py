@@ -68,6 +68,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
     :param kdf_memory: bytes of memory that one try of the password of a new file takes, 19 MiB
         to 1 GiB.
     :param kdf_passes: passes over that memory, 2 to 16.
+    :param max_bytes: for a store that is used as a cache: bytes of the file, at least 1 MiB, to
+        which it is kept by dropping the least recently used entries; 0 keeps everything.
     :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
         not change. In a folder that cannot be written it must not be changed by others either.
 
@@ -96,6 +98,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
         cache_size: int = 8 << 20,
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
+        max_bytes: int = 0,
         read_only: bool = False,
     ) -> None:
         self._parameters = keep_parameters(locals())
@@ -126,6 +129,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
                 cache_size=_options.size("cache_size", cache_size, 1 << 16, 2**31 - 1),
                 kdf_memory=_options.size("kdf_memory", kdf_memory, 19 << 20, 1 << 30),
                 kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
+                max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
         except GError as error:
             raise to_exception(error, self._path) from None

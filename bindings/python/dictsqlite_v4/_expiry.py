@@ -1,0 +1,84 @@
+# _expiry.py - entries that end by themselves
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Expiry: what a dict does not have, and a cache needs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional
+
+from ._dsq import NEVER, GError, Store
+from ._errors import to_exception
+from ._keys import encode_key
+
+# Some 300,000 years, which is far from where doubles or 64 bits end.
+_MOST_SECONDS = 1e13
+
+
+class Expiry:
+    """The part of a store's mapping that has to do with time.
+
+    An entry may be given a time to live, in seconds of the system's clock. When that is over the
+    key is absent: to every method, to iteration, to other processes, and after the store was
+    opened anew.
+    """
+
+    _path: str
+    _store: Store
+    _call: Callable[..., Any]
+    _encode: Callable[[Any], bytes]
+
+    def set(self, key: Any, value: Any, *, expire: Optional[float] = None) -> None:
+        """Set the value of `key`, for `expire` seconds from now, or for good.
+
+        With 0 or less it is over at once, as for a deadline that has passed. Raises ValueError
+        for a NaN or an infinity.
+        """
+        milliseconds = time_to_live(expire)
+        encoded = encode_key(key)
+        record = self._encode(value)
+        try:
+            self._store.set_record_expiring(encoded, record, milliseconds)
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+    def touch(self, key: Any, expire: Optional[float] = None) -> bool:
+        """Have `key` expire in `expire` seconds from now, or never; whether it is there.
+
+        Its value and its place stay as they are.
+        """
+        milliseconds = time_to_live(expire)
+        encoded = encode_key(key)
+        try:
+            return self._store.touch_key(encoded, milliseconds)
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+    def expires_in(self, key: Any) -> Optional[float]:
+        """The seconds that `key` has to live, None for good; raises KeyError where missing."""
+        milliseconds: int = self._call(self._store.lookup_expiry, key)
+        if not milliseconds:
+            raise KeyError(key)
+        return None if milliseconds == NEVER else milliseconds / 1000
+
+    def expire(self) -> int:
+        """Remove what has expired, and return how much that was.
+
+        Writes, len() and iteration do so by the way; this is for stores that are only read.
+        """
+        try:
+            return self._store.expire(None)
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+
+def time_to_live(expire: Optional[float]) -> int:
+    """`expire`, a number of seconds or None, in milliseconds, rounded up."""
+    if expire is None:
+        return NEVER
+    if isinstance(expire, bool) or not isinstance(expire, (int, float)):
+        raise TypeError(f"expire must be a number of seconds or None, not {expire!r}")
+    # compared first: a NaN or an infinity has no ceiling
+    if not -_MOST_SECONDS <= expire <= _MOST_SECONDS:
+        raise ValueError(f"expire must be a finite number of seconds, not {expire!r}")
+    return math.ceil(expire * 1000)

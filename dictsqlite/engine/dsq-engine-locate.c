@@ -1,0 +1,181 @@
+/* dsq-engine-locate.c - what a key is, before it is changed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * A key is looked for in memory, with its shard's lock held, and in the file, without. When the
+ * shard has not changed meanwhile both together say what the key is, until the lock is given back.
+ */
+
+static gboolean
+look_into_file (DsqEngine *self,
+                const DsqKey *key,
+                gboolean wants_entry,
+                DsqLocated *located,
+                GError **error)
+{
+  gint64 place = 0;
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (wants_entry)
+    {
+      success = self->cold->funcs->get (self->cold, key, &located->cold, error);
+      place = located->cold != NULL;
+    }
+  else
+    {
+      success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
+    }
+  if (success && place != 0)
+    __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+  else if (success)
+    dsq_engine_note_absent (self, 1);
+  dsq_engine_leave (self);
+  located->presence = place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  return success;
+}
+
+typedef enum
+{
+  LOCATE_FAILED,
+  LOCATE_DONE,
+  LOCATE_AGAIN,
+  LOCATE_SWEEP_FIRST
+} LocateResult;
+
+/* What the warm tier holds is in the file. */
+static gboolean
+look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
+{
+  gboolean is_there;
+
+  if (wants_entry)
+    {
+      located->cold = dsq_warm_shard_peek_locked (&shard->warm, key);
+      is_there = located->cold != NULL;
+    }
+  else
+    {
+      is_there = dsq_warm_shard_contains_locked (&shard->warm, key, &located->expires);
+    }
+  if (is_there)
+    located->presence = DSQ_PRESENCE_PRESENT;
+  return is_there;
+}
+
+static LocateResult
+try_to_locate (DsqEngine *self,
+               const DsqKey *key,
+               DsqLocateFlags flags,
+               DsqLocated *located,
+               GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+  gboolean wants_entry = flags & DSQ_LOCATE_ENTRY;
+  DsqMiss miss;
+
+  *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
+  if (shard == NULL)
+    return LOCATE_FAILED;
+  if (dsq_engine_is_sweep_due (self))
+    {
+      if (flags & DSQ_LOCATE_SWEPT)
+        {
+          dsq_hot_shard_unlock (shard);
+          return LOCATE_SWEEP_FIRST;
+        }
+      /* a row's presence alone does not tell whether it has expired */
+      wants_entry = TRUE;
+    }
+  located->number = dsq_hot_shard_find_locked (shard, key);
+  shard->n_hits += located->number != 0;
+  shard->n_misses += located->number == 0;
+  if (located->number != 0 || look_into_warm (shard, key, wants_entry, located) ||
+      !dsq_engine_may_be_cold_locked (self, shard, key))
+    return LOCATE_DONE;
+  miss = (DsqMiss){ shard->epoch, self->generation };
+  dsq_engine_uncount_miss_locked (shard);
+  dsq_hot_shard_unlock (shard);
+
+  if (!look_into_file (self, key, wants_entry, located, error))
+    return LOCATE_FAILED;
+  dsq_hot_shard_lock (shard);
+  if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
+    {
+      located->number = dsq_hot_shard_find_locked (shard, key);
+      return LOCATE_DONE;
+    }
+  dsq_hot_shard_unlock (shard);
+  g_clear_pointer (&located->cold, dsq_entry_unref);
+  return LOCATE_AGAIN;
+}
+
+gboolean
+dsq_engine_locate (DsqEngine *self,
+                   const DsqKey *key,
+                   DsqLocateFlags flags,
+                   DsqLocated *located,
+                   GError **error)
+{
+  LocateResult result = LOCATE_AGAIN;
+
+  for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
+    {
+      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
+      guint64 n_swept = 0;
+
+      if (holds_writer)
+        pthread_mutex_lock (&self->writer_lock);
+      result = try_to_locate (self, key, flags, located, error);
+      if (holds_writer)
+        pthread_mutex_unlock (&self->writer_lock);
+      if (result != LOCATE_SWEEP_FIRST)
+        continue;
+      /* once: what expires from here on is still there for this call */
+      flags &= ~(guint) DSQ_LOCATE_SWEPT;
+      result = dsq_engine_sweep (self, &n_swept, error) ? LOCATE_AGAIN : LOCATE_FAILED;
+    }
+  return result == LOCATE_DONE;
+}
+
+void
+dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
+{
+  dsq_hot_shard_unlock (located->shard);
+  g_clear_pointer (&located->cold, dsq_entry_unref);
+  if (is_dirtied)
+    dsq_engine_note_dirty (self);
+}
+
+DsqEntry *
+dsq_located_entry (const DsqLocated *located)
+{
+  DsqEntry *entry = located->cold;
+
+  if (located->number != 0)
+    entry = located->shard->nodes[located->number].entry;
+  return entry != NULL && !dsq_entry_is_tombstone (entry) ? dsq_entry_ref (entry) : NULL;
+}
+
+gboolean
+dsq_located_is_held (const DsqLocated *located)
+{
+  if (located->number != 0)
+    return !dsq_entry_is_tombstone (located->shard->nodes[located->number].entry);
+  return located->presence == DSQ_PRESENCE_PRESENT;
+}
+
+gboolean
+dsq_located_has_expired (DsqEngine *self, const DsqLocated *located)
+{
+  if (located->number != 0)
+    return dsq_engine_has_expired (self, located->shard->nodes[located->number].entry);
+  if (located->cold != NULL)
+    return dsq_engine_has_expired (self, located->cold);
+  return located->expires != 0 && located->expires <= dsq_engine_now (self);
+}

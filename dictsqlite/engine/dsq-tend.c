@@ -1,0 +1,112 @@
+/* dsq-tend.c - what is seen to beside flushing: the filter of absent keys, idle readers
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+/*
+ * The filter is built when enough keys have been looked for in vain. The flusher's thread does it,
+ * in between its flushes; without a thread each further key that is looked for in vain pays for a
+ * small part of the build. A foreign commit resets the filter, and it all begins anew.
+ */
+
+/* Keys of the file that one step adds. */
+#define THREAD_ROWS  8192
+#define CALLER_ROWS  128
+#define AT_ONCE_ROWS 65536
+
+static void
+begin_build_locked (DsqEngine *self)
+{
+  self->cold->funcs->begin_filter (self->cold);
+}
+
+/* A step of the build, which is begun if need be; FALSE when it has ended. */
+static gboolean
+build_some (DsqEngine *self, guint max_rows)
+{
+  if (self->cold->funcs->fill_filter (self->cold, max_rows, NULL))
+    return TRUE;
+  if (!self->cold->funcs->wants_filter (self->cold, 0) ||
+      pthread_mutex_trylock (&self->writer_lock) != 0)
+    return FALSE;
+  begin_build_locked (self);
+  pthread_mutex_unlock (&self->writer_lock);
+  return self->cold->funcs->fill_filter (self->cold, max_rows, NULL);
+}
+
+void
+dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
+{
+  __atomic_fetch_add (&self->n_cold_misses, n_keys, __ATOMIC_RELAXED);
+  if (!self->cold->funcs->wants_filter (self->cold, n_keys))
+    return;
+  if (self->options.background && self->has_file)
+    dsq_flusher_tick (self->flusher, TRUE);
+  else
+    build_some (self, CALLER_ROWS);
+}
+
+void
+dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys)
+{
+  if (!self->cold->funcs->is_filter_worth (self->cold, n_keys))
+    return;
+  begin_build_locked (self);
+  while (self->cold->funcs->fill_filter (self->cold, AT_ONCE_ROWS, NULL))
+    ;
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+/* Bytes of entries that are worth the time that trimming takes. */
+#define MUCH_MEMORY (8u << 20)
+
+guint64
+dsq_engine_count_memory (DsqEngine *self)
+{
+  guint64 n_bytes = 0;
+
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      dsq_hot_shard_lock (&self->hot->shards[i]);
+      n_bytes += self->hot->shards[i].n_bytes + self->hot->shards[i].warm.bytes;
+      dsq_hot_shard_unlock (&self->hot->shards[i]);
+    }
+  return n_bytes;
+}
+
+void
+dsq_engine_trim_memory (guint64 n_bytes)
+{
+#ifdef __GLIBC__
+  if (n_bytes >= MUCH_MEMORY)
+    malloc_trim (0);
+#endif
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+DsqTend
+dsq_engine_tend (DsqEngine *self)
+{
+  gboolean goes_on = TRUE;
+  gboolean holds_readers;
+
+  if (!dsq_engine_enter (self, NULL))
+    return DSQ_TEND_DONE;
+  holds_readers = self->cold->funcs->tend (self->cold);
+  if (self->cold->funcs->wants_filter (self->cold, 0))
+    while (goes_on && !dsq_flusher_is_hurried (self->flusher) && !dsq_engine_is_closed (self))
+      goes_on = build_some (self, THREAD_ROWS);
+  goes_on = self->cold->funcs->wants_filter (self->cold, 0);
+  dsq_engine_leave (self);
+  if (goes_on)
+    return DSQ_TEND_SOON;
+  return holds_readers ? DSQ_TEND_LATER : DSQ_TEND_DONE;
+}

@@ -1,0 +1,182 @@
+/* bench-tiers.c - what a read costs by the tier that answers it, beside bare SQLite
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "bench-bare.h"
+#include "bench-items.h"
+#include "bench-samples.h"
+#include "bench-scenarios.h"
+
+/*
+ * The contestants take turns inside each round, in blocks. All read the one file that a store has
+ * made, each by a connection of its own; it fits in SQLite's caches, so that what is compared is
+ * the work and not the medium.
+ */
+
+#define N_ITEMS 20000
+#define N_READS 10000
+#define N_BLOCK 500
+
+typedef struct
+{
+  DsqStore *kept;    /* (owned) its readers keep their transactions while nobody commits */
+  DsqStore *own;     /* (owned) nothing runs in its background: each read has a transaction */
+  DsqStore *warm;    /* (owned) the warm tier has everything that was read once */
+  BenchBare *bare;   /* (owned) */
+  BenchItem *items;  /* (owned) in random order */
+  BenchItem *absent; /* (owned) */
+} Tiers;
+
+static void
+bare_get (BenchBare *bare, const BenchItem *items, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      gsize length = 0;
+
+      g_free (bench_bare_get (bare, &items[i], &length));
+      if (length <= items[i].record_length)
+        g_error ("bare SQLite: a row is missing");
+    }
+}
+
+static void
+shuffle (BenchItem *items, guint n, guint32 seed)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
+
+  for (guint i = n - 1; i > 0; i--)
+    {
+      guint j = (guint) g_rand_int_range (rand, 0, (gint32) i + 1);
+      BenchItem item = items[i];
+
+      items[i] = items[j];
+      items[j] = item;
+    }
+}
+
+/* Reads absent keys until the filter has been built. */
+static void
+have_filter_built (DsqStore *store, const BenchItem *absent)
+{
+  for (guint i = 0; i < 10000; i++)
+    {
+      g_autoptr (DsqStats) stats = NULL;
+
+      bench_store_get_absent (store, absent, N_BLOCK);
+      stats = dsq_store_get_stats (store);
+      if (stats->filter_answers > 0)
+        return;
+    }
+  g_error ("the filter was not built");
+}
+
+static void
+tiers_open (Tiers *self, const char *path, guint round)
+{
+  DsqStore *store = bench_store_open (path, DSQ_PERSIST_LAZY, 1000000);
+
+  self->items = bench_items_new (N_ITEMS);
+  self->absent = bench_items_new_absent (N_ITEMS);
+  bench_store_set (store, self->items, N_ITEMS);
+  bench_store_close (store);
+  self->kept = bench_store_open_with (path, 1, 0, TRUE);
+  self->own = bench_store_open_with (path, 1, 0, FALSE);
+  self->warm = bench_store_open_with (path, 1, 64 << 20, TRUE);
+  self->bare = bench_bare_open (path);
+
+  /* fills the caches of SQLite, the warm tier and the filter */
+  shuffle (self->items, N_ITEMS, round);
+  bare_get (self->bare, self->items, N_ITEMS);
+  bench_store_get (self->kept, self->items, N_ITEMS);
+  bench_store_get (self->own, self->items, N_ITEMS);
+  bench_store_get (self->warm, self->items, N_ITEMS);
+  have_filter_built (self->kept, self->absent);
+}
+
+static void
+tiers_close (Tiers *self)
+{
+  bench_store_close (self->kept);
+  bench_store_close (self->own);
+  bench_store_close (self->warm);
+  bench_bare_close (self->bare);
+  bench_items_free (self->items, N_ITEMS);
+  bench_items_free (self->absent, N_ITEMS);
+}
+
+typedef enum
+{
+  BARE,
+  BARE_HELD,
+  OWN,
+  KEPT,
+  WARM,
+  ABSENT,
+  N_CONTESTANTS
+} Contestant;
+
+static const struct
+{
+  const char *op;
+  const char *name;
+} contestants[N_CONTESTANTS] = {
+  [BARE] = { "cold get", "bare SQLite" },
+  [BARE_HELD] = { "cold get", "bare SQLite, one transaction" },
+  [OWN] = { "cold get", "store, no thread" },
+  [KEPT] = { "cold get", "store lazy" },
+  [WARM] = { "warm get", "store lazy" },
+  [ABSENT] = { "absent get", "store lazy" },
+};
+
+static void
+run_block (Tiers *self, Contestant which, guint at)
+{
+  switch (which)
+    {
+    case BARE:
+      bare_get (self->bare, self->items + at, N_BLOCK);
+      break;
+    case BARE_HELD:
+      bench_bare_begin_reading (self->bare);
+      bare_get (self->bare, self->items + at, N_BLOCK);
+      bench_bare_end_reading (self->bare);
+      break;
+    case OWN:
+      bench_store_get (self->own, self->items + at, N_BLOCK);
+      break;
+    case KEPT:
+      bench_store_get (self->kept, self->items + at, N_BLOCK);
+      break;
+    case WARM:
+      bench_store_get (self->warm, self->items + at, N_BLOCK);
+      break;
+    case ABSENT:
+    default:
+      bench_store_get_absent (self->kept, self->absent + at, N_BLOCK);
+    }
+}
+
+void
+bench_run_tiers (const char *directory, guint round)
+{
+  char *path = bench_path (directory, "tiers", round);
+  gint64 times[N_CONTESTANTS] = { 0 };
+  Tiers tiers;
+
+  tiers_open (&tiers, path, round);
+  for (guint at = 0; at < N_READS; at += N_BLOCK)
+    for (guint i = 0; i < N_CONTESTANTS; i++)
+      {
+        guint which = (i + at / N_BLOCK) % N_CONTESTANTS;
+        gint64 start = bench_now ();
+
+        run_block (&tiers, which, at);
+        times[which] += bench_now () - start;
+      }
+  for (guint i = 0; i < N_CONTESTANTS; i++)
+    bench_sample (contestants[i].op, contestants[i].name, N_READS, times[i]);
+  tiers_close (&tiers);
+  bench_path_remove (path);
+}

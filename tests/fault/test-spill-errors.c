@@ -1,0 +1,193 @@
+/* test-spill-errors.c - a store in memory whose temporary file cannot be written
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A shim under SQLite fails to make temporary files, or to write to them after a number of calls,
+ * until the medium is mended.
+ */
+
+#include "config.h"
+
+#include <sqlite3.h>
+
+#include "dsq-error.h"
+#include "dsq-store.h"
+
+#define N_KEYS 3000
+#define LENGTH 200
+
+static sqlite3_vfs *base; /* (unowned) SQLite's own */
+static sqlite3_vfs shim;
+static sqlite3_io_methods methods;
+static const sqlite3_io_methods *behind; /* (unowned) those of temporary files */
+
+static int failure; /* (atomic) what calls give once they fail, SQLITE_OK: nothing fails */
+static gint n_calls_left;
+
+static int
+write_or_fail (sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
+{
+  if (g_atomic_int_get (&failure) != SQLITE_OK && g_atomic_int_add (&n_calls_left, -1) <= 0)
+    return g_atomic_int_get (&failure);
+  return behind->xWrite (file, bytes, length, offset);
+}
+
+static int
+open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+{
+  int code = g_atomic_int_get (&failure);
+
+  if (code == SQLITE_CANTOPEN)
+    {
+      file->pMethods = NULL;
+      return code;
+    }
+  code = base->xOpen (base, name, file, flags, out_flags);
+  if (code != SQLITE_OK || name != NULL)
+    return code;
+  behind = file->pMethods;
+  methods = *behind;
+  methods.xWrite = write_or_fail;
+  file->pMethods = &methods;
+  return code;
+}
+
+static void
+install_shim (void)
+{
+  base = sqlite3_vfs_find (NULL);
+  shim = *base;
+  shim.zName = "failing";
+  shim.xOpen = open_shimmed;
+  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+}
+
+/* --- the tests -------------------------------------------------------------------------------- */
+
+static DsqStore *
+open_store (gboolean background)
+{
+  g_autoptr (GError) error = NULL;
+  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
+                                    NULL,
+                                    &error,
+                                    "path",
+                                    "/nowhere/store.db",
+                                    "persist-mode",
+                                    DSQ_PERSIST_MEMORY,
+                                    "hot-capacity",
+                                    (guint64) 10,
+                                    "warm-capacity",
+                                    (guint64) 0,
+                                    "dirty-limit",
+                                    (guint64) 65536,
+                                    "cache-size",
+                                    (guint64) 65536,
+                                    "background",
+                                    background,
+                                    NULL);
+
+  g_assert_no_error (error);
+  return store;
+}
+
+static gboolean
+set (DsqStore *store, guint i, GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("%u", i * 7919 % N_KEYS);
+  g_autofree char *value = g_strnfill (LENGTH, (char) ('a' + i % 26));
+
+  return dsq_store_set_string (store, key, value, NULL, error);
+}
+
+static void
+assert_all (DsqStore *store, guint n)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (dsq_store_count (store, NULL, &error), ==, n);
+  g_assert_no_error (error);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("%u", i * 7919 % N_KEYS);
+      g_autofree char *expected = g_strnfill (LENGTH, (char) ('a' + i % 26));
+      g_autofree char *value = dsq_store_get_string (store, key, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpstr (value, ==, expected);
+    }
+}
+
+/* One medium that fails; the number of keys that got in before it was noticed. */
+static guint
+fill_with_failure (gboolean background, int code, gint n_calls)
+{
+  DsqStore *store = open_store (background);
+  g_autoptr (GError) error = NULL;
+  guint n = 0, n_before;
+
+  n_calls_left = n_calls;
+  g_atomic_int_set (&failure, code);
+  while (n < N_KEYS && set (store, n, &error))
+    n++;
+  n_before = n;
+  g_atomic_int_set (&failure, SQLITE_OK);
+  if (n < N_KEYS)
+    {
+      g_autoptr (DsqStats) stats = dsq_store_get_stats (store);
+
+      if (code == SQLITE_FULL)
+        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+      else
+        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+      g_assert_nonnull (stats->last_error);
+      g_clear_error (&error);
+    }
+
+  /* nothing was lost, and once the medium is mended it goes on */
+  assert_all (store, n);
+  for (; n < N_KEYS; n++)
+    {
+      set (store, n, &error);
+      g_assert_no_error (error);
+    }
+  assert_all (store, N_KEYS);
+  dsq_store_close (store, NULL, &error);
+  g_assert_no_error (error);
+  g_object_unref (store);
+  return n_before;
+}
+
+static void
+test_full_medium_is_told (gconstpointer data)
+{
+  guint n_failed = 0;
+
+  for (gint n_calls = 0; n_calls < 400; n_calls += 1 + n_calls / 4)
+    n_failed += fill_with_failure (GPOINTER_TO_INT (data), SQLITE_FULL, n_calls) < N_KEYS;
+  g_assert_cmpuint (n_failed, >, 10);
+}
+
+static void
+test_missing_folder_is_told (gconstpointer data)
+{
+  g_assert_cmpuint (fill_with_failure (GPOINTER_TO_INT (data), SQLITE_CANTOPEN, 0), <, N_KEYS);
+}
+
+#define ADD(name, func)                                                                            \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_test_add_data_func ("/dsq/spill-errors/caller/" name, GINT_TO_POINTER (FALSE), func);        \
+    g_test_add_data_func ("/dsq/spill-errors/thread/" name, GINT_TO_POINTER (TRUE), func);         \
+  }                                                                                                \
+  G_STMT_END
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  install_shim ();
+  ADD ("full-medium-is-told", test_full_medium_is_told);
+  ADD ("missing-folder-is-told", test_missing_folder_is_told);
+  return g_test_run ();
+}

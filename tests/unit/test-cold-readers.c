@@ -1,0 +1,294 @@
+/* test-cold-readers.c - reads that keep their transaction, and the filter of absent keys
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "cold-support.h"
+
+typedef struct
+{
+  char *folder; /* (owned) */
+  char *path;   /* (owned) */
+  Foreign foreign;
+  DsqColdTier *tier; /* (owned) */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  fixture->folder = make_folder ();
+  fixture->path = g_build_filename (fixture->folder, "store.db", NULL);
+  fixture->tier = open_tier (fixture->path, &fixture->foreign);
+  fixture->tier->may_hold = TRUE;
+  put (fixture->tier, "a", "1");
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  close_tier (fixture->tier);
+  assert_sound (fixture->path);
+  remove_folder (fixture->folder);
+  g_free (fixture->path);
+}
+
+/* --- transactions that are kept ----------------------------------------------------------------
+ */
+
+/* A kept transaction is the reason why stock SQLite cannot empty the log. */
+static gboolean
+is_log_held (const char *path)
+{
+  g_autofree char *is_busy = ask_stock (path, "PRAGMA wal_checkpoint (RESTART)");
+
+  return g_str_equal (is_busy, "1");
+}
+
+static void
+hold (Fixture *fixture)
+{
+  assert_value (fixture->tier, "a", "1");
+  assert_value (fixture->tier, "a", "1");
+  g_assert_true (fixture->tier->holds_readers);
+}
+
+static void
+run_impatiently (const char *path, const char *sql)
+{
+  sqlite3 *handle = open_stock (path);
+
+  sqlite3_busy_timeout (handle, 0);
+  g_assert_cmpint (sqlite3_exec (handle, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+}
+
+static void
+test_second_read_keeps_its_transaction (Fixture *fixture, gconstpointer data)
+{
+  assert_value (fixture->tier, "a", "1");
+  g_assert_false (fixture->tier->holds_readers);
+  assert_value (fixture->tier, "a", "1");
+  g_assert_true (fixture->tier->holds_readers);
+}
+
+static void
+test_nothing_is_kept_unless_somebody_tends (Fixture *fixture, gconstpointer data)
+{
+  fixture->tier->may_hold = FALSE;
+  for (guint i = 0; i < 4; i++)
+    assert_value (fixture->tier, "a", "1");
+  g_assert_false (fixture->tier->holds_readers);
+  g_assert_false (is_log_held (fixture->path));
+}
+
+static void
+test_kept_transactions_see_every_commit (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 50; i++)
+    {
+      g_autofree char *value = g_strdup_printf ("own %u", i);
+      g_autofree char *sql = g_strdup_printf ("DELETE FROM entry WHERE token = CAST ('b' AS BLOB);"
+                                              "UPDATE tables SET count = 1");
+
+      hold (fixture);
+      put (fixture->tier, "b", value);
+      assert_value (fixture->tier, "b", value);
+      hold (fixture);
+      run_impatiently (fixture->path, sql);
+      assert_value (fixture->tier, "b", NULL);
+      catch_up (fixture->tier);
+    }
+}
+
+static void
+test_idle_ones_end (Fixture *fixture, gconstpointer data)
+{
+  hold (fixture);
+  g_assert_true (is_log_held (fixture->path));
+  g_assert_true (fixture->tier->funcs->tend (fixture->tier));
+  g_assert_false (fixture->tier->funcs->tend (fixture->tier));
+  g_assert_false (fixture->tier->holds_readers);
+  g_assert_false (is_log_held (fixture->path));
+}
+
+static void
+test_used_ones_stay (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 5; i++)
+    {
+      hold (fixture);
+      g_assert_true (fixture->tier->funcs->tend (fixture->tier));
+    }
+}
+
+static void
+test_checkpoint_ends_them (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  hold (fixture);
+  put (fixture->tier, "b", "2");
+  g_assert_true (fixture->tier->funcs->checkpoint (fixture->tier, &error));
+  g_assert_no_error (error);
+  g_assert_false (fixture->tier->funcs->wants_checkpoint (fixture->tier, TRUE));
+  g_assert_false (is_log_held (fixture->path));
+  hold (fixture);
+}
+
+/* --- the filter --------------------------------------------------------------------------------
+ */
+
+static gboolean
+may_contain (Fixture *fixture, const char *text)
+{
+  DsqKey key = key_of (text);
+
+  return dsq_cold_tier_may_contain (fixture->tier, &key);
+}
+
+static void
+build (Fixture *fixture, guint max_rows)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture->tier->funcs->begin_filter (fixture->tier);
+  while (fixture->tier->funcs->fill_filter (fixture->tier, max_rows, &error))
+    g_assert_true (may_contain (fixture, "absent"));
+  g_assert_no_error (error);
+}
+
+static void
+put_many (Fixture *fixture, guint n)
+{
+  begin (fixture->tier);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+
+      apply_one (fixture->tier, key, "x", DSQ_PRESENCE_UNKNOWN);
+    }
+  commit (fixture->tier);
+}
+
+static void
+test_filter_is_wanted_when_it_pays (Fixture *fixture, gconstpointer data)
+{
+  put_many (fixture, 3200);
+  g_assert_false (fixture->tier->funcs->wants_filter (fixture->tier, 100));
+  g_assert_true (fixture->tier->funcs->wants_filter (fixture->tier, 100));
+  g_assert_false (fixture->tier->funcs->is_filter_worth (fixture->tier, 100));
+  g_assert_true (fixture->tier->funcs->is_filter_worth (fixture->tier, 300));
+  build (fixture, 1000);
+  g_assert_false (fixture->tier->funcs->wants_filter (fixture->tier, 100));
+}
+
+static void
+test_filter_has_every_key (Fixture *fixture, gconstpointer data)
+{
+  const guint steps[] = { 1, 7, 1000, 100000 };
+  guint n_false = 0;
+
+  put_many (fixture, 2000);
+  put (fixture->tier, "", "empty");
+  for (guint s = 0; s < G_N_ELEMENTS (steps); s++)
+    {
+      build (fixture, steps[s]);
+      for (guint i = 0; i < 2000; i++)
+        {
+          g_autofree char *key = g_strdup_printf ("key %u", i);
+          g_autofree char *absent = g_strdup_printf ("no key %u", i);
+
+          g_assert_true (may_contain (fixture, key));
+          n_false += may_contain (fixture, absent);
+        }
+      g_assert_true (may_contain (fixture, "") && may_contain (fixture, "a"));
+      dsq_filter_reset (fixture->tier->filter);
+    }
+  g_assert_cmpuint (n_false, <, 2000 / 20);
+}
+
+static void
+test_filter_learns_what_comes_in (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  put_many (fixture, 100);
+  fixture->tier->funcs->begin_filter (fixture->tier);
+  g_assert_true (fixture->tier->funcs->fill_filter (fixture->tier, 50, &error));
+  put (fixture->tier, "\001 first of all", "x");
+  while (fixture->tier->funcs->fill_filter (fixture->tier, 50, &error))
+    ;
+  g_assert_no_error (error);
+  g_assert_true (may_contain (fixture, "\001 first of all"));
+  g_assert_false (may_contain (fixture, "b"));
+  put (fixture->tier, "b", "2");
+  g_assert_true (may_contain (fixture, "b"));
+}
+
+/* What it knows to be absent is inserted without a look, and is told to have been absent. */
+static void
+test_filter_resolves_unknown_presences (Fixture *fixture, gconstpointer data)
+{
+  build (fixture, 10);
+  g_assert_cmpuint (put (fixture->tier, "b", "2"), ==, DSQ_PRESENCE_ABSENT);
+  g_assert_cmpuint (put (fixture->tier, "b", "3"), ==, DSQ_PRESENCE_PRESENT);
+  g_assert_cmpuint (put (fixture->tier, "a", "4"), ==, DSQ_PRESENCE_PRESENT);
+  g_assert_cmpuint (put (fixture->tier, "c", NULL), ==, DSQ_PRESENCE_ABSENT);
+  assert_value (fixture->tier, "b", "3");
+}
+
+static void
+test_foreign_commit_resets_the_filter (Fixture *fixture, gconstpointer data)
+{
+  DsqColdStats stats;
+
+  build (fixture, 10);
+  g_assert_false (may_contain (fixture, "b"));
+  run_stock (fixture->path, "UPDATE tables SET next = next + 1");
+  g_assert_false (dsq_cold_tier_is_current (fixture->tier));
+  catch_up (fixture->tier);
+  g_assert_true (may_contain (fixture, "b"));
+  build (fixture, 10);
+  g_assert_false (may_contain (fixture, "b"));
+  stats = stats_of (fixture->tier);
+  g_assert_cmpuint (stats.filter_keys, ==, 1);
+  g_assert_cmpuint (stats.filter_bytes, >, 0);
+}
+
+static void
+test_clear_empties_the_filter (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  build (fixture, 10);
+  begin (fixture->tier);
+  g_assert_true (fixture->tier->funcs->clear_table (fixture->tier, DSQ_TABLE_MAIN, &error));
+  fixture->tier->funcs->rollback (fixture->tier);
+  g_assert_true (may_contain (fixture, "a"));
+  begin (fixture->tier);
+  g_assert_true (fixture->tier->funcs->clear_table (fixture->tier, DSQ_TABLE_MAIN, &error));
+  commit (fixture->tier);
+  g_assert_false (may_contain (fixture, "a"));
+}
+
+#define ADD(path, func)                                                                            \
+  g_test_add ("/dsq/cold-readers/" path, Fixture, NULL, set_up, func, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("second-read-keeps-its-transaction", test_second_read_keeps_its_transaction);
+  ADD ("nothing-is-kept-unless-somebody-tends", test_nothing_is_kept_unless_somebody_tends);
+  ADD ("kept-transactions-see-every-commit", test_kept_transactions_see_every_commit);
+  ADD ("idle-ones-end", test_idle_ones_end);
+  ADD ("used-ones-stay", test_used_ones_stay);
+  ADD ("checkpoint-ends-them", test_checkpoint_ends_them);
+  ADD ("filter-is-wanted-when-it-pays", test_filter_is_wanted_when_it_pays);
+  ADD ("filter-has-every-key", test_filter_has_every_key);
+  ADD ("filter-learns-what-comes-in", test_filter_learns_what_comes_in);
+  ADD ("filter-resolves-unknown-presences", test_filter_resolves_unknown_presences);
+  ADD ("foreign-commit-resets-the-filter", test_foreign_commit_resets_the_filter);
+  ADD ("clear-empties-the-filter", test_clear_empties_the_filter);
+  return g_test_run ();
+}
