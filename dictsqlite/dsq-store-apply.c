@@ -173,6 +173,37 @@ add_pack (DsqStore *self, States *states, const guint8 *pack, gsize length, GErr
   return TRUE;
 }
 
+/* Gives the entries their times to live. */
+static gboolean
+set_times (DsqStore *self, States *states, const gint64 *times, gsize n_times, GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+
+  if (engine == NULL)
+    return FALSE;
+  if (n_times != states->n_entries)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to change keys: there must be one time to live for each");
+      return FALSE;
+    }
+  for (gsize i = 0; i < n_times; i++)
+    {
+      g_autoptr (DsqEntry) before = states->entries[i];
+      gint64 expires = dsq_store_expiry_after (engine, times[i]);
+      DsqKey key = dsq_entry_as_key (before);
+
+      if (dsq_entry_is_tombstone (before) || expires == 0)
+        states->entries[i] = dsq_entry_ref (before);
+      else
+        states->entries[i] =
+            dsq_entry_new (&key, dsq_entry_record (before), before->record_length, expires);
+    }
+  return TRUE;
+}
+
 /**
  * dsq_store_apply_pack:
  * @self: a store
@@ -183,6 +214,9 @@ add_pack (DsqStore *self, States *states, const guint8 *pack, gsize length, GErr
  *   set to, an empty record for those that are removed
  * @changes_length: bytes of @changes
  * @clears: whether all entries are removed before the changes
+ * @times: (array length=n_times) (nullable): the time to live of each change's key, in
+ *   milliseconds, %DSQ_NEVER for one that does not expire; %NULL or none: no key expires
+ * @n_times: elements of @times
  * @error: return location for an error
  *
  * Sets and removes many keys, all or none: in one transaction of the file, and at one instant for
@@ -203,6 +237,8 @@ dsq_store_apply_pack (DsqStore *self,
                       const guint8 *changes,
                       gsize changes_length,
                       gboolean clears,
+                      const gint64 *times,
+                      gsize n_times,
                       GError **error)
 {
   g_auto (States) wanted = { NULL, 0 };
@@ -212,5 +248,6 @@ dsq_store_apply_pack (DsqStore *self,
 
   return add_pack (self, &wanted, expected, expected_length, error) &&
          add_pack (self, &made, changes, changes_length, error) &&
+         (n_times == 0 || set_times (self, &made, times, n_times, error)) &&
          apply (self, &wanted, &made, clears, NULL, error);
 }

@@ -79,7 +79,7 @@ increment (DsqStore *self,
  * @error: return location for an error
  *
  * Adds to an integer in one step: threads that count at the same time lose nothing, nor do
- * processes with %DSQ_PERSIST_WRITETHROUGH.
+ * processes with %DSQ_PERSIST_WRITETHROUGH. The key expires when it would have.
  *
  * A value of another type gives %DSQ_ERROR_WRONG_TYPE, a sum beyond 64 bits
  * %DSQ_ERROR_INVALID_VALUE; the key is then as it was.
@@ -145,6 +145,7 @@ typedef struct
   gsize expected_length;
   const guint8 *record; /* (unowned) a record, or nothing */
   gsize record_length;
+  gboolean keeps_expiry;
   gboolean is_set; /* out */
 } Exchange;
 
@@ -169,7 +170,7 @@ exchange_cb (const DsqKey *key,
     *out_new = dsq_entry_new (key,
                               self->record,
                               self->record_length,
-                              old != NULL ? dsq_entry_expires (old) : 0);
+                              old != NULL && self->keeps_expiry ? dsq_entry_expires (old) : 0);
   return TRUE;
 }
 
@@ -197,7 +198,8 @@ exchange (DsqStore *self, const guint8 *key, gsize key_length, Exchange *step, G
  *
  * Sets a key if it holds what is expected, in one step.
  *
- * Values are compared by their stored form, so a value of another type is another value.
+ * Values are compared by their stored form, so a value of another type is another value. As
+ * [method@Store.set] does, this ends the key's time to live.
  *
  * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]; %FALSE if it held
  *   something else, or with @error set
@@ -250,6 +252,7 @@ dsq_store_compare_and_set (DsqStore *self,
  * @expected_length: bytes of @expected
  * @record: (array length=record_length): the record that it gets, empty: it is removed
  * @record_length: bytes of @record
+ * @keeps_expiry: whether the key expires when it would have, and not never
  * @error: return location for an error
  *
  * Sets a key if it has the expected record, byte for byte, in one step.
@@ -267,9 +270,10 @@ dsq_store_compare_and_set_record (DsqStore *self,
                                   gsize expected_length,
                                   const guint8 *record,
                                   gsize record_length,
+                                  gboolean keeps_expiry,
                                   GError **error)
 {
-  Exchange step = { expected, expected_length, record, record_length, FALSE };
+  Exchange step = { expected, expected_length, record, record_length, keeps_expiry, FALSE };
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 

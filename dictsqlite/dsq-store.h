@@ -167,6 +167,7 @@ DSQ_API gboolean dsq_store_compare_and_set_record (DsqStore *self,
                                                    gsize expected_length,
                                                    const guint8 *record,
                                                    gsize record_length,
+                                                   gboolean keeps_expiry,
                                                    GError **error);
 
 /* --- the same for strings without U+0000, which are cheaper to pass ----------------------------
@@ -253,6 +254,8 @@ DSQ_API gboolean dsq_store_apply_pack (DsqStore *self,
                                        const guint8 *changes,
                                        gsize changes_length,
                                        gboolean clears,
+                                       const gint64 *times,
+                                       gsize n_times,
                                        GError **error);
 DSQ_API gboolean dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gint64 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error);

@@ -57,9 +57,9 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
     }
 }
 
-/* The key's new state goes to the hot tier, in room that was reserved if *n_room says so, unless
- * others have committed since: then it may already be stale, and the count that was learned holds
- * it. */
+/* The key's new state goes to the hot tier, in room that was reserved if *n_room says so, and else
+ * to the warm one. When others have committed since it goes to neither: it may already be stale,
+ * and the count that was learned holds it. */
 static void
 publish_change_locked (DsqEngine *self,
                        const DsqWrite *write,
@@ -100,7 +100,11 @@ publish_change_locked (DsqEngine *self,
     {
       dsq_hot_shard_remove_locked (self->hot, shard, number);
     }
-  else if (is_set && *n_room > 0 && self->generation == generation)
+  else if (is_set && *n_room == 0 && self->generation == generation)
+    {
+      dsq_warm_shard_put_locked (&shard->warm, change->entry, key.hash);
+    }
+  else if (is_set && self->generation == generation)
     {
       dsq_hot_shard_insert_locked (self->hot,
                                    shard,

@@ -203,7 +203,7 @@ dsq_cold_readers_start (DsqColdSqlite *self,
   DsqWalStamp live = { { 0 } };
   gboolean is_same;
 
-  if (reader == self->own_reader)
+  if (reader == self->own_reader || self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     return TRUE;
   is_same =
       dsq_wal_index_read (&self->wal_index, &live) && dsq_wal_stamp_equal (&live, &reader->stamp);

@@ -23,7 +23,8 @@ class AtomicMethods:
         """Add `delta` to the number at `key`, in one step, and return the sum.
 
         A missing key counts as `default`; where that is None, KeyError. Threads that count at the
-        same time lose nothing, nor do processes in writethrough mode. Besides int, of any size,
+        same time lose nothing, nor do processes in writethrough mode. A key that expires does so
+        when it would have. Besides int, of any size,
         all that can be added works: float, Decimal, str, list. Raises what adding raises.
         """
         encoded = encode_key(key)
@@ -61,13 +62,14 @@ class AtomicMethods:
             if not record and default is None:
                 raise KeyError(key)
             value = change(self._decode(record) if record else default)
-            if self._exchange_record(encoded, record, self._encode(value)):
+            if self._exchange_record(encoded, record, self._encode(value), True):
                 return value
 
     def compare_and_set(self, key: Any, expected: Any, new: Any) -> bool:
         """Set `key` to `new` if its value equals `expected`, in one step; whether it did.
 
-        A missing key has no value, so it is left missing: setdefault() sets such a one.
+        A missing key has no value, so it is left missing: setdefault() sets such a one. A key
+        that would have expired is set for good.
         """
         encoded = encode_key(key)
         replacement: Optional[bytes] = None
@@ -80,7 +82,7 @@ class AtomicMethods:
                 return False
             if replacement is None:
                 replacement = self._encode(new)
-            if self._exchange_record(encoded, record, replacement):
+            if self._exchange_record(encoded, record, replacement, False):
                 return True
 
     def _lookup(self, encoded: bytes) -> bytes:
@@ -89,8 +91,10 @@ class AtomicMethods:
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _exchange_record(self, encoded: bytes, expected: bytes, record: bytes) -> bool:
+    def _exchange_record(
+        self, encoded: bytes, expected: bytes, record: bytes, keeps_expiry: bool
+    ) -> bool:
         try:
-            return self._store.compare_and_set_record(encoded, expected, record)
+            return self._store.compare_and_set_record(encoded, expected, record, keeps_expiry)
         except GError as error:
             raise to_exception(error, self._path) from None

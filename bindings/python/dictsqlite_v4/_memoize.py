@@ -16,10 +16,10 @@ import hashlib
 import inspect
 import pickle
 import threading
-import time
 from concurrent.futures import Future
 from typing import Any, Awaitable, Callable, Dict, Optional, Tuple, TypeVar, cast
 
+from ._expiry import time_to_live
 from ._keys import encode_key
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -51,15 +51,10 @@ class _Memoized:
         return _MARKER, self.name, digest
 
     def load(self, key: Tuple[Any, ...]) -> Any:
-        entry = self.mapping.get(key, _MISSING)
-        if entry is _MISSING:
-            return _MISSING
-        deadline, result = entry
-        return result if deadline is None or time.time() < deadline else _MISSING
+        return self.mapping.get(key, _MISSING)
 
     def save(self, key: Tuple[Any, ...], result: Any) -> None:
-        deadline = None if self.expire is None else time.time() + self.expire
-        self.mapping[key] = (deadline, result)
+        self.mapping.set(key, result, expire=self.expire)
 
     def clear(self) -> None:
         """Remove all results of the function, whichever its arguments were."""
@@ -74,7 +69,7 @@ def memoize(
     """The decorator; StoreMapping.memoize() says what it does."""
     if callable(expire):
         raise TypeError("memoize() takes parameters: write @db.memoize() with parentheses")
-    if expire is not None and not expire > 0:
+    if time_to_live(expire) <= 0:
         raise ValueError(f"expire must be a number of seconds above 0 or None, not {expire!r}")
 
     def decorate(function: _Function) -> _Function:

@@ -12,13 +12,15 @@ the end the library compares the one and applies the other at one instant.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from itertools import islice
 from threading import get_ident
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Set, Tuple, TypeVar
 
-from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
+from ._dsq import FORWARD, NEVER, REVERSE, Cursor, GError, Store
 from ._errors import ConflictError, to_exception
 from ._pack import pack, unpack
 from ._values import INT64, STRING, decode_value, encode_value
@@ -93,7 +95,7 @@ class _State:
         self.base: Any = None
 
 
-_Saved = Tuple[Dict[bytes, bytes], Set[bytes], bool]
+_Saved = Tuple[Dict[bytes, bytes], Set[bytes], Dict[bytes, float], bool]
 
 # What is sent to the overlay; all else goes to the store. The first of these are called as
 # functions that get the store's handle.
@@ -101,6 +103,10 @@ _TEXT = ("lookup_text", "set_text", "contains_text", "remove_text")
 _ROUTED = (
     "lookup_record",
     "set_record",
+    "set_record_expiring",
+    "touch_key",
+    "lookup_expiry",
+    "expire",
     "contains_key",
     "remove_key",
     "steal_record",
@@ -157,6 +163,7 @@ class Overlay:
         self._read: Dict[bytes, bytes] = {}  # what the store held when it was asked first
         self._written: Dict[bytes, bytes] = {}  # new keys in their order
         self._last: Set[bytes] = set()  # those written after they were removed
+        self._deadlines: Dict[bytes, float] = {}  # of those written, in seconds of the clock
         self._cleared = False
         self._n_walks = 0
         self.n_resized = 0  # changes of size while there are walks
@@ -165,29 +172,36 @@ class Overlay:
 
     def save(self) -> _Saved:
         """What restore() takes back: the state of the writes."""
-        return dict(self._written), set(self._last), self._cleared
+        return dict(self._written), set(self._last), dict(self._deadlines), self._cleared
 
     def restore(self, saved: _Saved) -> None:
-        self._written, self._last, self._cleared = saved
+        self._written, self._last, self._deadlines, self._cleared = saved
         self.n_resized += 1
 
     def apply(self) -> bool:
         """Write it all; False where what was read has changed."""
         changes: List[bytes] = []
+        times: List[int] = []
         for key, record in self._written.items():
             if not self._cleared and (not record or key in self._last):
                 changes += (key, b"")
+                times.append(NEVER)
             if record:
                 changes += (key, record)
+                times.append(self._time_left(key))
         expected = [item for entry in self._read.items() for item in entry]
         if not changes and not self._cleared:
             # nothing to write: what was read need not be true still
             return True
-        return self._base.apply_pack(pack(expected), pack(changes), self._cleared)
+        return self._base.apply_pack(
+            pack(expected), pack(changes), self._cleared, times if self._deadlines else None
+        )
 
     # --- one entry
 
     def lookup_record(self, key: bytes) -> bytes:
+        if self._deadlines:
+            self._sweep()
         record = self._written.get(key)
         if record is not None:
             return record
@@ -213,6 +227,9 @@ class Overlay:
         return self.remove_key(key.encode())
 
     def set_record(self, key: bytes, record: bytes) -> bool:
+        if self._deadlines:
+            self._sweep()
+            self._deadlines.pop(key, None)
         written = self._written
         before = written.get(key)
         if before == b"":
@@ -237,6 +254,7 @@ class Overlay:
         record = self.lookup_record(key)
         if record:
             self._written[key] = b""
+            self._deadlines.pop(key, None)
             self.n_resized += 1
         return record
 
@@ -260,17 +278,54 @@ class Overlay:
         encoded = encode_value(total)
         if encoded[:1] != INT64:
             raise OverflowError
-        self.set_record(key, encoded)
+        self.set_record_expiring(key, encoded, self.lookup_expiry(key) or NEVER)
         return True, total
 
-    def compare_and_set_record(self, key: bytes, expected: bytes, record: bytes) -> bool:
+    def compare_and_set_record(
+        self, key: bytes, expected: bytes, record: bytes, keeps_expiry: bool
+    ) -> bool:
         if self.lookup_record(key) != expected:
             return False
         if record:
-            self.set_record(key, record)
+            left = self.lookup_expiry(key) if keeps_expiry else NEVER
+            self.set_record_expiring(key, record, left or NEVER)
         else:
             self.remove_key(key)
         return True
+
+    # --- expiry
+
+    def set_record_expiring(self, key: bytes, record: bytes, milliseconds: int) -> bool:
+        self.set_record(key, record)
+        if milliseconds != NEVER:
+            self._deadlines[key] = time.time() + milliseconds / 1000
+        return True
+
+    def touch_key(self, key: bytes, milliseconds: int) -> bool:
+        record = self.lookup_record(key)
+        return bool(record) and self.set_record_expiring(key, record, milliseconds)
+
+    def lookup_expiry(self, key: bytes) -> int:
+        if not self.lookup_record(key):
+            return 0
+        return self._time_left(key) if key in self._written else self._base.lookup_expiry(key)
+
+    def expire(self, cancellable: None) -> int:
+        return self._sweep() + self._base.expire(None)
+
+    def _time_left(self, key: bytes) -> int:
+        """The milliseconds that a key that was written has to live."""
+        deadline = self._deadlines.get(key)
+        return NEVER if deadline is None else math.ceil((deadline - time.time()) * 1000)
+
+    def _sweep(self) -> int:
+        """Remove what was written here and has expired, which is nobody's doing."""
+        now = time.time()
+        over = [key for key, deadline in self._deadlines.items() if deadline <= now]
+        for key in over:
+            del self._deadlines[key]
+            self._written[key] = b""
+        return len(over)
 
     # --- many entries
 
@@ -278,18 +333,20 @@ class Overlay:
         return pack([self.lookup_record(key) for key in unpack(keys)])
 
     def set_pack(self, entries: bytes) -> bool:
-        return self.apply_pack(b"", entries, False)
+        return self.apply_pack(b"", entries, False, None)
 
-    def apply_pack(self, expected: bytes, changes: bytes, clears: bool) -> bool:
+    def apply_pack(
+        self, expected: bytes, changes: bytes, clears: bool, times: Optional[List[int]]
+    ) -> bool:
         items = unpack(expected)
         if any(self.lookup_record(key) != record for key, record in zip(items[::2], items[1::2])):
             return False
         if clears:
             self.clear(None)
         items = unpack(changes)
-        for key, record in zip(items[::2], items[1::2]):
+        for n, (key, record) in enumerate(zip(items[::2], items[1::2])):
             if record:
-                self.set_record(key, record)
+                self.set_record_expiring(key, record, times[n] if times else NEVER)
             else:
                 self.remove_key(key)
         return True
@@ -297,11 +354,13 @@ class Overlay:
     def clear(self, cancellable: None) -> bool:
         self._written.clear()
         self._last.clear()
+        self._deadlines.clear()
         self._cleared = True
         self.n_resized += 1
         return True
 
     def count(self, cancellable: None) -> int:
+        self._sweep()
         n_keys = 0 if self._cleared else self._base.count(None)
         for key, record in self._written.items():
             n_keys += bool(record) - self.contains_blindly(key)
@@ -314,6 +373,7 @@ class Overlay:
         return _OverlayCursor(self, order == REVERSE)
 
     def list_prefix(self, prefix: bytes, start: bytes, max_keys: int) -> bytes:
+        self._sweep()
         keys = {key for key in self._written if key.startswith(prefix) and key >= start}
         at = start
         while not self._cleared and (batch := unpack(self._base.list_prefix(prefix, at, max_keys))):
@@ -324,6 +384,7 @@ class Overlay:
 
     def entries(self, reverse: bool) -> Iterator[Tuple[bytes, bytes]]:
         """The keys and records in order."""
+        self._sweep()
         if not reverse:
             yield from self._old_entries(reverse)
         new = [
