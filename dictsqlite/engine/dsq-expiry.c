@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
@@ -436,11 +437,18 @@ learn_expiry (DsqEngine *self, gboolean by_writer, GError **error)
   return TRUE;
 }
 
-/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. */
+/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. A damaged
+ * file opens all the same, for what can be read still and for check(): who must know asks again. */
 gboolean
 dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error)
 {
-  return learn_expiry (self, TRUE, error);
+  g_autoptr (GError) local_error = NULL;
+
+  if (learn_expiry (self, TRUE, &local_error) ||
+      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 gboolean
