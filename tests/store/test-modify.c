@@ -134,6 +134,90 @@ test_compare_and_set (Fixture *fixture, gconstpointer mode)
   g_assert_no_error (error);
 }
 
+#define HOUR G_GINT64_CONSTANT (3600000)
+
+/* Keys that nobody has read since, of which some have left memory in the modes with a file. */
+static void
+fill_with_expiring (DsqStore *store)
+{
+  g_autoptr (GError) error = NULL;
+
+  dsq_store_set_clock_offset (store, 0);
+  for (guint i = 0; i < 30; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("k%u", i);
+
+      g_assert_true (
+          dsq_store_set_expiring (store, key, g_variant_new_int64 (i), HOUR, NULL, &error));
+    }
+  g_assert_true (dsq_store_flush (store, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_expired_is_missing (Fixture *fixture, gconstpointer mode)
+{
+  DsqStore *store = fixture->store;
+  g_autoptr (GError) error = NULL;
+  GVariantBuilder expected, changes;
+  gint64 value, left;
+
+  fill_with_expiring (store);
+  g_assert_true (dsq_store_increment (store, "k1", 5, 100, &value, NULL, &error));
+  g_assert_cmpint (value, ==, 6);
+  g_assert_true (dsq_store_get_expiry (store, "k1", &left, NULL, &error));
+  g_assert_cmpint (left, >, HOUR / 2);
+  g_assert_cmpint (left, <=, HOUR);
+  g_assert_true (dsq_store_compare_and_set (store,
+                                            "k2",
+                                            g_variant_new_int64 (2),
+                                            g_variant_new_int64 (3),
+                                            NULL,
+                                            &error));
+  g_assert_true (dsq_store_get_expiry (store, "k2", &left, NULL, &error));
+  g_assert_cmpint (left, ==, DSQ_NEVER);
+
+  dsq_store_set_clock_offset (store, HOUR);
+  g_assert_true (dsq_store_increment (store, "k1", 5, 100, &value, NULL, &error));
+  g_assert_cmpint (value, ==, 105);
+  g_assert_false (dsq_store_compare_and_set (store,
+                                             "k3",
+                                             g_variant_new_int64 (3),
+                                             g_variant_new_int64 (4),
+                                             NULL,
+                                             &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (dsq_store_count (store, NULL, &error), ==, 2);
+
+  /* the batch finds out by itself that what it expects has expired */
+  fill_with_expiring (store);
+  g_assert_true (dsq_store_increment (store, "kept", 1, 0, &value, NULL, &error));
+  dsq_store_set_clock_offset (store, HOUR);
+  g_variant_builder_init (&expected, G_VARIANT_TYPE ("a{smv}"));
+  g_variant_builder_add (&expected, "{smv}", "k4", g_variant_new_int64 (4));
+  g_variant_builder_init (&changes, G_VARIANT_TYPE ("a{smv}"));
+  g_variant_builder_add (&changes, "{smv}", "new", g_variant_new_int64 (1));
+  g_assert_false (dsq_store_apply (store,
+                                   g_variant_builder_end (&expected),
+                                   g_variant_builder_end (&changes),
+                                   NULL,
+                                   &error));
+  g_assert_no_error (error);
+  g_variant_builder_init (&expected, G_VARIANT_TYPE ("a{smv}"));
+  g_variant_builder_add (&expected, "{smv}", "k4", NULL);
+  g_variant_builder_add (&expected, "{smv}", "kept", g_variant_new_int64 (1));
+  g_variant_builder_init (&changes, G_VARIANT_TYPE ("a{smv}"));
+  g_variant_builder_add (&changes, "{smv}", "k5", NULL);
+  g_variant_builder_add (&changes, "{smv}", "k6", g_variant_new_int64 (1));
+  g_assert_true (dsq_store_apply (store,
+                                  g_variant_builder_end (&expected),
+                                  g_variant_builder_end (&changes),
+                                  NULL,
+                                  &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (dsq_store_count (store, NULL, &error), ==, 2);
+}
+
 static gpointer
 count_in_thread (gpointer data)
 {
@@ -379,6 +463,7 @@ main (int argc, char **argv)
   } tests[] = {
     { "increment", test_increment },
     { "compare-and-set", test_compare_and_set },
+    { "expired-is-missing", test_expired_is_missing },
     { "threads-count-exactly", test_threads_count_exactly },
     { "apply", test_apply },
     { "threads-move-exactly", test_threads_move_exactly },
