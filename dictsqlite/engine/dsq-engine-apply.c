@@ -181,7 +181,7 @@ stage_all_locked (Apply *self)
 {
   DsqEngine *engine = self->engine;
   const DsqEngineBatch *batch = self->batch;
-  const Wanted *removed = self->wanted + batch->n_expected;
+  const Wanted *removed = self->wanted != NULL ? self->wanted + batch->n_expected : NULL;
 
   if (batch->clears)
     {
