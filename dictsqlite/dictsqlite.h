@@ -10,6 +10,7 @@
 #include <dsq-cursor.h>
 #include <dsq-enums.h>
 #include <dsq-error.h>
+#include <dsq-migrate.h>
 #include <dsq-pickle.h>
 #include <dsq-stats.h>
 #include <dsq-store.h>

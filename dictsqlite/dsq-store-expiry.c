@@ -8,9 +8,8 @@
 #include "codec/dsq-value-private.h"
 #include "dsq-store-private.h"
 
-/* When an entry with that time to live expires: milliseconds since 1970, 0 for never. */
-static gint64
-expiry_after (DsqEngine *engine, gint64 milliseconds)
+gint64
+dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds)
 {
   gint64 expires;
 
@@ -228,7 +227,7 @@ dsq_store_set_record_expiring (DsqStore *self,
   return dsq_engine_set (
       engine,
       &made,
-      dsq_entry_new (&made, record, record_length, expiry_after (engine, milliseconds)),
+      dsq_entry_new (&made, record, record_length, dsq_store_expiry_after (engine, milliseconds)),
       error);
 }
 
@@ -261,7 +260,11 @@ dsq_store_touch_key (DsqStore *self,
 
   engine = dsq_store_get_engine (self, error);
   return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
-         dsq_engine_touch (engine, &made, expiry_after (engine, milliseconds), &touched, error) &&
+         dsq_engine_touch (engine,
+                           &made,
+                           dsq_store_expiry_after (engine, milliseconds),
+                           &touched,
+                           error) &&
          touched;
 }
 

@@ -48,6 +48,9 @@ gboolean dsq_store_make_key (DsqStore *self,
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);
 
+/* When an entry with that time to live expires: milliseconds since 1970, 0 for never. */
+gint64 dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds);
+
 /* A store that is not opened yet. */
 DsqStore *dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode);
 

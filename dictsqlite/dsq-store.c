@@ -65,6 +65,7 @@ enum
   PROP_PATH = 1,
   PROP_FILE,
   PROP_PERSIST_MODE,
+  PROP_READ_ONLY,
   PROP_DURABILITY,
   PROP_HOT_CAPACITY,
   PROP_WARM_CAPACITY,
@@ -113,6 +114,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_PERSIST_MODE:
       self->options.persist_mode = g_value_get_enum (value);
+      break;
+    case PROP_READ_ONLY:
+      self->options.read_only = g_value_get_boolean (value);
       break;
     case PROP_DURABILITY:
       self->options.durability = g_value_get_enum (value);
@@ -173,6 +177,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_PERSIST_MODE:
       g_value_set_enum (value, self->options.persist_mode);
+      break;
+    case PROP_READ_ONLY:
+      g_value_set_boolean (value, self->options.read_only);
       break;
     case PROP_DURABILITY:
       g_value_set_enum (value, self->options.durability);
@@ -267,6 +274,17 @@ install_place_properties (void)
                                                      DSQ_TYPE_PERSIST_MODE,
                                                      DSQ_PERSIST_WRITETHROUGH,
                                                      CONSTRUCT_ONLY);
+  /**
+   * DsqStore:read-only:
+   *
+   * Whether every write is an error, %DSQ_ERROR_READ_ONLY. The file must be there, and its bytes do
+   * not change. In a folder that cannot be written, and with nobody else having the file open, the
+   * file is taken never to change.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_READ_ONLY] =
+      g_param_spec_boolean ("read-only", NULL, NULL, FALSE, CONSTRUCT_ONLY);
   /**
    * DsqStore:durability:
    *
@@ -464,6 +482,14 @@ settle_path (DsqStore *self, GError **error)
     }
   if (self->file == NULL && g_str_equal (self->path, ":memory:"))
     self->options.persist_mode = DSQ_PERSIST_MEMORY;
+  if (self->options.read_only && self->options.persist_mode == DSQ_PERSIST_MEMORY)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: in memory mode it cannot be read-only");
+      return FALSE;
+    }
   if (self->options.max_bytes > 0 && self->options.max_bytes < MEBIBYTE)
     {
       g_set_error_literal (error,
@@ -547,40 +573,4 @@ dsq_store_open (const char *path,
   if (!g_initable_init (G_INITABLE (self), cancellable, error))
     return NULL;
   return g_steal_pointer (&self);
-}
-
-/**
- * dsq_store_get_path: (get-property path)
- * @self: a store
- *
- * The path that the store was opened with.
- *
- * Returns: (transfer none) (nullable) (type filename): the path
- *
- * Since: 1.0
- */
-const char *
-dsq_store_get_path (DsqStore *self)
-{
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-
-  return self->path;
-}
-
-/**
- * dsq_store_get_persist_mode: (get-property persist-mode)
- * @self: a store
- *
- * When a write reaches the file.
- *
- * Returns: the mode
- *
- * Since: 1.0
- */
-DsqPersistMode
-dsq_store_get_persist_mode (DsqStore *self)
-{
-  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_PERSIST_MEMORY);
-
-  return self->options.persist_mode;
 }

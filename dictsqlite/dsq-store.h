@@ -60,6 +60,20 @@ DSQ_API gboolean dsq_store_insert (DsqStore *self,
                                    GCancellable *cancellable,
                                    GError **error);
 
+DSQ_API gboolean dsq_store_increment (DsqStore *self,
+                                      const char *key,
+                                      gint64 delta,
+                                      gint64 initial,
+                                      gint64 *out_value,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API gboolean dsq_store_compare_and_set (DsqStore *self,
+                                            const char *key,
+                                            GVariant *expected,
+                                            GVariant *value,
+                                            GCancellable *cancellable,
+                                            GError **error);
+
 DSQ_API GBytes *
 dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_set_bytes (DsqStore *self,
@@ -139,6 +153,22 @@ DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
                                          gsize record_length,
                                          gsize *out_length,
                                          GError **error);
+DSQ_API gboolean dsq_store_increment_key (DsqStore *self,
+                                          const guint8 *key,
+                                          gsize key_length,
+                                          gint64 delta,
+                                          gint64 initial,
+                                          gint64 *out_value,
+                                          GError **error);
+DSQ_API gboolean dsq_store_compare_and_set_record (DsqStore *self,
+                                                   const guint8 *key,
+                                                   gsize key_length,
+                                                   const guint8 *expected,
+                                                   gsize expected_length,
+                                                   const guint8 *record,
+                                                   gsize record_length,
+                                                   gboolean keeps_expiry,
+                                                   GError **error);
 
 /* --- the same for strings without U+0000, which are cheaper to pass ----------------------------
  */
@@ -213,6 +243,20 @@ DSQ_API gint64 dsq_store_remove_pack (DsqStore *self,
                                       const guint8 *keys,
                                       gsize length,
                                       GError **error);
+DSQ_API gboolean dsq_store_apply (DsqStore *self,
+                                  GVariant *expected,
+                                  GVariant *changes,
+                                  GCancellable *cancellable,
+                                  GError **error);
+DSQ_API gboolean dsq_store_apply_pack (DsqStore *self,
+                                       const guint8 *expected,
+                                       gsize expected_length,
+                                       const guint8 *changes,
+                                       gsize changes_length,
+                                       gboolean clears,
+                                       const gint64 *times,
+                                       gsize n_times,
+                                       GError **error);
 DSQ_API gboolean dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gint64 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error);
 
@@ -242,11 +286,27 @@ DSQ_API gboolean dsq_store_drop_table_name (DsqStore *self,
 /* --- walk ------------------------------------------------------------------------------------- */
 
 DSQ_API DsqCursor *dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error);
+DSQ_API guint8 *dsq_store_list_prefix (DsqStore *self,
+                                       const guint8 *prefix,
+                                       gsize prefix_length,
+                                       const guint8 *from,
+                                       gsize from_length,
+                                       guint max_keys,
+                                       gsize *out_length,
+                                       GError **error);
 
 /* --- persist ---------------------------------------------------------------------------------- */
 
 DSQ_API gboolean dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API DsqStats *dsq_store_get_stats (DsqStore *self);
+
+DSQ_API gboolean dsq_store_backup (DsqStore *self,
+                                   const char *path,
+                                   DsqProgressFunc progress,
+                                   gpointer user_data,
+                                   GCancellable *cancellable,
+                                   GError **error);
+DSQ_API char **dsq_store_check (DsqStore *self, GCancellable *cancellable, GError **error);
 
 /* --- password --------------------------------------------------------------------------------- */
 

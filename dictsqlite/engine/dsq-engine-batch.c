@@ -152,61 +152,6 @@ dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
   return is_closed ? dsq_engine_refuse_closed (error) : dsq_engine_refuse_dropped (error);
 }
 
-static gboolean
-write_many_through (DsqEngine *self,
-                    DsqEntry **entries,
-                    gsize n_entries,
-                    guint64 *out_n_present,
-                    GCancellable *cancellable,
-                    GError **error)
-{
-  g_autofree DsqChange *changes = g_new0 (DsqChange, n_entries);
-  DsqWrite write = {
-    .table = entries[0]->table,
-    .changes = changes,
-    .n_changes = n_entries,
-    .cancellable = cancellable,
-  };
-
-  for (gsize i = 0; i < n_entries; i++)
-    changes[i].entry = entries[i];
-  if (!dsq_engine_write_through (self, &write, error))
-    return FALSE;
-  *out_n_present = 0;
-  for (gsize i = 0; i < n_entries; i++)
-    *out_n_present += changes[i].presence == DSQ_PRESENCE_PRESENT;
-  return TRUE;
-}
-
-/* With all shards locked no flush can take a part of it. */
-static gboolean
-stage_many (DsqEngine *self,
-            DsqEntry **entries,
-            gsize n_entries,
-            GCancellable *cancellable,
-            GError **error)
-{
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_lock_all_open (self, entries[0]->table, error))
-    return FALSE;
-  for (gsize i = 0; i < n_entries; i++)
-    {
-      DsqKey key = dsq_entry_as_key (entries[i]);
-      DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
-
-      dsq_engine_stage_locked (self,
-                               shard,
-                               dsq_hot_shard_find_locked (shard, &key),
-                               &key,
-                               dsq_entry_share (entries[i]),
-                               dsq_engine_blind_presence (self, shard, key.table));
-    }
-  dsq_hot_tier_unlock_all (self->hot);
-  dsq_engine_note_dirty (self);
-  return TRUE;
-}
-
 gboolean
 dsq_engine_set_many (DsqEngine *self,
                      DsqEntry **entries,
@@ -214,19 +159,14 @@ dsq_engine_set_many (DsqEngine *self,
                      GCancellable *cancellable,
                      GError **error)
 {
-  guint64 n_present;
-  gboolean success = TRUE;
+  const DsqEngineBatch batch = {
+    .table = n_entries > 0 ? entries[0]->table : DSQ_TABLE_MAIN,
+    .changes = entries,
+    .n_changes = n_entries,
+  };
+  gboolean ignored;
+  gboolean success = dsq_engine_apply (self, &batch, &ignored, cancellable, error);
 
-  if (n_entries == 0)
-    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
-  for (gsize i = 0; i < n_entries && self->options.max_bytes != 0 && success; i++)
-    success = dsq_engine_check_size (self, entries[i], error);
-  if (!success)
-    ;
-  else if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    success = write_many_through (self, entries, n_entries, &n_present, cancellable, error);
-  else
-    success = stage_many (self, entries, n_entries, cancellable, error);
   for (gsize i = 0; i < n_entries; i++)
     dsq_entry_unref (entries[i]);
   return success;
@@ -240,14 +180,23 @@ remove_many_through (DsqEngine *self,
                      GCancellable *cancellable,
                      GError **error)
 {
-  g_autofree DsqEntry **tombstones = g_new (DsqEntry *, n_keys);
+  g_autofree DsqChange *changes = g_new0 (DsqChange, n_keys);
+  DsqWrite write = {
+    .table = keys[0].table,
+    .changes = changes,
+    .n_changes = n_keys,
+    .cancellable = cancellable,
+  };
   gboolean success;
 
   for (gsize i = 0; i < n_keys; i++)
-    tombstones[i] = dsq_entry_new_tombstone (&keys[i]);
-  success = write_many_through (self, tombstones, n_keys, out_n_removed, cancellable, error);
+    changes[i].entry = dsq_entry_new_tombstone (&keys[i]);
+  success = dsq_engine_write_through (self, &write, error);
   for (gsize i = 0; i < n_keys; i++)
-    dsq_entry_unref (tombstones[i]);
+    {
+      *out_n_removed += success && changes[i].presence == DSQ_PRESENCE_PRESENT;
+      dsq_entry_unref (changes[i].entry);
+    }
   return success;
 }
 
@@ -304,6 +253,23 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
 
 /* --- count ------------------------------------------------------------------------------------ */
 
+/* A read-only store does not sweep, so what has expired is still among what was counted. */
+static gboolean
+leave_out_expired (DsqEngine *self, guint32 table, guint64 *count, GError **error)
+{
+  guint64 n_expired;
+  gboolean success;
+
+  if (!self->options.read_only || !dsq_engine_is_sweep_due (self))
+    return TRUE;
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_engine_count_expired (self, table, &n_expired, error);
+  dsq_engine_leave (self);
+  *count -= MIN (n_expired, *count);
+  return success;
+}
+
 gboolean
 dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
 {
@@ -321,7 +287,7 @@ dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **e
       dsq_hot_tier_unlock_all (self->hot);
       *out_count = (guint64) MAX (n_live, 0);
       if (n_unresolved == 0)
-        return TRUE;
+        return leave_out_expired (self, table, out_count, error);
       if (!dsq_engine_enter (self, error))
         return FALSE;
       is_resolved = dsq_engine_resolve (self, table, error);

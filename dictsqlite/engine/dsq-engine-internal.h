@@ -114,6 +114,7 @@ gboolean dsq_engine_refuse_forked (GError **error);
 gboolean dsq_engine_refuse_closed (GError **error);
 
 gboolean dsq_engine_refuse_dropped (GError **error);
+gboolean dsq_engine_refuse_read_only (GError **error);
 
 /* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
 #define DSQ_ENGINE_PAGE_TABLES 2048
@@ -281,6 +282,9 @@ dsq_engine_is_sweep_due (DsqEngine *self)
 /* Finds out when the next entry expires, if that is not known. */
 gboolean dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error);
 gboolean dsq_engine_learn_expiry (DsqEngine *self, GError **error);
+/* Counts rows of a table of a read-only store that have expired; between enter and leave. */
+gboolean
+dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 /* Removes what has expired, and adds how many these were to *out_n_swept. Without locks. */
 gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error);
 
@@ -364,12 +368,22 @@ gboolean dsq_engine_locate (DsqEngine *self,
                             DsqLocateFlags flags,
                             DsqLocated *located,
                             GError **error);
+/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
+ * can take it out of memory. */
+#define DSQ_MAX_OPTIMISTIC_TRIES 3
+
 void dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied);
 /* A new reference to what the key is, or NULL. */
 DsqEntry *dsq_located_entry (const DsqLocated *located);
 /* Whether the key is in the mapping, be it expired or not. */
 gboolean dsq_located_is_held (const DsqLocated *located);
 gboolean dsq_located_has_expired (DsqEngine *self, const DsqLocated *located);
+
+/* Stages the removal of a key that is there; @number is its node or 0. */
+void dsq_engine_stage_removal_locked (DsqEngine *self,
+                                      DsqHotShard *shard,
+                                      guint32 number,
+                                      const DsqKey *key);
 
 /* --- write-behind -------------------------------------------------------------------------------
  */
@@ -427,6 +441,12 @@ dsq_engine_check_size (DsqEngine *self, const DsqEntry *entry, GError **error)
          dsq_engine_refuse_too_large (self, entry, error);
 }
 
+/* The same for what a key becomes: an entry that stays as large as it was may stay. */
+gboolean dsq_engine_check_modified (DsqEngine *self,
+                                    const DsqEntry *old,
+                                    const DsqEntry *entry,
+                                    GError **error);
+
 /* Memory mode's part of making room, and whether it is time to spill. */
 gboolean dsq_engine_make_room_by_spilling (DsqEngine *self, GError **error);
 gboolean dsq_engine_wants_spill (DsqEngine *self);
@@ -472,21 +492,26 @@ void dsq_engine_free_tables (DsqEngine *self);
 struct _DsqWrite
 {
   DsqWrite *next;     /* (lock queue_lock) */
-  DsqChange *changes; /* (unowned) entries owned by the caller until published */
+  DsqChange *changes; /* (unowned) entries owned by the caller */
   gsize n_changes;
-  guint32 table;      /* of all changes */
-  gboolean clears;    /* the table is cleared first */
-  gboolean wants_old; /* one change: what was there before is fetched */
-  gboolean if_absent; /* one change, which is left undone when the key is there */
-  gboolean touches;   /* with wants_old: the change is what was there, with another expiry */
-  gboolean is_sweep;  /* not of a caller's making */
-  gint64 expires;     /* with touches: milliseconds since 1970, 0 for never */
+  guint32 table;     /* of all changes */
+  gboolean clears;   /* the table is cleared first */
+  gboolean is_sweep; /* not of a caller's making */
+
+  /* one change, whose entry is what @modify makes of the row of @key */
+  const DsqKey *key;    /* (unowned) (nullable) */
+  DsqModifyFunc modify; /* (nullable) */
+  gpointer modify_data; /* (unowned) */
+
+  /* rows that must be as these are, tombstones for absent ones; else nothing is changed */
+  DsqEntry *const *expected; /* (unowned) */
+  gsize n_expected;
+
   GCancellable *cancellable;
-  DsqEntry *old;    /* (owned) (nullable) out: with wants_old or if_absent */
-  DsqEntry *made;   /* (owned) (nullable) out: with touches, what the key is now */
-  guint64 n_swept;  /* out: entries removed on the way, because they had expired */
-  GError *error;    /* (owned) (nullable) out */
-  gboolean is_done; /* (lock queue_lock) */
+  gboolean is_refused; /* out: a row was not as expected */
+  guint64 n_swept;     /* out: entries removed on the way, because they had expired */
+  GError *error;       /* (owned) (nullable) out */
+  gboolean is_done;    /* (lock queue_lock) */
 };
 
 /* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */

@@ -10,10 +10,6 @@
  * shard has not changed meanwhile both together say what the key is, until the lock is given back.
  */
 
-/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
- * can take it out of memory. */
-#define MAX_OPTIMISTIC_TRIES 3
-
 static gboolean
 look_into_file (DsqEngine *self,
                 const DsqKey *key,
@@ -130,7 +126,7 @@ dsq_engine_locate (DsqEngine *self,
 
   for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
     {
-      gboolean holds_writer = n_tries >= MAX_OPTIMISTIC_TRIES;
+      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       guint64 n_swept = 0;
 
       if (holds_writer)

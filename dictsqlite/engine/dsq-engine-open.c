@@ -151,6 +151,7 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   DsqColdOptions options = {
     .path = self->path,
+    .read_only = self->options.read_only,
     .full_durability = self->options.durability == DSQ_DURABILITY_FULL &&
                        self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH,
     .busy_timeout_ms = self->options.busy_timeout_ms,
@@ -203,6 +204,9 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   self->path = g_strdup (options->path);
   self->options.path = self->path;
   self->has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
+  /* write-through is the one gate for all writes, and needs no thread */
+  if (options->read_only)
+    self->options.persist_mode = DSQ_PERSIST_WRITETHROUGH;
   self->fork_stamp = dsq_fork_stamp;
   self->queue_end = &self->queue_first;
   self->n_references = 1;
@@ -227,7 +231,8 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   if (!self->has_file)
     return self;
   /* where no thread can be had, writers see to flushes themselves */
-  self->options.background = options->background && dsq_flusher_start (self->flusher);
+  self->options.background =
+      options->background && !options->read_only && dsq_flusher_start (self->flusher);
   __atomic_store_n (&self->cold->may_hold, self->options.background, __ATOMIC_RELAXED);
   return self;
 }
@@ -289,15 +294,16 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
   g_autoptr (GError) close_error = NULL;
+  gboolean writes = self->has_file && !self->options.read_only;
 
   if (dsq_engine_is_closed (self))
     return TRUE;
   shut_the_door (self);
   pthread_mutex_lock (&self->writer_lock);
-  is_flushed = !self->has_file || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
-                                   dsq_engine_trim_locked (self, &flush_error) &&
-                                   self->cold->funcs->sync (self->cold, &flush_error));
-  if (is_flushed && self->has_file)
+  is_flushed = !writes || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
+                           dsq_engine_trim_locked (self, &flush_error) &&
+                           self->cold->funcs->sync (self->cold, &flush_error));
+  if (is_flushed && writes)
     dsq_engine_shrink_locked (self, SHRINK_ROUNDS_AT_CLOSE);
   if (is_flushed || by_force)
     close_tiers (self, &close_error);

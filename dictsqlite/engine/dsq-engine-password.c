@@ -69,6 +69,8 @@ dsq_engine_change_password (DsqEngine *self,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
                  "Failed to change the password: there is no file");
+  else if (self->options.read_only)
+    dsq_engine_refuse_read_only (error);
   else
     changed = change_password (self, old_password, new_password, cancellable, error);
   dsq_engine_leave (self);

@@ -19,6 +19,7 @@ typedef struct
   const char *path; /* filename encoding; NULL in memory mode */
   DsqPersistMode persist_mode;
   DsqDurability durability;
+  gboolean read_only;    /* every write is an error */
   gboolean background;   /* a thread flushes, syncs and checkpoints */
   guint64 hot_capacity;  /* entries */
   guint64 warm_capacity; /* bytes */
@@ -134,6 +135,20 @@ gboolean dsq_engine_remove (DsqEngine *self,
                             gboolean *out_removed,
                             DsqEntry **out_entry,
                             GError **error);
+/* What a key becomes: *out_new is a new entry of it, a tombstone to remove it, or NULL to leave it
+ * as it is. @old is what it is, or NULL. Called once, with a lock or the transaction held and maybe
+ * by another thread: it must not wait. */
+typedef gboolean (*DsqModifyFunc) (const DsqKey *key,
+                                   DsqEntry *old,
+                                   DsqEntry **out_new,
+                                   gpointer user_data,
+                                   GError **error);
+/* Reads, changes and writes a key in one step. */
+gboolean dsq_engine_modify (DsqEngine *self,
+                            const DsqKey *key,
+                            DsqModifyFunc func,
+                            gpointer user_data,
+                            GError **error);
 /* Sets the key if it is absent; gives what is there otherwise. Takes over @entry. */
 gboolean dsq_engine_insert (DsqEngine *self,
                             const DsqKey *key,
@@ -166,6 +181,23 @@ gboolean dsq_engine_get_many (DsqEngine *self,
                               gsize n_keys,
                               DsqEntry **out,
                               GError **error);
+/* Many changes in one. */
+typedef struct
+{
+  guint32 table;            /* of all keys */
+  gboolean clears;          /* the table is cleared first */
+  DsqEntry *const *changes; /* (unowned) in their order; tombstones remove */
+  gsize n_changes;
+  DsqEntry *const *expected; /* (unowned) what keys must hold; tombstones: they must be absent */
+  gsize n_expected;
+} DsqEngineBatch;
+
+/* All or nothing, and nothing if a key is not as expected. */
+gboolean dsq_engine_apply (DsqEngine *self,
+                           const DsqEngineBatch *batch,
+                           gboolean *out_applied,
+                           GCancellable *cancellable,
+                           GError **error);
 /* All or nothing. Takes over the entries, whatever happens; the last of equal keys wins. */
 gboolean dsq_engine_set_many (DsqEngine *self,
                               DsqEntry **entries,
@@ -233,10 +265,28 @@ gboolean dsq_engine_drop_table (DsqEngine *self,
                                 GCancellable *cancellable,
                                 GError **error);
 
+/* Appends to @out_entries the keys from @from on, in the order of their bytes and below @end: at
+ * most @max_keys, none at the end. Their records may be missing. */
+gboolean dsq_engine_list_keys (DsqEngine *self,
+                               const DsqKey *from,
+                               const DsqKey *end,
+                               guint max_keys,
+                               GPtrArray *out_entries,
+                               GError **error);
+
 /* --- persist ---------------------------------------------------------------------------------- */
 
 /* Everything written before the call is in the file and synced when it returns. */
 gboolean dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_backup (DsqEngine *self,
+                            const char *path,
+                            void (*progress) (guint64 n_done, guint64 n_total, gpointer user_data),
+                            gpointer user_data,
+                            GCancellable *cancellable,
+                            GError **error);
+/* Appends what is wrong with the file to @problems, of char * (owned). */
+gboolean
+dsq_engine_check (DsqEngine *self, GPtrArray *problems, GCancellable *cancellable, GError **error);
 void dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats);
 
 G_END_DECLS

@@ -213,6 +213,28 @@ open_in_memory (DsqEngine *self, GBytes *name, guint32 *out_table, GError **erro
   return FALSE;
 }
 
+/* A table of a read-only store must be in the file. */
+static gboolean
+open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+{
+  DsqTableState state;
+  DsqTable *table;
+  gsize length;
+  const guint8 *bytes = g_bytes_get_data (name, &length);
+
+  if (!self->cold->funcs->find_table (self->cold, bytes, length, &state, error))
+    return FALSE;
+  if (state.table == 0)
+    return dsq_engine_refuse_read_only (error);
+  dsq_hot_tier_lock_all (self->hot);
+  table = dsq_engine_find_table_locked (self, name);
+  if (table == NULL)
+    table = dsq_engine_add_table_locked (self, name, &state);
+  *out_table = table->id;
+  dsq_hot_tier_unlock_all (self->hot);
+  return TRUE;
+}
+
 static gboolean
 open_in_file (DsqEngine *self,
               GBytes *name,
@@ -225,7 +247,10 @@ open_in_file (DsqEngine *self,
   if (!dsq_engine_enter (self, error))
     return FALSE;
   pthread_mutex_lock (&self->writer_lock);
-  success = open_in_file_locked (self, name, out_table, cancellable, error);
+  if (self->options.read_only)
+    success = open_to_read_locked (self, name, out_table, error);
+  else
+    success = open_in_file_locked (self, name, out_table, cancellable, error);
   pthread_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
@@ -358,6 +383,8 @@ dsq_engine_drop_table (DsqEngine *self,
     return FALSE;
   if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
     return drop_in_memory (self, owned, out_dropped, error);
+  if (self->options.read_only)
+    return dsq_engine_refuse_read_only (error);
   if (!dsq_engine_enter (self, error))
     return FALSE;
   pthread_mutex_lock (&self->writer_lock);

@@ -167,6 +167,13 @@ runs_peek (Runs *self, Run **out_run, gint64 *out_place)
 /* --- one batch ----------------------------------------------------------------------------------
  */
 
+/* A read-only store does not sweep, so a walk skips what has expired. */
+static gboolean
+is_shown (DsqEngine *self, const DsqEntry *entry)
+{
+  return !self->options.read_only || !dsq_engine_has_expired (self, entry);
+}
+
 /* What a row of the file has become: its newest state, or NULL when it is gone or has moved. */
 static DsqEntry *
 row_state_locked (DsqEngine *self, const DsqColdRow *row)
@@ -179,9 +186,9 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   const DsqChange *change = NULL;
 
   if (number == 0)
-    return row->entry;
+    return is_shown (self, row->entry) ? row->entry : NULL;
   node = &shard->nodes[number];
-  if (dsq_entry_is_tombstone (node->entry))
+  if (dsq_entry_is_tombstone (node->entry) || !is_shown (self, node->entry))
     return NULL;
   if (node->change.index != 0)
     change = dsq_pending_change_locked (pending, shard, node->change);
@@ -297,7 +304,8 @@ read_cold (DsqEngine *self,
                                   walk->order,
                                   batch->max_rows,
                                   batch->max_bytes,
-                                  batch->keys_only,
+                                  /* a key alone does not tell when it expires */
+                                  batch->keys_only && !self->options.read_only,
                                   cold,
                                   &batch->is_last,
                                   error);

@@ -249,7 +249,7 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
   return TRUE;
 }
 
-/* --- set, remove, insert --------------------------------------------------------------------- */
+/* --- set, remove ----------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
@@ -305,43 +305,61 @@ is_surely_absent (DsqEngine *self, const DsqKey *key)
 }
 
 static gboolean
-remove_through (DsqEngine *self,
-                const DsqKey *key,
-                gboolean *out_removed,
-                DsqEntry **out_entry,
-                GError **error)
+remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
   DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
-  DsqWrite write = {
-    .table = key->table,
-    .changes = &change,
-    .n_changes = 1,
-    .wants_old = out_entry != NULL,
-  };
+  DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
 
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;
   *out_removed = change.presence == DSQ_PRESENCE_PRESENT;
-  if (out_entry != NULL)
-    *out_entry = write.old;
   return TRUE;
 }
 
-static void
-stage_removal (DsqEngine *self, const DsqLocated *located, const DsqKey *key)
+void
+dsq_engine_stage_removal_locked (DsqEngine *self,
+                                 DsqHotShard *shard,
+                                 guint32 number,
+                                 const DsqKey *key)
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
-  if (located->number != 0)
-    dsq_pending_stage_removal_locked (table->pending, located->shard, located->number, key);
+  if (number != 0)
+    dsq_pending_stage_removal_locked (table->pending, shard, number, key);
   else
     dsq_pending_stage_new_locked (table->pending,
-                                  located->shard,
+                                  shard,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
   dsq_engine_mark_changed_locked (table);
+}
+
+static gboolean
+steal_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
+{
+  DsqEntry **out_entry = user_data;
+
+  if (old == NULL)
+    return TRUE;
+  *out_entry = dsq_entry_ref (old);
+  *out_new = dsq_entry_new_tombstone (key);
+  return TRUE;
+}
+
+static gboolean
+steal (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  *out_entry = NULL;
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH && !self->options.read_only &&
+      is_surely_absent (self, key))
+    return TRUE;
+  if (dsq_engine_modify (self, key, steal_cb, out_entry, error))
+    return TRUE;
+  /* of a transaction that failed as a whole */
+  g_clear_pointer (out_entry, dsq_entry_unref);
+  return FALSE;
 }
 
 gboolean
@@ -355,132 +373,21 @@ dsq_engine_remove (DsqEngine *self,
 
   *out_removed = FALSE;
   if (out_entry != NULL)
-    *out_entry = NULL;
+    {
+      gboolean success = steal (self, key, out_entry, error);
+
+      *out_removed = *out_entry != NULL;
+      return success;
+    }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return is_surely_absent (self, key) ||
-           remove_through (self, key, out_removed, out_entry, error);
+    return (!self->options.read_only && is_surely_absent (self, key)) ||
+           remove_through (self, key, out_removed, error);
   if (!dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_locate (self,
-                          key,
-                          DSQ_LOCATE_SWEPT | (out_entry != NULL ? DSQ_LOCATE_ENTRY : 0),
-                          &located,
-                          error))
+      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT, &located, error))
     return FALSE;
   *out_removed = dsq_located_is_held (&located);
   if (*out_removed)
-    {
-      if (out_entry != NULL)
-        *out_entry = dsq_located_entry (&located);
-      stage_removal (self, &located, key);
-    }
+    dsq_engine_stage_removal_locked (self, located.shard, located.number, key);
   dsq_located_finish (self, &located, *out_removed);
-  return TRUE;
-}
-
-gboolean
-dsq_engine_insert (DsqEngine *self,
-                   const DsqKey *key,
-                   DsqEntry *entry,
-                   DsqEntry **out_existing,
-                   GError **error)
-{
-  g_autoptr (DsqEntry) owned = entry;
-  DsqLocated located;
-
-  *out_existing = NULL;
-  if (!dsq_engine_check_size (self, entry, error))
-    return FALSE;
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    {
-      DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
-      DsqWrite write = {
-        .table = key->table,
-        .changes = &change,
-        .n_changes = 1,
-        .if_absent = TRUE,
-      };
-
-      if (!dsq_engine_write_through (self, &write, error))
-        return FALSE;
-      *out_existing = write.old;
-      return TRUE;
-    }
-  if (!dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
-    return FALSE;
-  *out_existing = dsq_located_entry (&located);
-  if (*out_existing == NULL)
-    dsq_engine_stage_locked (self,
-                             located.shard,
-                             located.number,
-                             key,
-                             g_steal_pointer (&owned),
-                             DSQ_PRESENCE_ABSENT);
-  else if (located.number != 0)
-    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
-  dsq_located_finish (self, &located, *out_existing == NULL);
-  return TRUE;
-}
-
-/* --- touch ----------------------------------------------------------------------------------- */
-
-static DsqEntry *
-copy_with_expiry (const DsqEntry *entry, gint64 expires)
-{
-  DsqKey key = dsq_entry_as_key (entry);
-
-  return dsq_entry_new (&key, dsq_entry_record (entry), entry->record_length, expires);
-}
-
-static gboolean
-touch_through (DsqEngine *self,
-               const DsqKey *key,
-               gint64 expires,
-               gboolean *out_touched,
-               GError **error)
-{
-  g_autoptr (DsqEntry) named = dsq_entry_new_tombstone (key);
-  DsqChange change = { .entry = named, .presence = DSQ_PRESENCE_UNKNOWN };
-  DsqWrite write = {
-    .table = key->table,
-    .changes = &change,
-    .n_changes = 1,
-    .touches = TRUE,
-    .expires = expires,
-  };
-  gboolean success = dsq_engine_write_through (self, &write, error);
-
-  *out_touched = success && write.made != NULL;
-  g_clear_pointer (&write.old, dsq_entry_unref);
-  g_clear_pointer (&write.made, dsq_entry_unref);
-  return success;
-}
-
-gboolean
-dsq_engine_touch (DsqEngine *self,
-                  const DsqKey *key,
-                  gint64 expires,
-                  gboolean *out_touched,
-                  GError **error)
-{
-  g_autoptr (DsqEntry) entry = NULL;
-  DsqLocated located;
-
-  *out_touched = FALSE;
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return touch_through (self, key, expires, out_touched, error);
-  if (!dsq_engine_wait_for_room (self, error) ||
-      !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
-    return FALSE;
-  entry = dsq_located_entry (&located);
-  *out_touched = entry != NULL;
-  if (entry != NULL)
-    dsq_engine_stage_locked (self,
-                             located.shard,
-                             located.number,
-                             key,
-                             copy_with_expiry (entry, expires),
-                             DSQ_PRESENCE_PRESENT);
-  dsq_located_finish (self, &located, entry != NULL);
   return TRUE;
 }

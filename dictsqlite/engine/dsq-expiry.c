@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
@@ -19,7 +20,8 @@
  *                 removed in the transaction that finds them.
  *
  * So a sweep costs what has expired, and the rest of the engine knows tombstones only. It is not
- * the caller's doing and does not count as a change of the store's size to a walk.
+ * the caller's doing and does not count as a change of the store's size to a walk. A read-only
+ * store cannot sweep: there the count leaves out the rows that have expired, and walks skip them.
  *
  * A tombstone for a clean entry is only as good as what was known of the file: it bears the row's
  * expiry as its mark, and is forgotten when others have committed or its flush fails. The next
@@ -32,9 +34,6 @@
 
 /* The same, in one transaction. */
 #define MAX_IN_TRANSACTION 16384
-
-/* Tries after which a sweep keeps flushes out. */
-#define MAX_OPTIMISTIC_TRIES 3
 
 /* Sweeps after which a call that keeps meeting newly expired entries goes on with what it has. */
 #define MAX_SWEEPS 16
@@ -318,7 +317,7 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
   *out_done = TRUE;
   while (!is_last)
     {
-      gboolean holds_writer = n_tries >= MAX_OPTIMISTIC_TRIES;
+      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       DsqExpirySpan before = span;
       gboolean again = FALSE;
       gboolean success;
@@ -331,7 +330,7 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
       n_tries = again ? n_tries + 1 : 0;
       if (!success)
         return FALSE;
-      if (again && n_tries > MAX_OPTIMISTIC_TRIES)
+      if (again && n_tries > DSQ_MAX_OPTIMISTIC_TRIES)
         {
           *out_done = FALSE;
           return TRUE;
@@ -438,11 +437,18 @@ learn_expiry (DsqEngine *self, gboolean by_writer, GError **error)
   return TRUE;
 }
 
-/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. */
+/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. A damaged
+ * file opens all the same, for what can be read still and for check(): who must know asks again. */
 gboolean
 dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error)
 {
-  return learn_expiry (self, TRUE, error);
+  g_autoptr (GError) local_error = NULL;
+
+  if (learn_expiry (self, TRUE, &local_error) ||
+      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 gboolean
@@ -458,6 +464,27 @@ dsq_engine_learn_expiry (DsqEngine *self, GError **error)
   success = learn_expiry (self, FALSE, error);
   pthread_mutex_unlock (&self->sweep_lock);
   dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
+dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
+{
+  DsqExpirySpan span = { G_MININT64, G_MAXINT64, dsq_engine_now (self) };
+  gint64 next = G_MININT64;
+  gboolean success = TRUE;
+
+  *out_count = 0;
+  while (success && dsq_engine_is_sweep_due (self) && next <= span.until)
+    {
+      GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+
+      success =
+          self->cold->funcs->find_expired (self->cold, FALSE, &span, BATCH, rows, &next, error);
+      for (guint i = 0; i < rows->len; i++)
+        *out_count += g_array_index (rows, DsqColdRow, i).entry->table == table;
+      rows_free (rows);
+    }
   return success;
 }
 
@@ -499,7 +526,8 @@ dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash
       DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
       guint64 n_swept = 0;
 
-      if (shard == NULL || n_sweeps == MAX_SWEEPS || !dsq_engine_is_sweep_due (self))
+      if (shard == NULL || self->options.read_only || n_sweeps == MAX_SWEEPS ||
+          !dsq_engine_is_sweep_due (self))
         return shard;
       dsq_hot_shard_unlock (shard);
       if (!dsq_engine_sweep (self, &n_swept, error))
@@ -511,6 +539,9 @@ gboolean
 dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
 {
   *out_n_swept = 0;
+  if (self->options.read_only)
+    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
+           dsq_engine_refuse_read_only (error);
   for (guint n_sweeps = 0;; n_sweeps++)
     {
       DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);

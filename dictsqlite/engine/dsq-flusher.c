@@ -115,7 +115,8 @@ dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || dsq_engine_write_behind (self, cancellable, error);
+  success = !self->has_file || self->options.read_only ||
+            dsq_engine_write_behind (self, cancellable, error);
   dsq_engine_leave (self);
   return success;
 }

@@ -64,6 +64,17 @@ dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **er
   return FALSE;
 }
 
+gboolean
+dsq_engine_check_modified (DsqEngine *self,
+                           const DsqEntry *old,
+                           const DsqEntry *entry,
+                           GError **error)
+{
+  if (entry == NULL || (old != NULL && entry->record_length <= old->record_length))
+    return TRUE;
+  return dsq_engine_check_size (self, entry, error);
+}
+
 /* --- victims ---------------------------------------------------------------------------------- */
 
 static guint64

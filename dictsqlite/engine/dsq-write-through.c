@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
@@ -56,20 +57,25 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
     }
 }
 
-/* The key's new state goes to the hot tier, unless others have committed since: then it may already
- * be stale, and the count that was learned holds it. */
+/* The key's new state goes to the hot tier, in room that was reserved if *n_room says so, and else
+ * to the warm one. When others have committed since it goes to neither: it may already be stale,
+ * and the count that was learned holds it. */
 static void
-publish_change (DsqEngine *self, const DsqChange *change, guint64 generation, gboolean is_sweep)
+publish_change_locked (DsqEngine *self,
+                       const DsqWrite *write,
+                       const DsqChange *change,
+                       guint64 generation,
+                       gsize *n_room)
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
-  DsqTable *table = dsq_engine_table (self, key.table);
+  DsqTable *table = dsq_engine_find_table (self, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
-  gboolean has_room = is_set && dsq_hot_tier_reserve (self->hot);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
+  if (write->is_sweep && table == NULL)
+    return;
   shard->n_writing--;
   shard->epoch++;
   dsq_pending_count_written_locked (table->pending,
@@ -77,7 +83,7 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation, gb
                                     contribution,
                                     self->generation == generation);
   /* a sweep is no change of size by the store's own calls */
-  if (is_sweep)
+  if (write->is_sweep)
     dsq_pending_count_written_locked (table->pending, shard, -contribution, FALSE);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
     dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
@@ -94,68 +100,132 @@ publish_change (DsqEngine *self, const DsqChange *change, guint64 generation, gb
     {
       dsq_hot_shard_remove_locked (self->hot, shard, number);
     }
-  else if (has_room && self->generation == generation)
+  else if (is_set && *n_room == 0 && self->generation == generation)
+    {
+      dsq_warm_shard_put_locked (&shard->warm, change->entry, key.hash);
+    }
+  else if (is_set && self->generation == generation)
     {
       dsq_hot_shard_insert_locked (self->hot,
                                    shard,
                                    key.hash,
                                    dsq_entry_ref (change->entry),
                                    FALSE);
-      has_room = FALSE;
+      --*n_room;
     }
-  dsq_hot_shard_unlock (shard);
-  if (has_room)
-    dsq_hot_tier_release (self->hot);
 }
 
 /* A clear in the file: nothing of before may stay in memory. */
 static void
-publish_clear (DsqEngine *self, DsqTable *table, guint64 generation)
+publish_clear_locked (DsqEngine *self, DsqTable *table, guint64 generation)
 {
-  dsq_hot_tier_lock_all (self->hot);
   if (self->generation == generation)
     dsq_pending_clear_written_locked (table->pending);
   dsq_engine_mark_changed_locked (table);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].n_writing--;
+}
+
+/* Room for a set of a key that is not in the hot tier now. */
+static gsize
+reserve_if_missing (DsqEngine *self, const DsqChange *change)
+{
+  DsqKey key;
+  DsqHotShard *shard = shard_of (self, change, &key);
+  gboolean is_there;
+
+  if (dsq_entry_is_tombstone (change->entry))
+    return 0;
+  dsq_hot_shard_lock (shard);
+  is_there = dsq_hot_shard_find_locked (shard, &key) != 0;
+  dsq_hot_shard_unlock (shard);
+  return !is_there && dsq_hot_tier_reserve (self->hot);
+}
+
+/* At one instant for those who read from memory. When there is not room for all, the last stay. */
+static void
+publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
+{
+  gsize n_room = 0, n_kept = 0, none = 0;
+
+  while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
+    n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
+  dsq_hot_tier_lock_all (self->hot);
+  if (write->clears)
+    publish_clear_locked (self, dsq_engine_table (self, write->table), generation);
+  for (gsize i = 0; i < write->n_changes; i++)
+    publish_change_locked (self,
+                           write,
+                           &write->changes[i],
+                           generation,
+                           i < write->n_changes - n_kept ? &none : &n_room);
   dsq_hot_tier_unlock_all (self->hot);
+  for (; n_room > 0; n_room--)
+    dsq_hot_tier_release (self->hot);
 }
 
 static void
 publish (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
-  if (write->clears)
-    publish_clear (self, dsq_engine_table (self, write->table), generation);
-  for (gsize i = 0; i < write->n_changes; i++)
-    if (!write->is_sweep || !is_of_no_table (self, &write->changes[i]))
-      publish_change (self, &write->changes[i], generation, write->is_sweep);
+  DsqHotShard *shard;
+  gsize n_room;
+  DsqKey key;
+
+  if (!write->clears && write->n_changes == 0)
+    return;
+  if (write->clears || write->n_changes != 1)
+    {
+      publish_many (self, write, generation);
+      return;
+    }
+  n_room = !dsq_entry_is_tombstone (write->changes->entry) && dsq_hot_tier_reserve (self->hot);
+  shard = shard_of (self, write->changes, &key);
+  dsq_hot_shard_lock (shard);
+  publish_change_locked (self, write, write->changes, generation, &n_room);
+  dsq_hot_shard_unlock (shard);
+  if (n_room > 0)
+    dsq_hot_tier_release (self->hot);
 }
 
 /* --- the transaction ----------------------------------------------------------------------------
  */
 
+/* The write's one change is made of what the row is now. */
 static gboolean
-apply_change_to_known_row (DsqEngine *self, DsqWrite *write, GError **error)
+modify_row (DsqEngine *self, DsqWrite *write, GError **error)
 {
-  DsqKey key = dsq_entry_as_key (write->changes->entry);
+  DsqChange *change = write->changes;
+  g_autoptr (DsqEntry) old = NULL;
 
-  if (!self->cold->funcs->get_in_transaction (self->cold, &key, &write->old, error))
+  write->n_changes = 0;
+  if (!self->cold->funcs->get_in_transaction (self->cold, write->key, &old, error) ||
+      !write->modify (write->key, old, &change->entry, write->modify_data, error) ||
+      !dsq_engine_check_modified (self, old, change->entry, error))
     return FALSE;
-  write->changes->presence = write->old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
-  if (write->if_absent ? write->old != NULL : write->old == NULL)
+  change->presence = old != NULL ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  write->n_changes = change->entry != NULL;
+  return TRUE;
+}
+
+/* A write that finds another row than it expects becomes one of nothing. */
+static gboolean
+compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  for (gsize i = 0; i < write->n_expected && !write->is_refused; i++)
     {
+      DsqKey key = dsq_entry_as_key (write->expected[i]);
+      g_autoptr (DsqEntry) found = NULL;
+
+      if (!self->cold->funcs->get_in_transaction (self->cold, &key, &found, error))
+        return FALSE;
+      write->is_refused = !dsq_entry_has_record_of (found, write->expected[i]);
+    }
+  if (write->is_refused)
+    {
+      write->clears = FALSE;
       write->n_changes = 0;
-      return TRUE;
     }
-  if (write->touches)
-    {
-      write->made = dsq_entry_new (&key,
-                                   dsq_entry_record (write->old),
-                                   write->old->record_length,
-                                   write->expires);
-      write->changes->entry = write->made;
-    }
-  return self->cold->funcs->apply (self->cold, write->changes, 1, write->cancellable, error);
+  return TRUE;
 }
 
 static gboolean
@@ -167,12 +237,13 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
     return FALSE;
   if (!self->cold->funcs->get_table (self->cold, write->table, &state))
     return dsq_engine_refuse_dropped (error);
+  if ((write->modify != NULL && !modify_row (self, write, error)) ||
+      !compare_rows (self, write, error))
+    return FALSE;
   if (write->clears && !self->cold->funcs->clear_table (self->cold, write->table, error))
     return FALSE;
   for (gsize i = 0; i < write->n_changes; i++)
     write->changes[i].place = state.next + (gint64) i;
-  if (write->wants_old || write->if_absent || write->touches)
-    return apply_change_to_known_row (self, write, error);
   return write->n_changes == 0 || self->cold->funcs->apply (self->cold,
                                                             write->changes,
                                                             write->n_changes,
@@ -210,12 +281,8 @@ static void
 fail_all (DsqWrite *writes, const GError *error)
 {
   for (DsqWrite *write = writes; write != NULL; write = write->next)
-    {
-      g_clear_pointer (&write->old, dsq_entry_unref);
-      g_clear_pointer (&write->made, dsq_entry_unref);
-      if (write->error == NULL)
-        write->error = g_error_copy (error);
-    }
+    if (write->error == NULL)
+      write->error = g_error_copy (error);
 }
 
 /* Commits what has been applied; the first of @writes may be the sweep. */
@@ -365,12 +432,34 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   pthread_mutex_unlock (&self->queue_lock);
 }
 
+gboolean
+dsq_engine_refuse_read_only (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_READ_ONLY,
+                       "Failed to write: the store was opened read-only");
+  return FALSE;
+}
+
+/* As dsq_engine_enter(), for what writes. */
+static gboolean
+enter_to_write (DsqEngine *self, GError **error)
+{
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (!self->options.read_only)
+    return TRUE;
+  dsq_engine_leave (self);
+  return dsq_engine_refuse_read_only (error);
+}
+
 void
 dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last)
 {
   g_autoptr (GError) error = NULL;
 
-  if (dsq_engine_enter (self, &error))
+  if (enter_to_write (self, &error))
     {
       queue_and_wait (self, first, last);
       dsq_engine_leave (self);
@@ -382,7 +471,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
 gboolean
 dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
 {
-  if (!dsq_engine_enter (self, error))
+  if (!enter_to_write (self, error))
     return FALSE;
   queue_and_wait (self, write, write);
   dsq_engine_leave (self);

@@ -9,9 +9,10 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  DSQ_DATABASE_READ,   /* writes nothing to the file */
-  DSQ_DATABASE_WRITE,  /* the file must exist */
-  DSQ_DATABASE_CREATE, /* makes it when it is missing; folds the log in at close */
+  DSQ_DATABASE_READ,            /* writes nothing to the file */
+  DSQ_DATABASE_READ_UNCHANGING, /* the same, and neither looks for a log nor locks anything */
+  DSQ_DATABASE_WRITE,           /* the file must exist */
+  DSQ_DATABASE_CREATE,          /* makes it when it is missing; folds the log in at close */
 } DsqDatabaseRole;
 
 typedef struct

@@ -130,6 +130,16 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   return g_steal_pointer (&self);
 }
 
+/* The URI of a path is the one way to say that the file does not change. */
+static DsqDatabase *
+open_unchanging (const char *path, GError **error)
+{
+  g_autofree char *escaped = g_uri_escape_string (path, "/", FALSE);
+  g_autofree char *uri = g_strconcat ("file:", escaped, "?immutable=1", NULL);
+
+  return open_handle (uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI, 0, error);
+}
+
 DsqDatabase *
 dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error)
 {
@@ -137,6 +147,8 @@ dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms
   int flags = SQLITE_OPEN_NOFOLLOW | (reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
   g_autoptr (DsqDatabase) self = NULL;
 
+  if (role == DSQ_DATABASE_READ_UNCHANGING)
+    return open_unchanging (path, error);
   if (role == DSQ_DATABASE_CREATE)
     flags |= SQLITE_OPEN_CREATE;
   self = open_handle (path, flags, busy_timeout_ms, error);

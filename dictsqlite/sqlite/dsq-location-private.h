@@ -20,12 +20,18 @@ typedef enum
 char *dsq_location_resolve (const char *path, GError **error);
 
 /* Looks at the resolved @path without leaving anything behind. Gives DSQ_ERROR_NOT_REGULAR,
- * DSQ_ERROR_FORMAT, DSQ_ERROR_PERMISSION or DSQ_ERROR_READ_ONLY when no store can be there. */
-gboolean dsq_location_inspect (const char *path, DsqLocation *out_location, GError **error);
+ * DSQ_ERROR_FORMAT, DSQ_ERROR_PERMISSION or, unless it is for reading only, DSQ_ERROR_READ_ONLY
+ * when no store can be there. */
+gboolean dsq_location_inspect (const char *path,
+                               gboolean for_reading,
+                               DsqLocation *out_location,
+                               GError **error);
 
 /* Bytes of the file and of its log, -1 when there is none. */
 gint64 dsq_location_get_size (const char *path);
 gint64 dsq_location_get_wal_size (const char *path);
+/* Whether the index of its log stands beside the file. */
+gboolean dsq_location_has_index (const char *path);
 
 /* Which file stands at a path. */
 typedef struct

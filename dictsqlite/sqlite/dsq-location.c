@@ -113,6 +113,12 @@ dsq_location_get_wal_size (const char *path)
 }
 
 gboolean
+dsq_location_has_index (const char *path)
+{
+  return size_beside (path, "-shm") >= 0;
+}
+
+gboolean
 dsq_location_identify (const char *path, DsqLocationIdentity *out_identity, GError **error)
 {
   struct stat info;
@@ -212,10 +218,10 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
   return !is_cut (path, header, size) || refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
 }
 
-/* Whether the file can be read and written and its folder written, as the user that the process
- * acts as. */
+/* Whether the file can be read and, unless that is all, written and its folder written, as the user
+ * that the process acts as. */
 static gboolean
-check_access (const char *path, GError **error)
+check_access (const char *path, gboolean for_reading, GError **error)
 {
   g_autofree char *folder = NULL;
 
@@ -224,17 +230,22 @@ check_access (const char *path, GError **error)
       dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
       return FALSE;
     }
+  if (for_reading)
+    return TRUE;
   if (faccessat (AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
     return refuse (error, DSQ_ERROR_READ_ONLY, "the file cannot be written");
   /* the log and its index stand beside the file */
   folder = g_path_get_dirname (path);
-  if (size_beside (path, "-shm") < 0 && faccessat (AT_FDCWD, folder, W_OK, AT_EACCESS) != 0)
+  if (!dsq_location_has_index (path) && faccessat (AT_FDCWD, folder, W_OK, AT_EACCESS) != 0)
     return refuse (error, DSQ_ERROR_READ_ONLY, "the folder of the file cannot be written");
   return TRUE;
 }
 
 gboolean
-dsq_location_inspect (const char *path, DsqLocation *out_location, GError **error)
+dsq_location_inspect (const char *path,
+                      gboolean for_reading,
+                      DsqLocation *out_location,
+                      GError **error)
 {
   struct stat info;
 
@@ -257,5 +268,5 @@ dsq_location_inspect (const char *path, DsqLocation *out_location, GError **erro
   /* SQLite takes a file of one byte for an empty one */
   if (info.st_size == 1)
     return refuse (error, DSQ_ERROR_FORMAT, "it is not an SQLite file");
-  return check_access (path, error) && inspect_content (path, out_location, error);
+  return check_access (path, for_reading, error) && inspect_content (path, out_location, error);
 }

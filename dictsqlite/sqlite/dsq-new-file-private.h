@@ -30,6 +30,17 @@ gboolean dsq_new_file_publish_filled (const char *path,
                                       gpointer user_data,
                                       GError **error);
 
+/* Fills the file @temporary, which is there and empty, and closes it. */
+typedef gboolean (*DsqNewFileWriteFunc) (const char *temporary, gpointer user_data, GError **error);
+
+/* Has @write fill a file under a temporary name, and gives it the name @path, whole and synced.
+ * Gives DSQ_ERROR_EXISTS when there is something of that name, or a log that would be taken to
+ * belong to the file. */
+gboolean dsq_new_file_write (const char *path,
+                             DsqNewFileWriteFunc write,
+                             gpointer user_data,
+                             GError **error);
+
 /* Makes a file of no bytes an empty store where it stands, under SQLite's own locks, or finds that
  * somebody else did. A file that is missing beside a log or journal is made first: SQLite throws
  * these away, where a file published beside them would be taken to belong to them. The journal mode

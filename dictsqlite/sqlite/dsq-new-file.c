@@ -216,6 +216,51 @@ dsq_new_file_publish_filled (const char *path,
   return published && sync_folder_of (path, error);
 }
 
+/* --- what somebody else writes ---------------------------------------------------------------- */
+
+static gboolean
+refuse_existing (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_EXISTS,
+                       "Failed to " PURPOSE ": there is something of that name, or its log");
+  return FALSE;
+}
+
+static gboolean
+is_free (const char *path)
+{
+  static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *name = g_strconcat (path, suffixes[i], NULL);
+      struct stat info;
+
+      if (lstat (name, &info) == 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+dsq_new_file_write (const char *path, DsqNewFileWriteFunc write, gpointer user_data, GError **error)
+{
+  g_autofree char *temporary = NULL;
+  gboolean published;
+
+  if (!is_free (path))
+    return refuse_existing (error);
+  temporary = reserve_temporary (path, 0600, error);
+  if (temporary == NULL)
+    return FALSE;
+  published = write (temporary, user_data, error) && sync_path (temporary, 0, error) &&
+              publish_new (temporary, path, error);
+  unlink (temporary);
+  return published && sync_folder_of (path, error);
+}
+
 /* --- where it stands -------------------------------------------------------------------------- */
 
 gboolean

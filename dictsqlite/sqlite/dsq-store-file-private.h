@@ -31,4 +31,24 @@ DsqDatabase *dsq_store_file_open (const char *path,
                                   GCancellable *cancellable,
                                   GError **error);
 
+/* Opens the store at the resolved @path, which must be there, without writing to it. *out_role is
+ * what further connections are to be opened as. */
+DsqDatabase *dsq_store_file_open_for_reading (const char *path,
+                                              const DsqDatabaseTuning *tuning,
+                                              const DsqStoreLock *lock,
+                                              DsqStoreIdentity *out_identity,
+                                              DsqDatabaseRole *out_role,
+                                              GCancellable *cancellable,
+                                              GError **error);
+
+/* Verifies what @database has, and unlocks it, unless it is what was unlocked, or made, before. */
+gboolean dsq_store_file_verify (DsqDatabase *database,
+                                const DsqStoreLock *lock,
+                                DsqStoreIdentity *identity,
+                                GError **error);
+
+/* Reading from a file in WAL mode makes an empty log and its index. Removes them, unless somebody
+ * else has the file. */
+void dsq_store_file_remove_empty_log (const char *path);
+
 G_END_DECLS

@@ -50,7 +50,7 @@ make_if_missing (const char *path,
       DsqLocation location;
       g_autoptr (GError) local_error = NULL;
 
-      if (!dsq_location_inspect (path, &location, &local_error))
+      if (!dsq_location_inspect (path, FALSE, &location, &local_error))
         {
           /* removed between the look and the opening */
           if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND))
@@ -71,10 +71,9 @@ make_if_missing (const char *path,
   return FALSE;
 }
 
-/* Reading from a file in WAL mode makes an empty log and its index. Closing a connection that may
- * write, with nothing in the log, removes them, unless somebody else has the file. */
-static void
-remove_empty_log (const char *path)
+/* Closing a connection that may write does it, with nothing in the log. */
+void
+dsq_store_file_remove_empty_log (const char *path)
 {
   g_autoptr (DsqDatabase) database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
   gint64 ignored;
@@ -90,9 +89,11 @@ remove_empty_log (const char *path)
   dsq_database_set_fold_on_close (database, TRUE);
 }
 
-/* Verifies what @database has, and unlocks it, unless it is what was unlocked, or made, before. */
-static gboolean
-verify (DsqDatabase *database, const DsqStoreLock *lock, DsqStoreIdentity *identity, GError **error)
+gboolean
+dsq_store_file_verify (DsqDatabase *database,
+                       const DsqStoreLock *lock,
+                       DsqStoreIdentity *identity,
+                       GError **error)
 {
   DsqHeader header;
 
@@ -118,7 +119,7 @@ verify_without_writing (DsqDatabase *reader,
 {
   g_autoptr (GError) local_error = NULL;
 
-  if (verify (reader, lock, identity, &local_error) ||
+  if (dsq_store_file_verify (reader, lock, identity, &local_error) ||
       g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_READ_ONLY))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local_error));
@@ -166,7 +167,8 @@ open_verified (const char *path,
   if (writer == NULL)
     return NULL;
   writer->cancellable = cancellable;
-  if (!verify (writer, lock, identity, error) || !dsq_database_set_wal_mode (writer, error) ||
+  if (!dsq_store_file_verify (writer, lock, identity, error) ||
+      !dsq_database_set_wal_mode (writer, error) ||
       !tune_writer (writer, tuning, identity->keys != NULL, error))
     return NULL;
   writer->cancellable = NULL;
@@ -190,7 +192,7 @@ dsq_store_file_open (const char *path,
 
       writer = open_verified (path, tuning, lock, out_identity, cancellable, error);
       if (writer == NULL && !had_log)
-        remove_empty_log (path);
+        dsq_store_file_remove_empty_log (path);
     }
   if (writer == NULL)
     g_clear_pointer (&out_identity->keys, dsq_keys_free);

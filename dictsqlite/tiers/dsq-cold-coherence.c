@@ -82,6 +82,9 @@ ask_version_locked (DsqColdSqlite *self, gboolean *out_is_same, GError **error)
   return TRUE;
 }
 
+/* The stamp of a file without an index, which is taken never to change. */
+static const DsqWalStamp unchanging;
+
 gboolean
 dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
 {
@@ -90,8 +93,17 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
   DsqWalStamp stamp;
   gboolean ready;
 
-  if (!dsq_cold_read_tables (tables, self->tables, error) ||
-      !dsq_wal_index_init (&self->wal_index, self->writer.database, error))
+  if (!dsq_cold_read_tables (tables, self->tables, error))
+    return FALSE;
+  if (self->read_role == DSQ_DATABASE_READ_UNCHANGING)
+    {
+      self->tier.live_stamp = unchanging.words;
+      pthread_mutex_lock (&self->coherence_lock);
+      set_seen_locked (self, &unchanging);
+      pthread_mutex_unlock (&self->coherence_lock);
+      return TRUE;
+    }
+  if (!dsq_wal_index_init (&self->wal_index, self->writer.database, error))
     return FALSE;
   self->tier.live_stamp = self->wal_index.words;
   if (!dsq_wal_index_read (&self->wal_index, &stamp))

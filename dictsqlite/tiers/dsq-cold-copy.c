@@ -266,7 +266,7 @@ lock_file (const char *path,
   g_autoptr (DsqDatabase) database = NULL;
   DsqLocation location;
 
-  if (!dsq_location_inspect (path, &location, error))
+  if (!dsq_location_inspect (path, FALSE, &location, error))
     return NULL;
   if (location != DSQ_LOCATION_STORE)
     {

@@ -347,6 +347,18 @@ walk (DsqColdTier *tier,
 }
 
 static gboolean
+list_keys (DsqColdTier *tier,
+           const DsqKey *from,
+           const DsqKey *end,
+           guint max_keys,
+           GPtrArray *entries,
+           GError **error)
+{
+  return !is_open ((DsqColdSqlite *) tier) ||
+         dsq_cold_list_keys (tier, from, end, max_keys, entries, error);
+}
+
+static gboolean
 find_expired (DsqColdTier *tier,
               gboolean in_transaction,
               DsqExpirySpan *span,
@@ -398,6 +410,7 @@ static const DsqColdTierFuncs private_funcs = {
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = walk,
+  .list_keys = list_keys,
   .find_expired = find_expired,
   .tend = tend,
   .wants_filter = dsq_cold_filter_wants_build,

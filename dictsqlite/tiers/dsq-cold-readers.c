@@ -49,6 +49,9 @@ static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
   [DSQ_COLD_READ_TABLE_NAMES] = { "SELECT id, token, name FROM tables"
                                   " WHERE id > 1 AND token <> X'00' ORDER BY id",
                                   "read the names of the tables" },
+  [DSQ_COLD_READ_RANGE] = { "SELECT token FROM entry WHERE table_id = ?1 AND token >= ?2"
+                            " AND token < ?3 ORDER BY token LIMIT ?4",
+                            "list the keys" },
   [DSQ_COLD_READ_EXPIRED] = { DSQ_COLD_SQL_EXPIRED, "look for what has expired" },
   [DSQ_COLD_READ_NEXT_EXPIRY] = { DSQ_COLD_SQL_NEXT_EXPIRY, "look for the next expiry" },
   [DSQ_COLD_READ_BEGIN] = { "BEGIN", "start reading" },
@@ -83,15 +86,25 @@ check_identity (DsqColdSqlite *self, GError **error)
   return FALSE;
 }
 
+DsqDatabase *
+dsq_cold_open_to_read (DsqColdSqlite *self, GError **error)
+{
+  g_autoptr (DsqDatabase) database =
+      dsq_database_open (self->path, self->read_role, self->tuning.busy_timeout_ms, error);
+
+  if (database == NULL || !check_identity (self, error) ||
+      !dsq_database_tune (database, &self->tuning, error))
+    return NULL;
+  return g_steal_pointer (&database);
+}
+
 static DsqColdReader *
 open_reader (DsqColdSqlite *self, GError **error)
 {
   DsqColdReader *reader = g_new0 (DsqColdReader, 1);
 
-  reader->database =
-      dsq_database_open (self->path, DSQ_DATABASE_READ, self->tuning.busy_timeout_ms, error);
-  if (reader->database != NULL && check_identity (self, error) &&
-      dsq_database_tune (reader->database, &self->tuning, error) &&
+  reader->database = dsq_cold_open_to_read (self, error);
+  if (reader->database != NULL &&
       dsq_cold_prepare (reader->statements, reader->database, read_sql, DSQ_COLD_N_READS, error))
     return reader;
   close_reader (reader);
@@ -190,7 +203,7 @@ dsq_cold_readers_start (DsqColdSqlite *self,
   DsqWalStamp live = { { 0 } };
   gboolean is_same;
 
-  if (reader == self->own_reader)
+  if (reader == self->own_reader || self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     return TRUE;
   is_same =
       dsq_wal_index_read (&self->wal_index, &live) && dsq_wal_stamp_equal (&live, &reader->stamp);

@@ -41,6 +41,7 @@ typedef enum
   DSQ_COLD_READ_NAMES,
   DSQ_COLD_READ_TABLES,
   DSQ_COLD_READ_TABLE_NAMES,
+  DSQ_COLD_READ_RANGE,
   DSQ_COLD_READ_EXPIRED,
   DSQ_COLD_READ_NEXT_EXPIRY,
   DSQ_COLD_READ_BEGIN,
@@ -126,6 +127,9 @@ typedef struct
   char *path;                   /* (owned) resolved */
   DsqLocationIdentity identity; /* of the file that the writer has */
   DsqDatabaseTuning tuning;
+  DsqDatabaseRole read_role; /* of the connections that read */
+  gboolean read_only;
+  gboolean had_log;     /* there was a log beside the file before it was opened */
   DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
   DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
 
@@ -291,6 +295,8 @@ gboolean dsq_cold_append_row (DsqColdSqlite *self,
 
 /* --- readers ---------------------------------------------------------------------------------- */
 
+/* A connection that reads, tuned, for a call that takes long. */
+DsqDatabase *dsq_cold_open_to_read (DsqColdSqlite *self, GError **error);
 DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
 void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
 /* To be called before the statements of a read, which then see all that was committed before this
@@ -336,6 +342,20 @@ gboolean dsq_cold_copy (DsqColdTier *tier,
                         const DsqColdCopyOptions *options,
                         GCancellable *cancellable,
                         GError **error);
+gboolean dsq_cold_list_keys (DsqColdTier *tier,
+                             const DsqKey *from,
+                             const DsqKey *end,
+                             guint max_keys,
+                             GPtrArray *entries,
+                             GError **error);
+gboolean dsq_cold_backup (DsqColdTier *tier,
+                          const char *path,
+                          DsqColdProgressFunc progress,
+                          gpointer user_data,
+                          GCancellable *cancellable,
+                          GError **error);
+gboolean
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error);
 
 /* --- writer ----------------------------------------------------------------------------------- */
 
@@ -386,6 +406,11 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
                               GError **error);
 /* Of a row with the columns id, token and name. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
+gboolean dsq_cold_find_table_by_name (DsqColdTier *tier,
+                                      const guint8 *name,
+                                      gsize length,
+                                      DsqTableState *out_state,
+                                      GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 /* --- expiry and space ------------------------------------------------------------------------- */

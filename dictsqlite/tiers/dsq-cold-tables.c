@@ -108,6 +108,31 @@ find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GErro
   return FALSE;
 }
 
+/* Another store may commit between the two looks: then the table is as of the second. */
+gboolean
+dsq_cold_find_table_by_name (DsqColdTier *tier,
+                             const guint8 *name,
+                             gsize length,
+                             DsqTableState *out_state,
+                             GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
+  g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  gint64 id;
+
+  *out_state = (DsqTableState){ 0 };
+  dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  if (!get_id (statement, &id, error) ||
+      !dsq_cold_read_tables (&self->writer.statements[DSQ_COLD_WRITE_TABLES], tables, error))
+    return FALSE;
+  for (guint i = 0; i < tables->len; i++)
+    if (g_array_index (tables, DsqTableState, i).table == id)
+      *out_state = g_array_index (tables, DsqTableState, i);
+  return TRUE;
+}
+
 static gboolean
 run_with_id (DsqColdSqlite *self, DsqColdWrite which, gint64 id, GError **error)
 {

@@ -73,6 +73,7 @@ typedef struct
 typedef struct
 {
   const char *path;         /* filename encoding */
+  gboolean read_only;       /* nothing is written: begin and sync are not to be called */
   gboolean full_durability; /* sync at every commit */
   guint busy_timeout_ms;    /* for a lock that another process holds */
   gsize cache_bytes;        /* page cache of one connection */
@@ -100,6 +101,9 @@ typedef struct
 typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
                                     guint n_states,
                                     gpointer user_data);
+
+/* How far a long call has come: called on its thread, of whichever unit. */
+typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
 
 typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
@@ -183,6 +187,14 @@ struct _DsqColdTierFuncs
    * nothing while another thread is at it. */
   gboolean (*fill_filter) (DsqColdTier *self, guint max_rows, GError **error);
 
+  /* Of a tier that only reads, by one thread at a time: the table of that name; 0 as its id: there
+   * is none. */
+  gboolean (*find_table) (DsqColdTier *self,
+                          const guint8 *name,
+                          gsize length,
+                          DsqTableState *out_state,
+                          GError **error);
+
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
 
@@ -248,6 +260,27 @@ struct _DsqColdTierFuncs
                     const DsqColdCopyOptions *options,
                     GCancellable *cancellable,
                     GError **error);
+  /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is
+   * resolved; commits meanwhile are not in the copy. */
+  gboolean (*backup) (DsqColdTier *self,
+                      const char *path,
+                      DsqColdProgressFunc progress,
+                      gpointer user_data,
+                      GCancellable *cancellable,
+                      GError **error);
+  /* Likewise. Reads the whole file, and appends what is wrong to @problems, of char * (owned). */
+  gboolean (*check) (DsqColdTier *self,
+                     GPtrArray *problems,
+                     GCancellable *cancellable,
+                     GError **error);
+  /* Appends to @entries, without records, the keys of the table of @from from there on, in the
+   * order of their bytes and as long as they are below @end: at most @max_keys. */
+  gboolean (*list_keys) (DsqColdTier *self,
+                         const DsqKey *from,
+                         const DsqKey *end,
+                         guint max_keys,
+                         GPtrArray *entries,
+                         GError **error);
   /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables beyond *@place,
    * which moves on; with the writer lock held, in a transaction or not. */
   gboolean (*find_oldest) (DsqColdTier *self,

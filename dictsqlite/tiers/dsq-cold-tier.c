@@ -50,10 +50,13 @@ close_tier (DsqColdTier *tier, GError **error)
   gboolean folded = dsq_cold_log_close (self, error);
 
   dsq_cold_readers_close (self);
-  if (self->writer.database != NULL)
+  if (self->writer.database != NULL && !self->read_only)
     dsq_database_set_fold_on_close (self->writer.database,
                                     was_open || dsq_location_get_wal_size (self->path) == 0);
   dsq_cold_writer_close (self);
+  if (self->read_only && self->path != NULL && !self->had_log &&
+      dsq_location_get_wal_size (self->path) == 0)
+    dsq_store_file_remove_empty_log (self->path);
   dsq_cold_sqlite_free (self);
   return folded;
 }
@@ -64,6 +67,7 @@ static const DsqColdTierFuncs funcs = {
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
+  .find_table = dsq_cold_find_table_by_name,
   .list_tables = dsq_cold_list_tables,
   .find_expired = dsq_cold_find_expired,
   .tend = dsq_cold_readers_tend,
@@ -89,6 +93,9 @@ static const DsqColdTierFuncs funcs = {
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
   .copy = dsq_cold_copy,
+  .backup = dsq_cold_backup,
+  .check = dsq_cold_check,
+  .list_keys = dsq_cold_list_keys,
   .find_oldest = dsq_cold_find_oldest,
   .get_used = dsq_cold_get_used,
   .shrink = dsq_cold_shrink,
@@ -115,6 +122,8 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
   self->tier.funcs = tier_funcs;
+  self->read_only = options->read_only;
+  self->read_role = DSQ_DATABASE_READ;
   self->tuning.full_durability = options->full_durability;
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;
@@ -147,7 +156,18 @@ open_tier (DsqColdSqlite *self,
   self->path = dsq_location_resolve (options->path, error);
   if (self->path == NULL)
     return FALSE;
-  database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
+  self->had_log = dsq_location_get_wal_size (self->path) >= 0;
+  if (self->read_only)
+    database = dsq_store_file_open_for_reading (self->path,
+                                                &self->tuning,
+                                                &lock,
+                                                &identity,
+                                                &self->read_role,
+                                                cancellable,
+                                                error);
+  else
+    database =
+        dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
   if (database == NULL)
     return FALSE;
   self->keys = identity.keys;
@@ -157,7 +177,7 @@ open_tier (DsqColdSqlite *self,
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
          dsq_cold_coherence_init (self, error) && dsq_cold_space_init (self, error) &&
-         dsq_cold_log_init (self, error);
+         (self->read_only || dsq_cold_log_init (self, error));
 }
 
 DsqColdTier *

@@ -96,6 +96,9 @@ dsq_entry_size (const DsqEntry *self)
   return DSQ_ENTRY_OVERHEAD + self->key_length + (gsize) self->record_length;
 }
 
+/* Whether @self has the record of @other; NULL and tombstones have none, and so the same. */
+gboolean dsq_entry_has_record_of (const DsqEntry *self, const DsqEntry *other);
+
 /* Milliseconds since 1970, or 0 for never. */
 gint64 dsq_entry_expires (const DsqEntry *self);
 

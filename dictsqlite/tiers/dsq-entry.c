@@ -33,6 +33,16 @@ dsq_entry_new_tombstone (const DsqKey *key)
   return dsq_entry_new (key, NULL, 0, 0);
 }
 
+gboolean
+dsq_entry_has_record_of (const DsqEntry *self, const DsqEntry *other)
+{
+  guint32 length = self != NULL ? self->record_length : 0;
+  guint32 other_length = other != NULL ? other->record_length : 0;
+
+  return length == other_length &&
+         (length == 0 || memcmp (dsq_entry_record (self), dsq_entry_record (other), length) == 0);
+}
+
 gint64
 dsq_entry_expires (const DsqEntry *self)
 {

@@ -31,6 +31,11 @@ ANY_OPERATION = {
     "bulk_insert of nothing": lambda store: store.bulk_insert({}),
     "get_many": lambda store: store.get_many(["a"]),
     "get_many of nothing": lambda store: store.get_many([]),
+    "incr": lambda store: store.incr("n"),
+    "incr of a fraction": lambda store: store.incr("n", 0.5),
+    "compare_and_set": lambda store: store.compare_and_set("a", 1, 2),
+    "iter_prefix": lambda store: list(store.iter_prefix("a")),
+    "transaction": lambda store: store.transaction().__enter__(),
     "stats": lambda store: store.stats(),
     "enter": lambda store: store.__enter__(),
 }

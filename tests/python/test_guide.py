@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import datetime
 import hashlib
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -371,6 +372,43 @@ def test_counter():
     db.close()
     with DictSQLiteV4("counter.db") as db:
         assert db["counter"] == 10_000
+
+
+def test_counter_without_a_lock():
+    with DictSQLiteV4("counter.db", persist_mode="lazy") as db:
+        threads = [
+            threading.Thread(target=lambda: [db.incr("counter") for _ in range(1000)])
+            for _ in range(10)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert db["counter"] == 10_000
+    with DictSQLiteV4("counter.db") as db:
+        assert db["counter"] == 10_000
+
+
+def work_on_a_file_of_its_own(number):
+    db = DictSQLiteV4(f"worker_{number}.db", persist_mode="lazy")
+    for i in range(1000):
+        db[f"key_{i}"] = f"worker_{number}_value_{i}"
+    db.flush()
+    db.close()
+
+
+@pytest.mark.parametrize("method", ("fork", "spawn"))
+def test_processes(method):
+    context = multiprocessing.get_context(method)
+    workers = [context.Process(target=work_on_a_file_of_its_own, args=(i,)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    for i in range(4):
+        with DictSQLiteV4(f"worker_{i}.db") as db:
+            assert len(db) == 1000 and db["key_999"] == f"worker_{i}_value_999"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import copy
 import gc
 import os
 import pathlib
-import pickle
 import weakref
 
 import pytest
@@ -103,8 +102,6 @@ def test_copies_are_plain_dicts(store):
     assert store["a"] == [1]
     assert type(DictSQLiteV4.fromkeys("ab", 1)) is dict
     assert store.fromkeys("ab") == {"a": None, "b": None}
-    with pytest.raises(TypeError):
-        pickle.dumps(store)
 
 
 # --- batches ---

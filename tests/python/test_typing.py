@@ -12,12 +12,14 @@ import dictsqlite_v4
 
 NAMES = [
     "AsyncDictSQLite",
+    "ConflictError",
     "CorruptError",
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]
 
 USER = """

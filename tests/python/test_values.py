@@ -221,7 +221,8 @@ def test_what_cannot_be_pickled_is_not_stored(store, kind):
     assert store.setdefault("k", value) == "old"  # is not pickled, as it is not needed
 
 
-def test_a_store_is_not_a_value(store):
+def test_a_store_without_a_file_is_not_a_value(open_store):
+    store = open_store(persist_mode="memory")
     with pytest.raises(TypeError, match="cannot pickle 'DictSQLiteV4'"):
         store["self"] = store
 

@@ -6,20 +6,24 @@ from __future__ import annotations
 
 from dictsqlite_v4 import (
     AsyncDictSQLite,
+    ConflictError,
     CorruptError,
     DictSQLite,
     DictSQLiteV4,
     FormatError,
     UnsafePickleError,
     WrongPasswordError,
+    import_v4,
 )
 
 __all__ = [
     "AsyncDictSQLite",
+    "ConflictError",
     "CorruptError",
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]

@@ -14,15 +14,24 @@ pickle says: open only files whose writers you trust, or open them with enable_s
 from __future__ import annotations
 
 from ._aio import AsyncDictSQLite
-from ._errors import CorruptError, FormatError, UnsafePickleError, WrongPasswordError
+from ._errors import (
+    ConflictError,
+    CorruptError,
+    FormatError,
+    UnsafePickleError,
+    WrongPasswordError,
+)
 from ._store import DictSQLite, DictSQLiteV4
+from .migrate import import_v4
 
 __all__ = [
     "AsyncDictSQLite",
+    "ConflictError",
     "CorruptError",
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
     "UnsafePickleError",
     "WrongPasswordError",
+    "import_v4",
 ]

@@ -51,6 +51,12 @@ class WrongPasswordError(ValueError):
     """The password is not that of the file, or is missing, or the file has none."""
 
 
+class ConflictError(RuntimeError):
+    """A key that a transaction had read was changed before its end. Run the transaction again."""
+
+
+_DOMAIN = "dsq-error-quark"
+
 # The codes of DsqError, in its order.
 (
     _CLOSED,
@@ -77,6 +83,19 @@ class WrongPasswordError(ValueError):
     _EXISTS,
 ) = range(22)
 
+
+def hides_order(error: Exception) -> bool:
+    """Whether `error`, a ``GLib.Error``, says that the file does not show the order of keys."""
+    native = cast(NativeError, error)
+    return native.domain == _DOMAIN and native.code == _ENCRYPTED
+
+
+def is_other_value(error: Exception) -> bool:
+    """Whether `error`, a ``GLib.Error``, says that a value is not what the call can work on."""
+    native = cast(NativeError, error)
+    return native.domain == _DOMAIN and native.code in (_WRONG_TYPE, _INVALID_VALUE)
+
+
 _ERRNO: Dict[int, int] = {
     _IO: errno.EIO,
     _NO_SPACE: errno.ENOSPC,
@@ -94,7 +113,7 @@ def to_exception(error: Exception, path: str) -> Exception:
     Raise it ``from None``: the ``GLib.Error`` says nothing more.
     """
     native = cast(NativeError, error)
-    return exception_of(native.domain == "dsq-error-quark", native.code, native.message, path)
+    return exception_of(native.domain == _DOMAIN, native.code, native.message, path)
 
 
 def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:

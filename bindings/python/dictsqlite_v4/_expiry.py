@@ -10,7 +10,6 @@ from typing import Any, Callable, Optional
 from ._dsq import NEVER, GError, Store
 from ._errors import to_exception
 from ._keys import encode_key
-from ._values import encode_value
 
 # Some 300,000 years, which is far from where doubles or 64 bits end.
 _MOST_SECONDS = 1e13
@@ -27,6 +26,7 @@ class Expiry:
     _path: str
     _store: Store
     _call: Callable[..., Any]
+    _encode: Callable[[Any], bytes]
 
     def set(self, key: Any, value: Any, *, expire: Optional[float] = None) -> None:
         """Set the value of `key`, for `expire` seconds from now, or for good.
@@ -36,7 +36,7 @@ class Expiry:
         """
         milliseconds = time_to_live(expire)
         encoded = encode_key(key)
-        record = encode_value(value)
+        record = self._encode(value)
         try:
             self._store.set_record_expiring(encoded, record, milliseconds)
         except GError as error:

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
 
+from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
-from ._errors import to_exception
+from ._errors import hides_order, to_exception
 from ._expiry import Expiry
 from ._keys import decode_key, encode_key
+from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
+from ._transaction import Transaction
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._views import StoreItems, StoreKeys, StoreValues
 
@@ -28,14 +31,17 @@ _EMPTY_PACK = pack(())
 # Entries fetched by one call of a cursor: few at first, so that next(iter(db)) is cheap.
 _FIRST_BATCH = 16
 _LARGEST_BATCH = 512
+# Keys of a prefix listed by one call: what is pending is looked through each time.
+_PREFIX_BATCH = 4096
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
 
 _Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="StoreMapping")
 
 
-class StoreMapping(Expiry, MutableMapping[Any, Any]):
+class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.
@@ -46,16 +52,23 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
     _path: str  # for the messages of errors
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
-        self._store = store
         # How values become records, and records values: all ways in and out go through these.
         self._safe = safe
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
-        kind = type(store)
-        self._lookup_text = kind.lookup_text
-        self._set_text = kind.set_text
-        self._contains_text = kind.contains_text
-        self._remove_text = kind.remove_text
+        self._handle = store
+        self._route(store, type(store))
+
+    def _route(self, store: Store, functions: Type[Store]) -> None:
+        """Have all operations go to `store`, or through `functions`, which get the handle.
+
+        A thread may be between two attributes of these: either goes with all others.
+        """
+        self._store = store
+        self._lookup_text = functions.lookup_text
+        self._set_text = functions.set_text
+        self._contains_text = functions.contains_text
+        self._remove_text = functions.remove_text
         self._lookup_record = store.lookup_record
         self._set_record = store.set_record
         self._contains_key = store.contains_key
@@ -73,7 +86,7 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         """The value of `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._store, key)
+                record = self._lookup_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:
@@ -92,7 +105,7 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
             text = f"{key}\x03{value}"
             if "\0" not in text:
                 try:
-                    if self._set_text(self._store, text):
+                    if self._set_text(self._handle, text):
                         return
                 except UnicodeEncodeError:
                     pass  # a lone surrogate: in the key an error, in the value a pickle
@@ -109,7 +122,7 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         """Remove `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                removed = self._remove_text(self._store, key)
+                removed = self._remove_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:
@@ -121,7 +134,7 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         """Whether there is `key`. Raises TypeError for what cannot be a key."""
         if type(key) is str and "\0" not in key:
             try:
-                return self._contains_text(self._store, key)
+                return self._contains_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         return self._call(self._contains_key, key)
@@ -130,7 +143,7 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         """The value of `key`, or `default` where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._store, key)
+                record = self._lookup_text(self._handle, key)
             except GError as error:
                 raise to_exception(error, self._path) from None
         else:
@@ -236,6 +249,44 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
+    def transaction(self: _Self) -> Transaction[_Self]:
+        """A context manager in which all writes of this thread become one.
+
+            with db.transaction():
+                db["from"] -= 10
+                db["to"] += 10
+
+        At its end all of them are made at one instant; after an exception none. Until then only
+        this thread sees them, through the store as always. Transactions of several threads wait
+        for each other. Other writers do not: where one of them, in this process or in another,
+        has changed a key that the transaction has read, ConflictError is raised at the end, and
+        nothing is written. A transaction in one is a part of it: an exception that leaves only
+        the inner one takes back only what that wrote. Await nothing within.
+        """
+        return Transaction(self)
+
+    def memoize(
+        self, expire: Optional[float] = None, *, name: Optional[str] = None
+    ) -> Callable[[_Function], _Function]:
+        """A decorator that keeps a function's results in the store, for `expire` seconds.
+
+            @db.memoize(expire=60)
+            def price(symbol): ...
+
+        A call with arguments that were there before gives the result that is stored, to this
+        process and to all others on the file. Arguments are told apart by type as well (1 from
+        1.0), and must be hashable, and picklable where they are not str, bytes, int, float, bool,
+        None or tuples of these. Callers that wait for the same result at the same time share one
+        computation, threads and tasks alike; what it raises all of them raise, and nothing is
+        stored. Coroutine functions stay such.
+
+        Results stand under tuples that begin with 'dictsqlite.memoize' and `name`, by default the
+        function's module and qualified name. The function has cache_key(*args, **kwargs), which
+        gives the one of a call, cache_clear(), which removes all of its results, and
+        __wrapped__, itself as it was.
+        """
+        return memoize(self, expire, name)
+
     def copy(self) -> Dict[Any, Any]:
         """All keys and values, as a plain dict."""
         return dict(self.items())
@@ -310,6 +361,30 @@ class StoreMapping(Expiry, MutableMapping[Any, Any]):
         """A live view of the (key, value) pairs."""
         self._check_open()
         return StoreItems(self)
+
+    def iter_prefix(self, prefix: str) -> Iterator[str]:
+        """The keys that are str and begin with `prefix`, in the order of their characters.
+
+        The file is asked for these alone, so it does not matter what else there is; what is not
+        in the file yet is looked through. Keys may be set and removed meanwhile: those are in it
+        or not. Of an encrypted store, whose file hides the order of its keys, all keys are
+        walked, and come in their order of insertion.
+        """
+        encoded = prefix.encode()
+        start = b""
+        while True:
+            try:
+                keys = unpack(self._store.list_prefix(encoded, start, _PREFIX_BATCH))
+            except GError as error:
+                if hides_order(error):
+                    yield from (key for key in self if type(key) is str and key.startswith(prefix))
+                    return
+                raise to_exception(error, self._path) from None
+            if not keys:
+                return
+            for key in keys:
+                yield key.decode()
+            start = keys[-1] + b"\0"
 
     def _walk(self, reverse: bool) -> Cursor:
         try:

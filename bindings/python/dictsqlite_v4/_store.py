@@ -8,21 +8,23 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable
-from typing import Any, Dict, NoReturn, Optional, Type, TypeVar, Union
+from typing import Any, Dict, Optional, Tuple, Type, TypeVar, Union
 
 from . import _options
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._pickle import SafePickle
+from ._reopen import keep_parameters, reduce_store
 from ._repr import describe
 from ._stats import stats_dict
 from ._table import StoreWithTables
+from ._upkeep import UpkeepMethods
 
 _Self = TypeVar("_Self", bound="DictSQLiteV4")
 
 
-class DictSQLiteV4(EncryptionMethods, StoreWithTables):
+class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -68,6 +70,8 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
     :param kdf_passes: passes over that memory, 2 to 16.
     :param max_bytes: for a store that is used as a cache: bytes of the file, at least 1 MiB, to
         which it is kept by dropping the least recently used entries; 0 keeps everything.
+    :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
+        not change. In a folder that cannot be written it must not be changed by others either.
 
     Raises ValueError for a parameter out of its range, WrongPasswordError (a ValueError) where
     the password is wrong, missing, or one too many, FormatError (an OSError) where the file
@@ -95,13 +99,17 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
         max_bytes: int = 0,
+        read_only: bool = False,
     ) -> None:
+        self._parameters = keep_parameters(locals())
+        self._has_password = encryption_password is not None
         safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         raw = os.fsencode(db_path)
         if not raw or b"\0" in raw:
             raise ValueError(f"db_path must be the name of a file, not {db_path!r}")
         self._path = os.fsdecode(raw)
+        self._absolute_path = os.path.abspath(self._path)
         self._mode = "memory" if raw == b":memory:" else mode
         try:
             store = open_store(
@@ -109,6 +117,7 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
                 self._path if _is_utf8(raw) else None,
                 _options.password("encryption_password", encryption_password),
                 persist_mode=PERSIST_MODES[self._mode],
+                read_only=bool(read_only),
                 hot_capacity=_options.capacity(hot_capacity),
                 warm_capacity=_options.size("warm_capacity", warm_capacity, 0, 2**63 - 1),
                 background=bool(enable_async),
@@ -190,11 +199,15 @@ class DictSQLiteV4(EncryptionMethods, StoreWithTables):
             return f"<{head} closed>"
         return describe(head, self)
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(
-            f"cannot pickle {type(self).__name__!r} object: "
-            "open the file anew where it is needed, or take copy()"
-        )
+    def __reduce_ex__(self, protocol: Any) -> Tuple[Any, ...]:
+        """A pickle of the store opens its file again, by its path and with its parameters.
+
+        Raises TypeError in memory mode, and where there is a password.
+        """
+        return reduce_store(self)
+
+    def __deepcopy__(self, memo: Any) -> Dict[Any, Any]:
+        return self.copy()
 
 
 DictSQLite = DictSQLiteV4

@@ -1,0 +1,150 @@
+# _migrate.py - reading what other programs wrote: their files, and the values in them
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The sources of an import. migrate.py has what users call."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional, Tuple, Union
+
+from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
+from ._errors import UnsafePickleError
+from ._pickle import SafePickle
+from ._values import PICKLE
+
+ValuePolicy = Union[str, Callable[[Any, bytes], Any]]
+
+POLICIES = ("safe", "raw", "text", "pickle")
+
+_SEALED_MARK = b"ENC\0"
+_NONCE_AND_TAG = 28  # bytes
+
+
+class Unreadable(Exception):
+    """A value that cannot be read; the message says why."""
+
+
+# --- values
+
+
+# Plain containers and scalars only, looked through before they are loaded.
+_plain_pickles = SafePickle(None)
+
+
+def _looks_like_pickle(data: bytes) -> bool:
+    """Whether it begins and ends as pickles of protocol 2 and later do."""
+    return len(data) >= 4 and data[0] == 0x80 and 2 <= data[1] <= 5 and data[-1:] == b"."
+
+
+def decode(key: Any, data: bytes, policy: ValuePolicy) -> Any:
+    """The value in `data`, or Unreadable."""
+    if callable(policy):
+        return policy(key, data)
+    if policy == "raw":
+        return data
+    if policy == "text":
+        return _decode_text(data)
+    if _looks_like_pickle(data):
+        return _load_pickle(data, plain_only=policy == "safe")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _decode_text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"it is not UTF-8: {error.reason}") from None
+
+
+def _load_pickle(data: bytes, plain_only: bool) -> Any:
+    try:
+        return _plain_pickles.decode(PICKLE + data) if plain_only else pickle.loads(data)
+    except UnsafePickleError as error:
+        raise Unreadable(f"{error}; pass values='pickle' if you trust the file") from None
+    except Exception as error:  # a pickle may raise anything
+        raise Unreadable(f"its pickle cannot be loaded: {type(error).__name__}: {error}") from None
+
+
+class Unsealer:
+    """Decrypts the values of DictSQLite 2.x and 4.1, and counts them."""
+
+    def __init__(self, password: Optional[str]) -> None:
+        self._key = None if password is None else migrate_derive_v4_key(password)
+        self.n_unsealed = 0
+        self.n_failed = 0
+
+    def open(self, data: bytes) -> bytes:
+        """The plain bytes of a value, which may have been plain."""
+        marked = data.startswith(_SEALED_MARK)
+        if self._key is None:
+            if marked:
+                raise Unreadable("it is encrypted; pass the password")
+            return data
+        sealed = data[len(_SEALED_MARK) :] if marked else data
+        if len(sealed) < _NONCE_AND_TAG and not marked:
+            return data
+        try:
+            plain = migrate_unseal_v4(self._key, sealed)
+        except GError:
+            self.n_failed += 1
+            if marked:
+                raise Unreadable("it was encrypted with another password, or is damaged") from None
+            # 4.1 marks nothing, and has plain values beside encrypted ones
+            return data
+        self.n_unsealed += 1
+        return plain
+
+
+# --- SQLite files that are left as they are
+
+
+@contextlib.contextmanager
+def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Connection]:
+    """A connection to the SQLite file at `path` that changes nothing about it.
+
+    Reading a file beside which there is a log or a journal would fold it in or make files: such a
+    file is copied first, with what stands beside it.
+    """
+    source = Path(path).absolute()
+    if not source.is_file():
+        raise FileNotFoundError(2, "there is no such file", os.fspath(path))
+    with contextlib.ExitStack() as stack:
+        beside = [source.with_name(source.name + end) for end in ("-wal", "-journal")]
+        options = "?immutable=1"
+        if any(log.is_file() and log.stat().st_size > 0 for log in beside):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dictsqlite-")))
+            for file in (source, *beside):
+                if file.is_file():
+                    shutil.copyfile(file, folder / file.name)
+            source, options = folder / source.name, ""
+        connection = sqlite3.connect(source.as_uri() + options, uri=True, isolation_level=None)
+        stack.callback(connection.close)
+        connection.text_factory = bytes
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        yield connection
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> Tuple[str, ...]:
+    """The columns of a table, none where there is no such table (a view is none)."""
+    is_table = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    if is_table is None:
+        return ()
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return tuple(row[0].decode() for row in rows)
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'

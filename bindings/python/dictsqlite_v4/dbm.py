@@ -1,0 +1,223 @@
+# dbm.py - the interface of Python's dbm modules over a store
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A dbm module whose files are stores.
+
+    import shelve
+    from dictsqlite_v4 import dbm
+
+    with shelve.Shelf(dbm.open("shelf.db", "c")) as shelf:
+        shelf["key"] = [1, 2, 3]
+
+Keys and values are bytes; a str is taken for its UTF-8. In the file a key that is UTF-8 is a str,
+so that DictSQLiteV4 and other languages find it, and a value is bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, MutableMapping
+from types import TracebackType
+from typing import Any, List, Optional, Tuple, Type, Union
+
+from ._errors import FormatError
+from ._store import DictSQLiteV4
+
+__all__ = ["error", "open"]
+
+_CLOSED = "DBM object has already been closed"
+
+
+class error(OSError):
+    """What goes wrong beside what OSError and KeyError say."""
+
+
+class _Database(MutableMapping[bytes, bytes]):
+    """What open() returns."""
+
+    def __init__(self, store: DictSQLiteV4, read_only: bool) -> None:
+        self._store: Optional[DictSQLiteV4] = store
+        self._read_only = read_only
+
+    def _open_store(self) -> DictSQLiteV4:
+        if self._store is None or self._store.closed:
+            raise error(_CLOSED)
+        return self._store
+
+    def _writable_store(self) -> DictSQLiteV4:
+        store = self._open_store()
+        if self._read_only:
+            raise error("The database is opened for reading only")
+        return store
+
+    def __getitem__(self, key: Union[bytes, str]) -> bytes:
+        return _value_of(self._open_store()[_to_key(key)])
+
+    def get(self, key: Union[bytes, str], default: Any = None) -> Any:
+        """The value of `key`, or `default`."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def __setitem__(self, key: Union[bytes, str], value: Union[bytes, str]) -> None:
+        self._writable_store()[_to_key(key)] = _to_bytes(value, "values")
+
+    def __delitem__(self, key: Union[bytes, str]) -> None:
+        del self._writable_store()[_to_key(key)]
+
+    def setdefault(self, key: Union[bytes, str], default: Union[bytes, str] = b"") -> bytes:
+        """The value of `key`, which is set to `default`, by default b'', where it is missing."""
+        store = self._open_store()
+        if self._read_only:
+            return self[key]
+        return _value_of(store.setdefault(_to_key(key), _to_bytes(default, "values")))
+
+    def __contains__(self, key: object) -> bool:
+        return _to_key(key) in self._open_store()
+
+    def __len__(self) -> int:
+        return len(self._open_store())
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(_from_key, self._open_store())
+
+    iterkeys = __iter__
+
+    def keys(self) -> List[bytes]:  # type: ignore[override]
+        """All keys, as a list."""
+        return list(self)
+
+    def items(self) -> List[Tuple[bytes, bytes]]:  # type: ignore[override]
+        """All keys with their values, as a list."""
+        items = self._open_store().items()
+        return [(_from_key(key), _value_of(value)) for key, value in items]
+
+    def values(self) -> List[bytes]:  # type: ignore[override]
+        """All values, as a list."""
+        return [_value_of(value) for value in self._open_store().values()]
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        self._writable_store().clear()
+
+    def firstkey(self) -> Optional[bytes]:
+        """The oldest key, None where there is none; nextkey() goes on from there."""
+        return next(iter(self), None)
+
+    def nextkey(self, key: Union[bytes, str]) -> Optional[bytes]:
+        """The key that follows `key`, None at the end.
+
+        The keys are walked up to `key` for that: iterating over them is faster.
+        """
+        wanted = _to_bytes(key, "keys")
+        keys = iter(self)
+        for found in keys:
+            if found == wanted:
+                return next(keys, None)
+        raise KeyError(key)
+
+    def sync(self) -> None:
+        """Return when all that was written is in the file and on the medium."""
+        self._open_store().flush()
+
+    def reorganize(self) -> None:
+        """Does nothing: room of what was removed is used again."""
+        self._open_store()
+
+    def close(self) -> None:
+        """Write what is not written yet, and close; does nothing when it is closed."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def __enter__(self) -> _Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        problem: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+def open(  # noqa: A001
+    file: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]],
+    flag: str = "r",
+    mode: int = 0o666,
+) -> _Database:
+    """Open the store `file`, which gets this very name.
+
+    :param flag: 'r' for reading only, 'w' for writing as well, 'c' makes the file where it is
+        missing, 'n' always makes a new one in its place.
+    :param mode: permissions of a file that is made, less those that the umask takes away.
+
+    Writes are in the file when close() or sync() has returned. Raises `error` and OSError.
+    """
+    if flag not in ("r", "w", "c", "n"):
+        raise ValueError("Flag must be one of 'r', 'w', 'c', or 'n'")
+    path = os.fsdecode(file)
+    if flag == "n":
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            _remove(path + suffix)
+    if flag in ("c", "n"):
+        # a file of no bytes is made a store where it stands, and so keeps its permissions
+        _touch(path, mode)
+    elif not os.path.exists(path):
+        raise FileNotFoundError(2, "there is no such file", path)
+    try:
+        store = DictSQLiteV4(path, persist_mode="lazy", read_only=flag == "r")
+    except FormatError as problem:
+        raise error(problem.errno, problem.strerror, path) from None
+    return _Database(store, flag == "r")
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _touch(path: str, mode: int) -> None:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+    except FileExistsError:
+        pass
+
+
+def _to_bytes(item: object, what: str) -> bytes:
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, (bytes, bytearray)):
+        return bytes(item)
+    raise TypeError(f"{what} must be bytes or strings, not {type(item).__name__!r}")
+
+
+def _to_key(key: object) -> Union[str, bytes]:
+    """The key in the store."""
+    if isinstance(key, str):
+        key.encode()  # raises for lone surrogates, which are in no str key
+        return key
+    raw = _to_bytes(key, "keys")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _from_key(key: object) -> bytes:
+    if isinstance(key, str):
+        return key.encode()
+    if isinstance(key, bytes):
+        return key
+    raise error(f"the file holds a key that is not bytes, but {type(key).__name__!r}")
+
+
+def _value_of(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    raise error(f"the file holds a value that is not bytes, but {type(value).__name__!r}")

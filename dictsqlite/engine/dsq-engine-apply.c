@@ -1,0 +1,308 @@
+/* dsq-engine-apply.c - many changes at one instant, if keys are as they are expected to be
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+
+/*
+ * With write-through the batch is one transaction. Otherwise it is staged with all shards locked,
+ * so that no flush and no reader sees a part of it. What has to be known of its keys before that
+ * (what those expected hold, whether those to be removed are there) is looked up in the file first,
+ * without a lock, and all of it again when one of the keys may have changed since. What has expired
+ * is swept before the locks are taken, so a key that was found then is looked up again.
+ */
+
+/* A key of which something has to be known. */
+typedef struct
+{
+  DsqKey key;
+  DsqMiss miss;     /* its shard when the file was found to decide */
+  gboolean is_read; /* the file was asked */
+  DsqEntry *entry;  /* (owned) (nullable) what it is */
+} Wanted;
+
+typedef struct
+{
+  DsqEngine *engine;
+  const DsqEngineBatch *batch;
+  GCancellable *cancellable;
+  Wanted *wanted; /* (owned) those expected, then those to be removed, each in the batch's order */
+  gsize n_wanted;
+} Apply;
+
+static void
+add_wanted (Apply *self, const DsqEntry *entry)
+{
+  self->wanted[self->n_wanted++].key = dsq_entry_as_key (entry);
+}
+
+static void
+collect_wanted (Apply *self)
+{
+  const DsqEngineBatch *batch = self->batch;
+  gsize n_most = batch->n_expected;
+
+  for (gsize i = 0; i < batch->n_changes; i++)
+    n_most += dsq_entry_is_tombstone (batch->changes[i]);
+  self->wanted = g_new0 (Wanted, n_most);
+  for (gsize i = 0; i < batch->n_expected; i++)
+    add_wanted (self, batch->expected[i]);
+  for (gsize i = 0; i < batch->n_changes; i++)
+    if (dsq_entry_is_tombstone (batch->changes[i]))
+      add_wanted (self, batch->changes[i]);
+}
+
+static void
+forget_wanted (Apply *self)
+{
+  for (gsize i = 0; i < self->n_wanted; i++)
+    {
+      g_clear_pointer (&self->wanted[i].entry, dsq_entry_unref);
+      self->wanted[i].is_read = FALSE;
+    }
+}
+
+/* --- before the locks --------------------------------------------------------------------------
+ */
+
+/* Whether memory decides, with the shard locked; then it says what the key is. */
+static gboolean
+look_into_memory_locked (DsqEngine *engine, DsqHotShard *shard, Wanted *wanted)
+{
+  guint32 number = dsq_hot_shard_find_locked (shard, &wanted->key);
+  DsqEntry *entry = number != 0 ? shard->nodes[number].entry : NULL;
+
+  g_clear_pointer (&wanted->entry, dsq_entry_unref);
+  if (number != 0)
+    wanted->entry = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
+  else
+    wanted->entry = dsq_warm_shard_peek_locked (&shard->warm, &wanted->key);
+  return number != 0 || wanted->entry != NULL ||
+         !dsq_engine_may_be_cold_locked (engine, shard, &wanted->key);
+}
+
+/* Reads what memory does not decide. */
+static gboolean
+read_wanted (Apply *self, GError **error)
+{
+  DsqEngine *engine = self->engine;
+  g_autofree DsqKey *keys = g_new (DsqKey, self->n_wanted);
+  g_autofree DsqEntry **found = g_new0 (DsqEntry *, self->n_wanted);
+  gsize n_keys = 0;
+  gboolean success;
+
+  for (gsize i = 0; i < self->n_wanted; i++)
+    {
+      Wanted *wanted = &self->wanted[i];
+      DsqHotShard *shard =
+          dsq_engine_lock_shard (engine, wanted->key.table, wanted->key.hash, error);
+
+      if (shard == NULL)
+        return FALSE;
+      wanted->is_read = !look_into_memory_locked (engine, shard, wanted);
+      wanted->miss = (DsqMiss){ shard->epoch, engine->generation };
+      dsq_hot_shard_unlock (shard);
+      if (wanted->is_read)
+        keys[n_keys++] = wanted->key;
+    }
+  if (n_keys == 0)
+    return TRUE;
+  if (!dsq_engine_enter (engine, error))
+    return FALSE;
+  success = engine->cold->funcs->get_many (engine->cold, keys, n_keys, found, error);
+  dsq_engine_leave (engine);
+  for (gsize i = 0, n = 0; i < self->n_wanted && success; i++)
+    if (self->wanted[i].is_read)
+      self->wanted[i].entry = found[n++];
+  return success;
+}
+
+/* --- with all shards locked ---------------------------------------------------------------------
+ */
+
+/* Whether what the file said of a key that memory does not decide is true still. */
+static gboolean
+is_current_locked (DsqEngine *engine, const DsqHotShard *shard, const Wanted *wanted)
+{
+  return wanted->is_read && shard->epoch == wanted->miss.epoch &&
+         engine->generation == wanted->miss.generation;
+}
+
+/* FALSE: one of the keys may have changed since it was read. */
+static gboolean
+settle_wanted_locked (Apply *self)
+{
+  DsqEngine *engine = self->engine;
+
+  for (gsize i = 0; i < self->n_wanted; i++)
+    {
+      Wanted *wanted = &self->wanted[i];
+      DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, wanted->key.hash);
+      DsqEntry *read = g_steal_pointer (&wanted->entry);
+
+      if (look_into_memory_locked (engine, shard, wanted))
+        g_clear_pointer (&read, dsq_entry_unref);
+      else if (is_current_locked (engine, shard, wanted))
+        wanted->entry = read;
+      else
+        {
+          g_clear_pointer (&read, dsq_entry_unref);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+is_as_expected (const Apply *self)
+{
+  for (gsize i = 0; i < self->batch->n_expected; i++)
+    if (!dsq_entry_has_record_of (self->wanted[i].entry, self->batch->expected[i]))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+stage_removal_locked (DsqEngine *engine, DsqHotShard *shard, const Wanted *wanted)
+{
+  guint32 number = dsq_hot_shard_find_locked (shard, &wanted->key);
+  gboolean is_there =
+      wanted->entry != NULL && !dsq_engine_hides_cold (engine, shard, wanted->key.table);
+
+  if (number != 0)
+    is_there = !dsq_entry_is_tombstone (shard->nodes[number].entry);
+  if (is_there)
+    dsq_engine_stage_removal_locked (engine, shard, number, &wanted->key);
+}
+
+static void
+stage_all_locked (Apply *self)
+{
+  DsqEngine *engine = self->engine;
+  const DsqEngineBatch *batch = self->batch;
+  const Wanted *removed = self->wanted != NULL ? self->wanted + batch->n_expected : NULL;
+
+  if (batch->clears)
+    {
+      dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));
+      dsq_engine_tidy_expiry_locked (engine);
+      dsq_engine_mark_changed_locked (dsq_engine_table (engine, batch->table));
+    }
+  for (gsize i = 0; i < batch->n_changes; i++)
+    {
+      DsqKey key = dsq_entry_as_key (batch->changes[i]);
+      DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, key.hash);
+
+      if (dsq_entry_is_tombstone (batch->changes[i]))
+        stage_removal_locked (engine, shard, removed++);
+      else
+        dsq_engine_stage_locked (engine,
+                                 shard,
+                                 dsq_hot_shard_find_locked (shard, &key),
+                                 &key,
+                                 dsq_entry_share (batch->changes[i]),
+                                 dsq_engine_blind_presence (engine, shard, key.table));
+    }
+}
+
+typedef enum
+{
+  APPLY_FAILED,
+  APPLY_DONE,
+  APPLY_AGAIN
+} ApplyResult;
+
+static ApplyResult
+try_to_stage (Apply *self, gboolean *out_applied, GError **error)
+{
+  ApplyResult result = APPLY_AGAIN;
+
+  if (!read_wanted (self, error) ||
+      !dsq_engine_lock_all_open (self->engine, self->batch->table, error))
+    return APPLY_FAILED;
+  if (settle_wanted_locked (self))
+    {
+      *out_applied = is_as_expected (self);
+      if (*out_applied)
+        stage_all_locked (self);
+      result = APPLY_DONE;
+    }
+  dsq_hot_tier_unlock_all (self->engine->hot);
+  return result;
+}
+
+static gboolean
+stage (Apply *self, gboolean *out_applied, GError **error)
+{
+  DsqEngine *engine = self->engine;
+  ApplyResult result = APPLY_AGAIN;
+
+  if (g_cancellable_set_error_if_cancelled (self->cancellable, error) ||
+      !dsq_engine_wait_for_room (engine, error))
+    return FALSE;
+  collect_wanted (self);
+  for (guint n_tries = 0; result == APPLY_AGAIN; n_tries++)
+    {
+      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
+
+      if (holds_writer)
+        pthread_mutex_lock (&engine->writer_lock);
+      result = try_to_stage (self, out_applied, error);
+      if (holds_writer)
+        pthread_mutex_unlock (&engine->writer_lock);
+      forget_wanted (self);
+    }
+  g_free (self->wanted);
+  if (result == APPLY_DONE && *out_applied)
+    dsq_engine_note_dirty (engine);
+  if (result == APPLY_DONE && *out_applied && self->batch->clears && !engine->has_file)
+    dsq_engine_drop_spilled (engine);
+  return result == APPLY_DONE;
+}
+
+/* --- write-through ------------------------------------------------------------------------------
+ */
+
+static gboolean
+write_through (Apply *self, gboolean *out_applied, GError **error)
+{
+  const DsqEngineBatch *batch = self->batch;
+  g_autofree DsqChange *changes = g_new0 (DsqChange, batch->n_changes);
+  DsqWrite write = {
+    .table = batch->table,
+    .changes = changes,
+    .n_changes = batch->n_changes,
+    .clears = batch->clears,
+    .expected = batch->expected,
+    .n_expected = batch->n_expected,
+    .cancellable = self->cancellable,
+  };
+
+  for (gsize i = 0; i < batch->n_changes; i++)
+    changes[i].entry = batch->changes[i];
+  if (!dsq_engine_write_through (self->engine, &write, error))
+    return FALSE;
+  *out_applied = !write.is_refused;
+  return TRUE;
+}
+
+gboolean
+dsq_engine_apply (DsqEngine *self,
+                  const DsqEngineBatch *batch,
+                  gboolean *out_applied,
+                  GCancellable *cancellable,
+                  GError **error)
+{
+  Apply apply = { .engine = self, .batch = batch, .cancellable = cancellable };
+
+  *out_applied = TRUE;
+  for (gsize i = 0; i < batch->n_changes && self->options.max_bytes != 0; i++)
+    if (!dsq_engine_check_size (self, batch->changes[i], error))
+      return FALSE;
+  if (batch->n_changes == 0 && batch->n_expected == 0 && !batch->clears)
+    return dsq_engine_check_open (self, batch->table, error);
+  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+    return write_through (&apply, out_applied, error);
+  return stage (&apply, out_applied, error);
+}

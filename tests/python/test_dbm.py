@@ -1,0 +1,210 @@
+# test_dbm.py - CPython's own tests of dbm modules and shelves, over stores
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The suites are Debian's libpython3.11-testsuite. What is left out cannot apply, and says why."""
+
+from __future__ import annotations
+
+import contextlib
+import dbm
+import os
+import pickle
+import shelve
+import stat
+import unittest
+
+import pytest
+
+pytest.importorskip("test.test_dbm", reason="libpython3.11-testsuite is not installed")
+
+from test import mapping_tests, test_dbm, test_dbm_dumb, test_shelve  # noqa: E402
+from test.support import os_helper  # noqa: E402
+
+from dictsqlite_v4 import DictSQLiteV4  # noqa: E402
+from dictsqlite_v4 import dbm as ours  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def in_a_scratch_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+# --- test.test_dbm: every case of AnyDBMTestCase
+
+
+class TestAnyDBM(test_dbm.AnyDBMTestCase, unittest.TestCase):
+    module = ours
+
+    def setUp(self):
+        super().setUp()
+        # dbm.open() asks whichdb() which of the standard modules made the file.
+        self.addCleanup(setattr, dbm, "whichdb", dbm.whichdb)
+        self.addCleanup(dbm._modules.pop, ours.__name__, None)
+        dbm._modules[ours.__name__] = ours
+        dbm.whichdb = lambda path: ours.__name__ if os.path.exists(path) else None
+
+
+# --- test.test_dbm_dumb: what is not about the two files of dbm.dumb
+
+LEFT_OUT = {
+    "test_dumbdbm_creation_mode": "asks for the mode of .dat and .dir: anew below",
+    "test_line_endings": "rewrites .dir, a text file",
+    "test_eval": "writes Python into .dir",
+    "test_missing_index": "removes .dir, one of two files",
+    "test_readonly_files": "changes the mode of .dat and .dir: anew below",
+    "test_nonascii_filename": "asks for .dat and .dir: anew below",
+}
+
+
+def without(case, names):
+    """A subclass of `case` in which the tests called `names` are none."""
+    assert set(names) <= set(dir(case))
+    return type(f"Test{case.__name__}", (case,), dict.fromkeys(names))
+
+
+class TestDumbDBM(without(test_dbm_dumb.DumbDBMTestCase, LEFT_OUT)):
+    """dumbdbm.open() makes the file by default, which the documented 'r' does not."""
+
+    def setUp(self):
+        class Module:
+            error = ours.error
+
+            @staticmethod
+            def open(file, flag="c", mode=0o666):
+                return ours.open(file, flag, mode)
+
+        self.addCleanup(setattr, test_dbm_dumb, "dumbdbm", test_dbm_dumb.dumbdbm)
+        test_dbm_dumb.dumbdbm = Module
+        self.addCleanup(setattr, test_dbm_dumb, "_delete_files", test_dbm_dumb._delete_files)
+        test_dbm_dumb._delete_files = lambda: os_helper.unlink(test_dbm_dumb._fname)
+        super().setUp()
+
+
+def test_creation_mode():
+    umask = os.umask(0o002)
+    try:
+        ours.open("file", "c", 0o637).close()
+        ours.open("other", "n", 0o600).close()
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(os.stat("file").st_mode) == 0o635
+    assert stat.S_IMODE(os.stat("other").st_mode) == 0o600
+    ours.open("file", "c", 0o600).close()
+    assert stat.S_IMODE(os.stat("file").st_mode) == 0o635
+
+
+def test_read_only_files():
+    with ours.open("file", "n") as db:
+        db[b"a"] = b"1"
+    os.chmod("file", stat.S_IRUSR)
+    with ours.open("file", "r") as db:
+        assert db.keys() == [b"a"]
+    assert os.listdir(".") == ["file"]
+
+
+def test_nonascii_file_name():
+    with ours.open(os_helper.TESTFN_NONASCII or "é", "c") as db:
+        db[b"key"] = b"value"
+    with ours.open(os_helper.TESTFN_NONASCII or "é", "r") as db:
+        assert db.keys() == [b"key"] and db[b"key"] == b"value"
+
+
+# --- test.test_shelve: every case of TestCase, and the mapping tests in each pickle protocol
+
+
+class TestShelve(test_shelve.TestCase):
+    def setUp(self):
+        open_shelf(self)
+
+
+def open_shelf(case):
+    """shelve.open() makes its file with our module."""
+
+    def open_one(filename, flag="c", protocol=None, writeback=False):
+        return shelve.Shelf(ours.open(filename, flag), protocol, writeback)
+
+    case.addCleanup(setattr, shelve, "open", shelve.open)
+    shelve.open = open_one
+
+
+class ShelveMappingTest(test_shelve.TestShelveFileBase):
+    dbm_mod = ours
+
+    def setUp(self):
+        super().setUp()
+        open_shelf(self)
+
+
+for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    globals()[f"TestProtocol{protocol}Shelve"] = type(
+        f"TestProtocol{protocol}Shelve",
+        (ShelveMappingTest, mapping_tests.BasicTestMappingProtocol),
+        {"_args": {"protocol": protocol}},
+    )
+del protocol
+
+
+# --- what no suite asks for
+
+
+def test_keys_and_values_are_bytes_and_in_the_store_as_a_user_would_put_them():
+    with ours.open("file", "c") as db:
+        db["text"] = "täxt"
+        db[b"\xff\x00"] = bytearray(b"\xff")
+        db[b"nul\x00"] = b""
+        assert db["text"] == db[b"text"] == "täxt".encode()
+        assert db.items() == [
+            (b"text", "täxt".encode()), (b"\xff\x00", b"\xff"), (b"nul\x00", b""),
+        ]
+        for wrong in (1, None, 1.5, ["a"]):
+            with pytest.raises(TypeError):
+                db[wrong] = b""
+            with pytest.raises(TypeError):
+                db["a"] = wrong
+            with pytest.raises(TypeError):
+                db[wrong]
+    with DictSQLiteV4("file") as store:
+        assert dict(store) == {"text": "täxt".encode(), b"\xff\x00": b"\xff", "nul\0": b""}
+        store["number"] = 1
+        store["string"] = "str"
+        store[7] = b"seven"
+    with ours.open("file") as db:
+        assert db["string"] == b"str"
+        with pytest.raises(ours.error, match="value"):
+            db["number"]
+        with pytest.raises(ours.error, match="key"):
+            db.keys()
+
+
+def test_first_and_next_key():
+    with ours.open("file", "c") as db:
+        assert db.firstkey() is None
+        db.update({b"a": b"", b"b": b"", b"c": b""})
+        keys = []
+        key = db.firstkey()
+        while key is not None:
+            keys.append(key)
+            key = db.nextkey(key)
+        assert keys == [b"a", b"b", b"c"]
+        with pytest.raises(KeyError):
+            db.nextkey("missing")
+
+
+def test_sync_brings_it_into_the_file():
+    with ours.open("file", "c") as db:
+        db["a"] = "1"
+        db.sync()
+        db.reorganize()
+        with contextlib.closing(ours.open("file")) as reader:
+            assert reader["a"] == b"1"
+
+
+def test_another_kind_of_file():
+    with open("file", "wb") as file:
+        file.write(b"text" * 100)
+    for flag in ("r", "w", "c"):
+        with pytest.raises(ours.error):
+            ours.open("file", flag)
+    ours.open("file", "n").close()
+    with pytest.raises(OSError):
+        ours.open("no such folder/file", "c")
+    assert issubclass(ours.error, OSError) and set(ours.__all__) == {"error", "open"}
