@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import dictsqlite
 import dictsqlite_v4
@@ -50,7 +52,18 @@ async def wait(path: Path) -> List[Any]:
         await db.aflush()
         return [await db.len_async(), found, pairs, *await db.keys_async()]
 
-other: dictsqlite.DictSQLite = DictSQLiteV4("x.db")
+ages: DictSQLiteV4[str, int] = DictSQLiteV4("x.db")
+age: int = ages["a"] + ages.get("b", 0) + ages.pop("c", 1) + sum(ages.values())
+copied: Dict[str, int] = ages.copy()
+other: dictsqlite.DictSQLite[str, int] = DictSQLiteV4[str, int]("y.db")
+"""
+
+# Each line by itself is wrong.
+WRONG = """
+ages["a"] = "one"
+ages[1] = 1
+name: str = ages["a"]
+pairs: List[Tuple[str, str]] = list(ages.items())
 """
 
 
@@ -63,9 +76,31 @@ def test_the_public_names():
 
 def test_every_public_method_says_what_it_does():
     for kind in (dictsqlite_v4.DictSQLiteV4, dictsqlite_v4.AsyncDictSQLite):
-        for name, member in vars(kind).items():
+        for name in dir(kind):
             if not name.startswith("_"):
-                assert inspect.getdoc(member), name
+                assert inspect.getdoc(getattr(kind, name)), name
+
+
+def test_every_module_class_and_function_says_what_it_is():
+    package = Path(dictsqlite_v4.__file__).parent
+    for path in sorted(package.glob("*.py")):
+        module = ast.parse(path.read_text())
+        if path.name == "_paths.py":
+            continue  # made by the build
+        assert ast.get_docstring(module), path.name
+        for node in module.body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def check_types(folder, *paths):
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(folder / "cache"), *paths],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def test_strict_types(tmp_path):
@@ -73,13 +108,13 @@ def test_strict_types(tmp_path):
     packages = [os.path.dirname(package.__file__) for package in (dictsqlite_v4, dictsqlite)]
     for package in packages:
         assert os.path.exists(f"{package}/py.typed")
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
-        + packages
-        + [str(tmp_path / "user.py")],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    checked = check_types(tmp_path, *packages, "user.py")
     assert checked.returncode == 0, checked.stdout
+
+
+def test_types_of_keys_and_values_are_told_apart(tmp_path):
+    wrong = WRONG.strip().splitlines()
+    (tmp_path / "user.py").write_text(USER + "\n".join(wrong))
+    checked = check_types(tmp_path, os.path.dirname(dictsqlite_v4.__file__), "user.py")
+    assert checked.stdout.count("error:") == len(wrong), checked.stdout
+    assert checked.stdout.count("user.py:") == len(wrong), checked.stdout

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar, Union, overload
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
@@ -38,10 +38,13 @@ _LOOKUP_BATCH = 1024
 
 _Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Self = TypeVar("_Self", bound="StoreMapping")
+_Self = TypeVar("_Self", bound="StoreMapping[Any, Any]")
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_Default = TypeVar("_Default")
 
 
-class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
+class StoreMapping(AtomicMethods, Expiry, MutableMapping[_Key, _Value]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.
@@ -82,7 +85,7 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
     # than they do. And the functions are those of the class, given the store: for a bound one
     # PyGObject copies its arguments once more.
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: _Key) -> _Value:
         """The value of `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
@@ -94,10 +97,10 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         if not record:
             raise KeyError(key)
         if record[0] == STRING_TYPE:
-            return record[1:].decode()
-        return self._decode(record)
+            return record[1:].decode()  # type: ignore[return-value]
+        return self._decode(record)  # type: ignore[no-any-return]
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: _Key, value: _Value) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
         if type(value) is str and type(key) is str:
             # One string to pass, where set_record() takes two arrays. It is refused where the type
@@ -118,7 +121,7 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: _Key) -> None:
         """Remove `key`; raises KeyError where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
@@ -139,6 +142,12 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
                 raise to_exception(error, self._path) from None
         return self._call(self._contains_key, key)
 
+    @overload
+    def get(self, key: _Key, /) -> Optional[_Value]: ...
+
+    @overload
+    def get(self, key: _Key, default: Union[_Value, _Default]) -> Union[_Value, _Default]: ...
+
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
         if type(key) is str and "\0" not in key:
@@ -158,6 +167,12 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
+    @overload
+    def pop(self, key: _Key, /) -> _Value: ...
+
+    @overload
+    def pop(self, key: _Key, default: Union[_Value, _Default]) -> Union[_Value, _Default]: ...
+
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
         """Remove `key` and return its value, or `default`; without one, raises KeyError.
 
@@ -172,7 +187,7 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
             raise KeyError(key)
         return default
 
-    def popitem(self) -> Tuple[Any, Any]:
+    def popitem(self) -> Tuple[_Key, _Value]:
         """Remove the newest key and return it with its value; raises KeyError when empty."""
         try:
             if self._safe is not None:  # what is refused stays
@@ -224,10 +239,10 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def get_many(self, keys: Iterable[Any], /) -> Dict[Any, Any]:
+    def get_many(self, keys: Iterable[_Key], /) -> Dict[_Key, _Value]:
         """The values of those of `keys` that exist, as a dict in the order of `keys`."""
         self._check_open()
-        found: Dict[Any, Any] = {}
+        found: Dict[_Key, _Value] = {}
         remaining = iter(keys)
         while True:
             batch = list(islice(remaining, _LOOKUP_BATCH))
@@ -287,7 +302,7 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         """
         return memoize(self, expire, name)
 
-    def copy(self) -> Dict[Any, Any]:
+    def copy(self) -> Dict[_Key, _Value]:
         """All keys and values, as a plain dict."""
         return dict(self.items())
 
@@ -339,25 +354,25 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[Any, Any]):
         """Whether there is any key."""
         return len(self) > 0
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_Key]:
         """The keys, oldest first; RuntimeError when the size changes meanwhile."""
         return self._walk_keys(self._walk(reverse=False))
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[_Key]:
         """The keys, newest first; RuntimeError when the size changes meanwhile."""
         return self._walk_keys(self._walk(reverse=True))
 
-    def keys(self) -> StoreKeys:
+    def keys(self) -> StoreKeys[_Key]:
         """A live view of the keys."""
         self._check_open()
         return StoreKeys(self)
 
-    def values(self) -> StoreValues:
+    def values(self) -> StoreValues[_Value]:
         """A live view of the values."""
         self._check_open()
         return StoreValues(self)
 
-    def items(self) -> StoreItems:
+    def items(self) -> StoreItems[_Key, _Value]:
         """A live view of the (key, value) pairs."""
         self._check_open()
         return StoreItems(self)

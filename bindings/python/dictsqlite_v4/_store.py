@@ -21,10 +21,12 @@ from ._stats import stats_dict
 from ._table import StoreWithTables
 from ._upkeep import UpkeepMethods
 
-_Self = TypeVar("_Self", bound="DictSQLiteV4")
+_Self = TypeVar("_Self", bound="DictSQLiteV4[Any, Any]")
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
-class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
+class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Value]):
     """A dict that lives in a file.
 
     It behaves as a dict does, order included, with these differences: keys are str, bytes, int,
@@ -79,8 +81,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables):
     opened otherwise.
     """
 
+    # Without type arguments it is a store of anything, rather than one that wants an annotation.
     def __init__(
-        self,
+        self: DictSQLiteV4[Any, Any],
         db_path: Union[str, os.PathLike[str]],
         hot_capacity: int = 1_000_000,
         enable_async: bool = True,

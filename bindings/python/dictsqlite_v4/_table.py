@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Any, Dict, List, NoReturn, Optional, TypeVar
 from weakref import WeakValueDictionary
 
 from ._dsq import GError, Store
@@ -15,14 +15,18 @@ from ._pickle import SafePickle
 from ._repr import describe
 
 
-class StoreWithTables(StoreMapping):
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class StoreWithTables(StoreMapping[_Key, _Value]):
     """A mapping that has further ones, by name."""
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         super()._bind(store, safe)
-        self._tables: WeakValueDictionary[str, Table] = WeakValueDictionary()
+        self._tables: WeakValueDictionary[str, Table[Any, Any]] = WeakValueDictionary()
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> Table[Any, Any]:
         """The table called `name`, which may be any str; it is made when it is missing.
 
         A table is a mapping of its own: nothing of it shows in this one or in another table. As
@@ -41,7 +45,7 @@ class StoreWithTables(StoreMapping):
             native = self._store.open_table(encoded)
         except GError as error:
             raise to_exception(error, self._path) from None
-        table = Table(self, str(name), native)
+        table: Table[Any, Any] = Table(self, str(name), native)
         self._tables[table.name] = table
         return table
 
@@ -77,7 +81,7 @@ class StoreWithTables(StoreMapping):
         raise NotImplementedError
 
 
-class Table(StoreMapping):
+class Table(StoreMapping[_Key, _Value]):
     """A table of a store: a dict of its own in the same file.
 
     It does all that its store does as a mapping, and lives as long as that is open. Made by the
@@ -85,7 +89,7 @@ class Table(StoreMapping):
     RuntimeError, "table is dropped".
     """
 
-    def __init__(self, parent: StoreWithTables, name: str, native: Store) -> None:
+    def __init__(self, parent: StoreWithTables[Any, Any], name: str, native: Store) -> None:
         self._parent = parent
         self._name = name
         self._path = parent._path
@@ -97,7 +101,7 @@ class Table(StoreMapping):
         return self._name
 
     @property
-    def parent(self) -> StoreWithTables:
+    def parent(self) -> StoreWithTables[Any, Any]:
         """The store that it is a table of."""
         return self._parent
 

@@ -6,55 +6,58 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, KeysView, ValuesView
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Tuple, TypeVar
 
 if TYPE_CHECKING:
     from ._mapping import StoreMapping
 
-_MISSING = object()
+_MISSING: Any = object()
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
-class StoreKeys(KeysView[Any]):
+class StoreKeys(KeysView[_Key]):
     """The keys of a store, in order: a live view, like a set."""
 
-    _mapping: StoreMapping
+    _mapping: StoreMapping[_Key, Any]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_Key]:
         return iter(self._mapping)
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[_Key]:
         return reversed(self._mapping)
 
     @property
-    def mapping(self) -> MappingProxyType[Any, Any]:
+    def mapping(self) -> MappingProxyType[_Key, Any]:
         """A read-only proxy of the store."""
         return MappingProxyType(self._mapping)
 
 
-class StoreValues(ValuesView[Any]):
+class StoreValues(ValuesView[_Value]):
     """The values of a store, in the order of their keys: a live view."""
 
-    _mapping: StoreMapping
+    _mapping: StoreMapping[Any, _Value]
 
     def __contains__(self, value: object) -> bool:
         return any(mine is value or mine == value for mine in self)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_Value]:
         return self._mapping._walk_values(reverse=False)
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[_Value]:
         return self._mapping._walk_values(reverse=True)
 
     @property
-    def mapping(self) -> MappingProxyType[Any, Any]:
+    def mapping(self) -> MappingProxyType[Any, _Value]:
         """A read-only proxy of the store."""
         return MappingProxyType(self._mapping)
 
 
-class StoreItems(ItemsView[Any, Any]):
+class StoreItems(ItemsView[_Key, _Value]):
     """The (key, value) pairs of a store, in order: a live view, like a set."""
 
-    _mapping: StoreMapping
+    _mapping: StoreMapping[_Key, _Value]
 
     def __contains__(self, item: object) -> bool:
         if not isinstance(item, tuple) or len(item) != 2:
@@ -63,13 +66,13 @@ class StoreItems(ItemsView[Any, Any]):
         mine = self._mapping.get(key, _MISSING)
         return mine is not _MISSING and (mine is value or bool(mine == value))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tuple[_Key, _Value]]:
         return self._mapping._walk_items(reverse=False)
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[Tuple[_Key, _Value]]:
         return self._mapping._walk_items(reverse=True)
 
     @property
-    def mapping(self) -> MappingProxyType[Any, Any]:
+    def mapping(self) -> MappingProxyType[_Key, _Value]:
         """A read-only proxy of the store."""
         return MappingProxyType(self._mapping)

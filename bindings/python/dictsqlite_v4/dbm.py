@@ -34,16 +34,16 @@ class error(OSError):
 class _Database(MutableMapping[bytes, bytes]):
     """What open() returns."""
 
-    def __init__(self, store: DictSQLiteV4, read_only: bool) -> None:
-        self._store: Optional[DictSQLiteV4] = store
+    def __init__(self, store: DictSQLiteV4[Any, Any], read_only: bool) -> None:
+        self._store: Optional[DictSQLiteV4[Any, Any]] = store
         self._read_only = read_only
 
-    def _open_store(self) -> DictSQLiteV4:
+    def _open_store(self) -> DictSQLiteV4[Any, Any]:
         if self._store is None or self._store.closed:
             raise error(_CLOSED)
         return self._store
 
-    def _writable_store(self) -> DictSQLiteV4:
+    def _writable_store(self) -> DictSQLiteV4[Any, Any]:
         store = self._open_store()
         if self._read_only:
             raise error("The database is opened for reading only")
