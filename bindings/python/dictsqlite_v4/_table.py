@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Dict, List, NoReturn, Optional, TypeVar
 from weakref import WeakValueDictionary
 
@@ -72,13 +73,13 @@ class StoreWithTables(StoreMapping[_Key, _Value]):
         if not is_dropped:
             raise KeyError(name)
 
+    @abstractmethod
     def flush(self) -> None:
         """Return when everything written before the call is in the file and synced."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stats(self) -> Dict[str, Any]:
         """The store's counters."""
-        raise NotImplementedError
 
 
 class Table(StoreMapping[_Key, _Value]):
