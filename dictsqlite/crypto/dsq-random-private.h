@@ -23,8 +23,9 @@ gboolean dsq_random_draw (guint8 *out, gsize length, GError **error);
 gboolean dsq_random_pool_draw (DsqRandomPool *self, guint8 *out, gsize length, GError **error);
 void dsq_random_pool_empty (DsqRandomPool *self);
 
-/* For tests that want the same bytes each time: what fills every draw in the kernel's place. */
-typedef void (*DsqRandomFunc) (guint8 *out, gsize length);
+/* For tests that want the same bytes each time, or none: what fills every draw in the kernel's
+ * place, or returns FALSE. */
+typedef gboolean (*DsqRandomFunc) (guint8 *out, gsize length);
 void dsq_random_set_source (DsqRandomFunc source);
 
 G_END_DECLS

@@ -21,16 +21,24 @@ dsq_random_set_source (DsqRandomFunc source)
   random_source = source;
 }
 
+static gboolean
+fail (int code, GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_IO,
+               "Failed to draw random bytes: %s",
+               g_strerror (code));
+  return FALSE;
+}
+
 gboolean
 dsq_random_draw (guint8 *out, gsize length, GError **error)
 {
   gsize n_drawn = 0;
 
   if (G_UNLIKELY (random_source != NULL))
-    {
-      random_source (out, length);
-      return TRUE;
-    }
+    return random_source (out, length) || fail (EIO, error);
   while (n_drawn < length)
     {
       gssize n = getrandom (out + n_drawn, length - n_drawn, 0);
@@ -38,14 +46,7 @@ dsq_random_draw (guint8 *out, gsize length, GError **error)
       if (n > 0)
         n_drawn += (gsize) n;
       else if (n == 0 || errno != EINTR)
-        {
-          g_set_error (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_IO,
-                       "Failed to draw random bytes: %s",
-                       g_strerror (n == 0 ? EIO : errno));
-          return FALSE;
-        }
+        return fail (n == 0 ? EIO : errno, error);
     }
   return TRUE;
 }

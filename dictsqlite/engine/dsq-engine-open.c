@@ -159,6 +159,7 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
     .wal_limit_bytes = self->options.wal_limit,
     .password = self->options.password,
     .kdf_cost = self->options.kdf_cost,
+    .seals_ahead = self->options.background,
   };
 
   if (self->has_file)

@@ -18,7 +18,7 @@
  */
 
 /* Changes handed to the cold tier at a time. */
-#define CHUNK 256
+#define CHUNK 4096
 
 /* One table whose changes are being written. */
 typedef struct

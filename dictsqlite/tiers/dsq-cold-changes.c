@@ -72,7 +72,11 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
 
 /* Removes the row, and tells in @change's presence whether there was one. */
 static gboolean
-remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError **error)
+remove_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
 {
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_REMOVE];
@@ -82,8 +86,13 @@ remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
 
   if (change->presence == DSQ_PRESENCE_ABSENT)
     return TRUE;
-  dsq_row_make_token (&self->codec, entry->table, dsq_entry_key (entry), entry->key_length, &token);
-  dsq_cold_bind_token (statement, 1, 2, entry->table, &token);
+  if (row == NULL)
+    dsq_row_make_token (&self->codec,
+                        entry->table,
+                        dsq_entry_key (entry),
+                        entry->key_length,
+                        &token);
+  dsq_cold_bind_token (statement, 1, 2, entry->table, row != NULL ? &row->token : &token);
   if (!dsq_statement_run (statement, error))
     return FALSE;
 
@@ -102,21 +111,28 @@ remove_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
 /* --- setting ---------------------------------------------------------------------------------- */
 
 static gboolean
-write_row (DsqColdSqlite *self, DsqColdWrite which, const DsqChange *change, GError **error)
+write_row (DsqColdSqlite *self,
+           DsqColdWrite which,
+           const DsqChange *change,
+           const DsqColdColumns *row,
+           GError **error)
 {
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[which];
-  gint64 place = which == DSQ_COLD_WRITE_UPDATE ? 0 : change->place;
-  DsqToken token;
+  const DsqEntry *entry = change->entry;
+  gboolean is_update = which == DSQ_COLD_WRITE_UPDATE;
+  DsqColdColumns own;
 
-  if (!dsq_cold_bind_row (&self->codec,
-                          &writer->buffer,
-                          statement,
-                          change->entry,
-                          place,
-                          &token,
-                          error) ||
-      !dsq_statement_run (statement, error))
+  if (row == NULL)
+    {
+      dsq_cold_buffer_make_room (&writer->buffer,
+                                 dsq_cold_row_length (&self->codec, entry, !is_update));
+      if (!dsq_cold_encode_row (&self->codec, entry, !is_update, writer->buffer.bytes, &own, error))
+        return FALSE;
+      row = &own;
+    }
+  dsq_cold_bind_row (statement, entry, is_update ? 0 : change->place, row);
+  if (!dsq_statement_run (statement, error))
     return FALSE;
   writer->has_changed = TRUE;
   return TRUE;
@@ -131,12 +147,16 @@ count_inserted (DsqTableState *state, gint64 place)
 
 /* Whether it inserted shows in the last rowid, which an update leaves as it was. */
 static gboolean
-upsert_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError **error)
+upsert_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
 {
   sqlite3 *handle = self->writer.database->handle;
 
   sqlite3_set_last_insert_rowid (handle, 0);
-  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, error))
+  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, row, error))
     return FALSE;
   change->presence = DSQ_PRESENCE_PRESENT;
   if (sqlite3_last_insert_rowid (handle) == change->place)
@@ -148,16 +168,20 @@ upsert_row (DsqColdSqlite *self, DsqTableState *state, DsqChange *change, GError
 }
 
 static gboolean
-update_row (DsqColdSqlite *self, const DsqChange *change, GError **error)
+update_row (DsqColdSqlite *self, const DsqChange *change, const DsqColdColumns *row, GError **error)
 {
-  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, error) &&
+  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, row, error) &&
          (sqlite3_changes (self->writer.database->handle) == 1 || disagree (error));
 }
 
 static gboolean
-insert_row (DsqColdSqlite *self, DsqTableState *state, const DsqChange *change, GError **error)
+insert_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            const DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
 {
-  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, error))
+  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, row, error))
     return FALSE;
   count_inserted (state, change->place);
   return TRUE;
@@ -193,8 +217,9 @@ ask_filter (DsqColdSqlite *self, DsqChange *change)
     dsq_filter_add (filter, key.hash);
 }
 
+/* @row may be NULL: then it is encoded here. */
 static gboolean
-apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
+apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row, GError **error)
 {
   DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
 
@@ -208,14 +233,37 @@ apply_change (DsqColdSqlite *self, DsqChange *change, GError **error)
     }
   ask_filter (self, change);
   if (dsq_entry_is_tombstone (change->entry))
-    return remove_row (self, state, change, error);
-  if (change->presence == DSQ_PRESENCE_PRESENT && !change->reinsert)
-    return update_row (self, change, error);
+    return remove_row (self, state, change, row, error);
+  if (!dsq_cold_has_name (change))
+    return update_row (self, change, row, error);
   if (!check_place (change, error))
     return FALSE;
   if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
-    return upsert_row (self, state, change, error);
-  return remove_row (self, state, change, error) && insert_row (self, state, change, error);
+    return upsert_row (self, state, change, row, error);
+  return remove_row (self, state, change, row, error) &&
+         insert_row (self, state, change, row, error);
+}
+
+static gboolean
+apply_all (DsqColdSqlite *self,
+           DsqChange *changes,
+           gsize n_changes,
+           DsqColdAhead *ahead,
+           GCancellable *cancellable,
+           GError **error)
+{
+  const DsqColdColumns *row = NULL;
+
+  for (gsize i = 0; i < n_changes; i++)
+    {
+      if (i % CANCEL_STEPS == 0 && g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)
+        return FALSE;
+      if (changes[i].entry != NULL && !apply_change (self, &changes[i], row, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean
@@ -226,13 +274,12 @@ dsq_cold_apply (DsqColdTier *tier,
                 GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdAhead *ahead = NULL;
+  gboolean applied;
 
-  for (gsize i = 0; i < n_changes; i++)
-    {
-      if (i % CANCEL_STEPS == 0 && g_cancellable_set_error_if_cancelled (cancellable, error))
-        return FALSE;
-      if (changes[i].entry != NULL && !apply_change (self, &changes[i], error))
-        return FALSE;
-    }
-  return TRUE;
+  if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
+    ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
+  applied = apply_all (self, changes, n_changes, ahead, cancellable, error);
+  dsq_cold_ahead_finish (ahead);
+  return applied;
 }

@@ -144,6 +144,7 @@ copy_row (Copy *self,
   g_autoptr (DsqEntry) entry = NULL;
   g_autofree guint8 *memory = NULL;
   DsqToken token;
+  DsqColdColumns columns;
 
   if (place >> DSQ_FORMAT_POSITION_BITS != key.table)
     {
@@ -156,9 +157,13 @@ copy_row (Copy *self,
   if (!dsq_cold_decode_key (self->from_codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
     return FALSE;
   entry = dsq_cold_decode_row (self->from_codec, select, 0, &key, &token, error);
-  return entry != NULL &&
-         dsq_cold_bind_row (&self->to_codec, buffer, insert, entry, place, &token, error) &&
-         dsq_statement_run (insert, error);
+  if (entry == NULL)
+    return FALSE;
+  dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->to_codec, entry, TRUE));
+  if (!dsq_cold_encode_row (&self->to_codec, entry, TRUE, buffer->bytes, &columns, error))
+    return FALSE;
+  dsq_cold_bind_row (insert, entry, place, &columns);
+  return dsq_statement_run (insert, error);
 }
 
 static gboolean
@@ -192,7 +197,7 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
   DsqColdBuffer buffer = { NULL, 0 };
   gboolean filled = copy_tables (self, to, error) && copy_rows (self, to, &buffer, error);
 
-  g_free (buffer.bytes);
+  dsq_cold_buffer_clear (&buffer);
   return filled && !g_cancellable_set_error_if_cancelled (self->cancellable, error);
 }
 

@@ -181,27 +181,29 @@ dsq_cold_get_row (const DsqRecordCodec *codec,
 
 /* --- to the file ------------------------------------------------------------------------------ */
 
-static void
-make_room (DsqColdBuffer *buffer, gsize length)
+void
+dsq_cold_buffer_make_room (DsqColdBuffer *self, gsize length)
 {
-  if (length <= buffer->length)
+  if (length <= self->length)
     return;
-  g_free (buffer->bytes);
-  buffer->length = MAX (length, MIN_BUFFER);
-  buffer->bytes = g_malloc (buffer->length);
+  g_free (self->bytes);
+  self->length = MAX (length, MIN_BUFFER);
+  self->bytes = g_malloc (self->length);
 }
 
-gboolean
-dsq_cold_bind_row (const DsqRecordCodec *codec,
-                   DsqColdBuffer *buffer,
-                   DsqStatement *statement,
-                   const DsqEntry *entry,
-                   gint64 place,
-                   DsqToken *token,
-                   GError **error)
+void
+dsq_cold_buffer_clear (DsqColdBuffer *self)
+{
+  g_clear_pointer (&self->bytes, g_free);
+  self->length = 0;
+}
+
+static DsqRecord
+record_of (const DsqEntry *entry)
 {
   const guint8 *content = dsq_entry_record (entry);
-  const DsqRecord record = {
+
+  return (DsqRecord){
     .table = entry->table,
     .key = dsq_entry_key (entry),
     .key_length = entry->key_length,
@@ -210,35 +212,60 @@ dsq_cold_bind_row (const DsqRecordCodec *codec,
     .payload = content + 1,
     .payload_length = (gsize) entry->record_length - 1,
   };
-  gsize value_length = dsq_row_value_length (codec, &record);
-  gsize name_length = place != 0 ? dsq_row_name_length (codec, entry->key_length) : 0;
+}
+
+gsize
+dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name)
+{
+  const DsqRecord record = record_of (entry);
+
+  return dsq_row_value_length (codec, &record) +
+         (with_name ? dsq_row_name_length (codec, entry->key_length) : 0);
+}
+
+gboolean
+dsq_cold_encode_row (const DsqRecordCodec *codec,
+                     const DsqEntry *entry,
+                     gboolean with_name,
+                     guint8 *out,
+                     DsqColdColumns *row,
+                     GError **error)
+{
+  const DsqRecord record = record_of (entry);
   guint8 *name;
 
-  make_room (buffer, value_length + name_length);
-  name = buffer->bytes + value_length;
-  dsq_row_make_token (codec, record.table, record.key, record.key_length, token);
-  if (!dsq_row_encode_value (codec, &record, token, buffer->bytes, error) ||
-      (name_length > 0 && !dsq_row_encode_name (codec,
-                                                DSQ_FORMAT_PURPOSE_NAME,
-                                                record.table,
-                                                token->bytes,
-                                                record.key,
-                                                record.key_length,
-                                                name,
-                                                error)))
-    return FALSE;
+  row->value = out;
+  row->value_length = dsq_row_value_length (codec, &record);
+  row->name = name = out + row->value_length;
+  row->name_length = with_name ? dsq_row_name_length (codec, entry->key_length) : 0;
+  dsq_row_make_token (codec, record.table, record.key, record.key_length, &row->token);
+  return dsq_row_encode_value (codec, &record, &row->token, out, error) &&
+         (row->name_length == 0 || dsq_row_encode_name (codec,
+                                                        DSQ_FORMAT_PURPOSE_NAME,
+                                                        record.table,
+                                                        row->token.bytes,
+                                                        record.key,
+                                                        record.key_length,
+                                                        name,
+                                                        error));
+}
 
-  dsq_cold_bind_token (statement, 2, 3, record.table, token);
+void
+dsq_cold_bind_row (DsqStatement *statement,
+                   const DsqEntry *entry,
+                   gint64 place,
+                   const DsqColdColumns *row)
+{
+  dsq_cold_bind_token (statement, 2, 3, entry->table, &row->token);
   if (G_UNLIKELY (entry->has_expiry))
-    dsq_statement_bind_number (statement, 4, record.expires);
+    dsq_statement_bind_number (statement, 4, dsq_entry_expires (entry));
   else
     dsq_statement_bind_null (statement, 4);
-  dsq_statement_bind_bytes (statement, 5, buffer->bytes, value_length);
+  dsq_statement_bind_bytes (statement, 5, row->value, row->value_length);
   if (place != 0)
     dsq_statement_bind_number (statement, 1, place);
-  if (name_length > 0)
-    dsq_statement_bind_bytes (statement, 6, name, name_length);
-  return TRUE;
+  if (row->name_length > 0)
+    dsq_statement_bind_bytes (statement, 6, row->name, row->name_length);
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ G_BEGIN_DECLS
  *   readers    a pool of connections; a read takes one, and gives it back
  *   filter     which keys the file surely does not hold
  *   writer     the one connection that commits
+ *   ahead      a thread that seals rows while the writer writes those before them
  *   coherence  what of the file has been learned, against what it says now
  *   log        the connection that syncs and checkpoints the write-ahead log
  *
@@ -93,12 +94,22 @@ typedef struct
   gboolean was_used;   /* since it was last tended */
 } DsqColdReader;
 
-/* A row's name and value under way to SQLite. */
+/* Memory for names and values under way to SQLite. */
 typedef struct
 {
   guint8 *bytes; /* (owned) */
   gsize length;
 } DsqColdBuffer;
+
+/* What a row's statement binds of it, as it lies in the file. */
+typedef struct
+{
+  DsqToken token;
+  const guint8 *value; /* (unowned) */
+  gsize value_length;
+  const guint8 *name; /* (unowned) */
+  gsize name_length;  /* 0: the name stays as it is, or is NULL */
+} DsqColdColumns;
 
 /* Guarded by the engine's writer lock, but for what the coherence part says. */
 typedef struct
@@ -132,6 +143,7 @@ typedef struct
   gboolean had_log;     /* there was a log beside the file before it was opened */
   DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
   DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
+  gboolean seals_ahead; /* constant: the writer may have a thread seal for it */
 
   /* readers */
   pthread_mutex_t readers_lock;
@@ -260,15 +272,26 @@ gboolean dsq_cold_decode_key (const DsqRecordCodec *codec,
                               DsqToken *out_token,
                               guint8 **memory,
                               GError **error);
-/* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, and unless @place is 0, which stands for an
- * update, ?1 place and ?6 name. They borrow from @entry, @buffer and @token. */
-gboolean dsq_cold_bind_row (const DsqRecordCodec *codec,
-                            DsqColdBuffer *buffer,
-                            DsqStatement *statement,
-                            const DsqEntry *entry,
-                            gint64 place,
-                            DsqToken *token,
-                            GError **error);
+/* Bytes that dsq_cold_encode_row() wants to write to. */
+gsize dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name);
+/* @row borrows from @entry and @out. */
+gboolean dsq_cold_encode_row (const DsqRecordCodec *codec,
+                              const DsqEntry *entry,
+                              gboolean with_name,
+                              guint8 *out,
+                              DsqColdColumns *row,
+                              GError **error);
+/* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, ?1 place unless it is 0, which stands for an
+ * update, and ?6 name if there is one. The bindings borrow from @row and what it borrows from. */
+void dsq_cold_bind_row (DsqStatement *statement,
+                        const DsqEntry *entry,
+                        gint64 place,
+                        const DsqColdColumns *row);
+
+/* What was in it is gone. */
+void dsq_cold_buffer_make_room (DsqColdBuffer *self, gsize length);
+void dsq_cold_buffer_clear (DsqColdBuffer *self);
+
 /* Steps a statement of DSQ_COLD_SQL_GET. */
 gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
                            DsqStatement *statement,
@@ -391,6 +414,32 @@ gboolean dsq_cold_apply (DsqColdTier *tier,
                          gsize n_changes,
                          GCancellable *cancellable,
                          GError **error);
+
+/* An update of a row that is there leaves its name as it is. */
+static inline gboolean
+dsq_cold_has_name (const DsqChange *change)
+{
+  return change->presence != DSQ_PRESENCE_PRESENT || change->reinsert;
+}
+
+/* --- ahead ------------------------------------------------------------------------------------ */
+
+/* From so many changes on it is worth a thread. */
+#define DSQ_COLD_AHEAD_MIN 512
+
+/* Seals the rows of @changes, for the one thread that calls these. */
+typedef struct _DsqColdAhead DsqColdAhead;
+
+/* Nobody else may seal with @codec until it is finished. What is read of a change is read before
+ * its row comes out, but for the entry, which the row borrows from. NULL when there is no thread to
+ * be had. */
+DsqColdAhead *
+dsq_cold_ahead_start (const DsqRecordCodec *codec, const DsqChange *changes, gsize n_changes);
+/* The row of the next change, of a tombstone its token only; good until the next call. To be called
+ * once for each change, also for one without an entry, whose row is none; no more after NULL. */
+const DsqColdColumns *dsq_cold_ahead_next (DsqColdAhead *self, GError **error);
+/* Waits for the thread; may come early. NULL does nothing. */
+void dsq_cold_ahead_finish (DsqColdAhead *self);
 
 /* --- tables ----------------------------------------------------------------------------------- */
 

@@ -80,6 +80,7 @@ typedef struct
   gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
   GBytes *password;         /* (unowned) (nullable) until the tier is open */
   DsqKdfCost kdf_cost;      /* of a new file's password */
+  gboolean seals_ahead;     /* a call that writes many rows may have a thread seal them */
 } DsqColdOptions;
 
 typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);

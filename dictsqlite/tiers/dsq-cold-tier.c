@@ -34,7 +34,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
-  g_free (self->writer.buffer.bytes);
+  dsq_cold_buffer_clear (&self->writer.buffer);
   dsq_keys_free (self->keys);
   g_free (self->path);
   g_free (self);
@@ -128,6 +128,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;
   self->tuning.wal_limit_bytes = options->wal_limit_bytes;
+  self->seals_ahead = options->seals_ahead && g_get_num_processors () > 1;
   self->foreign_func = foreign_func;
   self->foreign_data = user_data;
   self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));

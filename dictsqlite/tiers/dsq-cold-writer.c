@@ -212,10 +212,8 @@ save_tables (DsqColdSqlite *self, GError **error)
 void
 dsq_cold_trim_buffer (DsqColdWriter *writer)
 {
-  if (writer->buffer.length <= MAX_KEPT_BUFFER)
-    return;
-  g_clear_pointer (&writer->buffer.bytes, g_free);
-  writer->buffer.length = 0;
+  if (writer->buffer.length > MAX_KEPT_BUFFER)
+    dsq_cold_buffer_clear (&writer->buffer);
 }
 
 gboolean

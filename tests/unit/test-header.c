@@ -211,11 +211,12 @@ test_password_changes_and_keys_stay (void)
   g_assert_cmpint (memcmp (header.bytes + 56, before.bytes + 56, 24), !=, 0);
 }
 
-static void
+static gboolean
 draw_counting (guint8 *out, gsize length)
 {
   for (gsize i = 0; i < length; i++)
     out[i] = (guint8) i;
+  return TRUE;
 }
 
 /* With fixed random bytes, in a format that stays. docs/on-disk-format.md has the same. */

@@ -301,11 +301,12 @@ test_nothing_can_be_swapped (void)
   dsq_keys_free (codecs[1].keys);
 }
 
-static void
+static gboolean
 draw_counting (guint8 *out, gsize length)
 {
   for (gsize i = 0; i < length; i++)
     out[i] = (guint8) i;
+  return TRUE;
 }
 
 static char *
