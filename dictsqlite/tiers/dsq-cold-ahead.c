@@ -13,7 +13,9 @@
  * waits for a thread that has not begun. Rows come out in order, and an error at its row.
  */
 
-#define N_BLOCKS   4
+/* As many rows as the engine writes at a time: the thread hardly ever sleeps, and its waking does
+ * not take the writer's processor away. */
+#define N_BLOCKS   16
 #define BLOCK_ROWS 256
 /* What the writer seals at once. */
 #define OWN_ROWS 32
