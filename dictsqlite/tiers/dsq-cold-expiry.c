@@ -13,12 +13,34 @@
 /* The partial index on expires holds the rows that expire alone, in the order of expiry and then of
  * place. */
 
+/* Appends the row that @statement stands at, without its value. One that is damaged is passed over:
+ * it is for who reads it to complain. @verifies: neither is the expiry believed that stands in the
+ * column, where anybody may have moved it, before the one that is sealed with the value. */
+static void
+append_row (DsqColdSqlite *self,
+            DsqStatement *statement,
+            guint32 table,
+            gboolean verifies,
+            GArray *rows)
+{
+  DsqColdRow *row;
+  g_autoptr (DsqEntry) whole = NULL;
+  DsqKey key;
+
+  if (!dsq_cold_append_row (self, statement, table, !verifies, rows, NULL) || !verifies)
+    return;
+  row = &g_array_index (rows, DsqColdRow, rows->len - 1);
+  whole = row->entry;
+  key = dsq_entry_as_key (whole);
+  row->entry = dsq_entry_new (&key, NULL, 0, dsq_entry_expires (whole));
+}
+
 /* Appends the rows that @statement gives; *out_last is the last one's place and expiry, and
- * *out_is_full tells that there may be more. A row whose key is damaged is passed over: it is for
- * who reads it to complain. */
+ * *out_is_full tells that there may be more. */
 static gboolean
 append_rows (DsqColdSqlite *self,
              DsqStatement *statement,
+             gboolean verifies,
              guint max_rows,
              GArray *rows,
              DsqExpirySpan *out_last,
@@ -38,7 +60,7 @@ append_rows (DsqColdSqlite *self,
       table = (guint32) CLAMP (sqlite3_column_int64 (row, AT_TABLE), 0, DSQ_TABLE_MAX);
       out_last->after = sqlite3_column_int64 (row, AT_EXPIRES);
       out_last->place = sqlite3_column_int64 (row, AT_PLACE);
-      dsq_cold_append_row (self, statement, table, TRUE, rows, NULL);
+      append_row (self, statement, table, verifies, rows);
     }
   *out_is_full = step == DSQ_STEP_ROW;
   dsq_statement_reset (statement);
@@ -59,7 +81,7 @@ dsq_cold_find_oldest (DsqColdTier *tier,
   gboolean is_full;
 
   dsq_statement_bind_number (statement, 1, *place);
-  if (!append_rows (self, statement, max_rows, rows, &last, &is_full, error))
+  if (!append_rows (self, statement, FALSE, max_rows, rows, &last, &is_full, error))
     return FALSE;
   *place = last.place;
   *out_is_last = !is_full;
@@ -96,7 +118,7 @@ find (DsqColdSqlite *self,
   dsq_statement_bind_number (expired, 2, span->place);
   dsq_statement_bind_number (expired, 3, span->until);
   *out_next = span->until;
-  return append_rows (self, expired, max_rows, rows, span, &is_full, error) &&
+  return append_rows (self, expired, TRUE, max_rows, rows, span, &is_full, error) &&
          (is_full || find_next (next, span->until, out_next, error));
 }
 

@@ -221,13 +221,15 @@ typedef struct
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
 
-/* A walk's columns, with the expiry instead of nothing. */
+/* A walk's columns. The planner would rather go through all of a table by its other index. */
 #define DSQ_COLD_SQL_EXPIRED                                                                       \
-  "SELECT expires, NULL, place, token, table_id, name FROM entry"                                  \
+  "SELECT expires, value, place, token, table_id, name FROM entry INDEXED BY entry_expires"        \
   " WHERE expires >= ?1 AND (expires > ?1 OR place > ?2) AND expires <= ?3"                        \
-  " AND table_id IN (SELECT id FROM tables)"                                                       \
+  " AND +table_id IN (SELECT id FROM tables)"                                                      \
   " ORDER BY expires, place"
-#define DSQ_COLD_SQL_NEXT_EXPIRY "SELECT min(expires) FROM entry WHERE expires > ?1"
+#define DSQ_COLD_SQL_NEXT_EXPIRY                                                                   \
+  "SELECT min(expires) FROM entry INDEXED BY entry_expires WHERE expires > ?1"
+
 /* The head of a tier with nothing opened, and the end of one with everything closed. */
 DsqColdSqlite *dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
                                     const DsqColdOptions *options,

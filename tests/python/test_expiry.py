@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import sqlite3
 import time
@@ -458,3 +459,17 @@ def test_expired_is_absent_to_coroutines(path, mode, method):
             assert await db.len_async() == 2 + (method == "set")
 
     asyncio.run(run())
+
+
+def test_an_expiry_that_somebody_moved_is_damage_and_no_end(path):
+    with DictSQLiteV4(path) as store:
+        store["a"] = "kept"
+        store.set("b", "goes", expire=0.001)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE entry SET expires = 1 WHERE token = CAST('a' AS BLOB)")
+    time.sleep(0.01)
+    with DictSQLiteV4(path) as store:
+        assert store.expire() == 1
+        assert len(store) == 1
+        with pytest.raises(CorruptError):
+            store["a"]
