@@ -3,8 +3,7 @@
 
 #include "config.h"
 
-#include <pthread.h>
-
+#include "base/dsq-mutex-private.h"
 #include "crypto/dsq-cipher-cache-private.h"
 #include "crypto/dsq-secret-private.h"
 
@@ -21,7 +20,7 @@ typedef struct
 
 struct _DsqCipherCache
 {
-  pthread_mutex_t lock;
+  DsqMutex lock;
   guint64 clock; /* (mutex lock) uses */
   guint last;    /* (mutex lock) the slot used last */
   Slot slots[N_SLOTS];
@@ -32,7 +31,7 @@ dsq_cipher_cache_new (void)
 {
   DsqCipherCache *self = dsq_secret_new (sizeof *self);
 
-  pthread_mutex_init (&self->lock, NULL);
+  dsq_mutex_init (&self->lock, DSQ_RANK_CIPHER, 0);
   return self;
 }
 
@@ -41,7 +40,7 @@ dsq_cipher_cache_free (DsqCipherCache *self)
 {
   if (self == NULL)
     return;
-  pthread_mutex_destroy (&self->lock);
+  dsq_mutex_clear (&self->lock);
   dsq_secret_free (self, sizeof *self);
 }
 
@@ -81,7 +80,7 @@ dsq_cipher_cache_take (DsqCipherCache *self,
 {
   Slot *slot;
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   slot = find_locked (self, purpose, prefix);
   if (slot != NULL)
     {
@@ -95,7 +94,7 @@ dsq_cipher_cache_take (DsqCipherCache *self,
       slot->n_users++;
       self->last = (guint) (slot - self->slots);
     }
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
 
   out_use->slot = slot;
   out_use->beside = NULL;
@@ -117,7 +116,7 @@ dsq_cipher_cache_give_back (DsqCipherCache *self, DsqCipherUse *use)
       dsq_secret_free (use->beside, sizeof *use->beside);
       return;
     }
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   slot->n_users--;
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
 }

@@ -247,10 +247,10 @@ stage (Apply *self, gboolean *out_applied, GError **error)
       gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
 
       if (holds_writer)
-        pthread_mutex_lock (&engine->writer_lock);
+        dsq_mutex_lock (&engine->writer_lock);
       result = try_to_stage (self, out_applied, error);
       if (holds_writer)
-        pthread_mutex_unlock (&engine->writer_lock);
+        dsq_mutex_unlock (&engine->writer_lock);
       forget_wanted (self);
     }
   g_free (self->wanted);

@@ -365,9 +365,9 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
   add_cold (self, out_stats);
-  pthread_mutex_lock (&self->room_lock);
+  dsq_mutex_lock (&self->room_lock);
   if (self->last_error != NULL)
     out_stats->last_error = g_strdup (self->last_error->message);
-  pthread_mutex_unlock (&self->room_lock);
+  dsq_mutex_unlock (&self->room_lock);
   dsq_engine_leave (self);
 }

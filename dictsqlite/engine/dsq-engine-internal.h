@@ -2,13 +2,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <pthread.h>
-
+#include "base/dsq-call-private.h"
+#include "base/dsq-mutex-private.h"
+#include "cold/dsq-cold-tier-private.h"
 #include "engine/dsq-engine-private.h"
 #include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-pending-private.h"
-#include "tiers/dsq-call-private.h"
-#include "tiers/dsq-cold-tier-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
@@ -64,16 +63,16 @@ struct _DsqEngine
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
 
-  pthread_mutex_t sweep_lock; /* one sweep at a time */
-  gint64 next_expiry;         /* (atomic) (all shard locks) no entry that is there expires before
-                                 this: G_MAXINT64, none does; G_MININT64, not known */
-  gint64 swept_until;         /* (atomic) (all shard locks) rows that expire up to this are swept */
-  DsqExpiryHeap *expiries;    /* (owned) one a shard, guarded by its lock: of dirty entries */
-  gint64 clock_offset;        /* (atomic) milliseconds that are added to the clock, by tests */
-  guint64 n_expired;          /* (atomic) entries swept */
+  DsqMutex sweep_lock;     /* one sweep at a time */
+  gint64 next_expiry;      /* (atomic) (all shard locks) no entry that is there expires before
+                              this: G_MAXINT64, none does; G_MININT64, not known */
+  gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
+  DsqExpiryHeap *expiries; /* (owned) one a shard, guarded by its lock: of dirty entries */
+  gint64 clock_offset;     /* (atomic) milliseconds that are added to the clock, by tests */
+  guint64 n_expired;       /* (atomic) entries swept */
 
-  pthread_mutex_t close_lock; /* one close at a time; taken before all others */
-  pthread_mutex_t writer_lock;
+  DsqMutex close_lock; /* one close at a time; taken before all others */
+  DsqMutex writer_lock;
   guint64 n_flushes;        /* (atomic) */
   guint64 n_failed_flushes; /* (atomic) */
   guint64 n_writer_waits;   /* (atomic) */
@@ -87,19 +86,19 @@ struct _DsqEngine
   guint64 n_filter_answers; /* (atomic) keys that the filter knew to be absent */
   guint64 room_limit;       /* (atomic) dirty bytes at which a writer looks whether it may go on */
 
-  pthread_mutex_t queue_lock;
+  DsqMutex queue_lock;
   pthread_cond_t queue_cond;
   DsqWrite *queue_first; /* (unowned) (lock queue_lock) writes that wait for a commit */
   DsqWrite **queue_end;  /* (lock queue_lock) */
   gboolean has_leader;   /* (lock queue_lock) a thread is committing for itself and others */
 
-  pthread_mutex_t room_lock; /* writers that wait until less is dirty */
+  DsqMutex room_lock; /* writers that wait until less is dirty */
   pthread_cond_t room_cond;
   guint64 n_failures; /* (lock room_lock) flushes that failed */
   guint64 n_rounds;   /* (lock room_lock) rounds of the flusher's thread */
   GError *last_error; /* (owned) (nullable) (lock room_lock) of the last flush, if it failed */
 
-  pthread_mutex_t users_lock;
+  DsqMutex users_lock;
   pthread_cond_t users_cond;
   guint n_users;      /* (atomic) calls under way that use the cold tier */
   gboolean is_closed; /* (atomic) */

@@ -130,10 +130,10 @@ dsq_engine_locate (DsqEngine *self,
       guint64 n_swept = 0;
 
       if (holds_writer)
-        pthread_mutex_lock (&self->writer_lock);
+        dsq_mutex_lock (&self->writer_lock);
       result = try_to_locate (self, key, flags, located, error);
       if (holds_writer)
-        pthread_mutex_unlock (&self->writer_lock);
+        dsq_mutex_unlock (&self->writer_lock);
       if (result != LOCATE_SWEEP_FIRST)
         continue;
       /* once: what expires from here on is still there for this call */

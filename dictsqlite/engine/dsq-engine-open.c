@@ -50,9 +50,9 @@ leave (DsqEngine *self)
   if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
       !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
     return;
-  pthread_mutex_lock (&self->users_lock);
+  dsq_mutex_lock (&self->users_lock);
   pthread_cond_broadcast (&self->users_cond);
-  pthread_mutex_unlock (&self->users_lock);
+  dsq_mutex_unlock (&self->users_lock);
 }
 
 gboolean
@@ -135,14 +135,14 @@ dsq_engine_is_closed (DsqEngine *self)
 static void
 init_locks (DsqEngine *self)
 {
-  pthread_mutex_init (&self->close_lock, NULL);
-  pthread_mutex_init (&self->writer_lock, NULL);
-  pthread_mutex_init (&self->queue_lock, NULL);
-  pthread_cond_init (&self->queue_cond, NULL);
-  pthread_mutex_init (&self->room_lock, NULL);
-  pthread_cond_init (&self->room_cond, NULL);
-  pthread_mutex_init (&self->users_lock, NULL);
-  pthread_cond_init (&self->users_cond, NULL);
+  dsq_mutex_init (&self->close_lock, DSQ_RANK_CLOSE, 0);
+  dsq_mutex_init (&self->writer_lock, DSQ_RANK_WRITER, 0);
+  dsq_mutex_init (&self->queue_lock, DSQ_RANK_QUEUE, 0);
+  dsq_cond_init (&self->queue_cond);
+  dsq_mutex_init (&self->room_lock, DSQ_RANK_ROOM, 0);
+  dsq_cond_init (&self->room_cond);
+  dsq_mutex_init (&self->users_lock, DSQ_RANK_USERS, 0);
+  dsq_cond_init (&self->users_cond);
 }
 
 static gboolean
@@ -250,10 +250,10 @@ shut_the_door (DsqEngine *self)
     self->hot->shards[i].is_closed = TRUE;
   dsq_hot_tier_unlock_all (self->hot);
 
-  pthread_mutex_lock (&self->users_lock);
+  dsq_mutex_lock (&self->users_lock);
   while (__atomic_load_n (&self->n_users, __ATOMIC_SEQ_CST) > 0)
-    pthread_cond_wait (&self->users_cond, &self->users_lock);
-  pthread_mutex_unlock (&self->users_lock);
+    dsq_cond_wait (&self->users_cond, &self->users_lock);
+  dsq_mutex_unlock (&self->users_lock);
 }
 
 static void
@@ -300,7 +300,7 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   if (dsq_engine_is_closed (self))
     return TRUE;
   shut_the_door (self);
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   is_flushed = !writes || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
                            self->cold->funcs->sync (self->cold, &flush_error));
@@ -310,7 +310,7 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
     close_tiers (self, &close_error);
   else
     open_the_door (self);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
 
   if (flush_error != NULL)
     g_propagate_error (error, g_steal_pointer (&flush_error));
@@ -328,7 +328,7 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
 
   if (self->fork_stamp != dsq_fork_stamp)
     return dsq_engine_refuse_forked (error);
-  pthread_mutex_lock (&self->close_lock);
+  dsq_mutex_lock (&self->close_lock);
   dsq_workers_drain (self->workers);
   success = close_once (self, by_force, cancellable, error);
   if (self->flusher != NULL && dsq_engine_is_closed (self))
@@ -337,7 +337,7 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
     dsq_workers_stop (self->workers);
   else
     dsq_workers_resume (self->workers);
-  pthread_mutex_unlock (&self->close_lock);
+  dsq_mutex_unlock (&self->close_lock);
   return success;
 }
 
@@ -368,13 +368,13 @@ dsq_engine_unref (DsqEngine *self)
   dsq_engine_free_tables (self);
   dsq_engine_finish_expiry (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
-  pthread_mutex_destroy (&self->writer_lock);
-  pthread_mutex_destroy (&self->close_lock);
-  pthread_mutex_destroy (&self->queue_lock);
+  dsq_mutex_clear (&self->writer_lock);
+  dsq_mutex_clear (&self->close_lock);
+  dsq_mutex_clear (&self->queue_lock);
   pthread_cond_destroy (&self->queue_cond);
-  pthread_mutex_destroy (&self->room_lock);
+  dsq_mutex_clear (&self->room_lock);
   pthread_cond_destroy (&self->room_cond);
-  pthread_mutex_destroy (&self->users_lock);
+  dsq_mutex_clear (&self->users_lock);
   pthread_cond_destroy (&self->users_cond);
   g_clear_error (&self->last_error);
   g_free (self->path);

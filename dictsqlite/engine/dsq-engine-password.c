@@ -46,9 +46,9 @@ change_password (DsqEngine *self,
       g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
 
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   replaced = replace_locked (self, &before, &after, cancellable, error);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
   return replaced && self->cold->funcs->sync (self->cold, error);
 }

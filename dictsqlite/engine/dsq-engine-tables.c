@@ -246,12 +246,12 @@ open_in_file (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   if (self->options.read_only)
     success = open_to_read_locked (self, name, out_table, error);
   else
     success = open_in_file_locked (self, name, out_table, cancellable, error);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;
@@ -360,9 +360,9 @@ drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **e
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   success = drop_in_memory_locked (self, name, out_dropped, error);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   dsq_engine_leave (self);
   return success;
 }
@@ -387,9 +387,9 @@ dsq_engine_drop_table (DsqEngine *self,
     return dsq_engine_refuse_read_only (error);
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   success = dsq_engine_flush_and_drop_locked (self, owned, out_dropped, cancellable, error);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;

@@ -349,10 +349,10 @@ read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
       gboolean holds_writer = n_tries >= MAX_TRIES_FOR_A_QUIET_MOMENT;
 
       if (holds_writer)
-        pthread_mutex_lock (&self->writer_lock);
+        dsq_mutex_lock (&self->writer_lock);
       success = try_batch (self, walk, batch, error);
       if (holds_writer)
-        pthread_mutex_unlock (&self->writer_lock);
+        dsq_mutex_unlock (&self->writer_lock);
     }
   return success;
 }

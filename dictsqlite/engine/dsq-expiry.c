@@ -76,7 +76,7 @@ dsq_engine_is_over (DsqEngine *self, const DsqEntry *entry)
 void
 dsq_engine_init_expiry (DsqEngine *self)
 {
-  pthread_mutex_init (&self->sweep_lock, NULL);
+  dsq_mutex_init (&self->sweep_lock, DSQ_RANK_SWEEP, 0);
   self->next_expiry = self->options.persist_mode == DSQ_PERSIST_MEMORY ? G_MAXINT64 : G_MININT64;
   self->swept_until = G_MININT64;
   self->expiries = g_new (DsqExpiryHeap, self->hot->n_shards);
@@ -92,7 +92,7 @@ dsq_engine_finish_expiry (DsqEngine *self)
   for (guint i = 0; i < self->hot->n_shards; i++)
     dsq_expiry_heap_clear (&self->expiries[i]);
   g_clear_pointer (&self->expiries, g_free);
-  pthread_mutex_destroy (&self->sweep_lock);
+  dsq_mutex_clear (&self->sweep_lock);
 }
 
 static void
@@ -323,10 +323,10 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
       gboolean success;
 
       if (holds_writer)
-        pthread_mutex_lock (&engine->writer_lock);
+        dsq_mutex_lock (&engine->writer_lock);
       success = sweep_rows (self, &span, &again, &is_last, out_next, error);
       if (holds_writer)
-        pthread_mutex_unlock (&engine->writer_lock);
+        dsq_mutex_unlock (&engine->writer_lock);
       n_tries = again ? n_tries + 1 : 0;
       if (!success)
         return FALSE;
@@ -460,9 +460,9 @@ dsq_engine_learn_expiry (DsqEngine *self, GError **error)
     return TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  pthread_mutex_lock (&self->sweep_lock);
+  dsq_mutex_lock (&self->sweep_lock);
   success = learn_expiry (self, FALSE, error);
-  pthread_mutex_unlock (&self->sweep_lock);
+  dsq_mutex_unlock (&self->sweep_lock);
   dsq_engine_leave (self);
   return success;
 }
@@ -511,9 +511,9 @@ dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  pthread_mutex_lock (&self->sweep_lock);
+  dsq_mutex_lock (&self->sweep_lock);
   success = !dsq_engine_is_sweep_due (self) || sweep_once (self, out_n_swept, error);
-  pthread_mutex_unlock (&self->sweep_lock);
+  dsq_mutex_unlock (&self->sweep_lock);
   dsq_engine_leave (self);
   return success;
 }

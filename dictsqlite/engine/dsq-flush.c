@@ -484,9 +484,9 @@ dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error)
   gboolean success = TRUE;
   gboolean is_done = FALSE;
 
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   while (success && !is_done)
     success = resolve_some_locked (self, pending, &is_done, error);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   return success;
 }

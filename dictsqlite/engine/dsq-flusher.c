@@ -3,8 +3,7 @@
 
 #include "config.h"
 
-#include <time.h>
-
+#include "base/dsq-mutex-private.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
@@ -15,14 +14,14 @@
  * has ended. Without the thread that writer flushes itself.
  */
 
-/* Milliseconds between two looks at a waiting writer's cancellable. */
-#define CANCEL_WAIT_MS 10
+/* Between two looks at a waiting writer's cancellable. */
+#define CANCEL_WAIT_US (10 * 1000)
 
 struct _DsqFlusher
 {
   DsqEngine *engine; /* (unowned) */
   gint64 interval_us;
-  pthread_mutex_t lock;
+  DsqMutex lock;
   gboolean has_thread; /* (lock) */
   pthread_t thread;    /* (lock) */
   pthread_cond_t cond;
@@ -38,7 +37,7 @@ struct _DsqFlusher
 static void
 note_result (DsqEngine *self, const GError *error)
 {
-  pthread_mutex_lock (&self->room_lock);
+  dsq_mutex_lock (&self->room_lock);
   g_clear_error (&self->last_error);
   if (error != NULL)
     {
@@ -46,7 +45,7 @@ note_result (DsqEngine *self, const GError *error)
       self->n_failures++;
     }
   pthread_cond_broadcast (&self->room_cond);
-  pthread_mutex_unlock (&self->room_lock);
+  dsq_mutex_unlock (&self->room_lock);
   if (error != NULL)
     __atomic_fetch_add (&self->n_failed_flushes, 1, __ATOMIC_RELAXED);
 }
@@ -87,7 +86,7 @@ write_behind (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GErr
 {
   g_autoptr (GError) local_error = NULL;
 
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   if (self->cold != NULL)
     {
       write_behind_locked (self, is_idle, cancellable, &local_error);
@@ -95,7 +94,7 @@ write_behind (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GErr
       if (!self->has_file && local_error == NULL)
         dsq_engine_reset_room_limit (self);
     }
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   if (local_error == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local_error));
@@ -169,24 +168,21 @@ wait_for_work (DsqFlusher *self, Agenda *agenda, gint64 *out_now)
 {
   gboolean is_stopping;
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   for (;;)
     {
       gint64 now = g_get_monotonic_time ();
       gint64 due;
-      struct timespec deadline;
 
       note_flags_locked (self, agenda, now);
       due = earliest (agenda);
       *out_now = now;
       if (self->is_stopping || (due != 0 && due <= now))
         break;
-      deadline.tv_sec = due / G_USEC_PER_SEC;
-      deadline.tv_nsec = due % G_USEC_PER_SEC * 1000;
       if (due == 0)
-        pthread_cond_wait (&self->cond, &self->lock);
+        dsq_cond_wait (&self->cond, &self->lock);
       else
-        pthread_cond_timedwait (&self->cond, &self->lock, &deadline);
+        dsq_cond_wait_until (&self->cond, &self->lock, due);
     }
   is_stopping = self->is_stopping;
 
@@ -198,7 +194,7 @@ wait_for_work (DsqFlusher *self, Agenda *agenda, gint64 *out_now)
     }
   __atomic_store_n (&self->is_ticking, FALSE, __ATOMIC_SEQ_CST);
   __atomic_store_n (&self->is_building, FALSE, __ATOMIC_SEQ_CST);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   return !is_stopping;
 }
 
@@ -210,10 +206,10 @@ run_round (DsqEngine *self, gboolean is_idle)
 
   if (self->has_file || dsq_engine_wants_spill (self))
     success = write_behind (self, is_idle, NULL, NULL);
-  pthread_mutex_lock (&self->room_lock);
+  dsq_mutex_lock (&self->room_lock);
   self->n_rounds++;
   pthread_cond_broadcast (&self->room_cond);
-  pthread_mutex_unlock (&self->room_lock);
+  dsq_mutex_unlock (&self->room_lock);
   return success;
 }
 
@@ -266,15 +262,11 @@ DsqFlusher *
 dsq_flusher_new (DsqEngine *engine, guint interval_ms)
 {
   DsqFlusher *self = g_new0 (DsqFlusher, 1);
-  pthread_condattr_t attributes;
 
   self->engine = engine;
   self->interval_us = (gint64) interval_ms * 1000;
-  pthread_mutex_init (&self->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->cond, &attributes);
-  pthread_condattr_destroy (&attributes);
+  dsq_mutex_init (&self->lock, DSQ_RANK_FLUSHER, 0);
+  dsq_cond_init (&self->cond);
   return self;
 }
 
@@ -283,11 +275,11 @@ dsq_flusher_start (DsqFlusher *self)
 {
   gboolean has_thread;
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   if (!self->has_thread && !self->is_stopping)
     self->has_thread = pthread_create (&self->thread, NULL, flusher_thread, self) == 0;
   has_thread = self->has_thread;
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   return has_thread;
 }
 
@@ -296,12 +288,12 @@ dsq_flusher_stop (DsqFlusher *self)
 {
   gboolean has_thread;
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
   has_thread = self->has_thread;
   self->has_thread = FALSE;
   pthread_cond_broadcast (&self->cond);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   if (has_thread)
     pthread_join (self->thread, NULL);
 }
@@ -310,7 +302,7 @@ void
 dsq_flusher_free (DsqFlusher *self)
 {
   dsq_flusher_stop (self);
-  pthread_mutex_destroy (&self->lock);
+  dsq_mutex_clear (&self->lock);
   pthread_cond_destroy (&self->cond);
   g_free (self);
 }
@@ -322,11 +314,11 @@ dsq_flusher_wake (DsqFlusher *self, gboolean at_once)
 
   if (__atomic_load_n (flag, __ATOMIC_SEQ_CST))
     return;
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   __atomic_store_n (&self->is_awake, TRUE, __ATOMIC_SEQ_CST);
   __atomic_store_n (flag, TRUE, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast (&self->cond);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
 }
 
 void
@@ -336,10 +328,10 @@ dsq_flusher_tick (DsqFlusher *self, gboolean at_once)
 
   if (__atomic_load_n (flag, __ATOMIC_RELAXED))
     return;
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   __atomic_store_n (flag, TRUE, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast (&self->cond);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
 }
 
 gboolean
@@ -347,9 +339,9 @@ dsq_flusher_is_hurried (DsqFlusher *self)
 {
   gboolean is_hurried;
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   is_hurried = self->is_stopping || self->is_urgent;
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   return is_hurried;
 }
 
@@ -372,18 +364,12 @@ dsq_engine_wake_flusher (DsqEngine *self)
 static void
 wait_in_room_locked (DsqEngine *self)
 {
-  struct timespec deadline;
-
   if (dsq_call_state.cancellable == NULL)
-    {
-      pthread_cond_wait (&self->room_cond, &self->room_lock);
-      return;
-    }
-  clock_gettime (CLOCK_REALTIME, &deadline);
-  deadline.tv_nsec += CANCEL_WAIT_MS * 1000000L;
-  deadline.tv_sec += deadline.tv_nsec / 1000000000L;
-  deadline.tv_nsec %= 1000000000L;
-  pthread_cond_timedwait (&self->room_cond, &self->room_lock, &deadline);
+    dsq_cond_wait (&self->room_cond, &self->room_lock);
+  else
+    dsq_cond_wait_until (&self->room_cond,
+                         &self->room_lock,
+                         g_get_monotonic_time () + CANCEL_WAIT_US);
 }
 
 static gboolean
@@ -393,7 +379,7 @@ wait_for_flush (DsqEngine *self, GError **error)
   gboolean success;
 
   dsq_flusher_wake (self->flusher, TRUE);
-  pthread_mutex_lock (&self->room_lock);
+  dsq_mutex_lock (&self->room_lock);
   n_failures = self->n_failures;
   while (dsq_engine_dirty_bytes (self) >= self->options.dirty_limit &&
          self->n_failures == n_failures && !dsq_engine_is_closed (self) &&
@@ -402,7 +388,7 @@ wait_for_flush (DsqEngine *self, GError **error)
   success = self->last_error == NULL || self->n_failures == n_failures;
   if (!success)
     g_propagate_error (error, g_error_copy (self->last_error));
-  pthread_mutex_unlock (&self->room_lock);
+  dsq_mutex_unlock (&self->room_lock);
   return success && !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error);
 }
 

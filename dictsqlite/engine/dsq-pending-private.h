@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tiers/dsq-cold-tier-private.h"
+#include "cold/dsq-cold-tier-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS

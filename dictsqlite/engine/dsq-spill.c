@@ -75,20 +75,20 @@ wait_for_thread (DsqEngine *self, GError **error)
     {
       guint64 n_rounds, n_failures;
 
-      pthread_mutex_lock (&self->room_lock);
+      dsq_mutex_lock (&self->room_lock);
       n_rounds = self->n_rounds;
       n_failures = self->n_failures;
-      pthread_mutex_unlock (&self->room_lock);
+      dsq_mutex_unlock (&self->room_lock);
       if (!is_due (self, self->options.dirty_limit))
         break;
       dsq_flusher_wake (self->flusher, TRUE);
-      pthread_mutex_lock (&self->room_lock);
+      dsq_mutex_lock (&self->room_lock);
       while (self->n_rounds == n_rounds && self->n_failures == n_failures)
-        pthread_cond_wait (&self->room_cond, &self->room_lock);
+        dsq_cond_wait (&self->room_cond, &self->room_lock);
       success = self->last_error == NULL || self->n_failures == n_failures;
       if (!success)
         g_propagate_error (error, g_error_copy (self->last_error));
-      pthread_mutex_unlock (&self->room_lock);
+      dsq_mutex_unlock (&self->room_lock);
     }
   return success;
 }
@@ -125,10 +125,10 @@ dsq_engine_drop_spilled (DsqEngine *self)
   dsq_engine_reset_room_limit (self);
   if (!dsq_engine_enter (self, NULL))
     return;
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   if (self->cold->n_commits > 0)
     dsq_engine_flush_locked (self, NULL, NULL);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   dsq_engine_leave (self);
 }
 

@@ -32,11 +32,10 @@ build_some (DsqEngine *self, guint max_rows)
 {
   if (self->cold->funcs->fill_filter (self->cold, max_rows, NULL))
     return TRUE;
-  if (!self->cold->funcs->wants_filter (self->cold, 0) ||
-      pthread_mutex_trylock (&self->writer_lock) != 0)
+  if (!self->cold->funcs->wants_filter (self->cold, 0) || !dsq_mutex_trylock (&self->writer_lock))
     return FALSE;
   begin_build_locked (self);
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   return self->cold->funcs->fill_filter (self->cold, max_rows, NULL);
 }
 

@@ -3,8 +3,7 @@
 
 #include "config.h"
 
-#include <pthread.h>
-
+#include "base/dsq-mutex-private.h"
 #include "engine/dsq-workers-private.h"
 
 /*
@@ -31,7 +30,7 @@ typedef struct
 
 struct _DsqWorkers
 {
-  pthread_mutex_t lock;
+  DsqMutex lock;
   pthread_cond_t work;     /* a job came, or the threads are to go */
   pthread_cond_t progress; /* a job was run, or a thread has gone */
   Lane lanes[DSQ_N_LANES]; /* (lock) */
@@ -50,10 +49,10 @@ unref_and_unlock (DsqWorkers *self)
 {
   gboolean is_last = --self->n_refs == 0;
 
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   if (!is_last)
     return;
-  pthread_mutex_destroy (&self->lock);
+  dsq_mutex_clear (&self->lock);
   pthread_cond_destroy (&self->work);
   pthread_cond_destroy (&self->progress);
   g_free (self);
@@ -87,16 +86,16 @@ take_locked (DsqWorkers *self, Lane **out_lane)
 static void
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   job->run (job);
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   lane->n_running--;
   if (lane->n_queued > 0)
     pthread_cond_signal (&self->work);
   pthread_cond_broadcast (&self->progress);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   job->finish (job);
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
 }
 
 static void *
@@ -106,7 +105,7 @@ worker_thread (void *data)
 
   pthread_setname_np (pthread_self (), "dsq-worker");
   current = self;
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   for (;;)
     {
       Lane *lane;
@@ -120,7 +119,7 @@ worker_thread (void *data)
           continue;
         }
       self->n_idle++;
-      pthread_cond_wait (&self->work, &self->lock);
+      dsq_cond_wait (&self->work, &self->lock);
       self->n_idle--;
     }
   self->n_threads--;
@@ -176,10 +175,10 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
 {
   Lane *to = &self->lanes[lane];
 
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   if (self->is_stopping || (self->is_closing && lane != DSQ_LANE_CLOSE))
     {
-      pthread_mutex_unlock (&self->lock);
+      dsq_mutex_unlock (&self->lock);
       return FALSE;
     }
   job->next = NULL;
@@ -193,7 +192,7 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
       return TRUE;
     }
   pthread_cond_signal (&self->work);
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
   return TRUE;
 }
 
@@ -209,31 +208,31 @@ has_jobs_locked (DsqWorkers *self)
 void
 dsq_workers_drain (DsqWorkers *self)
 {
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   self->is_closing = TRUE;
   while (has_jobs_locked (self))
-    pthread_cond_wait (&self->progress, &self->lock);
-  pthread_mutex_unlock (&self->lock);
+    dsq_cond_wait (&self->progress, &self->lock);
+  dsq_mutex_unlock (&self->lock);
 }
 
 void
 dsq_workers_resume (DsqWorkers *self)
 {
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   self->is_closing = FALSE;
-  pthread_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
 }
 
 /* A close that is queued behind the one that stops us is run first. */
 void
 dsq_workers_stop (DsqWorkers *self)
 {
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
   pthread_cond_broadcast (&self->work);
   while (self->n_threads > (current == self))
-    pthread_cond_wait (&self->progress, &self->lock);
-  pthread_mutex_unlock (&self->lock);
+    dsq_cond_wait (&self->progress, &self->lock);
+  dsq_mutex_unlock (&self->lock);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -243,9 +242,9 @@ dsq_workers_new (void)
 {
   DsqWorkers *self = g_new0 (DsqWorkers, 1);
 
-  pthread_mutex_init (&self->lock, NULL);
-  pthread_cond_init (&self->work, NULL);
-  pthread_cond_init (&self->progress, NULL);
+  dsq_mutex_init (&self->lock, DSQ_RANK_WORKERS, 0);
+  dsq_cond_init (&self->work);
+  dsq_cond_init (&self->progress);
   for (guint i = 0; i < DSQ_N_LANES; i++)
     self->lanes[i].end = &self->lanes[i].first;
   self->n_refs = 1;
@@ -256,6 +255,6 @@ void
 dsq_workers_free (DsqWorkers *self)
 {
   dsq_workers_stop (self);
-  pthread_mutex_lock (&self->lock);
+  dsq_mutex_lock (&self->lock);
   unref_and_unlock (self);
 }

@@ -367,7 +367,7 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
   g_autoptr (GError) error = NULL;
   gboolean again = TRUE;
 
-  pthread_mutex_lock (&self->writer_lock);
+  dsq_mutex_lock (&self->writer_lock);
   while (again)
     {
       again = FALSE;
@@ -383,7 +383,7 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
       if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
         self->cold->funcs->checkpoint (self->cold, NULL);
     }
-  pthread_mutex_unlock (&self->writer_lock);
+  dsq_mutex_unlock (&self->writer_lock);
   dsq_flusher_wake (self->flusher, FALSE);
 }
 
@@ -398,9 +398,9 @@ lead (DsqEngine *self)
   self->has_leader = TRUE;
   self->queue_first = NULL;
   self->queue_end = &self->queue_first;
-  pthread_mutex_unlock (&self->queue_lock);
+  dsq_mutex_unlock (&self->queue_lock);
   commit_writes (self, writes);
-  pthread_mutex_lock (&self->queue_lock);
+  dsq_mutex_lock (&self->queue_lock);
 
   /* a write belongs to its thread again as soon as it is done */
   for (DsqWrite *write = writes, *next; write != NULL; write = next)
@@ -419,17 +419,17 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   for (DsqWrite *write = first; write != NULL; write = write->next)
     if (write->cancellable == NULL)
       write->cancellable = dsq_call_state.cancellable;
-  pthread_mutex_lock (&self->queue_lock);
+  dsq_mutex_lock (&self->queue_lock);
   *self->queue_end = first;
   self->queue_end = &last->next;
   while (!last->is_done)
     {
       if (self->has_leader)
-        pthread_cond_wait (&self->queue_cond, &self->queue_lock);
+        dsq_cond_wait (&self->queue_cond, &self->queue_lock);
       else
         lead (self);
     }
-  pthread_mutex_unlock (&self->queue_lock);
+  dsq_mutex_unlock (&self->queue_lock);
 }
 
 gboolean

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-statement-private.h"
 
 gboolean
@@ -37,8 +38,10 @@ dsq_statement_clear (DsqStatement *self)
 DsqStep
 dsq_statement_step (DsqStatement *self, GError **error)
 {
-  int code = sqlite3_step (self->handle);
+  int code;
 
+  dsq_mutex_assert_may_wait ("SQLite");
+  code = sqlite3_step (self->handle);
   if (code == SQLITE_ROW)
     return DSQ_STEP_ROW;
   if (code == SQLITE_DONE)

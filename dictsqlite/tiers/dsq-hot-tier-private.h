@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <pthread.h>
 #include <string.h>
 
+#include "base/dsq-mutex-private.h"
 #include "tiers/dsq-entry-private.h"
 #include "tiers/dsq-warm-tier-private.h"
 
@@ -41,7 +41,7 @@ typedef struct
 /* One shard, alone on its cache lines. Everything in it is guarded by its lock. */
 typedef struct
 {
-  pthread_mutex_t lock;
+  DsqMutex lock;
   guint8 *tags;      /* (owned) one byte of hash a slot, 0: empty slot */
   guint32 *slots;    /* (owned with tags) node of the slot */
   DsqHotNode *nodes; /* (owned) nodes[0] is unused */
@@ -131,13 +131,13 @@ dsq_hot_tier_shard (DsqHotTier *self, guint64 hash)
 static inline void
 dsq_hot_shard_lock (DsqHotShard *shard)
 {
-  pthread_mutex_lock (&shard->lock);
+  dsq_mutex_lock (&shard->lock);
 }
 
 static inline void
 dsq_hot_shard_unlock (DsqHotShard *shard)
 {
-  pthread_mutex_unlock (&shard->lock);
+  dsq_mutex_unlock (&shard->lock);
 }
 
 static inline guint8

@@ -58,7 +58,7 @@ dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes)
     {
       DsqHotShard *shard = &self->shards[i];
 
-      pthread_mutex_init (&shard->lock, NULL);
+      dsq_mutex_init (&shard->lock, DSQ_RANK_SHARD, i);
       shard->index = i;
       allocate_index (shard, FIRST_SLOTS);
       shard->n_allocated = FIRST_NODES;
@@ -84,7 +84,7 @@ dsq_hot_tier_free (DsqHotTier *self)
       dsq_warm_shard_clear_locked (&shard->warm);
       g_free (shard->slots);
       g_free (shard->nodes);
-      pthread_mutex_destroy (&shard->lock);
+      dsq_mutex_clear (&shard->lock);
     }
   free (self);
 }

@@ -5,9 +5,9 @@
 
 #include "codec/dsq-bytes-private.h"
 #include "codec/dsq-pack-private.h"
-#include "codec/dsq-pickle-check-private.h"
 #include "driver.h"
 #include "dsq-error.h"
+#include "pickle/dsq-pickle-check-private.h"
 
 const FuzzSeed fuzz_seeds[] = {
   FUZZ_SEED ("\x80\5N."),

@@ -19,8 +19,12 @@ STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
 COMMENT = re.compile(r"^/\*\*\n \* (\w+):.*?\*/", re.MULTILINE | re.DOTALL)
 
-# How far inside a room is. A room includes its own depth's own headers, and deeper ones.
-DEPTH = {"": 0, "engine": 1, "tiers": 2, "codec": 3, "sqlite": 3, "crypto": 4}
+# The rooms from the outermost to the innermost: a room includes itself and those below it.
+ROOMS = ("", "async", "store", "engine", "cold", "tiers", "sqlite", "pickle", "codec", "crypto",
+         "base")
+DEPTH = {room: depth for depth, room in enumerate(ROOMS)}
+# Rooms that show in the public headers, and so may include any of these.
+FACADES = ("", "async", "store")
 # Headers of crypto that include nettle's.
 CRYPTO_OWN = {
     f"crypto/dsq-{name}-private.h" for name in ("cipher", "cipher-cache", "nonce")
@@ -45,10 +49,9 @@ def includes(tree: Tree, path: str) -> Iterator[Tuple[int, str, str]]:
 
 def include_problem(tree: Tree, path: str, quote: str, included: str) -> Optional[str]:
     room = room_of(path)
-    name = path.rsplit("/", 1)[-1]
     if included.startswith("sqlite3"):
-        if room != "sqlite" and not (room == "tiers" and name.startswith("dsq-cold-")):
-            return "sqlite3.h is for dictsqlite/sqlite and the cold tier alone"
+        if room not in ("sqlite", "cold"):
+            return "sqlite3.h is for dictsqlite/sqlite and dictsqlite/cold alone"
     elif included.startswith(("nettle/", "argon2")):
         if room != "crypto":
             return "nettle and libargon2 are for dictsqlite/crypto alone"
@@ -58,14 +61,12 @@ def include_problem(tree: Tree, path: str, quote: str, included: str) -> Optiona
         other = included.split("/")[0]
         if DEPTH[other] < DEPTH[room]:
             return f"{room} may not include {other}"
-        if DEPTH[other] == DEPTH[room] and other not in (room, "codec"):
-            return f"{room} may not include {other}"
         if quote == "<":
             return "rooms are included with quotes"
     elif included.startswith("dsq-") and room:
         if f"dictsqlite/{room}/{included}" in tree.paths:
             return f'should read "{room}/{included}"'
-        if included not in VOCABULARY and DEPTH[room] > 0:
+        if included not in VOCABULARY and room not in FACADES:
             if room != "engine" or included != "dsq-stats.h":
                 return f"{room} may not include the public {included}"
     elif included == "dictsqlite.h":
@@ -74,7 +75,7 @@ def include_problem(tree: Tree, path: str, quote: str, included: str) -> Optiona
 
 
 def check_includes(tree: Tree) -> List[str]:
-    """public -> engine -> tiers -> codec, sqlite (which may use codec) -> crypto."""
+    """Each room includes itself and those after it in ROOMS."""
     return [
         f"{path}:{number}: {problem}"
         for path in tree.with_suffix(".c", ".h", below="dictsqlite/")
@@ -143,7 +144,7 @@ def documented(tree: Tree) -> Dict[str, str]:
     """Every gi-docgen comment of the public sources, by what it is of."""
     comments: Dict[str, str] = {}
     for path in tree.with_suffix(".c", ".h", ".h.in", below="dictsqlite/"):
-        if not room_of(path):
+        if room_of(path) in FACADES:
             comments.update({found[1]: found[0] for found in COMMENT.finditer(tree.text(path))})
     return comments
 

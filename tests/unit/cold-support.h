@@ -8,8 +8,8 @@
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
+#include "cold/dsq-cold-tier-private.h"
 #include "dsq-error.h"
-#include "tiers/dsq-cold-tier-private.h"
 
 /* --- a scratch folder ------------------------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include "config.h"
 
 #include "cold-support.h"
+#include "cold/dsq-cold-sqlite-private.h"
 #include "crypto/dsq-random-private.h"
-#include "tiers/dsq-cold-sqlite-private.h"
 
 #define N_CHANGES 3000
 

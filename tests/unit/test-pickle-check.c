@@ -7,8 +7,8 @@
 
 #include "codec/dsq-bytes-private.h"
 #include "codec/dsq-pack-private.h"
-#include "codec/dsq-pickle-check-private.h"
 #include "dsq-error.h"
+#include "pickle/dsq-pickle-check-private.h"
 
 #define C_IN_M "\x8c\1m\x8c\1C\x93"
 

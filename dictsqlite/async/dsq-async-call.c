@@ -1,0 +1,175 @@
+/* dsq-async-call.c - the one job type behind every _async function
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "async/dsq-async-call-private.h"
+#include "base/dsq-call-private.h"
+
+/*
+ * An async call is the sync call of the same name, made elsewhere and later. It is tried in the
+ * caller's thread first, with memory only; what memory does not answer is made again on one of the
+ * store's own threads. Either way a GTask tells the result in the context that was the caller's.
+ *
+ * What is reported is what has happened: a call that is cancelled when it was done already gives
+ * its result.
+ */
+
+/* GLib hands a task from thread to thread as it should, but so that the thread sanitizer does not
+ * see it; this it does see. */
+static void
+call_hand_over (DsqAsyncCall *self)
+{
+  __atomic_store_n (&self->is_done, TRUE, __ATOMIC_RELEASE);
+}
+
+static void
+call_take_over (DsqAsyncCall *self)
+{
+  __atomic_load_n (&self->is_done, __ATOMIC_ACQUIRE);
+}
+
+static void
+call_free (gpointer data)
+{
+  DsqAsyncCall *self = data;
+
+  call_take_over (self);
+  g_free (self->key);
+  g_free (self->bytes);
+  g_free (self->record);
+  g_clear_pointer (&self->variant, g_variant_unref);
+  g_strfreev (self->keys);
+  g_clear_object (&self->cursor);
+  if (self->pointer != NULL)
+    self->pointer_free (self->pointer);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
+/* Lets go of the task: the callback may be under way in another thread before this returns. */
+static void
+call_return (DsqAsyncCall *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->task);
+  GError *error = g_steal_pointer (&self->error);
+  gpointer pointer = g_steal_pointer (&self->pointer);
+  GDestroyNotify pointer_free = self->pointer_free;
+  DsqResultKind kind = self->kind;
+  gssize value = self->value;
+
+  call_hand_over (self);
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else if (kind == DSQ_RESULT_POINTER)
+    g_task_return_pointer (task, pointer, pointer_free);
+  else if (kind == DSQ_RESULT_NUMBER)
+    g_task_return_int (task, value);
+  else
+    g_task_return_boolean (task, value != 0);
+}
+
+static void
+call_make (DsqAsyncCall *self)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  if (dsq_call_begin (&call, g_task_get_cancellable (self->task), &self->error))
+    self->func (self, self->store);
+}
+
+static void
+run_job (DsqJob *job)
+{
+  call_make ((DsqAsyncCall *) job);
+}
+
+static void
+finish_task (DsqJob *job)
+{
+  call_return ((DsqAsyncCall *) job);
+}
+
+DsqAsyncCall *
+dsq_async_call_new (gpointer source,
+                    DsqStore *store,
+                    DsqAsyncFunc func,
+                    DsqResultKind kind,
+                    GDestroyNotify pointer_free,
+                    GCancellable *cancellable,
+                    GAsyncReadyCallback callback,
+                    gpointer user_data,
+                    gpointer tag)
+{
+  DsqAsyncCall *self = g_new0 (DsqAsyncCall, 1);
+
+  self->job = (DsqJob){ .run = run_job, .finish = finish_task };
+  self->task = g_task_new (source, cancellable, callback, user_data);
+  self->store = store;
+  self->func = func;
+  self->kind = kind;
+  self->pointer_free = pointer_free;
+  g_task_set_source_tag (self->task, tag);
+  g_task_set_check_cancellable (self->task, FALSE);
+  g_task_set_task_data (self->task, self, call_free);
+  return self;
+}
+
+void
+dsq_async_call_start (DsqAsyncCall *self, DsqLane lane)
+{
+  gboolean would_block;
+
+  dsq_call_begin_memory_only ();
+  call_make (self);
+  would_block = dsq_call_end_memory_only ();
+  if (would_block)
+    dsq_async_call_start_on_worker (self, lane);
+  else
+    call_return (self);
+}
+
+void
+dsq_async_call_start_on_worker (DsqAsyncCall *self, DsqLane lane)
+{
+  DsqEngine *engine = dsq_store_get_engine (self->store, &self->error);
+
+  if (engine == NULL || !dsq_engine_submit (engine, lane, &self->job, &self->error))
+    call_return (self);
+}
+
+/* --- finish ----------------------------------------------------------------------------------- */
+
+gboolean
+dsq_async_call_finish_boolean (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
+{
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, source), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+gssize
+dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
+{
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), -1);
+  g_return_val_if_fail (g_task_is_valid (result, source), -1);
+
+  return g_task_propagate_int (G_TASK (result), error);
+}
+
+gpointer
+dsq_async_call_finish_pointer (gpointer source,
+                               GAsyncResult *result,
+                               gpointer tag,
+                               gsize *out_length,
+                               GError **error)
+{
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, source), NULL);
+
+  call_take_over (g_task_get_task_data (G_TASK (result)));
+  if (out_length != NULL)
+    *out_length = ((DsqAsyncCall *) g_task_get_task_data (G_TASK (result)))->length;
+  return g_task_propagate_pointer (G_TASK (result), error);
+}

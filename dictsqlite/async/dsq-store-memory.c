@@ -1,0 +1,327 @@
+/* dsq-store-memory.c - a mapping that lives on disk: calls that never wait for it
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "base/dsq-call-private.h"
+#include "codec/dsq-pack-private.h"
+#include "store/dsq-store-private.h"
+
+/*
+ * What an event loop may call: each is the call of the name without the prefix, and says when that
+ * would have to ask the disk, or wait for anything else than a moment.
+ */
+
+/* What a lookup gives for "must ask the disk": no record begins with it. */
+static const guint8 must_ask[] = { 0 };
+
+/**
+ * dsq_store_peek_record:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets the record of a key as [method@Store.lookup_record] does, from memory only.
+ *
+ * Returns: (transfer full) (array length=out_length): the record; empty when the key is known to be
+ *   missing; one byte, 0, when the disk has to be asked
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_peek_record (DsqStore *self,
+                       const guint8 *key,
+                       gsize key_length,
+                       gsize *out_length,
+                       GError **error)
+{
+  guint8 *record;
+
+  dsq_call_begin_memory_only ();
+  record = dsq_store_lookup_record (self, key, key_length, out_length, error);
+  if (G_LIKELY (!dsq_call_end_memory_only ()))
+    return record;
+  *out_length = sizeof must_ask;
+  return g_memdup2 (must_ask, sizeof must_ask);
+}
+
+/**
+ * dsq_store_peek_text:
+ * @self: a store
+ * @key: a key that is a string
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets the record of a key as [method@Store.lookup_text] does, from memory only.
+ *
+ * Returns: (transfer full) (array length=out_length): what [method@Store.peek_record] gives
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
+{
+  guint8 *record;
+
+  dsq_call_begin_memory_only ();
+  record = dsq_store_lookup_text (self, key, out_length, error);
+  if (G_LIKELY (!dsq_call_end_memory_only ()))
+    return record;
+  *out_length = sizeof must_ask;
+  return g_memdup2 (must_ask, sizeof must_ask);
+}
+
+/* The string that a record is, in the record's own memory; NULL: it is none that C has. */
+static char *
+string_in_place (guint8 *record, gsize length)
+{
+  if (record[0] != DSQ_VALUE_STRING || memchr (record + 1, '\0', length - 1) != NULL)
+    return NULL;
+  memmove (record, record + 1, length - 1);
+  record[length - 1] = '\0';
+  return (char *) record;
+}
+
+/**
+ * dsq_store_peek_string:
+ * @self: a store
+ * @key: a key that is a string
+ *
+ * Gets a string from memory, if that is what the key has.
+ *
+ * This is what is cheapest to a binding that expects a string. What else there may be, errors
+ * included, it then finds out by [method@Store.peek_text].
+ *
+ * Returns: (transfer full) (nullable): the string, or %NULL for anything else
+ *
+ * Since: 1.0
+ */
+char *
+dsq_store_peek_string (DsqStore *self, const char *key)
+{
+  DsqEngine *engine;
+  guint8 *record = NULL;
+  gboolean would_block;
+  gboolean success;
+  DsqKey made;
+  gsize length;
+  char *string;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  engine = dsq_store_get_engine (self, NULL);
+  if (engine == NULL || !dsq_store_make_key (self, (const guint8 *) key, strlen (key), &made, NULL))
+    return NULL;
+  dsq_call_begin_memory_only ();
+  success = dsq_engine_get_record (engine, &made, &record, &length, NULL);
+  would_block = dsq_call_end_memory_only ();
+  string = record != NULL ? string_in_place (record, length) : NULL;
+  if (G_LIKELY (string != NULL))
+    return string;
+  if (success && !would_block)
+    dsq_engine_uncount (engine, &made, record != NULL);
+  g_free (record);
+  return NULL;
+}
+
+/**
+ * dsq_store_peek_pack:
+ * @self: a store
+ * @keys: (array length=length): the pack of encoded keys
+ * @length: bytes of @keys
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets the records of many keys from memory only.
+ *
+ * Returns: (transfer full) (array length=out_length): the pack of what [method@Store.peek_record]
+ *   gives for each
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_peek_pack (DsqStore *self,
+                     const guint8 *keys,
+                     gsize length,
+                     gsize *out_length,
+                     GError **error)
+{
+  g_autoptr (DsqPackBuilder) builder = NULL;
+  DsqPackReader reader;
+  const guint8 *key;
+  guint32 key_length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  *out_length = 0;
+  if (!dsq_pack_reader_init (&reader, keys, length, error))
+    return NULL;
+  builder = dsq_pack_builder_new ();
+  while (dsq_pack_reader_next (&reader, &key, &key_length))
+    {
+      g_autoptr (GError) local_error = NULL;
+      g_autofree guint8 *record = NULL;
+      gsize record_length;
+
+      record = dsq_store_peek_record (self, key, key_length, &record_length, &local_error);
+      if (local_error != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return NULL;
+        }
+      dsq_pack_builder_add (builder, record, record_length);
+    }
+  return dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error);
+}
+
+/**
+ * dsq_store_try_set_record:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @record: (array length=record_length): the record: a type byte and its payload
+ * @record_length: bytes of @record
+ * @error: return location for an error
+ *
+ * Sets a key to a record as [method@Store.set_record] does, unless that would have to wait: for a
+ * commit, or for room when too much is unflushed.
+ *
+ * Returns: %TRUE when it is set; %FALSE when it would have to wait, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_try_set_record (DsqStore *self,
+                          const guint8 *key,
+                          gsize key_length,
+                          const guint8 *record,
+                          gsize record_length,
+                          GError **error)
+{
+  gboolean is_set;
+
+  dsq_call_begin_memory_only ();
+  is_set = dsq_store_set_record (self, key, key_length, record, record_length, error);
+  dsq_call_end_memory_only ();
+  return is_set;
+}
+
+/**
+ * dsq_store_try_set_text:
+ * @self: a store
+ * @text: a key that is a string, the type byte %DSQ_VALUE_STRING, and a string
+ * @error: return location for an error
+ *
+ * Sets a key to a string as [method@Store.set_text] does, unless that would have to wait.
+ *
+ * Returns: %TRUE when it is set; %FALSE when it would have to wait, when @text can be read in more
+ *   than one way, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_try_set_text (DsqStore *self, const char *text, GError **error)
+{
+  gboolean is_set;
+
+  dsq_call_begin_memory_only ();
+  is_set = dsq_store_set_text (self, text, error);
+  dsq_call_end_memory_only ();
+  return is_set;
+}
+
+/**
+ * dsq_store_try_set_pack:
+ * @self: a store
+ * @entries: (array length=length): the pack of key, record, key, record, ...
+ * @length: bytes of @entries
+ * @error: return location for an error
+ *
+ * Sets many keys, all or none, as [method@Store.set_pack] does, unless that would have to wait.
+ *
+ * Returns: %TRUE when all are set; %FALSE when it would have to wait, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_try_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError **error)
+{
+  gboolean is_set;
+
+  dsq_call_begin_memory_only ();
+  is_set = dsq_store_set_pack (self, entries, length, error);
+  dsq_call_end_memory_only ();
+  return is_set;
+}
+
+/**
+ * dsq_store_try_contains_key:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @error: return location for an error
+ *
+ * Whether a key is there, as far as memory knows.
+ *
+ * Returns: 1 if it is, 0 if not, -1 when the disk has to be asked or with @error set
+ *
+ * Since: 1.0
+ */
+int
+dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
+{
+  gboolean answer;
+
+  dsq_call_begin_memory_only ();
+  answer = dsq_store_contains_key (self, key, key_length, error);
+  return dsq_call_end_memory_only () ? -1 : answer;
+}
+
+/**
+ * dsq_store_try_remove_key:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @error: return location for an error
+ *
+ * Removes a key as [method@Store.remove_key] does, unless that would have to ask the disk or wait.
+ *
+ * Returns: 1 if it was there, 0 if not, -1 when the disk has to be asked or with @error set
+ *
+ * Since: 1.0
+ */
+int
+dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
+{
+  gboolean answer;
+
+  dsq_call_begin_memory_only ();
+  answer = dsq_store_remove_key (self, key, key_length, error);
+  return dsq_call_end_memory_only () ? -1 : answer;
+}
+
+/**
+ * dsq_store_try_count:
+ * @self: a store
+ * @error: return location for an error
+ *
+ * Counts the entries as [method@Store.count] does, unless that would have to ask the disk.
+ *
+ * Returns: the number of entries; -1 when the disk has to be asked or with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_try_count (DsqStore *self, GError **error)
+{
+  gint64 count;
+
+  dsq_call_begin_memory_only ();
+  count = dsq_store_count (self, NULL, error);
+  return dsq_call_end_memory_only () ? -1 : count;
+}

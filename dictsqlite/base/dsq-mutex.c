@@ -1,0 +1,171 @@
+/* dsq-mutex.c - mutexes that know in which order they are taken
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "base/dsq-mutex-private.h"
+
+void
+dsq_cond_init (pthread_cond_t *self)
+{
+  pthread_condattr_t attributes;
+
+  pthread_condattr_init (&attributes);
+  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init (self, &attributes);
+  pthread_condattr_destroy (&attributes);
+}
+
+#ifndef DSQ_MUTEX_CHECKS
+
+void
+dsq_mutex_init (DsqMutex *self, DsqRank rank, guint number)
+{
+  pthread_mutex_init (&self->mutex, NULL);
+}
+
+#else
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Most that one thread holds: all shards, and one of each other rank. */
+#define MAX_HELD 64
+
+typedef struct
+{
+  const char *name;
+  gboolean may_wait; /* a thread that holds it may wait for something else than a mutex */
+} Rank;
+
+static const Rank ranks[DSQ_N_RANKS] = {
+  [DSQ_RANK_CLOSE] = { "close", TRUE },      [DSQ_RANK_SWEEP] = { "sweep", TRUE },
+  [DSQ_RANK_WRITER] = { "writer", TRUE },    [DSQ_RANK_FILTER] = { "filter", TRUE },
+  [DSQ_RANK_LOG] = { "log", TRUE },          [DSQ_RANK_COHERENCE] = { "coherence", TRUE },
+  [DSQ_RANK_SHARD] = { "shard", FALSE },     [DSQ_RANK_QUEUE] = { "queue", FALSE },
+  [DSQ_RANK_ROOM] = { "room", FALSE },       [DSQ_RANK_USERS] = { "users", FALSE },
+  [DSQ_RANK_READERS] = { "readers", TRUE },  [DSQ_RANK_CONNECTION] = { "connection", TRUE },
+  [DSQ_RANK_FLUSHER] = { "flusher", FALSE }, [DSQ_RANK_CHANNEL] = { "channel", FALSE },
+  [DSQ_RANK_WORKERS] = { "workers", FALSE }, [DSQ_RANK_AHEAD] = { "ahead", FALSE },
+  [DSQ_RANK_CIPHER] = { "cipher", FALSE },
+};
+
+typedef struct
+{
+  const DsqMutex *mutexes[MAX_HELD]; /* (unowned) in the order in which they were taken */
+  guint n_mutexes;
+} Held;
+
+static __thread Held held;
+
+static void G_GNUC_NORETURN
+fail (const char *complaint, const char *name, const DsqMutex *other)
+{
+  fprintf (stderr, "dsq-mutex: %s %s", complaint, name);
+  if (other != NULL)
+    fprintf (stderr, " while holding %s %u", ranks[other->rank].name, other->number);
+  fputc ('\n', stderr);
+  abort ();
+}
+
+void
+dsq_mutex_init (DsqMutex *self, DsqRank rank, guint number)
+{
+  pthread_mutex_init (&self->mutex, NULL);
+  self->rank = rank;
+  self->number = number;
+}
+
+void
+dsq_mutex_note_locking (DsqMutex *self)
+{
+  for (guint i = 0; i < held.n_mutexes; i++)
+    {
+      const DsqMutex *other = held.mutexes[i];
+
+      if (other->rank > self->rank || (other->rank == self->rank && other->number >= self->number))
+        fail ("locks out of order:", ranks[self->rank].name, other);
+    }
+}
+
+void
+dsq_mutex_note_locked (DsqMutex *self)
+{
+  if (held.n_mutexes == MAX_HELD)
+    fail ("too many locks at", ranks[self->rank].name, NULL);
+  held.mutexes[held.n_mutexes++] = self;
+}
+
+void
+dsq_mutex_note_unlocked (DsqMutex *self)
+{
+  guint at = held.n_mutexes;
+
+  while (at > 0 && held.mutexes[at - 1] != self)
+    at--;
+  if (at == 0)
+    fail ("unlocks what it does not hold:", ranks[self->rank].name, NULL);
+  for (; at < held.n_mutexes; at++)
+    held.mutexes[at - 1] = held.mutexes[at];
+  held.n_mutexes--;
+}
+
+void
+dsq_mutex_assert_held (const DsqMutex *self)
+{
+  for (guint i = 0; i < held.n_mutexes; i++)
+    if (held.mutexes[i] == self)
+      return;
+  fail ("does not hold", ranks[self->rank].name, NULL);
+}
+
+static void
+assert_may_wait (const char *what, const DsqMutex *except)
+{
+  for (guint i = 0; i < held.n_mutexes; i++)
+    if (held.mutexes[i] != except && !ranks[held.mutexes[i]->rank].may_wait)
+      fail ("waits for", what, held.mutexes[i]);
+}
+
+void
+dsq_mutex_assert_may_wait (const char *what)
+{
+  assert_may_wait (what, NULL);
+}
+
+#endif
+
+void
+dsq_mutex_clear (DsqMutex *self)
+{
+  pthread_mutex_destroy (&self->mutex);
+}
+
+/* A wait gives its own mutex back for as long as it lasts. */
+static void
+begin_wait (DsqMutex *mutex)
+{
+#ifdef DSQ_MUTEX_CHECKS
+  dsq_mutex_assert_held (mutex);
+  assert_may_wait ("a condition", mutex);
+#endif
+}
+
+void
+dsq_cond_wait (pthread_cond_t *self, DsqMutex *mutex)
+{
+  begin_wait (mutex);
+  pthread_cond_wait (self, &mutex->mutex);
+}
+
+gboolean
+dsq_cond_wait_until (pthread_cond_t *self, DsqMutex *mutex, gint64 deadline_us)
+{
+  const struct timespec deadline = {
+    .tv_sec = deadline_us / G_USEC_PER_SEC,
+    .tv_nsec = deadline_us % G_USEC_PER_SEC * 1000,
+  };
+
+  begin_wait (mutex);
+  return pthread_cond_timedwait (self, &mutex->mutex, &deadline) == 0;
+}

@@ -1,0 +1,113 @@
+/* dsq-cold-backup.c - a copy of the file while it is in use
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * SQLite copies pages, between which others may commit. It would begin anew then; but a read
+ * transaction that was begun before holds the file as it was, and costs those others only that the
+ * write-ahead log is not started anew meanwhile.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+#include "sqlite/dsq-new-file-private.h"
+
+#define PURPOSE "copy the store"
+
+/* Pages between two looks at the cancellable. */
+#define STEP_PAGES 256
+
+typedef struct
+{
+  DsqColdSqlite *tier;
+  DsqColdProgressFunc progress; /* (nullable) */
+  gpointer user_data;
+  GCancellable *cancellable; /* (nullable) */
+} Backup;
+
+static gboolean
+copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError **error)
+{
+  sqlite3_backup *backup = sqlite3_backup_init (target->handle, "main", source->handle, "main");
+  int code = backup != NULL ? SQLITE_OK : sqlite3_extended_errcode (target->handle);
+  gboolean is_cancelled = FALSE;
+
+  while (code == SQLITE_OK && !is_cancelled)
+    {
+      is_cancelled = g_cancellable_set_error_if_cancelled (self->cancellable, error);
+      if (is_cancelled)
+        break;
+      code = sqlite3_backup_step (backup, STEP_PAGES);
+      if (self->progress != NULL && (code == SQLITE_OK || code == SQLITE_DONE))
+        {
+          int n_total = sqlite3_backup_pagecount (backup);
+
+          self->progress ((guint64) (n_total - sqlite3_backup_remaining (backup)),
+                          (guint64) n_total,
+                          self->user_data);
+        }
+    }
+  sqlite3_backup_finish (backup);
+  if (is_cancelled)
+    return FALSE;
+  if (code == SQLITE_DONE)
+    return TRUE;
+  dsq_database_set_error (target, code, PURPOSE, error);
+  return FALSE;
+}
+
+/* Who may not read the store may not read its copy. */
+static gboolean
+copy_permissions (const char *from, const char *to, GError **error)
+{
+  struct stat info;
+
+  if (stat (from, &info) == 0 && chmod (to, info.st_mode & 0777) == 0)
+    return TRUE;
+  dsq_database_set_system_error (errno, PURPOSE, error);
+  return FALSE;
+}
+
+/* As with a new store, a crash leaves nothing of worth, and all is synced when it is whole. */
+static gboolean
+write_copy (const char *temporary, gpointer user_data, GError **error)
+{
+  const Backup *self = user_data;
+  g_autoptr (DsqDatabase) source = NULL;
+  g_autoptr (DsqDatabase) target = NULL;
+  gint64 ignored;
+
+  if (!copy_permissions (self->tier->path, temporary, error))
+    return FALSE;
+  source = dsq_cold_open_to_read (self->tier, error);
+  if (source == NULL || !dsq_database_run (source, "BEGIN", PURPOSE, error) ||
+      !dsq_database_get_number (source,
+                                "SELECT count(*) FROM sqlite_schema",
+                                PURPOSE,
+                                &ignored,
+                                error))
+    return FALSE;
+  target = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
+  return target != NULL &&
+         dsq_database_run (target, "PRAGMA journal_mode = MEMORY", PURPOSE, error) &&
+         dsq_database_run (target, "PRAGMA synchronous = OFF", PURPOSE, error) &&
+         copy_pages (self, source, target, error);
+}
+
+gboolean
+dsq_cold_backup (DsqColdTier *tier,
+                 const char *path,
+                 DsqColdProgressFunc progress,
+                 gpointer user_data,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+  Backup self = { (DsqColdSqlite *) tier, progress, user_data, cancellable };
+  g_autofree char *resolved = dsq_location_resolve (path, error);
+
+  return resolved != NULL && dsq_new_file_write (resolved, write_copy, &self, error);
+}

@@ -1,0 +1,285 @@
+/* dsq-cold-changes.c - bringing changes into the transaction
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+/* Changes between two looks at the cancellable. */
+#define CANCEL_STEPS 256
+
+static int
+compare_tables (gconstpointer a, gconstpointer b)
+{
+  guint32 left = ((const DsqTableState *) a)->table;
+  guint32 right = ((const DsqTableState *) b)->table;
+
+  return left < right ? -1 : left > right;
+}
+
+DsqTableState *
+dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
+{
+  const DsqTableState wanted = { .table = table };
+  guint at;
+
+  if (!g_array_binary_search (self->tables, &wanted, compare_tables, &at))
+    return NULL;
+  return &g_array_index (self->tables, DsqTableState, at);
+}
+
+static gboolean
+disagree (GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to write an entry: the file does not hold the rows that it should");
+  return FALSE;
+}
+
+/* --- clearing --------------------------------------------------------------------------------- */
+
+/* Without a condition SQLite drops whole pages at once, so the only table goes that way. */
+gboolean
+dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+  DsqTableState *state = dsq_cold_find_table (self, table);
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_CLEAR_ALL];
+  gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
+
+  if (state == NULL)
+    return TRUE;
+  if (self->tables->len > 1)
+    {
+      statement = &writer->statements[DSQ_COLD_WRITE_CLEAR];
+      dsq_statement_bind_number (statement, 1, first);
+      dsq_statement_bind_number (statement, 2, first | DSQ_FORMAT_POSITION_MAX);
+    }
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+  if (state->count != 0 || sqlite3_changes (writer->database->handle) != 0)
+    writer->has_changed = TRUE;
+  state->count = 0;
+  return TRUE;
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+/* Removes the row, and tells in @change's presence whether there was one. */
+static gboolean
+remove_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_REMOVE];
+  const DsqEntry *entry = change->entry;
+  DsqToken token;
+  gboolean removed;
+
+  if (change->presence == DSQ_PRESENCE_ABSENT)
+    return TRUE;
+  if (row == NULL)
+    dsq_row_make_token (&self->codec,
+                        entry->table,
+                        dsq_entry_key (entry),
+                        entry->key_length,
+                        &token);
+  dsq_cold_bind_token (statement, 1, 2, entry->table, row != NULL ? &row->token : &token);
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+
+  removed = sqlite3_changes (writer->database->handle) != 0;
+  if (change->presence == DSQ_PRESENCE_PRESENT && !removed)
+    return disagree (error);
+  change->presence = removed ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
+  if (removed)
+    {
+      writer->has_changed = TRUE;
+      state->count--;
+    }
+  return TRUE;
+}
+
+/* --- setting ---------------------------------------------------------------------------------- */
+
+static gboolean
+write_row (DsqColdSqlite *self,
+           DsqColdWrite which,
+           const DsqChange *change,
+           const DsqColdColumns *row,
+           GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[which];
+  const DsqEntry *entry = change->entry;
+  gboolean is_update = which == DSQ_COLD_WRITE_UPDATE;
+  DsqColdColumns own;
+
+  if (row == NULL)
+    {
+      dsq_cold_buffer_make_room (&writer->buffer,
+                                 dsq_cold_row_length (&self->codec, entry, !is_update));
+      if (!dsq_cold_encode_row (&self->codec, entry, !is_update, writer->buffer.bytes, &own, error))
+        return FALSE;
+      row = &own;
+    }
+  dsq_cold_bind_row (statement, entry, is_update ? 0 : change->place, row);
+  if (!dsq_statement_run (statement, error))
+    return FALSE;
+  writer->has_changed = TRUE;
+  return TRUE;
+}
+
+static void
+count_inserted (DsqTableState *state, gint64 place)
+{
+  state->count++;
+  state->next = MAX (state->next, place + 1);
+}
+
+/* Whether it inserted shows in the last rowid, which an update leaves as it was. */
+static gboolean
+upsert_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
+{
+  sqlite3 *handle = self->writer.database->handle;
+
+  sqlite3_set_last_insert_rowid (handle, 0);
+  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, row, error))
+    return FALSE;
+  change->presence = DSQ_PRESENCE_PRESENT;
+  if (sqlite3_last_insert_rowid (handle) == change->place)
+    {
+      change->presence = DSQ_PRESENCE_ABSENT;
+      count_inserted (state, change->place);
+    }
+  return TRUE;
+}
+
+static gboolean
+update_row (DsqColdSqlite *self, const DsqChange *change, const DsqColdColumns *row, GError **error)
+{
+  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, row, error) &&
+         (sqlite3_changes (self->writer.database->handle) == 1 || disagree (error));
+}
+
+static gboolean
+insert_row (DsqColdSqlite *self,
+            DsqTableState *state,
+            const DsqChange *change,
+            const DsqColdColumns *row,
+            GError **error)
+{
+  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, row, error))
+    return FALSE;
+  count_inserted (state, change->place);
+  return TRUE;
+}
+
+/* A table's places end where the next table's begin. The last is never given out, so that next is a
+ * position too. */
+static gboolean
+check_place (const DsqChange *change, GError **error)
+{
+  gint64 position = change->place & DSQ_FORMAT_POSITION_MAX;
+
+  if (change->place >> DSQ_FORMAT_POSITION_BITS == change->entry->table && position > 0 &&
+      position < DSQ_FORMAT_POSITION_MAX)
+    return TRUE;
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_FAILED, "Failed to write an entry: the table is full");
+  return FALSE;
+}
+
+/* The filter knows some keys to be absent, and has to know of those that come. */
+static void
+ask_filter (DsqColdSqlite *self, DsqChange *change)
+{
+  DsqFilter *filter = self->tier.filter;
+  DsqKey key;
+
+  if (change->presence == DSQ_PRESENCE_PRESENT || !dsq_filter_is_active (filter))
+    return;
+  key = dsq_entry_as_key (change->entry);
+  if (change->presence == DSQ_PRESENCE_UNKNOWN && !dsq_filter_may_contain (filter, key.hash))
+    change->presence = DSQ_PRESENCE_ABSENT;
+  if (!dsq_entry_is_tombstone (change->entry))
+    dsq_filter_add (filter, key.hash);
+}
+
+/* @row may be NULL: then it is encoded here. */
+static gboolean
+apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row, GError **error)
+{
+  DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+
+  if (state == NULL)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_NO_TABLE,
+                   "Failed to write an entry: its table was dropped");
+      return FALSE;
+    }
+  ask_filter (self, change);
+  if (dsq_entry_is_tombstone (change->entry))
+    return remove_row (self, state, change, row, error);
+  if (!dsq_cold_has_name (change))
+    return update_row (self, change, row, error);
+  if (!check_place (change, error))
+    return FALSE;
+  if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
+    return upsert_row (self, state, change, row, error);
+  return remove_row (self, state, change, row, error) &&
+         insert_row (self, state, change, row, error);
+}
+
+static gboolean
+apply_all (DsqColdSqlite *self,
+           DsqChange *changes,
+           gsize n_changes,
+           DsqColdAhead *ahead,
+           GCancellable *cancellable,
+           GError **error)
+{
+  const DsqColdColumns *row = NULL;
+
+  for (gsize i = 0; i < n_changes; i++)
+    {
+      if (i % CANCEL_STEPS == 0 && g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)
+        return FALSE;
+      if (changes[i].entry != NULL && !apply_change (self, &changes[i], row, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+dsq_cold_apply (DsqColdTier *tier,
+                DsqChange *changes,
+                gsize n_changes,
+                GCancellable *cancellable,
+                GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdAhead *ahead = NULL;
+  gboolean applied;
+
+  if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
+    ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
+  applied = apply_all (self, changes, n_changes, ahead, cancellable, error);
+  dsq_cold_ahead_finish (ahead);
+  return applied;
+}

@@ -1,0 +1,199 @@
+/* dsq-cold-check.c - whether the whole file is sound
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * First SQLite looks at pages and indexes, then every row is decoded as reading it would, and
+ * counted; all of it on one connection, in one read transaction. What a damaged row says is not
+ * repeated: it may be hostile.
+ */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+#define PURPOSE "check the store"
+
+/* Problems after which looking for more is given up. */
+#define MAX_PROBLEMS 100
+
+/* Instructions of SQLite's machine between two looks at the cancellable. */
+#define CANCEL_STEPS 10000
+
+typedef struct
+{
+  DsqColdSqlite *tier;
+  DsqDatabase *database; /* (unowned) */
+  GPtrArray *problems;   /* (unowned) */
+  GArray *tables;        /* (owned) of DsqTableState, as the file says */
+  gint64 *counts;        /* (owned) rows found of each */
+} Check;
+
+static gboolean is_full (const Check *self);
+
+static void G_GNUC_PRINTF (2, 3) report (Check *self, const char *format, ...)
+{
+  va_list arguments;
+
+  if (is_full (self))
+    return;
+  va_start (arguments, format);
+  g_ptr_array_add (self->problems, g_strdup_vprintf (format, arguments));
+  va_end (arguments);
+}
+
+static gboolean
+is_full (const Check *self)
+{
+  return self->problems->len >= MAX_PROBLEMS;
+}
+
+/* Damage that keeps the check from going on is a problem as well; FALSE for any other error. */
+static gboolean
+report_damage (Check *self, GError *damage, GError **error)
+{
+  g_autoptr (GError) owned = damage;
+
+  if (!g_error_matches (owned, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    {
+      g_propagate_error (error, g_steal_pointer (&owned));
+      return FALSE;
+    }
+  report (self, "%s", owned->message);
+  return TRUE;
+}
+
+static gboolean
+check_pages (Check *self, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  GError *damage = NULL;
+  DsqStep step = DSQ_STEP_FAILED;
+
+  if (dsq_statement_prepare (&statement,
+                             self->database,
+                             "PRAGMA integrity_check (100)",
+                             PURPOSE,
+                             &damage))
+    while ((step = dsq_statement_step (&statement, &damage)) == DSQ_STEP_ROW)
+      {
+        const char *text = (const char *) sqlite3_column_text (statement.handle, 0);
+
+        if (g_strcmp0 (text, "ok") != 0)
+          report (self, "SQLite: %s", text != NULL ? text : "damaged");
+      }
+  return step == DSQ_STEP_DONE || report_damage (self, damage, error);
+}
+
+/* --- rows --------------------------------------------------------------------------------------
+ */
+
+static int
+find_table (const Check *self, gint64 table)
+{
+  for (guint i = 0; i < self->tables->len; i++)
+    if (g_array_index (self->tables, DsqTableState, i).table == table)
+      return (int) i;
+  return -1;
+}
+
+static void
+check_row (Check *self, DsqStatement *statement)
+{
+  sqlite3_stmt *row = statement->handle;
+  gint64 place = sqlite3_column_int64 (row, 2);
+  gint64 table = sqlite3_column_int64 (row, 4);
+  int index = find_table (self, table);
+  DsqKey key = { .table = (guint32) table };
+  DsqToken token;
+  g_autofree guint8 *memory = NULL;
+  g_autoptr (DsqEntry) entry = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (index < 0 || place >> DSQ_FORMAT_POSITION_BITS != table)
+    {
+      report (self, "entry %" G_GINT64_FORMAT ": it is in no table", place);
+      return;
+    }
+  self->counts[index]++;
+  if (place >= g_array_index (self->tables, DsqTableState, index).next)
+    report (self, "entry %" G_GINT64_FORMAT ": its place was not given out yet", place);
+  if (dsq_cold_decode_key (&self->tier->codec, row, 3, 5, &key, &token, &memory, &error))
+    entry = dsq_cold_decode_row (&self->tier->codec, statement, 0, &key, &token, &error);
+  if (entry == NULL)
+    report (self, "entry %" G_GINT64_FORMAT ": %s", place, error->message);
+}
+
+static gboolean
+check_rows (Check *self, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  GError *damage = NULL;
+  DsqStep step = DSQ_STEP_FAILED;
+
+  if (dsq_statement_prepare (&statement,
+                             self->database,
+                             "SELECT expires, value, place, token, table_id, name FROM entry"
+                             " ORDER BY place",
+                             PURPOSE,
+                             &damage))
+    while (!is_full (self) && (step = dsq_statement_step (&statement, &damage)) == DSQ_STEP_ROW)
+      check_row (self, &statement);
+  if (step == DSQ_STEP_FAILED)
+    return report_damage (self, damage, error);
+  for (guint i = 0; i < self->tables->len && step == DSQ_STEP_DONE; i++)
+    {
+      const DsqTableState *state = &g_array_index (self->tables, DsqTableState, i);
+
+      if (state->count != self->counts[i])
+        report (self,
+                "table %u: it should have %" G_GINT64_FORMAT " entries, and has %" G_GINT64_FORMAT,
+                state->table,
+                state->count,
+                self->counts[i]);
+    }
+  return TRUE;
+}
+
+static gboolean
+check_tables (Check *self, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  GError *damage = NULL;
+
+  if (!dsq_statement_prepare (&statement, self->database, DSQ_COLD_SQL_TABLES, PURPOSE, &damage) ||
+      !dsq_cold_read_tables (&statement, self->tables, &damage))
+    return report_damage (self, damage, error);
+  self->counts = g_new0 (gint64, self->tables->len);
+  return check_rows (self, error);
+}
+
+/* --- the call ----------------------------------------------------------------------------------
+ */
+
+static int
+cancelled_cb (void *user_data)
+{
+  return g_cancellable_is_cancelled (user_data);
+}
+
+gboolean
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) tier, error);
+  g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  Check self = { (DsqColdSqlite *) tier, database, problems, tables, NULL };
+  gboolean checked;
+
+  if (database == NULL || g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  sqlite3_progress_handler (database->handle, CANCEL_STEPS, cancelled_cb, cancellable);
+  checked = dsq_database_run (database, "BEGIN", PURPOSE, error) && check_pages (&self, error) &&
+            check_tables (&self, error);
+  g_free (self.counts);
+  if (!g_cancellable_is_cancelled (cancellable))
+    return checked;
+  g_clear_error (error);
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}

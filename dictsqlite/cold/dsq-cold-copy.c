@@ -1,0 +1,338 @@
+/* dsq-cold-copy.c - the whole content into a new file, under other keys or none
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A copy reads one state of the file, in one read transaction, row by row, and writes a file that
+ * nobody knows of before it is whole and on the medium. Every value is opened and sealed again, so
+ * that a damaged row ends it.
+ *
+ * To rekey a file is to copy it and to have the copy take its name. That is safe only while nobody
+ * else has the file: who does would go on writing to one without a name, and a log that lies beside
+ * the name would be taken to belong to the new file. So the file leaves WAL mode first, which
+ * SQLite allows to the last who has it only; is locked while it is copied; and is made no store at
+ * the end, so that who opened it in between finds that out.
+ */
+
+#include "config.h"
+
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+#include "sqlite/dsq-new-file-private.h"
+#include "sqlite/dsq-schema-private.h"
+
+/* Rows between two looks at the cancellable, and two reports. */
+#define STEP_ROWS 256
+
+#define SQL_ROWS    "SELECT expires, value, place, token, table_id, name FROM entry ORDER BY place"
+#define AT_PLACE    2
+#define AT_TOKEN    3
+#define AT_TABLE    4
+#define AT_NAME     5
+#define COPY        "copy the store"
+#define REKEY       "change the key of the store"
+#define SQL_TABLES  "SELECT id, token, name, next, count FROM tables ORDER BY id"
+#define SQL_INSERT  "INSERT INTO tables VALUES (?1, ?2, ?3, ?4, ?5)"
+#define SQL_UPDATE  "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1"
+#define SQL_UNSTORE "DELETE FROM store"
+
+typedef struct
+{
+  DsqDatabase *from; /* (unowned) in a transaction */
+  const DsqRecordCodec *from_codec;
+  DsqRecordCodec to_codec;
+  const DsqColdCopyOptions *options;
+  GCancellable *cancellable;
+  guint64 n_total;
+  guint64 n_done;
+} Copy;
+
+static void
+report (const Copy *self)
+{
+  if (self->options->progress != NULL)
+    self->options->progress (self->n_done, self->n_total, self->options->user_data);
+}
+
+/* A row of tables that has a name of its own, or the gravestone. */
+static gboolean
+copy_named_table (Copy *self, sqlite3_stmt *row, DsqStatement *insert, GError **error)
+{
+  static const guint8 buried = DSQ_FORMAT_TABLE_BURIED;
+  guint32 table = (guint32) sqlite3_column_int64 (row, 0);
+  g_autoptr (GBytes) name = NULL;
+  g_autoptr (GBytes) token = NULL;
+  g_autoptr (GBytes) sealed = NULL;
+
+  if (sqlite3_column_bytes (row, 1) == 1 &&
+      *(const guint8 *) sqlite3_column_blob (row, 1) == buried)
+    token = g_bytes_new_static (&buried, 1);
+  else
+    {
+      const guint8 *bytes;
+      gsize length;
+
+      name = dsq_cold_decode_table_name (self->from_codec, row, error);
+      if (name == NULL)
+        return FALSE;
+      bytes = g_bytes_get_data (name, &length);
+      token = dsq_row_make_table_token (&self->to_codec, bytes, length);
+      if (!dsq_row_encode_table_name (&self->to_codec, table, token, bytes, length, &sealed, error))
+        return FALSE;
+    }
+  dsq_statement_bind_number (insert, 1, table);
+  dsq_statement_bind_bytes (insert, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  dsq_statement_bind_null (insert, 3);
+  if (sealed != NULL)
+    dsq_statement_bind_bytes (insert,
+                              3,
+                              g_bytes_get_data (sealed, NULL),
+                              g_bytes_get_size (sealed));
+  dsq_statement_bind_number (insert, 4, sqlite3_column_int64 (row, 3));
+  dsq_statement_bind_number (insert, 5, sqlite3_column_int64 (row, 4));
+  return dsq_statement_run (insert, error);
+}
+
+static gboolean
+copy_table (Copy *self,
+            sqlite3_stmt *row,
+            DsqStatement *update,
+            DsqStatement *insert,
+            GError **error)
+{
+  self->n_total += (guint64) sqlite3_column_int64 (row, 4);
+  if (sqlite3_column_int64 (row, 0) != DSQ_TABLE_MAIN)
+    return copy_named_table (self, row, insert, error);
+  dsq_statement_bind_number (update, 1, DSQ_TABLE_MAIN);
+  dsq_statement_bind_number (update, 2, sqlite3_column_int64 (row, 3));
+  dsq_statement_bind_number (update, 3, sqlite3_column_int64 (row, 4));
+  return dsq_statement_run (update, error);
+}
+
+/* What the list says is checked as at each opening, then taken over. */
+static gboolean
+copy_tables (Copy *self, DsqDatabase *to, GError **error)
+{
+  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  g_auto (DsqStatement) check = { NULL };
+  g_auto (DsqStatement) select = { NULL };
+  g_auto (DsqStatement) update = { NULL };
+  g_auto (DsqStatement) insert = { NULL };
+  DsqStep step;
+
+  if (!dsq_statement_prepare (&check, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
+      !dsq_cold_read_tables (&check, states, error) ||
+      !dsq_statement_prepare (&select, self->from, SQL_TABLES, COPY, error) ||
+      !dsq_statement_prepare (&update, to, SQL_UPDATE, COPY, error) ||
+      !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error))
+    return FALSE;
+  while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
+    if (!copy_table (self, select.handle, &update, &insert, error))
+      return FALSE;
+  return step == DSQ_STEP_DONE;
+}
+
+static gboolean
+copy_row (Copy *self,
+          DsqStatement *select,
+          DsqStatement *insert,
+          DsqColdBuffer *buffer,
+          GError **error)
+{
+  sqlite3_stmt *row = select->handle;
+  DsqKey key = { .table = (guint32) sqlite3_column_int64 (row, AT_TABLE) };
+  gint64 place = sqlite3_column_int64 (row, AT_PLACE);
+  g_autoptr (DsqEntry) entry = NULL;
+  g_autofree guint8 *memory = NULL;
+  DsqToken token;
+  DsqColdColumns columns;
+
+  if (place >> DSQ_FORMAT_POSITION_BITS != key.table)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_CORRUPT,
+                   "Failed to " COPY ": a row is not one of its table");
+      return FALSE;
+    }
+  if (!dsq_cold_decode_key (self->from_codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
+    return FALSE;
+  entry = dsq_cold_decode_row (self->from_codec, select, 0, &key, &token, error);
+  if (entry == NULL)
+    return FALSE;
+  dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->to_codec, entry, TRUE));
+  if (!dsq_cold_encode_row (&self->to_codec, entry, TRUE, buffer->bytes, &columns, error))
+    return FALSE;
+  dsq_cold_bind_row (insert, entry, place, &columns);
+  return dsq_statement_run (insert, error);
+}
+
+static gboolean
+copy_rows (Copy *self, DsqDatabase *to, DsqColdBuffer *buffer, GError **error)
+{
+  g_auto (DsqStatement) select = { NULL };
+  g_auto (DsqStatement) insert = { NULL };
+  DsqStep step;
+
+  if (!dsq_statement_prepare (&select, self->from, SQL_ROWS, COPY, error) ||
+      !dsq_statement_prepare (&insert, to, DSQ_COLD_SQL_INSERT, COPY, error))
+    return FALSE;
+  while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
+    {
+      if (!copy_row (self, &select, &insert, buffer, error))
+        return FALSE;
+      if (++self->n_done % STEP_ROWS != 0)
+        continue;
+      report (self);
+      if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
+        return FALSE;
+    }
+  report (self);
+  return step == DSQ_STEP_DONE;
+}
+
+static gboolean
+fill (DsqDatabase *to, gpointer user_data, GError **error)
+{
+  Copy *self = user_data;
+  DsqColdBuffer buffer = { NULL, 0 };
+  gboolean filled = copy_tables (self, to, error) && copy_rows (self, to, &buffer, error);
+
+  dsq_cold_buffer_clear (&buffer);
+  return filled && !g_cancellable_set_error_if_cancelled (self->cancellable, error);
+}
+
+/* @from is in a transaction. */
+static gboolean
+copy_to (DsqDatabase *from,
+         const DsqRecordCodec *from_codec,
+         const char *path,
+         DsqNewFilePlace place,
+         const DsqColdCopyOptions *options,
+         GCancellable *cancellable,
+         GError **error)
+{
+  Copy copy = {
+    .from = from,
+    .from_codec = from_codec,
+    .options = options,
+    .cancellable = cancellable,
+  };
+  DsqHeader header;
+  DsqKeys *keys;
+  gboolean copied;
+
+  if (!dsq_header_init (&header, options->password, &options->kdf_cost, &keys, error))
+    return FALSE;
+  dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header));
+  copy.to_codec.keys = keys;
+  copied = dsq_new_file_publish_filled (path, &header, place, fill, &copy, error);
+  dsq_keys_free (keys);
+  return copied;
+}
+
+/* --- a copy ----------------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_copy (DsqColdTier *tier,
+               const DsqColdCopyOptions *options,
+               GCancellable *cancellable,
+               GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autofree char *path = dsq_location_resolve (options->path, error);
+  DsqColdReader *reader = path != NULL ? dsq_cold_readers_take (self, error) : NULL;
+  gboolean copied;
+
+  if (reader == NULL)
+    return FALSE;
+  copied = dsq_cold_readers_start (self, reader, TRUE, error) && copy_to (reader->database,
+                                                                          &self->codec,
+                                                                          path,
+                                                                          DSQ_NEW_FILE_FAIL,
+                                                                          options,
+                                                                          cancellable,
+                                                                          error);
+  dsq_cold_readers_give_back (self, reader);
+  return copied;
+}
+
+/* --- another key ------------------------------------------------------------------------------ */
+
+/* Verified and unlocked, out of WAL mode, and locked. */
+static DsqDatabase *
+lock_file (const char *path,
+           GBytes *password,
+           guint busy_timeout_ms,
+           DsqHeader *out_header,
+           DsqKeys **out_keys,
+           GError **error)
+{
+  gboolean had_log = dsq_location_get_wal_size (path) > 0;
+  g_autoptr (DsqDatabase) database = NULL;
+  DsqLocation location;
+
+  if (!dsq_location_inspect (path, FALSE, &location, error))
+    return NULL;
+  if (location != DSQ_LOCATION_STORE)
+    {
+      g_set_error (error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND, "Failed to " REKEY ": there is none");
+      return NULL;
+    }
+  database = dsq_database_open (path, DSQ_DATABASE_WRITE, busy_timeout_ms, error);
+  if (database == NULL)
+    return NULL;
+  /* what a refused file has in its log stays there, and an empty log goes */
+  dsq_database_set_fold_on_close (database, !had_log);
+  if (!dsq_schema_verify (database, out_header, error) ||
+      !dsq_header_unlock (out_header, password, out_keys, error))
+    return NULL;
+  if (!dsq_database_run (database, "PRAGMA journal_mode = DELETE", REKEY, error) ||
+      /* one beside the name would be taken for the new file's */
+      !dsq_database_run (database, "PRAGMA journal_mode = MEMORY", REKEY, error) ||
+      !dsq_database_run (database, "BEGIN EXCLUSIVE", REKEY, error))
+    {
+      dsq_database_run (database, "PRAGMA journal_mode = WAL", REKEY, NULL);
+      g_clear_pointer (out_keys, dsq_keys_free);
+      return NULL;
+    }
+  return g_steal_pointer (&database);
+}
+
+gboolean
+dsq_cold_rekey_file (const char *given_path,
+                     GBytes *old_password,
+                     guint busy_timeout_ms,
+                     const DsqColdCopyOptions *options,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  g_autofree char *path = dsq_location_resolve (given_path, error);
+  DsqRecordCodec codec;
+  DsqDatabase *database;
+  DsqHeader header;
+  DsqKeys *keys = NULL;
+  gboolean replaced;
+
+  if (path == NULL)
+    return FALSE;
+  database = lock_file (path, old_password, busy_timeout_ms, &header, &keys, error);
+  if (database == NULL)
+    return FALSE;
+  dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
+  codec.keys = keys;
+
+  replaced = copy_to (database, &codec, path, DSQ_NEW_FILE_REPLACE, options, cancellable, error);
+  if (replaced)
+    {
+      dsq_database_run (database, SQL_UNSTORE, REKEY, NULL);
+      dsq_database_run (database, "COMMIT", REKEY, NULL);
+    }
+  else
+    {
+      dsq_database_run (database, "ROLLBACK", REKEY, NULL);
+      dsq_database_run (database, "PRAGMA journal_mode = WAL", REKEY, NULL);
+    }
+  dsq_database_close (database);
+  dsq_keys_free (keys);
+  return replaced;
+}

@@ -1,0 +1,206 @@
+/* dsq-cold-log.c - syncing and checkpointing the write-ahead log
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * SQLite 3.7.0 to 3.51.2 can lose commits when one connection checkpoints while another commits
+ * ("WAL-reset bug"). So nothing is checkpointed but here: PASSIVE, on a connection of its own,
+ * while the writer holds SQLite's write lock. A writer that waits meanwhile waits for one
+ * threshold's worth of pages.
+ *
+ * When a checkpoint has brought the whole log into the file, the next transaction starts the log
+ * anew, unless another process's reader still reads from it. Then the log grows, and the
+ * next checkpoint tries after a twelfth of the threshold.
+ */
+
+#include "config.h"
+
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+#define PAGE_SIZE 4096
+
+gboolean
+dsq_cold_log_init (DsqColdSqlite *self, GError **error)
+{
+  DsqWalStamp stamp;
+
+  self->log =
+      dsq_database_open (self->path, DSQ_DATABASE_WRITE, self->tuning.busy_timeout_ms, error);
+  /* tuning reads, and so opens the log */
+  if (self->log == NULL || !dsq_database_tune (self->log, &self->tuning, error))
+    return FALSE;
+  /* what an earlier process left may never have been synced */
+  if (dsq_wal_index_read (&self->wal_index, &stamp) && dsq_wal_stamp_get_frames (&stamp) > 0)
+    self->n_unsynced = 1;
+  return TRUE;
+}
+
+/* --- syncing ---------------------------------------------------------------------------------- */
+
+void
+dsq_cold_log_note_commit (DsqColdSqlite *self)
+{
+  DSQ_COLD_COUNT (self->n_commits);
+  if (!self->tuning.full_durability)
+    __atomic_fetch_add (&self->n_unsynced, 1, __ATOMIC_RELEASE);
+}
+
+static gboolean
+is_synced (DsqColdSqlite *self)
+{
+  return __atomic_load_n (&self->n_synced, __ATOMIC_ACQUIRE) >=
+         __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
+}
+
+static gboolean
+sync_locked (DsqColdSqlite *self, GError **error)
+{
+  guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
+  sqlite3_file *file = NULL;
+  int code = sqlite3_file_control (self->log->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+
+  dsq_mutex_assert_may_wait ("a sync");
+  if (code == SQLITE_OK && (file == NULL || file->pMethods == NULL))
+    code = SQLITE_IOERR;
+  if (code == SQLITE_OK)
+    code = file->pMethods->xSync (file, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK)
+    {
+      dsq_database_set_error (self->log, code, "sync the write-ahead log", error);
+      return FALSE;
+    }
+  DSQ_COLD_COUNT (self->n_syncs);
+  __atomic_store_n (&self->n_synced, reached, __ATOMIC_RELEASE);
+  return TRUE;
+}
+
+/* Through SQLite's own descriptor: closing one of ours would drop the process's locks. */
+gboolean
+dsq_cold_sync (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean synced = is_synced (self);
+
+  if (synced)
+    return TRUE;
+  dsq_mutex_lock (&self->log_lock);
+  synced = is_synced (self) || sync_locked (self, error);
+  dsq_mutex_unlock (&self->log_lock);
+  return synced;
+}
+
+/* --- checkpointing ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  /* a checkpoint costs two syncs whatever its size: few large ones, with room for a transaction */
+  guint32 threshold = (guint32) MIN (self->tuning.wal_limit_bytes / 4 * 3 / PAGE_SIZE, G_MAXINT32);
+  guint32 blocked = __atomic_load_n (&self->blocked_frames, __ATOMIC_RELAXED);
+  guint32 n_backfilled = dsq_wal_index_get_backfilled (&self->wal_index);
+  guint32 n_frames;
+  DsqWalStamp stamp;
+
+  if (!dsq_wal_index_read (&self->wal_index, &stamp))
+    return FALSE;
+  n_frames = dsq_wal_stamp_get_frames (&stamp);
+  if (idle)
+    return n_frames > n_backfilled;
+  /* a log shorter than the blocked one was started anew; else it is tried again soon */
+  if (blocked > 0 && blocked <= n_frames)
+    return n_frames - blocked >= MAX (threshold / 12, 1);
+  return n_frames > n_backfilled && n_frames - n_backfilled >= MAX (threshold, 1);
+}
+
+/* The writer holds SQLite's write lock, and the engine its own: nothing is committed meanwhile.
+ * Another process that checkpoints, outside of what we can guard, is no error. */
+static gboolean
+run_checkpoint_locked (DsqColdSqlite *self, int *out_n_frames, int *out_n_done, GError **error)
+{
+  int code = sqlite3_wal_checkpoint_v2 (self->log->handle,
+                                        "main",
+                                        SQLITE_CHECKPOINT_PASSIVE,
+                                        out_n_frames,
+                                        out_n_done);
+
+  if (code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY)
+    return TRUE;
+  dsq_database_set_error (self->log, code, "checkpoint the write-ahead log", error);
+  return FALSE;
+}
+
+/* A reader that began before the log was brought in whole reads from the log, and would keep the
+ * next transaction from starting it anew; later ones read from the file alone. So our own, which
+ * are short, are waited for: then the log's size does not depend on luck. */
+static gboolean
+checkpoint_locked (DsqColdSqlite *self, GError **error)
+{
+  guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
+  int n_frames = -1, n_done = -1;
+
+  if (!run_checkpoint_locked (self, &n_frames, &n_done, error))
+    return FALSE;
+  if (dsq_cold_readers_drain (self) && n_done < n_frames)
+    {
+      if (!run_checkpoint_locked (self, &n_frames, &n_done, error))
+        return FALSE;
+      dsq_cold_readers_drain (self);
+    }
+
+  DSQ_COLD_COUNT (self->n_checkpoints);
+  __atomic_store_n (&self->blocked_frames,
+                    n_done < n_frames ? (guint32) n_frames : 0,
+                    __ATOMIC_RELAXED);
+  /* the log is synced before its pages go into the file */
+  if (n_done == n_frames && n_frames > 0)
+    __atomic_store_n (&self->n_synced, reached, __ATOMIC_RELEASE);
+  return TRUE;
+}
+
+gboolean
+dsq_cold_checkpoint (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean done;
+
+  if (!dsq_cold_begin (tier, NULL, error))
+    return FALSE;
+  dsq_cold_readers_set_draining (self, TRUE);
+  dsq_mutex_lock (&self->log_lock);
+  done = checkpoint_locked (self, error);
+  dsq_mutex_unlock (&self->log_lock);
+  dsq_cold_readers_set_draining (self, FALSE);
+  dsq_cold_rollback (tier);
+  return done;
+}
+
+/* --- closing ---------------------------------------------------------------------------------- */
+
+static void
+ignore_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data)
+{
+}
+
+/* Folds the log in with its errors told, which SQLite's own closing would not. Nobody is waited
+ * for: who has the file folds it in later. On a full medium the log stays beside the file, which
+ * loses nothing. */
+gboolean
+dsq_cold_log_close (DsqColdSqlite *self, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  gboolean folded = TRUE;
+
+  if (self->log == NULL)
+    return TRUE;
+  self->foreign_func = ignore_foreign_change;
+  self->writer.database->busy_timeout_ms = 0;
+  if (dsq_cold_wants_checkpoint (&self->tier, TRUE))
+    folded = dsq_cold_checkpoint (&self->tier, &local_error) ||
+             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
+             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+  if (!folded)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  g_clear_pointer (&self->log, dsq_database_close);
+  return folded;
+}

@@ -1,0 +1,316 @@
+/* dsq-cold-readers.c - the connections that read
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A reader is taken from the pool for one call, whose cancellable ends its statements as well. Most
+ * of what a cold read costs is the start and the end of its read transaction. So calls for many
+ * keys have one for all, and where somebody comes by to end it (may_hold) a reader keeps its
+ * transaction beyond the call:
+ *
+ *   first read after a commit      one statement, in a transaction of its own; the stamp is kept
+ *   second, the stamp being equal  begins a transaction, and keeps it
+ *   more, the stamp being equal    read in that one: it shows what the file holds now
+ *   the stamp differs              ends it, and is a first read
+ *
+ * The stamp is read before the transaction begins, so a commit in between makes the two differ at
+ * the next read, and that is all. A transaction that was not used for a while is ended by tend(),
+ * all of them before a checkpoint, which they would hold up.
+ */
+
+#include "config.h"
+
+#include "base/dsq-call-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+/* Longest wait for readers that are out. */
+#define DRAIN_US (200 * 1000)
+
+#define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
+#define SQL_KEYS "SELECT NULL, NULL, place, token, table_id, name FROM entry"
+#define FORWARD  " WHERE place > ?1 AND place < ?2 ORDER BY place"
+#define REVERSE  FORWARD " DESC"
+
+static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
+  [DSQ_COLD_READ_GET] = { DSQ_COLD_SQL_GET, "read an entry" },
+  [DSQ_COLD_READ_PROBE] = { "SELECT place FROM entry WHERE table_id = ?1 AND token = ?2",
+                            "look up a key" },
+  [DSQ_COLD_READ_FORWARD] = { SQL_ROWS FORWARD, "walk the entries" },
+  [DSQ_COLD_READ_REVERSE] = { SQL_ROWS REVERSE, "walk the entries" },
+  [DSQ_COLD_READ_FORWARD_KEYS] = { SQL_KEYS FORWARD, "walk the keys" },
+  [DSQ_COLD_READ_REVERSE_KEYS] = { SQL_KEYS REVERSE, "walk the keys" },
+  [DSQ_COLD_READ_TOKENS] = { "SELECT table_id, token FROM entry WHERE (table_id, token) > (?1, ?2)"
+                             " ORDER BY table_id, token",
+                             "look through the keys" },
+  [DSQ_COLD_READ_NAMES] = { "SELECT table_id, token, name, place FROM entry WHERE place > ?1"
+                            " ORDER BY place",
+                            "look through the keys" },
+  [DSQ_COLD_READ_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
+  [DSQ_COLD_READ_TABLE_NAMES] = { "SELECT id, token, name FROM tables"
+                                  " WHERE id > 1 AND token <> X'00' ORDER BY id",
+                                  "read the names of the tables" },
+  [DSQ_COLD_READ_RANGE] = { "SELECT token FROM entry WHERE table_id = ?1 AND token >= ?2"
+                            " AND token < ?3 ORDER BY token LIMIT ?4",
+                            "list the keys" },
+  [DSQ_COLD_READ_EXPIRED] = { DSQ_COLD_SQL_EXPIRED, "look for what has expired" },
+  [DSQ_COLD_READ_NEXT_EXPIRY] = { DSQ_COLD_SQL_NEXT_EXPIRY, "look for the next expiry" },
+  [DSQ_COLD_READ_BEGIN] = { "BEGIN", "start reading" },
+  [DSQ_COLD_READ_END] = { "ROLLBACK", "end reading" },
+};
+
+/* --- the pool --------------------------------------------------------------------------------- */
+
+static void
+close_reader (DsqColdReader *reader)
+{
+  dsq_cold_clear_statements (reader->statements, DSQ_COLD_N_READS);
+  dsq_database_close (reader->database);
+  g_free (reader);
+}
+
+/* The path is looked at after it was opened: what the writer has may have been moved away, and
+ * another file put there. */
+static gboolean
+check_identity (DsqColdSqlite *self, GError **error)
+{
+  DsqLocationIdentity identity;
+
+  if (!dsq_location_identify (self->path, &identity, error))
+    return FALSE;
+  if (identity.device == self->identity.device && identity.inode == self->identity.inode)
+    return TRUE;
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_IO,
+               "Failed to open the file: another one stands in its place");
+  return FALSE;
+}
+
+DsqDatabase *
+dsq_cold_open_to_read (DsqColdSqlite *self, GError **error)
+{
+  g_autoptr (DsqDatabase) database =
+      dsq_database_open (self->path, self->read_role, self->tuning.busy_timeout_ms, error);
+
+  if (database == NULL || !check_identity (self, error) ||
+      !dsq_database_tune (database, &self->tuning, error))
+    return NULL;
+  return g_steal_pointer (&database);
+}
+
+static DsqColdReader *
+open_reader (DsqColdSqlite *self, GError **error)
+{
+  DsqColdReader *reader = g_new0 (DsqColdReader, 1);
+
+  reader->database = dsq_cold_open_to_read (self, error);
+  if (reader->database != NULL &&
+      dsq_cold_prepare (reader->statements, reader->database, read_sql, DSQ_COLD_N_READS, error))
+    return reader;
+  close_reader (reader);
+  return NULL;
+}
+
+gboolean
+dsq_cold_readers_share (DsqColdSqlite *self, GError **error)
+{
+  self->own_reader->database = self->writer.database;
+  return dsq_cold_prepare (self->own_reader->statements,
+                           self->own_reader->database,
+                           read_sql,
+                           DSQ_COLD_N_READS,
+                           error);
+}
+
+void
+dsq_cold_readers_unshare (DsqColdSqlite *self)
+{
+  dsq_cold_clear_statements (self->own_reader->statements, DSQ_COLD_N_READS);
+  self->own_reader->database = NULL;
+}
+
+static void
+count_back_locked (DsqColdSqlite *self, guint epoch)
+{
+  if (--self->n_taken[epoch] == 0)
+    pthread_cond_broadcast (&self->given_back);
+}
+
+/* The count goes up before the reader is opened, so that draining waits for those as well. */
+DsqColdReader *
+dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
+{
+  DsqColdReader *reader = NULL;
+  guint epoch;
+
+  if (self->own_reader != NULL)
+    {
+      dsq_mutex_lock (&self->connection_lock);
+      if (self->own_reader->database != NULL)
+        return self->own_reader;
+      dsq_mutex_unlock (&self->connection_lock);
+      g_set_error (error, DSQ_ERROR, DSQ_ERROR_IO, "Failed to read: the temporary file is gone");
+      return NULL;
+    }
+  dsq_mutex_lock (&self->readers_lock);
+  epoch = self->epoch;
+  self->n_taken[epoch]++;
+  if (self->n_idle > 0)
+    reader = self->idle[--self->n_idle];
+  dsq_mutex_unlock (&self->readers_lock);
+
+  if (G_UNLIKELY (reader == NULL))
+    reader = open_reader (self, error);
+  if (G_UNLIKELY (reader == NULL))
+    {
+      dsq_mutex_lock (&self->readers_lock);
+      count_back_locked (self, epoch);
+      dsq_mutex_unlock (&self->readers_lock);
+      return NULL;
+    }
+  reader->epoch = epoch;
+  dsq_database_set_cancellable (reader->database, dsq_call_state.cancellable);
+  return reader;
+}
+
+/* --- the transaction ---------------------------------------------------------------------------
+ */
+
+static void
+end_transaction (DsqColdReader *reader)
+{
+  if (!reader->is_reading)
+    return;
+  dsq_statement_run (&reader->statements[DSQ_COLD_READ_END], NULL);
+  reader->is_reading = FALSE;
+}
+
+/* Whether a transaction may last beyond its call. */
+static gboolean
+may_hold (DsqColdSqlite *self)
+{
+  return __atomic_load_n (&self->tier.may_hold, __ATOMIC_RELAXED) &&
+         !__atomic_load_n (&self->is_draining, __ATOMIC_RELAXED);
+}
+
+/* No header has the stamp of zeros, which stands for one that could not be read. */
+gboolean
+dsq_cold_readers_start (DsqColdSqlite *self,
+                        DsqColdReader *reader,
+                        gboolean reads_many,
+                        GError **error)
+{
+  DsqWalStamp live = { { 0 } };
+  gboolean is_same;
+
+  if (reader == self->own_reader || self->read_role == DSQ_DATABASE_READ_UNCHANGING)
+    return TRUE;
+  is_same =
+      dsq_wal_index_read (&self->wal_index, &live) && dsq_wal_stamp_equal (&live, &reader->stamp);
+  reader->was_used = TRUE;
+  if (reader->is_reading && is_same)
+    return TRUE;
+  end_transaction (reader);
+  reader->stamp = live;
+  if (!reads_many && !(is_same && may_hold (self)))
+    return TRUE;
+  reader->is_reading = dsq_statement_run (&reader->statements[DSQ_COLD_READ_BEGIN], error);
+  return reader->is_reading;
+}
+
+void
+dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
+{
+  gboolean is_sound;
+
+  if (reader == self->own_reader)
+    {
+      dsq_mutex_unlock (&self->connection_lock);
+      return;
+    }
+  dsq_database_set_cancellable (reader->database, NULL);
+  if (!may_hold (self))
+    end_transaction (reader);
+  /* one that could not end its transaction would keep the log from being emptied */
+  is_sound = (sqlite3_get_autocommit (reader->database->handle) == 0) == reader->is_reading;
+
+  dsq_mutex_lock (&self->readers_lock);
+  /* the checkpoint that forbids it waits for this reader */
+  if (reader->is_reading && !may_hold (self))
+    end_transaction (reader);
+  if (reader->is_reading)
+    __atomic_store_n (&self->tier.holds_readers, TRUE, __ATOMIC_RELAXED);
+  count_back_locked (self, reader->epoch);
+  if (G_LIKELY (is_sound && self->n_idle < DSQ_COLD_MAX_IDLE_READERS))
+    self->idle[self->n_idle++] = g_steal_pointer (&reader);
+  dsq_mutex_unlock (&self->readers_lock);
+  if (G_UNLIKELY (reader != NULL))
+    close_reader (reader);
+}
+
+/* Waits for the readers of @epoch. */
+static gboolean
+wait_for_epoch_locked (DsqColdSqlite *self, guint epoch, gint64 deadline_us)
+{
+  while (self->n_taken[epoch] > 0)
+    if (!dsq_cond_wait_until (&self->given_back, &self->readers_lock, deadline_us))
+      return self->n_taken[epoch] == 0;
+  return TRUE;
+}
+
+/* Readers taken from now on are of the other epoch, and are not waited for. Those that an earlier
+ * wait gave up on are of that epoch too, so it must be empty first. Called by one thread at a time,
+ * under the engine's writer lock. */
+gboolean
+dsq_cold_readers_drain (DsqColdSqlite *self)
+{
+  gint64 deadline_us = g_get_monotonic_time () + DRAIN_US;
+  gboolean drained;
+
+  dsq_mutex_lock (&self->readers_lock);
+  drained = wait_for_epoch_locked (self, 1 - self->epoch, deadline_us);
+  if (drained)
+    {
+      self->epoch = 1 - self->epoch;
+      drained = wait_for_epoch_locked (self, 1 - self->epoch, deadline_us);
+    }
+  dsq_mutex_unlock (&self->readers_lock);
+  return drained;
+}
+
+void
+dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining)
+{
+  dsq_mutex_lock (&self->readers_lock);
+  __atomic_store_n (&self->is_draining, is_draining, __ATOMIC_RELAXED);
+  for (guint i = 0; i < self->n_idle && is_draining; i++)
+    end_transaction (self->idle[i]);
+  dsq_mutex_unlock (&self->readers_lock);
+}
+
+gboolean
+dsq_cold_readers_tend (DsqColdTier *tier)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean holds_readers;
+
+  dsq_mutex_lock (&self->readers_lock);
+  holds_readers = self->n_taken[0] + self->n_taken[1] > 0;
+  for (guint i = 0; i < self->n_idle; i++)
+    {
+      if (!self->idle[i]->was_used)
+        end_transaction (self->idle[i]);
+      self->idle[i]->was_used = FALSE;
+      holds_readers |= self->idle[i]->is_reading;
+    }
+  __atomic_store_n (&tier->holds_readers, holds_readers, __ATOMIC_RELAXED);
+  dsq_mutex_unlock (&self->readers_lock);
+  return holds_readers;
+}
+
+void
+dsq_cold_readers_close (DsqColdSqlite *self)
+{
+  while (self->n_idle > 0)
+    close_reader (self->idle[--self->n_idle]);
+}

@@ -1,0 +1,280 @@
+/* dsq-cold-reads.c - reading entries: one, many, in order
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dsq-call-private.h"
+#include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+/* Columns of a walked row, as the readers' statements have them. */
+#define AT_PLACE 2
+#define AT_TOKEN 3
+#define AT_TABLE 4
+#define AT_NAME  5
+
+/* --- one key ---------------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  gboolean read;
+
+  if (reader == NULL)
+    return FALSE;
+  read = dsq_cold_readers_start (self, reader, FALSE, error) &&
+         dsq_cold_get_row (&self->codec,
+                           &reader->statements[DSQ_COLD_READ_GET],
+                           key,
+                           out_entry,
+                           error);
+  dsq_cold_readers_give_back (self, reader);
+  return read;
+}
+
+/* --- many keys -------------------------------------------------------------------------------- */
+
+/* The order of the index on (table_id, token). */
+static int
+compare_keys (gconstpointer a, gconstpointer b)
+{
+  const DsqKey *left = *(const DsqKey *const *) a;
+  const DsqKey *right = *(const DsqKey *const *) b;
+  int order;
+
+  if (left->table != right->table)
+    return left->table < right->table ? -1 : 1;
+  order = memcmp (left->bytes, right->bytes, MIN (left->length, right->length));
+  if (order != 0 || left->length == right->length)
+    return order;
+  return left->length < right->length ? -1 : 1;
+}
+
+typedef gboolean (*ReadKeyFunc) (DsqColdSqlite *self,
+                                 DsqColdReader *reader,
+                                 const DsqKey *key,
+                                 gsize at,
+                                 gpointer out,
+                                 GError **error);
+
+/* Calls @read_key for each key, in the order of the index and one read transaction. */
+static gboolean
+read_keys (DsqColdSqlite *self,
+           const DsqKey *keys,
+           gsize n_keys,
+           ReadKeyFunc read_key,
+           gpointer out,
+           GError **error)
+{
+  g_autofree const DsqKey **sorted = NULL;
+  DsqColdReader *reader;
+  gboolean read;
+
+  if (n_keys == 0)
+    return TRUE;
+  reader = dsq_cold_readers_take (self, error);
+  if (reader == NULL)
+    return FALSE;
+  sorted = g_new (const DsqKey *, n_keys);
+  for (gsize i = 0; i < n_keys; i++)
+    sorted[i] = &keys[i];
+  qsort (sorted, n_keys, sizeof *sorted, compare_keys);
+
+  read = dsq_cold_readers_start (self, reader, TRUE, error);
+  for (gsize i = 0; i < n_keys && read; i++)
+    read = !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error) &&
+           read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
+  dsq_cold_readers_give_back (self, reader);
+  return read;
+}
+
+static gboolean
+get_one (DsqColdSqlite *self,
+         DsqColdReader *reader,
+         const DsqKey *key,
+         gsize at,
+         gpointer out,
+         GError **error)
+{
+  DsqEntry **entries = out;
+
+  return dsq_cold_get_row (&self->codec,
+                           &reader->statements[DSQ_COLD_READ_GET],
+                           key,
+                           &entries[at],
+                           error);
+}
+
+gboolean
+dsq_cold_get_many (DsqColdTier *tier,
+                   const DsqKey *keys,
+                   gsize n_keys,
+                   DsqEntry **out,
+                   GError **error)
+{
+  for (gsize i = 0; i < n_keys; i++)
+    out[i] = NULL;
+  if (read_keys ((DsqColdSqlite *) tier, keys, n_keys, get_one, out, error))
+    return TRUE;
+  for (gsize i = 0; i < n_keys; i++)
+    g_clear_pointer (&out[i], dsq_entry_unref);
+  return FALSE;
+}
+
+static gboolean
+probe_one (DsqColdSqlite *self,
+           DsqColdReader *reader,
+           const DsqKey *key,
+           gsize at,
+           gpointer out,
+           GError **error)
+{
+  DsqStatement *statement = &reader->statements[DSQ_COLD_READ_PROBE];
+  gint64 *places = out;
+  DsqToken token;
+  DsqStep step;
+
+  dsq_row_make_token (&self->codec, key->table, key->bytes, key->length, &token);
+  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
+  step = dsq_statement_step (statement, error);
+  places[at] = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
+  dsq_statement_reset (statement);
+  return step != DSQ_STEP_FAILED;
+}
+
+gboolean
+dsq_cold_probe (DsqColdTier *tier,
+                const DsqKey *keys,
+                gsize n_keys,
+                gint64 *out_places,
+                GError **error)
+{
+  return read_keys ((DsqColdSqlite *) tier, keys, n_keys, probe_one, out_places, error);
+}
+
+/* --- rows in order ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_append_row (DsqColdSqlite *self,
+                     DsqStatement *statement,
+                     guint32 table,
+                     gboolean keys_only,
+                     GArray *rows,
+                     GError **error)
+{
+  sqlite3_stmt *row = statement->handle;
+  DsqColdRow found = { .place = sqlite3_column_int64 (row, AT_PLACE) };
+  DsqKey key = { .table = table };
+  g_autofree guint8 *memory = NULL;
+  DsqToken token;
+
+  if (sqlite3_column_int64 (row, AT_TABLE) != table)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_CORRUPT,
+                   "Failed to walk the entries: a row is not one of its table");
+      return FALSE;
+    }
+  if (!dsq_cold_decode_key (&self->codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
+    return FALSE;
+  if (keys_only)
+    found.entry = dsq_entry_new (&key, NULL, 0, sqlite3_column_int64 (row, 0));
+  else
+    found.entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, &token, error);
+  if (found.entry == NULL)
+    return FALSE;
+  g_array_append_val (rows, found);
+  return TRUE;
+}
+
+/* Appends rows until there are no more, or one of the limits is met. */
+static gboolean
+append_rows (DsqColdSqlite *self,
+             DsqStatement *statement,
+             guint32 table,
+             guint max_rows,
+             gsize max_bytes,
+             gboolean keys_only,
+             GArray *rows,
+             gboolean *out_is_last,
+             GError **error)
+{
+  gsize n_bytes = 0;
+
+  *out_is_last = FALSE;
+  for (guint n_rows = 0; n_rows < max_rows && n_bytes < max_bytes; n_rows++)
+    {
+      DsqStep step = dsq_statement_step (statement, error);
+
+      *out_is_last = step == DSQ_STEP_DONE;
+      if (step == DSQ_STEP_DONE)
+        return TRUE;
+      if (step == DSQ_STEP_FAILED ||
+          !dsq_cold_append_row (self, statement, table, keys_only, rows, error))
+        return FALSE;
+      n_bytes += dsq_entry_size (g_array_index (rows, DsqColdRow, rows->len - 1).entry);
+    }
+  return TRUE;
+}
+
+static void
+drop_rows (GArray *rows, guint n_kept)
+{
+  for (guint i = n_kept; i < rows->len; i++)
+    dsq_entry_unref (g_array_index (rows, DsqColdRow, i).entry);
+  g_array_set_size (rows, n_kept);
+}
+
+gboolean
+dsq_cold_walk (DsqColdTier *tier,
+               guint32 table,
+               gint64 place,
+               DsqWalkOrder order,
+               guint max_rows,
+               gsize max_bytes,
+               gboolean keys_only,
+               GArray *rows,
+               gboolean *out_is_last,
+               GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean forward = order == DSQ_WALK_FORWARD;
+  gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
+  gint64 end = first | DSQ_FORMAT_POSITION_MAX; /* which is never given out */
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  guint n_before = rows->len;
+  DsqStatement *statement;
+  DsqColdRead which;
+  gboolean walked;
+
+  if (reader == NULL)
+    return FALSE;
+  if (keys_only)
+    which = forward ? DSQ_COLD_READ_FORWARD_KEYS : DSQ_COLD_READ_REVERSE_KEYS;
+  else
+    which = forward ? DSQ_COLD_READ_FORWARD : DSQ_COLD_READ_REVERSE;
+  statement = &reader->statements[which];
+  dsq_statement_bind_number (statement, 1, forward ? MAX (first, place) : first);
+  dsq_statement_bind_number (statement, 2, forward ? end : MIN (end, place));
+  walked = dsq_cold_readers_start (self, reader, FALSE, error) && append_rows (self,
+                                                                               statement,
+                                                                               table,
+                                                                               max_rows,
+                                                                               max_bytes,
+                                                                               keys_only,
+                                                                               rows,
+                                                                               out_is_last,
+                                                                               error);
+  dsq_statement_reset (statement);
+  dsq_cold_readers_give_back (self, reader);
+  if (!walked)
+    drop_rows (rows, n_before);
+  return walked;
+}

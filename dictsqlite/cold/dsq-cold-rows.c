@@ -1,0 +1,313 @@
+/* dsq-cold-rows.c - rows of the file, as both kinds of connection read them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-format-private.h"
+#include "codec/dsq-key-codec-private.h"
+#include "codec/dsq-value-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+#define MIN_BUFFER 4096
+
+gboolean
+dsq_cold_prepare (DsqStatement *statements,
+                  DsqDatabase *database,
+                  const DsqColdSql *sql,
+                  guint n_statements,
+                  GError **error)
+{
+  for (guint i = 0; i < n_statements; i++)
+    if (!dsq_statement_prepare (&statements[i], database, sql[i].sql, sql[i].purpose, error))
+      return FALSE;
+  return TRUE;
+}
+
+void
+dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
+{
+  for (guint i = 0; i < n_statements; i++)
+    dsq_statement_clear (&statements[i]);
+}
+
+static gboolean
+set_damaged (const char *cause, GError **error)
+{
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
+  return FALSE;
+}
+
+/* --- from the file ---------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_decode_key (const DsqRecordCodec *codec,
+                     sqlite3_stmt *row,
+                     int at_token,
+                     int at_name,
+                     DsqKey *key,
+                     DsqToken *out_token,
+                     guint8 **memory,
+                     GError **error)
+{
+  gsize length;
+
+  *memory = NULL;
+  if (sqlite3_column_type (row, at_token) != SQLITE_BLOB)
+    return set_damaged ("a row holds a token of a wrong type", error);
+  out_token->bytes = sqlite3_column_blob (row, at_token);
+  out_token->length = (guint32) sqlite3_column_bytes (row, at_token);
+  if (out_token->length == 0) /* SQLite gives NULL for it */
+    out_token->bytes = (const guint8 *) "";
+  key->bytes = out_token->bytes;
+  key->length = out_token->length;
+
+  if (codec->keys != NULL)
+    {
+      if (sqlite3_column_type (row, at_name) != SQLITE_BLOB)
+        return set_damaged ("a row holds a name of a wrong type", error);
+      length = (gsize) sqlite3_column_bytes (row, at_name);
+      *memory = g_malloc (length + 1);
+      if (!dsq_row_decode_name (codec,
+                                DSQ_FORMAT_PURPOSE_NAME,
+                                key->table,
+                                out_token->bytes,
+                                out_token->length,
+                                sqlite3_column_blob (row, at_name),
+                                length,
+                                *memory,
+                                &length,
+                                error))
+        return FALSE;
+      key->bytes = *memory;
+      key->length = (guint32) length;
+    }
+  return dsq_key_codec_validate (key->bytes, key->length, NULL) ||
+         set_damaged ("a row holds a key that is none", error);
+}
+
+/* The entry for a value that was read, whose record is filled in here unless it lies there. */
+static DsqEntry *
+take_record (const DsqKey *key, const DsqRecord *record, DsqEntry *filled, GError **error)
+{
+  g_autoptr (DsqEntry) entry = filled;
+  guint8 *out;
+
+  if (record->payload_length >= DSQ_MAX_VALUE_LENGTH)
+    {
+      set_damaged ("a row holds a value that is too long", error);
+      return NULL;
+    }
+  if (entry == NULL)
+    {
+      entry = dsq_entry_new (key, NULL, 1 + record->payload_length, record->expires);
+      out = dsq_entry_record_for_filling (entry);
+      out[0] = record->type;
+      if (record->payload_length > 0)
+        memcpy (out + 1, record->payload, record->payload_length);
+    }
+  /* it is what was written, but another program may have written it */
+  if (!dsq_value_check_record (dsq_entry_record (entry), entry->record_length, NULL))
+    {
+      set_damaged ("a row holds a value that does not fit its type", error);
+      return NULL;
+    }
+  return g_steal_pointer (&entry);
+}
+
+/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer: a
+ * sealed one without expiry is unsealed into the entry, where its body is the record. */
+DsqEntry *
+dsq_cold_decode_row (const DsqRecordCodec *codec,
+                     DsqStatement *statement,
+                     int at_expires,
+                     const DsqKey *key,
+                     const DsqToken *token,
+                     GError **error)
+{
+  sqlite3_stmt *row = statement->handle;
+  int expires_type = sqlite3_column_type (row, at_expires);
+  DsqRecord record = { .table = key->table, .key = key->bytes, .key_length = key->length };
+  g_autoptr (DsqEntry) entry = NULL;
+  g_autofree guint8 *memory = NULL;
+  const guint8 *value;
+  gsize length, body_length;
+  guint8 *body = NULL;
+
+  record.expires = sqlite3_column_int64 (row, at_expires);
+  if (sqlite3_column_type (row, at_expires + 1) != SQLITE_BLOB ||
+      (expires_type != SQLITE_NULL && (expires_type != SQLITE_INTEGER || record.expires == 0)))
+    {
+      set_damaged ("a row holds a value or an expiry of a wrong type", error);
+      return NULL;
+    }
+  value = sqlite3_column_blob (row, at_expires + 1);
+  length = (gsize) sqlite3_column_bytes (row, at_expires + 1);
+
+  body_length = dsq_row_body_length (codec, length);
+  if (body_length > 0 && record.expires == 0)
+    {
+      entry = dsq_entry_new (key, NULL, body_length, 0);
+      body = dsq_entry_record_for_filling (entry);
+    }
+  else if (body_length > 0)
+    body = memory = g_malloc (body_length);
+  if (!dsq_row_decode_value (codec, &record, token, value, length, body, error))
+    return NULL;
+  return take_record (key, &record, g_steal_pointer (&entry), error);
+}
+
+gboolean
+dsq_cold_get_row (const DsqRecordCodec *codec,
+                  DsqStatement *statement,
+                  const DsqKey *key,
+                  DsqEntry **out_entry,
+                  GError **error)
+{
+  DsqToken token;
+  DsqStep step;
+
+  *out_entry = NULL;
+  dsq_row_make_token (codec, key->table, key->bytes, key->length, &token);
+  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
+  step = dsq_statement_step (statement, error);
+  if (step == DSQ_STEP_ROW)
+    *out_entry = dsq_cold_decode_row (codec, statement, 0, key, &token, error);
+  dsq_statement_reset (statement);
+  return step == DSQ_STEP_DONE || *out_entry != NULL;
+}
+
+/* --- to the file ------------------------------------------------------------------------------ */
+
+void
+dsq_cold_buffer_make_room (DsqColdBuffer *self, gsize length)
+{
+  if (length <= self->length)
+    return;
+  g_free (self->bytes);
+  self->length = MAX (length, MIN_BUFFER);
+  self->bytes = g_malloc (self->length);
+}
+
+void
+dsq_cold_buffer_clear (DsqColdBuffer *self)
+{
+  g_clear_pointer (&self->bytes, g_free);
+  self->length = 0;
+}
+
+static DsqRecord
+record_of (const DsqEntry *entry)
+{
+  const guint8 *content = dsq_entry_record (entry);
+
+  return (DsqRecord){
+    .table = entry->table,
+    .key = dsq_entry_key (entry),
+    .key_length = entry->key_length,
+    .expires = dsq_entry_expires (entry),
+    .type = content[0],
+    .payload = content + 1,
+    .payload_length = (gsize) entry->record_length - 1,
+  };
+}
+
+gsize
+dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name)
+{
+  const DsqRecord record = record_of (entry);
+
+  return dsq_row_value_length (codec, &record) +
+         (with_name ? dsq_row_name_length (codec, entry->key_length) : 0);
+}
+
+gboolean
+dsq_cold_encode_row (const DsqRecordCodec *codec,
+                     const DsqEntry *entry,
+                     gboolean with_name,
+                     guint8 *out,
+                     DsqColdColumns *row,
+                     GError **error)
+{
+  const DsqRecord record = record_of (entry);
+  guint8 *name;
+
+  row->value = out;
+  row->value_length = dsq_row_value_length (codec, &record);
+  row->name = name = out + row->value_length;
+  row->name_length = with_name ? dsq_row_name_length (codec, entry->key_length) : 0;
+  dsq_row_make_token (codec, record.table, record.key, record.key_length, &row->token);
+  return dsq_row_encode_value (codec, &record, &row->token, out, error) &&
+         (row->name_length == 0 || dsq_row_encode_name (codec,
+                                                        DSQ_FORMAT_PURPOSE_NAME,
+                                                        record.table,
+                                                        row->token.bytes,
+                                                        record.key,
+                                                        record.key_length,
+                                                        name,
+                                                        error));
+}
+
+void
+dsq_cold_bind_row (DsqStatement *statement,
+                   const DsqEntry *entry,
+                   gint64 place,
+                   const DsqColdColumns *row)
+{
+  dsq_cold_bind_token (statement, 2, 3, entry->table, &row->token);
+  if (G_UNLIKELY (entry->has_expiry))
+    dsq_statement_bind_number (statement, 4, dsq_entry_expires (entry));
+  else
+    dsq_statement_bind_null (statement, 4);
+  dsq_statement_bind_bytes (statement, 5, row->value, row->value_length);
+  if (place != 0)
+    dsq_statement_bind_number (statement, 1, place);
+  if (row->name_length > 0)
+    dsq_statement_bind_bytes (statement, 6, row->name, row->name_length);
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static gboolean
+state_is_sound (const DsqTableState *state, gint64 position)
+{
+  return state->table >= 1 && state->table <= DSQ_TABLE_MAX && position >= 1 &&
+         position <= DSQ_FORMAT_POSITION_MAX && state->count >= 0 && state->count < position;
+}
+
+gboolean
+dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
+{
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  sqlite3_stmt *row = statement->handle;
+  DsqStep step;
+
+  while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
+    {
+      gint64 id = sqlite3_column_int64 (row, 0);
+      gint64 position = sqlite3_column_int64 (row, 1);
+      DsqTableState state = { .table = (guint32) CLAMP (id, 0, DSQ_TABLE_MAX + 1) };
+
+      state.count = sqlite3_column_int64 (row, 2);
+      if (sqlite3_column_type (row, 1) != SQLITE_INTEGER ||
+          sqlite3_column_type (row, 2) != SQLITE_INTEGER || !state_is_sound (&state, position))
+        break;
+      state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + position;
+      /* but for what keeps the last id from being given out again */
+      if (sqlite3_column_int (row, 3) == 0)
+        g_array_append_val (found, state);
+    }
+  dsq_statement_reset (statement);
+  if (step == DSQ_STEP_FAILED)
+    return FALSE;
+  if (step == DSQ_STEP_ROW || found->len == 0 ||
+      g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
+    {
+      set_damaged ("its list of tables is damaged", error);
+      return FALSE;
+    }
+  dsq_cold_copy_tables (states, found);
+  return TRUE;
+}

@@ -1,0 +1,251 @@
+/* dsq-cold-tables.c - the file's list of tables: finding, making, dropping
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Ids only go up, so that whoever still has the id of a table that was dropped can never meet
+ * another one under it. SQLite gives the greatest id of all rows, so the row with that one is not
+ * removed: it stays as a gravestone, without rows of its own and with a token that no table has,
+ * until a greater id has been given out.
+ */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+/* --- names in the file ------------------------------------------------------------------------ */
+
+GBytes *
+dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error)
+{
+  gint64 id = sqlite3_column_int64 (row, 0);
+  const guint8 *token = sqlite3_column_blob (row, 1);
+  const guint8 *name = sqlite3_column_blob (row, 2);
+
+  if (sqlite3_column_type (row, 1) == SQLITE_BLOB && token != NULL && id > 0 && id <= DSQ_TABLE_MAX)
+    return dsq_row_decode_table_name (codec,
+                                      (guint32) id,
+                                      token,
+                                      (gsize) sqlite3_column_bytes (row, 1),
+                                      name,
+                                      (gsize) sqlite3_column_bytes (row, 2),
+                                      error);
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to read the tables: one has no name that can be read");
+  return NULL;
+}
+
+gboolean
+dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqStatement *statement;
+  GBytes *name = NULL;
+  DsqStep step;
+
+  if (reader == NULL)
+    return FALSE;
+  statement = &reader->statements[DSQ_COLD_READ_TABLE_NAMES];
+  if (!dsq_cold_readers_start (self, reader, FALSE, error))
+    {
+      dsq_cold_readers_give_back (self, reader);
+      return FALSE;
+    }
+  while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
+         (name = dsq_cold_decode_table_name (&self->codec, statement->handle, error)) != NULL)
+    g_ptr_array_add (names, name);
+  dsq_statement_reset (statement);
+  dsq_cold_readers_give_back (self, reader);
+  return step == DSQ_STEP_DONE;
+}
+
+/* --- in the transaction ----------------------------------------------------------------------- */
+
+/* The first column of a statement that gives one row at most; 0 when it gives none. */
+static gboolean
+get_id (DsqStatement *statement, gint64 *out_id, GError **error)
+{
+  DsqStep step = dsq_statement_step (statement, error);
+
+  *out_id = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
+  dsq_statement_reset (statement);
+  return step != DSQ_STEP_FAILED;
+}
+
+/* The table's state, or NULL in *out_state when there is none. That its name can be read shows that
+ * the row's id is its own. */
+static gboolean
+find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
+  g_autoptr (GBytes) name = NULL;
+  gint64 id = 0;
+  DsqStep step;
+
+  *out_state = NULL;
+  dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  step = dsq_statement_step (statement, error);
+  if (step == DSQ_STEP_ROW)
+    {
+      name = dsq_cold_decode_table_name (&self->codec, statement->handle, error);
+      id = sqlite3_column_int64 (statement->handle, 0);
+    }
+  dsq_statement_reset (statement);
+  if (step == DSQ_STEP_FAILED || (step == DSQ_STEP_ROW && name == NULL))
+    return FALSE;
+  if (id > 0)
+    *out_state = dsq_cold_find_table (self, (guint32) MIN (id, G_MAXUINT32));
+  if (step == DSQ_STEP_DONE || *out_state != NULL)
+    return TRUE;
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CORRUPT,
+               "Failed to look for a table: the list of tables is damaged");
+  return FALSE;
+}
+
+/* Another store may commit between the two looks: then the table is as of the second. */
+gboolean
+dsq_cold_find_table_by_name (DsqColdTier *tier,
+                             const guint8 *name,
+                             gsize length,
+                             DsqTableState *out_state,
+                             GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
+  g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  gint64 id;
+
+  *out_state = (DsqTableState){ 0 };
+  dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  if (!get_id (statement, &id, error) ||
+      !dsq_cold_read_tables (&self->writer.statements[DSQ_COLD_WRITE_TABLES], tables, error))
+    return FALSE;
+  for (guint i = 0; i < tables->len; i++)
+    if (g_array_index (tables, DsqTableState, i).table == id)
+      *out_state = g_array_index (tables, DsqTableState, i);
+  return TRUE;
+}
+
+static gboolean
+run_with_id (DsqColdSqlite *self, DsqColdWrite which, gint64 id, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[which];
+
+  dsq_statement_bind_number (statement, 1, id);
+  return dsq_statement_run (statement, error);
+}
+
+static gboolean
+make_table (DsqColdSqlite *self,
+            GBytes *token,
+            const guint8 *name,
+            gsize length,
+            DsqTableState *out_state,
+            GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+  DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_MAKE_TABLE];
+  g_autoptr (GBytes) sealed = NULL;
+  gint64 last;
+
+  if (!get_id (&writer->statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
+    return FALSE;
+  if (last >= DSQ_TABLE_MAX)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_FAILED,
+                   "Failed to make a table: the file has had as many as it can have");
+      return FALSE;
+    }
+  out_state->table = (guint32) last + 1;
+  out_state->next = ((gint64) out_state->table << DSQ_FORMAT_POSITION_BITS) + 1;
+  out_state->count = 0;
+
+  dsq_statement_bind_number (statement, 1, out_state->table);
+  dsq_statement_bind_bytes (statement, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
+  if (!dsq_row_encode_table_name (&self->codec,
+                                  out_state->table,
+                                  token,
+                                  name,
+                                  length,
+                                  &sealed,
+                                  error))
+    return FALSE;
+  dsq_statement_bind_null (statement, 3);
+  if (sealed != NULL)
+    dsq_statement_bind_bytes (statement,
+                              3,
+                              g_bytes_get_data (sealed, NULL),
+                              g_bytes_get_size (sealed));
+  if (!dsq_statement_run (statement, error) ||
+      !dsq_statement_run (&writer->statements[DSQ_COLD_WRITE_DROP_BURIED], error))
+    return FALSE;
+  writer->has_changed = TRUE;
+  g_array_append_val (self->tables, *out_state);
+  return TRUE;
+}
+
+gboolean
+dsq_cold_open_table (DsqColdTier *tier,
+                     const guint8 *name,
+                     gsize length,
+                     DsqTableState *out_state,
+                     GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
+  DsqTableState *state;
+
+  if (!find_table (self, token, &state, error))
+    return FALSE;
+  if (state == NULL)
+    return make_table (self, token, name, length, out_state, error);
+  *out_state = *state;
+  return TRUE;
+}
+
+static gboolean
+remove_table_row (DsqColdSqlite *self, guint32 table, GError **error)
+{
+  gint64 last;
+
+  if (!get_id (&self->writer.statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
+    return FALSE;
+  if (last > table)
+    return run_with_id (self, DSQ_COLD_WRITE_DROP_TABLE, table, error);
+  return run_with_id (self, DSQ_COLD_WRITE_BURY_TABLE, table, error);
+}
+
+gboolean
+dsq_cold_drop_table (DsqColdTier *tier,
+                     const guint8 *name,
+                     gsize length,
+                     guint32 *out_table,
+                     GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
+  DsqTableState *state;
+
+  *out_table = 0;
+  if (!find_table (self, token, &state, error))
+    return FALSE;
+  if (state == NULL)
+    return TRUE;
+  if (!dsq_cold_clear_table (tier, state->table, error) ||
+      !remove_table_row (self, state->table, error))
+    return FALSE;
+  self->writer.has_changed = TRUE;
+  *out_table = state->table;
+  g_array_remove_index (self->tables,
+                        (guint) (state - &g_array_index (self->tables, DsqTableState, 0)));
+  return TRUE;
+}

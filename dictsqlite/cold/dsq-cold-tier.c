@@ -1,0 +1,190 @@
+/* dsq-cold-tier.c - the cold tier on SQLite: opening and closing
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "cold/dsq-cold-sqlite-private.h"
+#include "sqlite/dsq-store-file-private.h"
+
+static void
+get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  out_stats->entries = __atomic_load_n (&self->n_entries, __ATOMIC_RELAXED);
+  out_stats->commits = __atomic_load_n (&self->n_commits, __ATOMIC_RELAXED);
+  out_stats->syncs = __atomic_load_n (&self->n_syncs, __ATOMIC_RELAXED);
+  out_stats->checkpoints = __atomic_load_n (&self->n_checkpoints, __ATOMIC_RELAXED);
+  out_stats->foreign_changes = __atomic_load_n (&self->n_foreign_changes, __ATOMIC_RELAXED);
+  out_stats->file_bytes = (guint64) MAX (dsq_location_get_size (self->path), 0);
+  dsq_cold_filter_get_stats (self, out_stats);
+  out_stats->wal_bytes = (guint64) MAX (dsq_location_get_wal_size (self->path), 0);
+}
+
+void
+dsq_cold_sqlite_free (DsqColdSqlite *self)
+{
+  dsq_mutex_clear (&self->readers_lock);
+  dsq_mutex_clear (&self->coherence_lock);
+  dsq_mutex_clear (&self->log_lock);
+  dsq_mutex_clear (&self->connection_lock);
+  pthread_cond_destroy (&self->learned);
+  pthread_cond_destroy (&self->given_back);
+  dsq_cold_filter_clear (self);
+  g_clear_pointer (&self->tables, g_array_unref);
+  g_clear_pointer (&self->writer.committed, g_array_unref);
+  g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
+  dsq_cold_buffer_clear (&self->writer.buffer);
+  dsq_keys_free (self->keys);
+  g_free (self->path);
+  g_free (self);
+}
+
+/* The writer goes last, so that SQLite folds the log in if nobody else has the file. One that was
+ * opened in vain folds nothing in; with an empty log that only removes it. */
+static gboolean
+close_tier (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean was_open = self->log != NULL;
+  gboolean folded = dsq_cold_log_close (self, error);
+
+  dsq_cold_readers_close (self);
+  if (self->writer.database != NULL && !self->read_only)
+    dsq_database_set_fold_on_close (self->writer.database,
+                                    was_open || dsq_location_get_wal_size (self->path) == 0);
+  dsq_cold_writer_close (self);
+  if (self->read_only && self->path != NULL && !self->had_log &&
+      dsq_location_get_wal_size (self->path) == 0)
+    dsq_store_file_remove_empty_log (self->path);
+  dsq_cold_sqlite_free (self);
+  return folded;
+}
+
+static const DsqColdTierFuncs funcs = {
+  .close = close_tier,
+  .get = dsq_cold_get,
+  .get_many = dsq_cold_get_many,
+  .probe = dsq_cold_probe,
+  .walk = dsq_cold_walk,
+  .find_table = dsq_cold_find_table_by_name,
+  .list_tables = dsq_cold_list_tables,
+  .find_expired = dsq_cold_find_expired,
+  .tend = dsq_cold_readers_tend,
+  .wants_filter = dsq_cold_filter_wants_build,
+  .is_filter_worth = dsq_cold_filter_is_worth,
+  .begin_filter = dsq_cold_filter_begin,
+  .fill_filter = dsq_cold_filter_fill,
+  .catch_up = dsq_cold_catch_up,
+  .begin = dsq_cold_begin,
+  .get_table = dsq_cold_get_table,
+  .open_table = dsq_cold_open_table,
+  .drop_table = dsq_cold_drop_table,
+  .clear_table = dsq_cold_clear_table,
+  .apply = dsq_cold_apply,
+  .get_in_transaction = dsq_cold_get_in_transaction,
+  .get_header = dsq_cold_get_header,
+  .replace_header = dsq_cold_replace_header,
+  .savepoint = dsq_cold_savepoint,
+  .release = dsq_cold_release,
+  .commit = dsq_cold_commit,
+  .rollback = dsq_cold_rollback,
+  .sync = dsq_cold_sync,
+  .wants_checkpoint = dsq_cold_wants_checkpoint,
+  .checkpoint = dsq_cold_checkpoint,
+  .copy = dsq_cold_copy,
+  .backup = dsq_cold_backup,
+  .check = dsq_cold_check,
+  .list_keys = dsq_cold_list_keys,
+  .find_oldest = dsq_cold_find_oldest,
+  .get_used = dsq_cold_get_used,
+  .shrink = dsq_cold_shrink,
+  .get_stats = get_stats,
+};
+
+DsqColdSqlite *
+dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
+                     const DsqColdOptions *options,
+                     DsqColdForeignFunc foreign_func,
+                     gpointer user_data)
+{
+  DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
+
+  self->tier.funcs = tier_funcs;
+  self->read_only = options->read_only;
+  self->read_role = DSQ_DATABASE_READ;
+  self->tuning.full_durability = options->full_durability;
+  self->tuning.busy_timeout_ms = options->busy_timeout_ms;
+  self->tuning.cache_bytes = options->cache_bytes;
+  self->tuning.wal_limit_bytes = options->wal_limit_bytes;
+  self->seals_ahead = options->seals_ahead && g_get_num_processors () > 1;
+  self->foreign_func = foreign_func;
+  self->foreign_data = user_data;
+  self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  self->writer.committed = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  self->writer.at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  dsq_mutex_init (&self->readers_lock, DSQ_RANK_READERS, 0);
+  dsq_mutex_init (&self->coherence_lock, DSQ_RANK_COHERENCE, 0);
+  dsq_mutex_init (&self->log_lock, DSQ_RANK_LOG, 0);
+  dsq_mutex_init (&self->connection_lock, DSQ_RANK_CONNECTION, 0);
+  dsq_cond_init (&self->learned);
+  dsq_cond_init (&self->given_back);
+  dsq_cold_filter_init (self);
+  return self;
+}
+
+static gboolean
+open_tier (DsqColdSqlite *self,
+           const DsqColdOptions *options,
+           GCancellable *cancellable,
+           GError **error)
+{
+  const DsqStoreLock lock = { options->password, options->kdf_cost };
+  DsqStoreIdentity identity;
+  DsqDatabase *database;
+
+  self->path = dsq_location_resolve (options->path, error);
+  if (self->path == NULL)
+    return FALSE;
+  self->had_log = dsq_location_get_wal_size (self->path) >= 0;
+  if (self->read_only)
+    database = dsq_store_file_open_for_reading (self->path,
+                                                &self->tuning,
+                                                &lock,
+                                                &identity,
+                                                &self->read_role,
+                                                cancellable,
+                                                error);
+  else
+    database =
+        dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
+  if (database == NULL)
+    return FALSE;
+  self->keys = identity.keys;
+  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&identity.header));
+  self->codec.keys = self->keys;
+
+  return dsq_cold_writer_init (self, database, error) &&
+         dsq_location_identify (self->path, &self->identity, error) &&
+         dsq_cold_coherence_init (self, error) && dsq_cold_space_init (self, error) &&
+         (self->read_only || dsq_cold_log_init (self, error));
+}
+
+DsqColdTier *
+dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
+                           GArray *states,
+                           DsqColdForeignFunc foreign_func,
+                           gpointer user_data,
+                           GCancellable *cancellable,
+                           GError **error)
+{
+  DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
+
+  if (!open_tier (self, options, cancellable, error))
+    {
+      close_tier (&self->tier, NULL);
+      return NULL;
+    }
+  dsq_cold_copy_tables (states, self->tables);
+  return &self->tier;
+}

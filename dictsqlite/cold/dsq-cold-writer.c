@@ -1,0 +1,262 @@
+/* dsq-cold-writer.c - the connection that commits
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
+#include "dsq-error.h"
+
+/* A buffer longer than this is not kept beyond its transaction. */
+#define MAX_KEPT_BUFFER (1 << 20)
+
+static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
+  [DSQ_COLD_WRITE_BEGIN] = { "BEGIN IMMEDIATE", "start a transaction" },
+  [DSQ_COLD_WRITE_COMMIT] = { "COMMIT", "commit" },
+  [DSQ_COLD_WRITE_ROLLBACK] = { "ROLLBACK", "roll back" },
+  [DSQ_COLD_WRITE_SAVEPOINT] = { "SAVEPOINT one", "set a savepoint" },
+  [DSQ_COLD_WRITE_RELEASE] = { "RELEASE one", "release a savepoint" },
+  [DSQ_COLD_WRITE_ROLLBACK_TO] = { "ROLLBACK TO one", "roll back to a savepoint" },
+  /* these three bind alike; the name, ?6, is NULL in a plain file and stays in an update */
+  [DSQ_COLD_WRITE_UPSERT] = { DSQ_COLD_SQL_INSERT
+                              " ON CONFLICT (table_id, token)"
+                              " DO UPDATE SET expires = excluded.expires, value = excluded.value",
+                              "write an entry" },
+  [DSQ_COLD_WRITE_INSERT] = { DSQ_COLD_SQL_INSERT, "write an entry" },
+  [DSQ_COLD_WRITE_UPDATE] = { "UPDATE entry SET expires = ?4, value = ?5"
+                              " WHERE table_id = ?2 AND token = ?3",
+                              "write an entry" },
+  [DSQ_COLD_WRITE_REMOVE] = { "DELETE FROM entry WHERE table_id = ?1 AND token = ?2",
+                              "remove an entry" },
+  [DSQ_COLD_WRITE_CLEAR] = { "DELETE FROM entry WHERE place > ?1 AND place < ?2", "clear" },
+  [DSQ_COLD_WRITE_CLEAR_ALL] = { "DELETE FROM entry", "clear" },
+  [DSQ_COLD_WRITE_GET] = { DSQ_COLD_SQL_GET, "read an entry" },
+  [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
+  [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1",
+                                  "write the size of a table" },
+  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id, token, name FROM tables WHERE token = ?1",
+                                  "look for a table" },
+  [DSQ_COLD_WRITE_LAST_TABLE] = { "SELECT max (id) FROM tables", "look for the last table" },
+  [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables (id, token, name, next, count)"
+                                  " VALUES (?1, ?2, ?3, 1, 0)",
+                                  "make a table" },
+  [DSQ_COLD_WRITE_DROP_TABLE] = { "DELETE FROM tables WHERE id = ?1", "drop a table" },
+  [DSQ_COLD_WRITE_BURY_TABLE] = { "UPDATE tables SET token = X'00', name = NULL, count = 0"
+                                  " WHERE id = ?1",
+                                  "drop a table" },
+  [DSQ_COLD_WRITE_DROP_BURIED] = { "DELETE FROM tables WHERE token = X'00'", "drop a table" },
+  [DSQ_COLD_WRITE_DATA_VERSION] = { "PRAGMA data_version", "look for others' commits" },
+  [DSQ_COLD_WRITE_EXPIRED] = { DSQ_COLD_SQL_EXPIRED, "look for what has expired" },
+  [DSQ_COLD_WRITE_NEXT_EXPIRY] = { DSQ_COLD_SQL_NEXT_EXPIRY, "look for the next expiry" },
+  [DSQ_COLD_WRITE_OLDEST] = { "SELECT NULL, NULL, place, token, table_id, name FROM entry"
+                              " WHERE place > ?1 AND table_id IN (SELECT id FROM tables)"
+                              " ORDER BY place",
+                              "look for old entries" },
+  [DSQ_COLD_WRITE_PAGE_COUNT] = { "PRAGMA page_count", "measure the file" },
+  [DSQ_COLD_WRITE_FREE_COUNT] = { "PRAGMA freelist_count", "measure the file" },
+};
+
+static int
+committed_cb (void *user_data, sqlite3 *handle, const char *name, int n_frames)
+{
+  DsqColdWriter *writer = user_data;
+
+  writer->hook_frames = (guint32) n_frames;
+  return SQLITE_OK;
+}
+
+gboolean
+dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error)
+{
+  DsqColdWriter *writer = &self->writer;
+
+  writer->database = database;
+  if (!dsq_cold_prepare (writer->statements, database, write_sql, DSQ_COLD_N_WRITES, error))
+    return FALSE;
+  /* takes the place of SQLite's own checkpointing */
+  sqlite3_wal_hook (database->handle, committed_cb, writer);
+  return TRUE;
+}
+
+void
+dsq_cold_writer_close (DsqColdSqlite *self)
+{
+  dsq_cold_clear_statements (self->writer.statements, DSQ_COLD_N_WRITES);
+  g_clear_pointer (&self->writer.database, dsq_database_close);
+}
+
+static gboolean
+run (DsqColdSqlite *self, DsqColdWrite which, GError **error)
+{
+  return dsq_statement_run (&self->writer.statements[which], error);
+}
+
+/* --- the transaction -------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+  gboolean begun;
+
+  writer->database->cancellable = cancellable;
+  begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
+  writer->database->cancellable = NULL;
+  if (!begun)
+    return FALSE;
+
+  if (!dsq_cold_coherence_begin (self, error))
+    {
+      run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+      return FALSE;
+    }
+  if (self->keys != NULL)
+    dsq_keys_start (self->keys);
+  writer->has_changed = FALSE;
+  writer->in_savepoint = FALSE;
+  dsq_cold_copy_tables (writer->committed, self->tables);
+  return TRUE;
+}
+
+gboolean
+dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state)
+{
+  const DsqTableState *state = dsq_cold_find_table ((DsqColdSqlite *) tier, table);
+
+  if (state != NULL)
+    *out_state = *state;
+  return state != NULL;
+}
+
+gboolean
+dsq_cold_get_in_transaction (DsqColdTier *tier,
+                             const DsqKey *key,
+                             DsqEntry **out_entry,
+                             GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  return dsq_cold_get_row (&self->codec,
+                           &self->writer.statements[DSQ_COLD_WRITE_GET],
+                           key,
+                           out_entry,
+                           error);
+}
+
+gboolean
+dsq_cold_savepoint (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+
+  g_return_val_if_fail (!writer->in_savepoint, FALSE);
+
+  if (!run (self, DSQ_COLD_WRITE_SAVEPOINT, error))
+    return FALSE;
+  writer->in_savepoint = TRUE;
+  writer->had_changed = writer->has_changed;
+  dsq_cold_copy_tables (writer->at_savepoint, self->tables);
+  return TRUE;
+}
+
+gboolean
+dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+
+  g_return_val_if_fail (writer->in_savepoint, FALSE);
+
+  writer->in_savepoint = FALSE;
+  if (!keep)
+    {
+      if (!run (self, DSQ_COLD_WRITE_ROLLBACK_TO, error))
+        return FALSE;
+      writer->has_changed = writer->had_changed;
+      dsq_cold_copy_tables (self->tables, writer->at_savepoint);
+    }
+  return run (self, DSQ_COLD_WRITE_RELEASE, error);
+}
+
+/* Writes what the transaction changed of next and count, one row a table. Both lists are in the
+ * order of ids; tables may have come, as the last, and gone. */
+static gboolean
+save_tables (DsqColdSqlite *self, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_SAVE_TABLE];
+  const GArray *committed = self->writer.committed;
+  guint at = 0;
+
+  for (guint i = 0; i < self->tables->len; i++)
+    {
+      const DsqTableState *now = &g_array_index (self->tables, DsqTableState, i);
+      const DsqTableState *then = NULL;
+
+      while (at < committed->len && g_array_index (committed, DsqTableState, at).table < now->table)
+        at++;
+      if (at < committed->len)
+        then = &g_array_index (committed, DsqTableState, at);
+      if (then != NULL && then->table == now->table && now->next == then->next &&
+          now->count == then->count)
+        continue;
+      dsq_statement_bind_number (statement, 1, now->table);
+      dsq_statement_bind_number (statement, 2, now->next & DSQ_FORMAT_POSITION_MAX);
+      dsq_statement_bind_number (statement, 3, now->count);
+      if (!dsq_statement_run (statement, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+void
+dsq_cold_trim_buffer (DsqColdWriter *writer)
+{
+  if (writer->buffer.length > MAX_KEPT_BUFFER)
+    dsq_cold_buffer_clear (&writer->buffer);
+}
+
+gboolean
+dsq_cold_commit (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  /* a commit of nothing would still move the header */
+  if (!self->writer.has_changed)
+    {
+      dsq_cold_rollback (tier);
+      return TRUE;
+    }
+  if (!save_tables (self, error))
+    {
+      dsq_cold_rollback (tier);
+      return FALSE;
+    }
+
+  dsq_cold_coherence_start_commit (self);
+  if (!run (self, DSQ_COLD_WRITE_COMMIT, error))
+    {
+      dsq_cold_rollback (tier);
+      return FALSE;
+    }
+  dsq_cold_log_note_commit (self);
+  dsq_cold_coherence_finish_commit (self);
+  dsq_cold_filter_note_commit (self);
+  dsq_cold_trim_buffer (&self->writer);
+  return TRUE;
+}
+
+/* Some errors have SQLite roll back by itself. */
+void
+dsq_cold_rollback (DsqColdTier *tier)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdWriter *writer = &self->writer;
+
+  dsq_cold_coherence_give_up (self);
+  if (!sqlite3_get_autocommit (writer->database->handle))
+    run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+  writer->in_savepoint = FALSE;
+  writer->has_changed = FALSE;
+  dsq_cold_trim_buffer (writer);
+}

@@ -1,0 +1,434 @@
+/* dsq-pickle-machine.c - the stack, the memo and the containers of a pickle that is looked through
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "pickle/dsq-pickle-machine-private.h"
+
+/*
+ * The machine does to kinds of values what Python's unpickler does to values: it has the same
+ * stack, marks and memo, but holds of a value only its kind. Containers and instances have a node
+ * besides, which knows what is in it, so that what is expensive to hash or endless to print can be
+ * found.
+ *
+ * A value is either where it was made or a copy out of the memo. As long as no container was copied
+ * the nodes are a tree, in which nothing costs more than its own bytes; otherwise they are weighed
+ * at the end, in dsq-pickle-graph.c.
+ *
+ * The arrays begin on the caller's stack, so that a small pickle costs no allocation.
+ */
+
+static const char no_value[] = "it takes a value that is not there";
+
+#define INIT_ARRAY(array)                                                                          \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    (array).at = (array).first;                                                                    \
+    (array).n = 0;                                                                                 \
+    (array).room = G_N_ELEMENTS ((array).first);                                                   \
+  }                                                                                                \
+  G_STMT_END
+
+#define CLEAR_ARRAY(array)                                                                         \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    if ((array).at != (array).first)                                                               \
+      g_free ((array).at);                                                                         \
+  }                                                                                                \
+  G_STMT_END
+
+/* Room for one more. No array outgrows 32 bits: each opcode adds a few elements at most, and the
+ * longest record is 512 MiB. */
+#define RESERVE(array)                                                                             \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    if (G_UNLIKELY ((array).n == (array).room))                                                    \
+      (array).at = grow ((array).at, (array).first, &(array).room, sizeof *(array).at);            \
+  }                                                                                                \
+  G_STMT_END
+
+static void *
+grow (void *at, const void *first, guint32 *room, gsize element)
+{
+  gsize new_room = 2 * (gsize) *room;
+  void *grown;
+
+  if (at == first)
+    {
+      grown = g_malloc_n (new_room, element);
+      memcpy (grown, at, *room * element);
+    }
+  else
+    grown = g_realloc_n (at, new_room, element);
+  *room = (guint32) new_room;
+  return grown;
+}
+
+void
+dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 length)
+{
+  self->bytes = bytes;
+  self->length = length;
+  self->at = self->op_at = self->frame_end = 0;
+  self->protocol = 0;
+  self->is_shared = FALSE;
+  self->key_weight = self->call_weight = 0;
+  self->fault = NULL;
+  self->fault_import = 0;
+  self->memo_count = 0;
+  self->keys = NULL;
+  self->calls = NULL;
+  INIT_ARRAY (self->stack);
+  INIT_ARRAY (self->memo);
+  INIT_ARRAY (self->arena);
+  INIT_ARRAY (self->marks);
+  INIT_ARRAY (self->nodes);
+  INIT_ARRAY (self->edges);
+}
+
+void
+dsq_pickle_machine_clear (DsqPickleMachine *self)
+{
+  CLEAR_ARRAY (self->stack);
+  CLEAR_ARRAY (self->memo);
+  CLEAR_ARRAY (self->arena);
+  CLEAR_ARRAY (self->marks);
+  CLEAR_ARRAY (self->nodes);
+  CLEAR_ARRAY (self->edges);
+  g_clear_pointer (&self->keys, g_array_unref);
+  if (self->calls != NULL)
+    dsq_pickle_calls_free (self->calls);
+}
+
+/* --- stack and marks -------------------------------------------------------------------------- */
+
+/* The height below which nothing may be taken. */
+static inline guint32
+floor_of (const DsqPickleMachine *self)
+{
+  return self->marks.n > 0 ? self->marks.at[self->marks.n - 1] : 0;
+}
+
+void
+dsq_pickle_push_value (DsqPickleMachine *self, DsqPickleValue value)
+{
+  RESERVE (self->stack);
+  self->stack.at[self->stack.n++] = value;
+}
+
+void
+dsq_pickle_push (DsqPickleMachine *self, DsqPickleKind kind, guint32 index, guint32 length)
+{
+  dsq_pickle_push_value (self, (DsqPickleValue){ (guint8) kind, FALSE, index, length });
+}
+
+DsqPickleValue *
+dsq_pickle_top (DsqPickleMachine *self)
+{
+  return self->stack.n > floor_of (self) ? &self->stack.at[self->stack.n - 1] : NULL;
+}
+
+gboolean
+dsq_pickle_pop (DsqPickleMachine *self, DsqPickleValue *out)
+{
+  const DsqPickleValue *top = dsq_pickle_top (self);
+
+  if (top == NULL)
+    return dsq_pickle_fail (self, no_value);
+  *out = *top;
+  self->stack.n--;
+  return TRUE;
+}
+
+void
+dsq_pickle_push_mark (DsqPickleMachine *self)
+{
+  RESERVE (self->marks);
+  self->marks.at[self->marks.n++] = self->stack.n;
+}
+
+/* How many values an opcode takes: @n_values, or those above the mark, which goes. */
+static gboolean
+count_values (DsqPickleMachine *self, guint32 n_values, guint32 *out)
+{
+  if (n_values == G_MAXUINT32)
+    {
+      if (self->marks.n == 0)
+        return dsq_pickle_fail (self, "it ends at a mark that is not there");
+      n_values = self->stack.n - floor_of (self);
+      self->marks.n--;
+    }
+  else if (self->stack.n - floor_of (self) < n_values)
+    return dsq_pickle_fail (self, no_value);
+  *out = n_values;
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_pop_mark (DsqPickleMachine *self)
+{
+  guint32 n_values;
+
+  if (!count_values (self, G_MAXUINT32, &n_values))
+    return FALSE;
+  self->stack.n -= n_values;
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_discard (DsqPickleMachine *self)
+{
+  DsqPickleValue value;
+
+  if (self->marks.n > 0 && self->stack.n == floor_of (self))
+    {
+      self->marks.n--;
+      return TRUE;
+    }
+  return dsq_pickle_pop (self, &value);
+}
+
+static void
+push_copy (DsqPickleMachine *self, DsqPickleValue value)
+{
+  if (value.kind >= DSQ_PICKLE_LIST)
+    self->is_shared = TRUE;
+  value.is_copy = TRUE;
+  dsq_pickle_push_value (self, value);
+}
+
+gboolean
+dsq_pickle_duplicate (DsqPickleMachine *self)
+{
+  const DsqPickleValue *top = dsq_pickle_top (self);
+
+  if (top == NULL)
+    return dsq_pickle_fail (self, no_value);
+  push_copy (self, *top);
+  return TRUE;
+}
+
+/* --- memo ------------------------------------------------------------------------------------- */
+
+/* Python's memo is an array up to the highest index: the index may not exceed what picklers give,
+ * which count up from 0 or 1, and take a byte for each at least. */
+gboolean
+dsq_pickle_put (DsqPickleMachine *self, guint64 index)
+{
+  const DsqPickleValue *top = dsq_pickle_top (self);
+
+  if (top == NULL)
+    return dsq_pickle_fail (self, no_value);
+  if (index > self->op_at)
+    return dsq_pickle_fail (self, "a memo index is too large");
+
+  while (self->memo.n <= index)
+    {
+      RESERVE (self->memo);
+      self->memo.at[self->memo.n++].kind = DSQ_PICKLE_UNSET;
+    }
+  self->memo_count += self->memo.at[index].kind == DSQ_PICKLE_UNSET;
+  self->memo.at[index] = *top;
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_memoize (DsqPickleMachine *self)
+{
+  return dsq_pickle_put (self, self->memo_count);
+}
+
+gboolean
+dsq_pickle_get (DsqPickleMachine *self, guint64 index)
+{
+  if (index >= self->memo.n || self->memo.at[index].kind == DSQ_PICKLE_UNSET)
+    return dsq_pickle_fail (self, "nothing was put at a memo index");
+  push_copy (self, self->memo.at[index]);
+  return TRUE;
+}
+
+/* --- containers ------------------------------------------------------------------------------- */
+
+guint32
+dsq_pickle_add_node (DsqPickleMachine *self, DsqPickleKind kind)
+{
+  RESERVE (self->nodes);
+  self->nodes.at[self->nodes.n] = (DsqPickleNode){ .weight = 1, .kind = (guint8) kind };
+  return self->nodes.n++;
+}
+
+static gboolean
+hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gboolean is_key)
+{
+  DsqPickleNode *node = &self->nodes.at[index];
+
+  /* what a copy adds to the depth is found at the end, when cycles are known */
+  if (!value.is_copy)
+    {
+      node->depth = MAX (node->depth, self->nodes.at[value.index].depth + 1);
+      if (node->depth > DSQ_PICKLE_MAX_DEPTH)
+        return dsq_pickle_fail (self, "it is nested too deeply");
+    }
+  RESERVE (self->edges);
+  self->edges.at[self->edges.n] =
+      (DsqPickleEdge){ value.index & G_MAXINT32, is_key ? 1 : 0, node->edges };
+  node->edges = ++self->edges.n;
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_hold (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gboolean is_key)
+{
+  guint64 weight;
+
+  if (is_key && (value.kind == DSQ_PICKLE_LIST || value.kind == DSQ_PICKLE_DICT ||
+                 value.kind == DSQ_PICKLE_SET || value.kind == DSQ_PICKLE_BYTEARRAY))
+    return dsq_pickle_fail (self, "a key cannot be hashed");
+  if (value.kind >= DSQ_PICKLE_LIST)
+    return hold_node (self, index, value, is_key);
+
+  if (value.kind == DSQ_PICKLE_GLOBAL || value.kind == DSQ_PICKLE_MEMBER)
+    dsq_pickle_use (self, value);
+  weight = 1 + value.length / 64;
+  self->nodes.at[index].weight += weight;
+  if (is_key)
+    {
+      self->key_weight += weight;
+      if (self->key_weight > DSQ_PICKLE_MAX_KEY_WEIGHT (self->length))
+        return dsq_pickle_fail (self, dsq_pickle_heavy_keys);
+      dsq_pickle_note_key (self, index, value);
+    }
+  return TRUE;
+}
+
+/* The first values of a tuple are kept: they may become the arguments of a call. */
+static void
+keep_items (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values, guint32 n_values)
+{
+  DsqPickleNode *node = &self->nodes.at[index];
+
+  node->n_items = n_values;
+  node->items = self->arena.n;
+  for (guint32 i = 0; i < n_values; i++)
+    if (i < DSQ_PICKLE_SIG_LENGTH)
+      {
+        RESERVE (self->arena);
+        self->arena.at[self->arena.n++] = values[i];
+      }
+    else
+      node->rest |= (guint32) 1 << values[i].kind;
+}
+
+/* Whether a key looks like "__class__". Two that honest state holds are let pass. */
+static gboolean
+is_dunder (const DsqPickleMachine *self, DsqPickleValue key)
+{
+  const char *text = (const char *) self->bytes + key.index;
+
+  if (key.length < 2 || text[0] != '_' || text[1] != '_')
+    return FALSE;
+  return !(key.length == 9 && memcmp (text, "__notes__", 9) == 0) &&
+         !(key.length == 14 && memcmp (text, "__orig_class__", 14) == 0) &&
+         text[key.length - 1] == '_' && text[key.length - 2] == '_';
+}
+
+static gboolean
+hold_pairs (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values, guint32 n_values)
+{
+  if (n_values % 2 != 0)
+    return dsq_pickle_fail (self, "a key has no value");
+  for (guint32 i = 0; i < n_values; i += 2)
+    {
+      if (values[i].kind != DSQ_PICKLE_STRING)
+        self->nodes.at[index].flags |= DSQ_PICKLE_NODE_OTHER_KEYS;
+      else if (is_dunder (self, values[i]))
+        self->nodes.at[index].flags |= DSQ_PICKLE_NODE_DUNDER_KEYS;
+      if (!dsq_pickle_hold (self, index, values[i], TRUE) ||
+          !dsq_pickle_hold (self, index, values[i + 1], FALSE))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* What is on the stack from @values on goes into a node as into a container of @kind. */
+static gboolean
+hold_values (DsqPickleMachine *self,
+             guint32 index,
+             DsqPickleKind kind,
+             const DsqPickleValue *values,
+             guint32 n_values)
+{
+  gboolean is_key = kind == DSQ_PICKLE_SET || kind == DSQ_PICKLE_FROZENSET;
+
+  if (kind == DSQ_PICKLE_DICT)
+    return hold_pairs (self, index, values, n_values);
+  for (guint32 i = 0; i < n_values; i++)
+    if (!dsq_pickle_hold (self, index, values[i], is_key))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_make (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_values)
+{
+  const DsqPickleValue *values;
+  guint32 index;
+
+  if (!count_values (self, n_values, &n_values))
+    return FALSE;
+  if (kind == DSQ_PICKLE_TUPLE && n_values == 0)
+    {
+      dsq_pickle_push (self, DSQ_PICKLE_EMPTY_TUPLE, 0, 0);
+      return TRUE;
+    }
+
+  index = dsq_pickle_add_node (self, kind);
+  values = self->stack.at + self->stack.n - n_values;
+  if (kind == DSQ_PICKLE_TUPLE)
+    keep_items (self, index, values, n_values);
+  if (!hold_values (self, index, kind, values, n_values))
+    return FALSE;
+  self->stack.n -= n_values;
+  dsq_pickle_push (self, kind, index, 0);
+  return TRUE;
+}
+
+gboolean
+dsq_pickle_fill (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_values)
+{
+  DsqPickleValue target;
+
+  if (!count_values (self, n_values, &n_values))
+    return FALSE;
+  if (self->stack.n - n_values <= floor_of (self))
+    return dsq_pickle_fail (self, no_value);
+  target = self->stack.at[self->stack.n - n_values - 1];
+  if (target.kind != kind && target.kind != DSQ_PICKLE_INSTANCE)
+    return dsq_pickle_fail_with (self,
+                                 target,
+                                 "it adds items to what is no container that was made in it");
+  if (target.kind == DSQ_PICKLE_INSTANCE && !dsq_pickle_note_fill (self, target.index, kind))
+    return FALSE;
+  if (!hold_values (self, target.index, kind, self->stack.at + self->stack.n - n_values, n_values))
+    return FALSE;
+  self->stack.n -= n_values;
+  return TRUE;
+}
+
+char
+dsq_pickle_letter (DsqPickleKind kind)
+{
+  static const char letters[] = {
+    [DSQ_PICKLE_UNSET] = '?',   [DSQ_PICKLE_NONE] = 'n',        [DSQ_PICKLE_BOOLEAN] = 'b',
+    [DSQ_PICKLE_INTEGER] = 'i', [DSQ_PICKLE_BIG_INTEGER] = 'I', [DSQ_PICKLE_HUGE_INTEGER] = 'H',
+    [DSQ_PICKLE_FLOAT] = 'f',   [DSQ_PICKLE_STRING] = 's',      [DSQ_PICKLE_TEXT] = 's',
+    [DSQ_PICKLE_BYTES] = 'y',   [DSQ_PICKLE_BYTEARRAY] = 'a',   [DSQ_PICKLE_EMPTY_TUPLE] = 't',
+    [DSQ_PICKLE_GLOBAL] = 'c',  [DSQ_PICKLE_MEMBER] = 'm',      [DSQ_PICKLE_LIST] = 'l',
+    [DSQ_PICKLE_DICT] = 'd',    [DSQ_PICKLE_SET] = 'e',         [DSQ_PICKLE_FROZENSET] = 'z',
+    [DSQ_PICKLE_TUPLE] = 't',   [DSQ_PICKLE_INSTANCE] = 'o',
+  };
+
+  return letters[kind];
+}

@@ -1,0 +1,445 @@
+/* dsq-store-batch.c - a mapping that lives on disk: many entries
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "base/dsq-call-private.h"
+#include "codec/dsq-pack-private.h"
+#include "codec/dsq-value-private.h"
+#include "dsq-error.h"
+#include "store/dsq-store-private.h"
+
+/* --- keys and entries of a call -----------------------------------------------------------------
+ */
+
+static gboolean
+keys_from_strings (DsqStore *self,
+                   const char *const *strings,
+                   DsqKey **out_keys,
+                   gsize *out_n_keys,
+                   GError **error)
+{
+  gsize n_keys = g_strv_length ((char **) strings);
+  g_autofree DsqKey *keys = g_new (DsqKey, n_keys);
+
+  for (gsize i = 0; i < n_keys; i++)
+    if (!dsq_store_make_key (self,
+                             (const guint8 *) strings[i],
+                             strlen (strings[i]),
+                             &keys[i],
+                             error))
+      return FALSE;
+  *out_keys = g_steal_pointer (&keys);
+  *out_n_keys = n_keys;
+  return TRUE;
+}
+
+static gboolean
+keys_from_pack (DsqStore *self,
+                const guint8 *pack,
+                gsize length,
+                DsqKey **out_keys,
+                gsize *out_n_keys,
+                GError **error)
+{
+  g_autofree DsqKey *keys = NULL;
+  DsqPackReader reader;
+  const guint8 *item;
+  guint32 item_length;
+
+  if (!dsq_pack_reader_init (&reader, pack, length, error))
+    return FALSE;
+  keys = g_new (DsqKey, reader.n_items);
+  for (gsize i = 0; dsq_pack_reader_next (&reader, &item, &item_length); i++)
+    if (!dsq_store_make_key (self, item, item_length, &keys[i], error))
+      return FALSE;
+  *out_keys = g_steal_pointer (&keys);
+  *out_n_keys = reader.n_items;
+  return TRUE;
+}
+
+static void
+entry_free (gpointer data)
+{
+  dsq_entry_unref (data);
+}
+
+/* A batch of nothing names no table, so that the engine cannot tell whether it is there. */
+static gboolean
+check_batch (DsqStore *self, DsqEngine *engine, gsize n_items, GError **error)
+{
+  return n_items > 0 || dsq_engine_check_open (engine, self->table, error);
+}
+
+/* Hands the entries over to the engine. */
+static gboolean
+set_entries (DsqStore *self,
+             DsqEngine *engine,
+             GPtrArray *entries,
+             GCancellable *cancellable,
+             GError **error)
+{
+  gsize n_entries = entries->len;
+  g_autofree gpointer *stolen = g_ptr_array_steal (entries, NULL);
+
+  return check_batch (self, engine, n_entries, error) &&
+         dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, cancellable, error);
+}
+
+static gboolean
+add_entry (DsqStore *self,
+           GPtrArray *entries,
+           const guint8 *key,
+           gsize key_length,
+           const guint8 *record,
+           gsize record_length,
+           GError **error)
+{
+  DsqEntry *entry;
+  DsqKey made;
+
+  if (!dsq_store_make_key (self, key, key_length, &made, error))
+    return FALSE;
+  entry = dsq_store_make_entry (&made, record, record_length, error);
+  if (entry == NULL)
+    return FALSE;
+  g_ptr_array_add (entries, entry);
+  return TRUE;
+}
+
+static void
+entries_free (DsqEntry **entries, gsize n_entries)
+{
+  for (gsize i = 0; i < n_entries; i++)
+    if (entries[i] != NULL)
+      dsq_entry_unref (entries[i]);
+  g_free (entries);
+}
+
+/* --- get many ------------------------------------------------------------------------------------
+ */
+
+/**
+ * dsq_store_get_many:
+ * @self: a store
+ * @keys: (array zero-terminated=1): the keys
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets many values of any type at once. What is not in memory is read from the file in one go.
+ *
+ * Returns: (transfer full): an `a{sv}` of the keys that are there, in the order of @keys; %NULL
+ * with @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+dsq_store_get_many (DsqStore *self,
+                    const char *const *keys,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  DsqEngine *engine;
+  g_autofree DsqKey *made = NULL;
+  DsqEntry **entries;
+  gsize n_keys;
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_auto (DsqCall) call = { 0 };
+  gboolean success = TRUE;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (keys != NULL, NULL);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !keys_from_strings (self, keys, &made, &n_keys, error))
+    return NULL;
+  entries = g_new0 (DsqEntry *, n_keys);
+  success = check_batch (self, engine, n_keys, error) &&
+            dsq_engine_get_many (engine, made, n_keys, entries, error);
+  for (gsize i = 0; i < n_keys && success; i++)
+    {
+      g_autoptr (GVariant) value = NULL;
+
+      if (entries[i] == NULL)
+        continue;
+      value =
+          dsq_value_get_variant (dsq_entry_record (entries[i]), entries[i]->record_length, error);
+      success = value != NULL;
+      if (success)
+        g_variant_builder_add (&builder, "{sv}", keys[i], value);
+    }
+  entries_free (entries, n_keys);
+  return success ? g_variant_ref_sink (g_variant_builder_end (&builder)) : NULL;
+}
+
+/**
+ * dsq_store_lookup_pack:
+ * @self: a store
+ * @keys: (array length=length): a pack of encoded keys
+ * @length: bytes of @keys
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets many records at once. What is not in memory is read from the file in one go.
+ *
+ * Returns: (transfer full) (array length=out_length): the pack of a record for each key, empty
+ * where the key is missing
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_lookup_pack (DsqStore *self,
+                       const guint8 *keys,
+                       gsize length,
+                       gsize *out_length,
+                       GError **error)
+{
+  DsqEngine *engine;
+  g_autofree DsqKey *made = NULL;
+  g_autoptr (DsqPackBuilder) builder = NULL;
+  DsqEntry **entries;
+  gsize n_keys;
+  gboolean success;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  *out_length = 0;
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error))
+    return NULL;
+  entries = g_new0 (DsqEntry *, n_keys);
+  success = check_batch (self, engine, n_keys, error) &&
+            dsq_engine_get_many (engine, made, n_keys, entries, error);
+  builder = dsq_pack_builder_new ();
+  for (gsize i = 0; i < n_keys && success; i++)
+    dsq_pack_builder_add (builder,
+                          entries[i] != NULL ? dsq_entry_record (entries[i]) : NULL,
+                          entries[i] != NULL ? entries[i]->record_length : 0);
+  entries_free (entries, n_keys);
+  return success ? dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error) : NULL;
+}
+
+/* --- set many
+ * -------------------------------------------------------------------------------------- */
+
+/**
+ * dsq_store_set_many:
+ * @self: a store
+ * @entries: an `a{sv}`; a floating reference is taken over
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets many keys, all or none: in one transaction of the file, and at one instant for other
+ * threads. Values are stored as [method@Store.set] does.
+ *
+ * Returns: %TRUE when they are set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+  g_autoptr (GVariant) owned = NULL;
+  g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (entry_free);
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (entries != NULL, FALSE);
+  g_return_val_if_fail (g_variant_is_of_type (entries, G_VARIANT_TYPE_VARDICT), FALSE);
+
+  owned = g_variant_ref_sink (entries);
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL)
+    return FALSE;
+  g_variant_iter_init (&iter, owned);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
+    {
+      g_autoptr (GVariant) held = value;
+      g_autofree guint8 *record = NULL;
+      gsize length;
+
+      record = dsq_value_encode_variant (held, &length, error);
+      if (record == NULL ||
+          !add_entry (self, made, (const guint8 *) key, strlen (key), record, length, error))
+        return FALSE;
+    }
+  return set_entries (self, engine, made, cancellable, error);
+}
+
+/**
+ * dsq_store_set_pack:
+ * @self: a store
+ * @entries: (array length=length): a pack of key, record, key, record, ...
+ * @length: bytes of @entries
+ * @error: return location for an error
+ *
+ * Sets many keys to records, all or none: in one transaction of the file, and at one instant for
+ * other threads. The last of equal keys wins.
+ *
+ * Returns: %TRUE when they are set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError **error)
+{
+  DsqEngine *engine;
+  g_autoptr (GPtrArray) made = NULL;
+  DsqPackReader reader;
+  const guint8 *key;
+  const guint8 *record;
+  guint32 key_length;
+  guint32 record_length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_pack_reader_init (&reader, entries, length, error))
+    return FALSE;
+  if (reader.n_items % 2 != 0)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to read the pack: a key has no record");
+      return FALSE;
+    }
+  made = g_ptr_array_new_full (reader.n_items / 2, entry_free);
+  while (dsq_pack_reader_next (&reader, &key, &key_length))
+    {
+      dsq_pack_reader_next (&reader, &record, &record_length);
+      if (!add_entry (self, made, key, key_length, record, record_length, error))
+        return FALSE;
+    }
+  return set_entries (self, engine, made, NULL, error);
+}
+
+/* --- remove many, clear, count
+ * ------------------------------------------------------------------------ */
+
+/**
+ * dsq_store_remove_many:
+ * @self: a store
+ * @keys: (array zero-terminated=1): the keys
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes many keys: in one transaction with %DSQ_PERSIST_WRITETHROUGH, one by one otherwise.
+ *
+ * Returns: how many of them were there; -1 with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_remove_many (DsqStore *self,
+                       const char *const *keys,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  DsqEngine *engine;
+  g_autofree DsqKey *made = NULL;
+  g_auto (DsqCall) call = { 0 };
+  gsize n_keys;
+  guint64 n_removed;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !keys_from_strings (self, keys, &made, &n_keys, error) ||
+      !check_batch (self, engine, n_keys, error) ||
+      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, cancellable, error))
+    return -1;
+  return (gint64) n_removed;
+}
+
+/**
+ * dsq_store_remove_pack:
+ * @self: a store
+ * @keys: (array length=length): a pack of encoded keys
+ * @length: bytes of @keys
+ * @error: return location for an error
+ *
+ * Removes many keys: in one transaction with %DSQ_PERSIST_WRITETHROUGH, one by one otherwise.
+ *
+ * Returns: how many of them were there; -1 with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError **error)
+{
+  DsqEngine *engine;
+  g_autofree DsqKey *made = NULL;
+  gsize n_keys;
+  guint64 n_removed;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error) ||
+      !check_batch (self, engine, n_keys, error) ||
+      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, NULL, error))
+    return -1;
+  return (gint64) n_removed;
+}
+
+/**
+ * dsq_store_clear:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes all entries. In the file they are gone with the next flush, in one transaction with what
+ * is written after.
+ *
+ * Returns: %TRUE when the store is empty
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL && dsq_engine_clear (engine, self->table, cancellable, error);
+}
+
+/**
+ * dsq_store_count:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Counts the entries. This does not depend on how many there are; but the keys that were set since
+ * the last count, and are not in the file as far as is known, are looked up there first.
+ *
+ * Returns: the number of entries; -1 with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+  g_auto (DsqCall) call = { 0 };
+  guint64 count;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !dsq_engine_count (engine, self->table, &count, error))
+    return -1;
+  return (gint64) count;
+}

@@ -1,0 +1,595 @@
+/* dsq-store-entries.c - a mapping that lives on disk: one entry
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "base/dsq-call-private.h"
+#include "codec/dsq-value-private.h"
+#include "store/dsq-store-private.h"
+
+/* --- what all calls come down to ------------------------------------------------------------- */
+
+static gboolean
+get_entry (DsqStore *self,
+           const guint8 *key,
+           gsize key_length,
+           DsqEntry **out_entry,
+           GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+  DsqKey made;
+
+  *out_entry = NULL;
+  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
+         dsq_engine_get (engine, &made, out_entry, error);
+}
+
+static gboolean
+set_record (DsqStore *self,
+            const guint8 *key,
+            gsize key_length,
+            const guint8 *record,
+            gsize record_length,
+            GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+  DsqEntry *entry;
+  DsqKey made;
+
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error))
+    return FALSE;
+  entry = dsq_store_make_entry (&made, record, record_length, error);
+  return entry != NULL && dsq_engine_set (engine, &made, entry, error);
+}
+
+/* A C caller's key; what it holds is fetched unless the call is cancelled before. */
+static gboolean
+get_by_string (DsqStore *self,
+               const char *key,
+               DsqEntry **out_entry,
+               GCancellable *cancellable,
+               GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  *out_entry = NULL;
+  return dsq_call_begin (&call, cancellable, error) &&
+         get_entry (self, (const guint8 *) key, strlen (key), out_entry, error);
+}
+
+static gboolean
+set_by_string (DsqStore *self,
+               const char *key,
+               const DsqValue *value,
+               GCancellable *cancellable,
+               GError **error)
+{
+  g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
+  gsize length;
+
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  record = dsq_value_encode (value, &length);
+  return set_record (self, (const guint8 *) key, strlen (key), record, length, error);
+}
+
+/* --- values of any type ------------------------------------------------------------------------
+ */
+
+/**
+ * dsq_store_get:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets a value of any type, as a #GVariant.
+ *
+ * A string that holds NUL characters and a Python pickle have no such form and give
+ * %DSQ_ERROR_WRONG_TYPE; nothing, Python's None, is an empty maybe of type `mv`.
+ *
+ * Returns: (transfer full) (nullable): the value, or %NULL without an error when the key is
+ * missing
+ *
+ * Since: 1.0
+ */
+GVariant *
+dsq_store_get (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
+
+  if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
+    return NULL;
+  return dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, error);
+}
+
+/**
+ * dsq_store_set:
+ * @self: a store
+ * @key: the key
+ * @value: the value; a floating reference is taken over
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to a value of any type.
+ *
+ * Variants of the types `s`, `x`, `d`, `b` and `ay` are stored as strings, integers, doubles,
+ * booleans and bytes, which every language reads as its own; all others as variants, which Python
+ * reads as the plain value that they unpack to.
+ *
+ * The previous value stays when the call fails.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set (DsqStore *self,
+               const char *key,
+               GVariant *value,
+               GCancellable *cancellable,
+               GError **error)
+{
+  g_autoptr (GVariant) owned = NULL;
+  g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
+  gsize length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+
+  owned = g_variant_ref_sink (value);
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  record = dsq_value_encode_variant (owned, &length, error);
+  return record != NULL &&
+         set_record (self, (const guint8 *) key, strlen (key), record, length, error);
+}
+
+/**
+ * dsq_store_contains:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Whether a key is there. Its value is not read.
+ *
+ * Returns: %TRUE if it is; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_contains (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  return dsq_call_begin (&call, cancellable, error) &&
+         dsq_store_contains_key (self, (const guint8 *) key, strlen (key), error);
+}
+
+/**
+ * dsq_store_remove:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes a key.
+ *
+ * Returns: %TRUE if it was there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  return dsq_call_begin (&call, cancellable, error) &&
+         dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);
+}
+
+/**
+ * dsq_store_steal:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes a key and gives the value that it had, in one step: of several threads that steal a key
+ * one gets it.
+ *
+ * Returns: (transfer full) (nullable): the value, or %NULL without an error when the key is
+ * missing
+ *
+ * Since: 1.0
+ */
+GVariant *
+dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_autofree guint8 *record = NULL;
+  g_auto (DsqCall) call = { 0 };
+  gsize length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
+
+  if (!dsq_call_begin (&call, cancellable, error))
+    return NULL;
+  record = dsq_store_steal_record (self, (const guint8 *) key, strlen (key), &length, error);
+  return record != NULL ? dsq_value_get_variant (record, length, error) : NULL;
+}
+
+/**
+ * dsq_store_insert:
+ * @self: a store
+ * @key: the key
+ * @value: the value; a floating reference is taken over
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key if it is missing, in one step: of several threads that insert a key one succeeds.
+ *
+ * Returns: %TRUE if it was set; %FALSE if the key was there, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_insert (DsqStore *self,
+                  const char *key,
+                  GVariant *value,
+                  GCancellable *cancellable,
+                  GError **error)
+{
+  g_autoptr (GVariant) owned = NULL;
+  g_autofree guint8 *record = NULL;
+  g_autofree guint8 *existing = NULL;
+  g_autoptr (GError) local_error = NULL;
+  g_auto (DsqCall) call = { 0 };
+  gsize length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+
+  owned = g_variant_ref_sink (value);
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  record = dsq_value_encode_variant (owned, &length, error);
+  if (record == NULL)
+    return FALSE;
+  existing = dsq_store_insert_record (self,
+                                      (const guint8 *) key,
+                                      strlen (key),
+                                      record,
+                                      length,
+                                      &length,
+                                      &local_error);
+  if (local_error == NULL)
+    return existing == NULL;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+/* --- values of one type -------------------------------------------------------------------------
+ */
+
+/**
+ * dsq_store_get_bytes:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets bytes. A value of another type gives %DSQ_ERROR_WRONG_TYPE.
+ *
+ * Returns: (transfer full) (nullable): the bytes, or %NULL without an error when the key is
+ * missing
+ *
+ * Since: 1.0
+ */
+GBytes *
+dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
+
+  if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
+    return NULL;
+  return dsq_value_get_bytes (dsq_entry_record (entry), entry->record_length, error);
+}
+
+/**
+ * dsq_store_set_bytes:
+ * @self: a store
+ * @key: the key
+ * @value: the bytes
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to bytes.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_bytes (DsqStore *self,
+                     const char *key,
+                     GBytes *value,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  gsize length;
+  const guint8 *data;
+  DsqValue made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+
+  data = g_bytes_get_data (value, &length);
+  dsq_value_init_bytes (&made, data, length);
+  return set_by_string (self, key, &made, cancellable, error);
+}
+
+/**
+ * dsq_store_get_string:
+ * @self: a store
+ * @key: the key
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets a string. A value of another type gives %DSQ_ERROR_WRONG_TYPE. A string that holds a NUL
+ * character gives it too: a C string would be cut there.
+ *
+ * Returns: (transfer full) (nullable): the string, or %NULL without an error when the key is
+ * missing
+ *
+ * Since: 1.0
+ */
+char *
+dsq_store_get_string (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
+
+  if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
+    return NULL;
+  return dsq_value_get_string (dsq_entry_record (entry), entry->record_length, error);
+}
+
+/**
+ * dsq_store_set_string:
+ * @self: a store
+ * @key: the key
+ * @value: the string
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to a string.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_string (DsqStore *self,
+                      const char *key,
+                      const char *value,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  DsqValue made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+
+  return dsq_value_init_string (&made, value, error) &&
+         set_by_string (self, key, &made, cancellable, error);
+}
+
+/**
+ * dsq_store_get_int64:
+ * @self: a store
+ * @key: the key
+ * @out_value: (out): return location for the integer
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets an integer. A value of another type gives %DSQ_ERROR_WRONG_TYPE.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_get_int64 (DsqStore *self,
+                     const char *key,
+                     gint64 *out_value,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (out_value != NULL, FALSE);
+
+  *out_value = 0;
+  return get_by_string (self, key, &entry, cancellable, error) && entry != NULL &&
+         dsq_value_get_int64 (dsq_entry_record (entry), entry->record_length, out_value, error);
+}
+
+/**
+ * dsq_store_set_int64:
+ * @self: a store
+ * @key: the key
+ * @value: the integer
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to an integer.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_int64 (DsqStore *self,
+                     const char *key,
+                     gint64 value,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  DsqValue made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  dsq_value_init_int64 (&made, value);
+  return set_by_string (self, key, &made, cancellable, error);
+}
+
+/**
+ * dsq_store_get_double:
+ * @self: a store
+ * @key: the key
+ * @out_value: (out): return location for the number
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets a number. A value of another type gives %DSQ_ERROR_WRONG_TYPE.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_get_double (DsqStore *self,
+                      const char *key,
+                      double *out_value,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (out_value != NULL, FALSE);
+
+  *out_value = 0;
+  return get_by_string (self, key, &entry, cancellable, error) && entry != NULL &&
+         dsq_value_get_double (dsq_entry_record (entry), entry->record_length, out_value, error);
+}
+
+/**
+ * dsq_store_set_double:
+ * @self: a store
+ * @key: the key
+ * @value: the number
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to a number.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_double (DsqStore *self,
+                      const char *key,
+                      double value,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  DsqValue made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  dsq_value_init_double (&made, value);
+  return set_by_string (self, key, &made, cancellable, error);
+}
+
+/**
+ * dsq_store_get_boolean:
+ * @self: a store
+ * @key: the key
+ * @out_value: (out): return location for the truth value
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets a truth value. A value of another type gives %DSQ_ERROR_WRONG_TYPE.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_get_boolean (DsqStore *self,
+                       const char *key,
+                       gboolean *out_value,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  g_autoptr (DsqEntry) entry = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (out_value != NULL, FALSE);
+
+  *out_value = 0;
+  return get_by_string (self, key, &entry, cancellable, error) && entry != NULL &&
+         dsq_value_get_boolean (dsq_entry_record (entry), entry->record_length, out_value, error);
+}
+
+/**
+ * dsq_store_set_boolean:
+ * @self: a store
+ * @key: the key
+ * @value: the truth value
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to a truth value.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_boolean (DsqStore *self,
+                       const char *key,
+                       gboolean value,
+                       GCancellable *cancellable,
+                       GError **error)
+{
+  DsqValue made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  dsq_value_init_boolean (&made, value);
+  return set_by_string (self, key, &made, cancellable, error);
+}

@@ -1,0 +1,301 @@
+/* dsq-store-expiry.c - a mapping that lives on disk: entries that end by themselves
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-value-private.h"
+#include "store/dsq-store-private.h"
+
+gint64
+dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds)
+{
+  gint64 expires;
+
+  if (milliseconds == DSQ_NEVER ||
+      (__builtin_add_overflow (dsq_engine_now (engine), milliseconds, &expires) &&
+       milliseconds > 0))
+    return 0;
+  if (milliseconds < G_MININT64 / 2)
+    expires = 1;
+  return expires != 0 ? expires : -1;
+}
+
+/* --- as C calls it -----------------------------------------------------------------------------
+ */
+
+/**
+ * dsq_store_set_expiring:
+ * @self: a store
+ * @key: the key
+ * @value: the value; a floating reference is taken over
+ * @milliseconds: its time to live, %DSQ_NEVER for one that does not expire
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Sets a key to a value of any type, as [method@Store.set] does, for some time.
+ *
+ * When that time is over the key is absent, everywhere: to every call, in every process, and after
+ * the store was opened anew. A time of 0 or less is over at once. The clock is that of the system,
+ * so that it means the same to all processes; setting that clock moves the end.
+ *
+ * Setting the key again replaces the time to live too, and [method@Store.set] ends it.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_expiring (DsqStore *self,
+                        const char *key,
+                        GVariant *value,
+                        gint64 milliseconds,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  g_autoptr (GVariant) owned = NULL;
+  g_autofree guint8 *record = NULL;
+  gsize length;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (value != NULL, FALSE);
+
+  owned = g_variant_ref_sink (value);
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  record = dsq_value_encode_variant (owned, &length, error);
+  return record != NULL && dsq_store_set_record_expiring (self,
+                                                          (const guint8 *) key,
+                                                          strlen (key),
+                                                          record,
+                                                          length,
+                                                          milliseconds,
+                                                          error);
+}
+
+/**
+ * dsq_store_touch:
+ * @self: a store
+ * @key: the key
+ * @milliseconds: its time to live from now on, %DSQ_NEVER to have it stay
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Changes when a key expires. Its value and its place stay as they are.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_touch (DsqStore *self,
+                 const char *key,
+                 gint64 milliseconds,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+
+  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+         dsq_store_touch_key (self, (const guint8 *) key, strlen (key), milliseconds, error);
+}
+
+/**
+ * dsq_store_get_expiry:
+ * @self: a store
+ * @key: the key
+ * @out_milliseconds: (out): the time that it has left, %DSQ_NEVER when it does not expire
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gets how long a key has to live.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_get_expiry (DsqStore *self,
+                      const char *key,
+                      gint64 *out_milliseconds,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (out_milliseconds != NULL, FALSE);
+
+  *out_milliseconds = 0;
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  *out_milliseconds = dsq_store_lookup_expiry (self, (const guint8 *) key, strlen (key), error);
+  return *out_milliseconds > 0;
+}
+
+/**
+ * dsq_store_expire:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes what has expired.
+ *
+ * Expired entries are absent without this. It is for stores that are mostly read: the next write,
+ * count or walk would remove them too.
+ *
+ * Returns: how many entries were removed; -1 with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+  guint64 n_swept;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !dsq_engine_expire (engine, &n_swept, error))
+    return -1;
+  return (gint64) n_swept;
+}
+
+/**
+ * dsq_store_set_clock_offset:
+ * @self: a store
+ * @milliseconds: how far the store's clock is to be ahead of the system's
+ *
+ * Moves the clock by which the store's entries expire, so that tests need not wait: those of this
+ * library, and those of programs that use expiry. Other stores, on the same file too, keep theirs.
+ *
+ * Since: 1.0
+ */
+void
+dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds)
+{
+  DsqEngine *engine;
+
+  g_return_if_fail (DSQ_IS_STORE (self));
+
+  engine = dsq_store_get_engine (self, NULL);
+  if (engine != NULL)
+    dsq_engine_set_clock_offset (engine, milliseconds);
+}
+
+/* --- as bindings call it -----------------------------------------------------------------------
+ */
+
+/**
+ * dsq_store_set_record_expiring:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @record: (array length=record_length): the record: a type byte and its payload
+ * @record_length: bytes of @record
+ * @milliseconds: its time to live, %DSQ_NEVER for one that does not expire
+ * @error: return location for an error
+ *
+ * Sets a key to a record for some time, as [method@Store.set_expiring] does.
+ *
+ * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_set_record_expiring (DsqStore *self,
+                               const guint8 *key,
+                               gsize key_length,
+                               const guint8 *record,
+                               gsize record_length,
+                               gint64 milliseconds,
+                               GError **error)
+{
+  DsqEngine *engine;
+  DsqKey made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error) ||
+      !dsq_value_check_record (record, record_length, error))
+    return FALSE;
+  return dsq_engine_set (
+      engine,
+      &made,
+      dsq_entry_new (&made, record, record_length, dsq_store_expiry_after (engine, milliseconds)),
+      error);
+}
+
+/**
+ * dsq_store_touch_key:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @milliseconds: its time to live from now on, %DSQ_NEVER to have it stay
+ * @error: return location for an error
+ *
+ * Changes when a key expires. Its value and its place stay as they are.
+ *
+ * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_touch_key (DsqStore *self,
+                     const guint8 *key,
+                     gsize key_length,
+                     gint64 milliseconds,
+                     GError **error)
+{
+  DsqEngine *engine;
+  gboolean touched;
+  DsqKey made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
+         dsq_engine_touch (engine,
+                           &made,
+                           dsq_store_expiry_after (engine, milliseconds),
+                           &touched,
+                           error) &&
+         touched;
+}
+
+/**
+ * dsq_store_lookup_expiry:
+ * @self: a store
+ * @key: (array length=key_length): the encoded key
+ * @key_length: bytes of @key
+ * @error: return location for an error
+ *
+ * Gets how long a key has to live.
+ *
+ * Returns: milliseconds, more than 0; %DSQ_NEVER when it does not expire; 0 when the key is
+ * missing, or with @error set
+ *
+ * Since: 1.0
+ */
+gint64
+dsq_store_lookup_expiry (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
+{
+  DsqEngine *engine;
+  g_autoptr (DsqEntry) entry = NULL;
+  DsqKey made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+
+  engine = dsq_store_get_engine (self, error);
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error) ||
+      !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
+    return 0;
+  if (!entry->has_expiry)
+    return DSQ_NEVER;
+  return MAX (dsq_entry_expires (entry) - dsq_engine_now (engine), 0);
+}

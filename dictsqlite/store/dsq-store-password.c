@@ -1,0 +1,293 @@
+/* dsq-store-password.c - a mapping that lives on disk: its password
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "crypto/dsq-secret-private.h"
+#include "dsq-error.h"
+#include "store/dsq-store-private.h"
+
+/* --- the password of a store that is opened --------------------------------------------------- */
+
+void
+dsq_store_make_password_properties (GParamSpec **out_password,
+                                    GParamSpec **out_kdf_memory,
+                                    GParamSpec **out_kdf_passes)
+{
+  /**
+   * DsqStore:password:
+   *
+   * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
+   * none. [method@Store.use_password] takes one that is not text.
+   *
+   * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
+   * under keys that are forgotten with the store.
+   *
+   * Since: 1.0
+   */
+  *out_password =
+      g_param_spec_string ("password",
+                           NULL,
+                           NULL,
+                           NULL,
+                           G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
+   * DsqStore:kdf-memory:
+   *
+   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
+   * A file keeps what it was made with.
+   *
+   * Since: 1.0
+   */
+  *out_kdf_memory = g_param_spec_uint64 ("kdf-memory",
+                                         NULL,
+                                         NULL,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MIN_MEMORY,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MAX_MEMORY,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
+                                         DSQ_STORE_CONSTRUCT_ONLY);
+  /**
+   * DsqStore:kdf-passes:
+   *
+   * Passes over that memory.
+   *
+   * Since: 1.0
+   */
+  *out_kdf_passes = g_param_spec_uint ("kdf-passes",
+                                       NULL,
+                                       NULL,
+                                       DSQ_KDF_MIN_PASSES,
+                                       DSQ_KDF_MAX_PASSES,
+                                       DSQ_KDF_DEFAULT_PASSES,
+                                       DSQ_STORE_CONSTRUCT_ONLY);
+}
+
+static void
+take_password (DsqStore *self, GBytes *password)
+{
+  g_return_if_fail (self->engine == NULL);
+
+  g_clear_pointer (&self->password, g_bytes_unref);
+  self->password = password;
+}
+
+void
+dsq_store_take_password_text (DsqStore *self, const char *text)
+{
+  if (text != NULL)
+    take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
+}
+
+gboolean
+dsq_store_check_password (DsqStore *self, GError **error)
+{
+  if (self->password == NULL || g_bytes_get_size (self->password) > 0)
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_ARGUMENT,
+                       "Failed to open the store: the password is empty");
+  return FALSE;
+}
+
+/* A copy that is wiped with its last reference. */
+static GBytes *
+copy_password (GBytes *password)
+{
+  gsize length;
+  const guint8 *data = g_bytes_get_data (password, &length);
+
+  return dsq_secret_bytes (data, length);
+}
+
+/**
+ * dsq_store_use_password:
+ * @self: a store that is not initialised yet
+ * @password: (nullable): the password, any bytes but none
+ *
+ * Sets the password as [property@Store:password] does, for one that is not text or holds NUL.
+ *
+ * To be called between the construction and g_initable_init(). The store keeps a copy in memory of
+ * its own, wiped when it is open; @password is the caller's to wipe.
+ *
+ * Since: 1.0
+ */
+void
+dsq_store_use_password (DsqStore *self, GBytes *password)
+{
+  g_return_if_fail (DSQ_IS_STORE (self));
+
+  take_password (self, password != NULL ? copy_password (password) : NULL);
+}
+
+/* --- changing it ------------------------------------------------------------------------------ */
+
+/**
+ * dsq_store_change_password:
+ * @self: a store with a file that is encrypted
+ * @old_password: its password
+ * @new_password: what it shall be, any bytes but none
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Changes the password, and returns when that is on the medium.
+ *
+ * The time does not depend on the size of the file, since only the key under which the entries are
+ * sealed is sealed anew. So the change does not help against somebody who had both the file and its
+ * old password: [method@Store.encrypt_copy] makes a file under another key. Other stores that have
+ * the file open go on as before. When the process dies meanwhile, the file has either password.
+ *
+ * Errors: %DSQ_ERROR_WRONG_PASSWORD, %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an
+ * empty password, %DSQ_ERROR_CHANGED when somebody else changed it meanwhile.
+ *
+ * Returns: %TRUE when it is changed
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_change_password (DsqStore *self,
+                           GBytes *old_password,
+                           GBytes *new_password,
+                           GCancellable *cancellable,
+                           GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL &&
+         dsq_engine_change_password (engine, old_password, new_password, cancellable, error);
+}
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+/**
+ * dsq_store_encrypt_copy:
+ * @self: a store with a file, encrypted or not
+ * @path: (type filename): the new file, which must not exist yet
+ * @password: its password, any bytes but none
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Flushes, and writes all tables and entries into a new encrypted file under a key of its own.
+ *
+ * The copy is one state of the file, of after the flush; other calls go on meanwhile. The new file
+ * has its name when it is whole and synced, and mode 0600. After an error there is none.
+ *
+ * The old file stays. What of it may be left on the medium when it is deleted is told in
+ * docs/encryption.md.
+ *
+ * Errors: %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged, %DSQ_ERROR_NOT_FOUND in
+ * memory mode and for a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for an empty password,
+ * and those of [method@Store.flush].
+ *
+ * Returns: %TRUE when it is there
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_encrypt_copy (DsqStore *self,
+                        const char *path,
+                        GBytes *password,
+                        DsqProgressFunc progress,
+                        gpointer user_data,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (path != NULL && password != NULL, FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL &&
+         dsq_engine_copy (engine, path, password, progress, user_data, cancellable, error);
+}
+
+/**
+ * dsq_store_decrypt_copy:
+ * @self: a store with a file, encrypted or not
+ * @path: (type filename): the new file, which must not exist yet
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Does what [method@Store.encrypt_copy] does, but the new file is plain.
+ *
+ * Returns: %TRUE when it is there
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_decrypt_copy (DsqStore *self,
+                        const char *path,
+                        DsqProgressFunc progress,
+                        gpointer user_data,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (path != NULL, FALSE);
+
+  engine = dsq_store_get_engine (self, error);
+  return engine != NULL &&
+         dsq_engine_copy (engine, path, NULL, progress, user_data, cancellable, error);
+}
+
+/**
+ * dsq_store_rekey_file:
+ * @path: (type filename): an encrypted file that no store has open, in any process
+ * @old_password: its password
+ * @new_password: what it shall be, any bytes but none; may be the same
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is
+ * @user_data: passed to @progress
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Writes the file anew under another key, and puts it in the old one's place.
+ *
+ * At every instant, also when the machine stops, @path is the old file or the new one, whole. What
+ * helps against somebody who had the file and its password; see docs/encryption.md.
+ *
+ * Errors: %DSQ_ERROR_BUSY when somebody has the file open, %DSQ_ERROR_WRONG_PASSWORD,
+ * %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an empty password, %DSQ_ERROR_CORRUPT
+ * when an entry is damaged, and those of [ctor@Store.open].
+ *
+ * Returns: %TRUE when it is in place
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_rekey_file (const char *path,
+                      GBytes *old_password,
+                      GBytes *new_password,
+                      DsqProgressFunc progress,
+                      gpointer user_data,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  static const DsqKdfCost cost = {
+    DSQ_KDF_DEFAULT_MEMORY,
+    DSQ_KDF_DEFAULT_PASSES,
+    DSQ_KDF_DEFAULT_LANES,
+  };
+
+  g_return_val_if_fail (path != NULL, FALSE);
+  g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
+
+  return dsq_engine_rekey_file (path,
+                                old_password,
+                                new_password,
+                                &cost,
+                                progress,
+                                user_data,
+                                cancellable,
+                                error);
+}

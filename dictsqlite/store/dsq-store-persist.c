@@ -1,0 +1,148 @@
+/* dsq-store-persist.c - a mapping that lives on disk: flush, statistics, close
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "store/dsq-store-private.h"
+
+/**
+ * dsq_store_get_path: (get-property path)
+ * @self: a store
+ *
+ * The path that the store was opened with.
+ *
+ * Returns: (transfer none) (nullable) (type filename): the path
+ *
+ * Since: 1.0
+ */
+const char *
+dsq_store_get_path (DsqStore *self)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  return self->path;
+}
+
+/**
+ * dsq_store_get_persist_mode: (get-property persist-mode)
+ * @self: a store
+ *
+ * When a write reaches the file.
+ *
+ * Returns: the mode
+ *
+ * Since: 1.0
+ */
+DsqPersistMode
+dsq_store_get_persist_mode (DsqStore *self)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_PERSIST_MEMORY);
+
+  return self->options.persist_mode;
+}
+
+/**
+ * dsq_store_flush:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Brings everything written before the call, to whichever table, into the file and onto the medium.
+ *
+ * This is the durability barrier in each mode that has a file. What could not be written stays in
+ * memory, readable, and is tried again at the next flush. On a closed store, and in memory mode,
+ * this does nothing.
+ *
+ * Returns: %TRUE when it is done
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_is_closed (engine) ||
+         dsq_engine_flush (engine, cancellable, error);
+}
+
+/**
+ * dsq_store_get_stats:
+ * @self: a store
+ *
+ * Takes a snapshot of the store's counters. Those of a closed store are 0.
+ *
+ * Returns: (transfer full): the snapshot
+ *
+ * Since: 1.0
+ */
+DsqStats *
+dsq_store_get_stats (DsqStore *self)
+{
+  DsqEngine *engine;
+  DsqStats *stats;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  stats = g_new0 (DsqStats, 1);
+  engine = dsq_store_get_engine (self, NULL);
+  if (engine != NULL)
+    dsq_engine_get_stats (engine, stats);
+  return stats;
+}
+
+/**
+ * dsq_store_close:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Flushes and closes the store, with all of its tables. Closing it again does nothing. Closing a
+ * table that [method@Store.get_table] gave only ends that object.
+ *
+ * When the flush fails the store stays open and nothing is lost: make room, say, and close again.
+ * A store that is dropped without having been closed is flushed and closed then.
+ *
+ * Returns: %TRUE when it is closed
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  if (self->name != NULL)
+    {
+      __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
+      return TRUE;
+    }
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_close (engine, cancellable, error);
+}
+
+/**
+ * dsq_store_is_closed:
+ * @self: a store
+ *
+ * Whether the store is closed, or was never opened.
+ *
+ * Returns: %TRUE if it is
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_is_closed (DsqStore *self)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), TRUE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine == NULL || dsq_engine_is_closed (engine);
+}

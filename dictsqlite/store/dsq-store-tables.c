@@ -1,0 +1,298 @@
+/* dsq-store-tables.c - a mapping that lives on disk: its tables
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "codec/dsq-pack-private.h"
+#include "store/dsq-store-private.h"
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+static DsqStore *
+open_table (DsqStore *self,
+            const guint8 *name,
+            gsize length,
+            GCancellable *cancellable,
+            GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+  DsqStore *handle;
+  guint32 table;
+
+  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !dsq_engine_open_table (engine, name, length, &table, cancellable, error))
+    return NULL;
+  handle = g_object_new (DSQ_TYPE_STORE, NULL);
+  handle->options = self->options;
+  handle->path = g_strdup (self->path);
+  handle->options.path = self->options.path != NULL ? handle->path : NULL;
+  g_set_object (&handle->file, self->file);
+  handle->table = table;
+  handle->name = g_bytes_new (name, length);
+  handle->engine = dsq_engine_ref (engine);
+  handle->usable = handle->engine;
+  return handle;
+}
+
+/**
+ * dsq_store_get_table:
+ * @self: a store
+ * @name: the table's name, any string
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Opens a table of the store, and makes it when it is missing.
+ *
+ * A table is a mapping of its own, with its own keys, order and size, in the same file and within
+ * the same limits. One flush brings all tables to the file at one instant. A missing table is in
+ * the file as soon as this call returns, in each mode that has a file.
+ *
+ * What comes back is a store whose [property@Store:table-name] is @name, and on which all methods
+ * work; flush and statistics are those of the whole store. It keeps what it needs of @self. Closing
+ * it ends it alone, closing @self closes all tables. Each call gives another object.
+ *
+ * Calls on a table that was dropped meanwhile, here or by another process, give
+ * %DSQ_ERROR_NO_TABLE, also when there is a new table of its name.
+ *
+ * Errors: %DSQ_ERROR_INVALID_ARGUMENT for a name that is not UTF-8 or longer than 1 MiB,
+ * %DSQ_ERROR_FAILED when eight million tables have been made, and those of a write.
+ *
+ * Returns: (transfer full): the table
+ *
+ * Since: 1.0
+ */
+DsqStore *
+dsq_store_get_table (DsqStore *self, const char *name, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (name != NULL, NULL);
+
+  return open_table (self, (const guint8 *) name, strlen (name), cancellable, error);
+}
+
+/**
+ * dsq_store_open_table:
+ * @self: a store
+ * @name: (array length=length): the table's name: UTF-8, in which NUL is a character like any other
+ * @length: bytes of @name
+ * @error: return location for an error
+ *
+ * Opens a table as [method@Store.get_table] does, for bindings whose strings may hold NUL.
+ *
+ * Returns: (transfer full): the table
+ *
+ * Since: 1.0
+ */
+DsqStore *
+dsq_store_open_table (DsqStore *self, const guint8 *name, gsize length, GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  return open_table (self, name, length, NULL, error);
+}
+
+/* A name as a C string, or NULL where it is none. */
+static char *
+name_to_string (GBytes *name)
+{
+  gsize length;
+  const char *bytes = g_bytes_get_data (name, &length);
+
+  if (length > 0 && memchr (bytes, '\0', length) != NULL)
+    return NULL;
+  return g_strndup (length > 0 ? bytes : "", length);
+}
+
+/**
+ * dsq_store_dup_table_name: (get-property table-name)
+ * @self: a store
+ *
+ * The name of the table that @self is.
+ *
+ * Returns: (transfer full) (nullable): the name; %NULL for what is no table that was opened by a
+ *   name, and for a name with a NUL character
+ *
+ * Since: 1.0
+ */
+char *
+dsq_store_dup_table_name (DsqStore *self)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  return self->name != NULL ? name_to_string (self->name) : NULL;
+}
+
+/**
+ * dsq_store_is_dropped:
+ * @self: a store
+ *
+ * Whether the table that @self is has been dropped, here or by another process, so that calls give
+ * %DSQ_ERROR_NO_TABLE. The table that a store opens with never is, and a closed one is not.
+ *
+ * Returns: %TRUE if it is
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_is_dropped (DsqStore *self)
+{
+  DsqEngine *engine;
+  gboolean has_table;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine != NULL && dsq_engine_has_table (engine, self->table, &has_table, NULL) &&
+         !has_table;
+}
+
+/* --- list ------------------------------------------------------------------------------------ */
+
+static GPtrArray *
+list_names (DsqStore *self, GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+
+  if (engine == NULL || !dsq_engine_list_tables (engine, names, error))
+    return NULL;
+  return g_steal_pointer (&names);
+}
+
+/**
+ * dsq_store_list_tables:
+ * @self: a store
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Lists the tables of the store, but for the one that it opens with, in the order in which they
+ * were made. Names with a NUL character, which no C string can hold, are left out.
+ *
+ * Returns: (transfer full) (array zero-terminated=1): their names
+ *
+ * Since: 1.0
+ */
+char **
+dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return NULL;
+  names = list_names (self, error);
+  if (names == NULL)
+    return NULL;
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *name = name_to_string (names->pdata[i]);
+
+      if (name != NULL)
+        g_strv_builder_add (builder, name);
+    }
+  return g_strv_builder_end (builder);
+}
+
+/**
+ * dsq_store_list_table_pack:
+ * @self: a store
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Lists the tables of the store as [method@Store.list_tables] does, but all of them.
+ *
+ * Returns: (transfer full) (array length=out_length): a pack of their names, UTF-8
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_list_table_pack (DsqStore *self, gsize *out_length, GError **error)
+{
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (DsqPackBuilder) builder = NULL;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  *out_length = 0;
+  names = list_names (self, error);
+  if (names == NULL)
+    return NULL;
+  builder = dsq_pack_builder_new ();
+  for (guint i = 0; i < names->len; i++)
+    {
+      gsize length;
+      const guint8 *name = g_bytes_get_data (names->pdata[i], &length);
+
+      dsq_pack_builder_add (builder, name, length);
+    }
+  return dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error);
+}
+
+/* --- drop ------------------------------------------------------------------------------------ */
+
+static gboolean
+drop_table (DsqStore *self,
+            const guint8 *name,
+            gsize length,
+            GCancellable *cancellable,
+            GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+  gboolean is_dropped;
+
+  return engine != NULL && !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+         dsq_engine_drop_table (engine, name, length, &is_dropped, cancellable, error) &&
+         is_dropped;
+}
+
+/**
+ * dsq_store_drop_table:
+ * @self: a store
+ * @name: the table's name
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Removes a table with all that is in it.
+ *
+ * It is gone from the file when this returns: in each mode that has a file this is a flush of the
+ * whole store as well, in the same transaction. Objects of the table give %DSQ_ERROR_NO_TABLE from
+ * then on.
+ *
+ * Returns: %TRUE when it is dropped; %FALSE without an error when there is no table of that name
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_drop_table (DsqStore *self, const char *name, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (name != NULL, FALSE);
+
+  return drop_table (self, (const guint8 *) name, strlen (name), cancellable, error);
+}
+
+/**
+ * dsq_store_drop_table_name:
+ * @self: a store
+ * @name: (array length=length): the table's name, UTF-8
+ * @length: bytes of @name
+ * @error: return location for an error
+ *
+ * Removes a table as [method@Store.drop_table] does, for bindings whose strings may hold NUL.
+ *
+ * Returns: %TRUE when it is dropped; %FALSE without an error when there is no table of that name
+ *
+ * Since: 1.0
+ */
+gboolean
+dsq_store_drop_table_name (DsqStore *self, const guint8 *name, gsize length, GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+
+  return drop_table (self, name, length, NULL, error);
+}
