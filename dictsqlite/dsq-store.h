@@ -170,8 +170,7 @@ DSQ_API gboolean dsq_store_compare_and_set_record (DsqStore *self,
                                                    gboolean keeps_expiry,
                                                    GError **error);
 
-/* --- the same for strings without U+0000, which are cheaper to pass ----------------------------
- */
+/* --- the same for strings without U+0000, which are cheaper to pass --------------------------- */
 
 DSQ_API guint8 *
 dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
@@ -341,8 +340,7 @@ DSQ_API gboolean dsq_store_rekey_file (const char *path,
 DSQ_API gboolean dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_is_closed (DsqStore *self);
 
-/* --- what an event loop may call: from memory only ---------------------------------------------
- */
+/* --- what an event loop may call: from memory only -------------------------------------------- */
 
 DSQ_API guint8 *dsq_store_peek_record (DsqStore *self,
                                        const guint8 *key,
@@ -374,8 +372,7 @@ DSQ_API int
 dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
 DSQ_API gint64 dsq_store_try_count (DsqStore *self, GError **error);
 
-/* --- without waiting: each call as above, its result told in the caller's main context ---------
- */
+/* --- without waiting: each call as above, its result told in the caller's main context -------- */
 
 DSQ_API void dsq_store_open_async (const char *path,
                                    DsqPersistMode persist_mode,

@@ -54,8 +54,7 @@ struct _DsqBatch
 #define RESULT_TRUE  1
 #define RESULT_FALSE 2
 
-/* --- what is asked ------------------------------------------------------------------------------
- */
+/* --- what is asked ---------------------------------------------------------------------------- */
 
 /* Arguments that an operation has, or -1 for none that we know. */
 static int
@@ -163,8 +162,7 @@ dsq_batch_writes (const DsqBatch *self)
   return FALSE;
 }
 
-/* --- order --------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static void
 prepare (Operation *self, DsqStore *store)
@@ -376,8 +374,7 @@ dsq_batch_run (DsqBatch *self, DsqStore *store)
   run_last (self, store);
 }
 
-/* --- what came of it ---------------------------------------------------------------------------
- */
+/* --- what came of it -------------------------------------------------------------------------- */
 
 GByteArray *
 dsq_batch_error_item (const GError *error)

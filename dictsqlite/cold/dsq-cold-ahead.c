@@ -55,8 +55,7 @@ struct _DsqColdAhead
   gsize at;     /* its next row */
 };
 
-/* --- sealing -----------------------------------------------------------------------------------
- */
+/* --- sealing ---------------------------------------------------------------------------------- */
 
 static gsize
 row_length (const DsqRecordCodec *codec, const DsqChange *change)

@@ -86,8 +86,7 @@ check_pages (Check *self, GError **error)
   return step == DSQ_STEP_DONE || report_damage (self, damage, error);
 }
 
-/* --- rows --------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static int
 find_table (const Check *self, gint64 table)
@@ -169,8 +168,7 @@ check_tables (Check *self, GError **error)
   return check_rows (self, error);
 }
 
-/* --- the call ----------------------------------------------------------------------------------
- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 static int
 cancelled_cb (void *user_data)

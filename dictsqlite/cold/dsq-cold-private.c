@@ -318,8 +318,7 @@ commit (DsqColdTier *tier, GError **error)
   return committed;
 }
 
-/* --- reads that may come before the first transaction ------------------------------------------
- */
+/* --- reads that may come before the first transaction ----------------------------------------- */
 
 static gboolean
 walk (DsqColdTier *tier,
@@ -372,8 +371,7 @@ find_expired (DsqColdTier *tier,
          dsq_cold_find_expired (tier, FALSE, span, max_rows, rows, out_next, error);
 }
 
-/* --- what only shared files need ----------------------------------------------------------------
- */
+/* --- what only shared files need -------------------------------------------------------------- */
 
 static gboolean
 do_nothing (DsqColdTier *tier, GError **error)

@@ -173,8 +173,7 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
   return reader;
 }
 
-/* --- the transaction ---------------------------------------------------------------------------
- */
+/* --- the transaction -------------------------------------------------------------------------- */
 
 static void
 end_transaction (DsqColdReader *reader)

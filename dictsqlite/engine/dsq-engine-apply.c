@@ -63,8 +63,7 @@ forget_wanted (Apply *self)
     }
 }
 
-/* --- before the locks --------------------------------------------------------------------------
- */
+/* --- before the locks ------------------------------------------------------------------------- */
 
 /* Whether memory decides, with the shard locked; then it says what the key is. */
 static gboolean
@@ -118,8 +117,7 @@ read_wanted (Apply *self, GError **error)
   return success;
 }
 
-/* --- with all shards locked ---------------------------------------------------------------------
- */
+/* --- with all shards locked ------------------------------------------------------------------- */
 
 /* Whether what the file said of a key that memory does not decide is true still. */
 static gboolean
@@ -261,8 +259,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   return result == APPLY_DONE;
 }
 
-/* --- write-through ------------------------------------------------------------------------------
- */
+/* --- write-through ---------------------------------------------------------------------------- */
 
 static gboolean
 write_through (Apply *self, gboolean *out_applied, GError **error)

@@ -297,8 +297,7 @@ dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **e
     }
 }
 
-/* --- statistics ---------------------------------------------------------------------------------
- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static void
 add_shard (DsqEngine *self, guint index, DsqStats *stats)

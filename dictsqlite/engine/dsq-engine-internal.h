@@ -104,8 +104,7 @@ struct _DsqEngine
   gboolean is_closed; /* (atomic) */
 };
 
-/* --- every call's first lines ------------------------------------------------------------------
- */
+/* --- every call's first lines ----------------------------------------------------------------- */
 
 extern guint dsq_fork_stamp; /* forks that this process has been through, as a child */
 
@@ -193,8 +192,7 @@ dsq_engine_mark_changed_locked (DsqTable *table)
     __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
 }
 
-/* --- the path ----------------------------------------------------------------------------------
- */
+/* --- the path --------------------------------------------------------------------------------- */
 
 /* What was true of a shard when a key was found missing in memory. */
 typedef struct
@@ -254,8 +252,7 @@ dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 ta
   return dsq_engine_hides_cold (self, shard, table) ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
 }
 
-/* --- expiry -------------------------------------------------------------------------------------
- */
+/* --- expiry ----------------------------------------------------------------------------------- */
 
 void dsq_engine_init_expiry (DsqEngine *self);
 void dsq_engine_finish_expiry (DsqEngine *self);
@@ -384,8 +381,7 @@ void dsq_engine_stage_removal_locked (DsqEngine *self,
                                       guint32 number,
                                       const DsqKey *key);
 
-/* --- write-behind -------------------------------------------------------------------------------
- */
+/* --- write-behind ----------------------------------------------------------------------------- */
 
 /* Waits, or flushes, while too much is dirty. */
 gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
@@ -473,8 +469,7 @@ void dsq_flusher_tick (DsqFlusher *self, gboolean at_once);
 /* Whether a writer waits for a flush, or close for the thread. */
 gboolean dsq_flusher_is_hurried (DsqFlusher *self);
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 /* A table of the file, as of @state, is used from here on; with all shards locked. */
 DsqTable *dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state);
@@ -484,8 +479,7 @@ DsqTable *dsq_engine_find_table_locked (DsqEngine *self, GBytes *name);
 void dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table);
 void dsq_engine_free_tables (DsqEngine *self);
 
-/* --- write-through ------------------------------------------------------------------------------
- */
+/* --- write-through ---------------------------------------------------------------------------- */
 
 /* One caller's writes on their way into a commit. */
 struct _DsqWrite

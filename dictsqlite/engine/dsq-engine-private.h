@@ -156,8 +156,7 @@ gboolean dsq_engine_insert (DsqEngine *self,
                             DsqEntry **out_existing,
                             GError **error);
 
-/* --- expiry: times are in milliseconds since 1970, 0 for never ----------------------------------
- */
+/* --- expiry: times are in milliseconds since 1970, 0 for never -------------------------------- */
 
 gint64 dsq_engine_now (DsqEngine *self);
 /* For tests: the clock is ahead by that much. */

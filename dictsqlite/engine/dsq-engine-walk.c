@@ -22,8 +22,7 @@
 
 #define MAX_TRIES_FOR_A_QUIET_MOMENT 16
 
-/* --- pending keys in order ----------------------------------------------------------------------
- */
+/* --- pending keys in order -------------------------------------------------------------------- */
 
 /* Whether a change gives its key a place of its own, at which a walk comes by it. */
 static gboolean
@@ -164,8 +163,7 @@ runs_peek (Runs *self, Run **out_run, gint64 *out_place)
   return next;
 }
 
-/* --- one batch ----------------------------------------------------------------------------------
- */
+/* --- one batch -------------------------------------------------------------------------------- */
 
 /* A read-only store does not sweep, so a walk skips what has expired. */
 static gboolean
@@ -449,8 +447,7 @@ dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_curre
   return FALSE;
 }
 
-/* --- the newest entry ----------------------------------------------------------------------------
- */
+/* --- the newest entry ------------------------------------------------------------------------- */
 
 /* Remembers that the file has nothing alive beyond a place, so that removing one last entry after
  * the other does not walk over all of them again each time. */

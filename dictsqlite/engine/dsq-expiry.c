@@ -70,8 +70,7 @@ dsq_engine_is_over (DsqEngine *self, const DsqEntry *entry)
   return dsq_entry_expires (entry) <= dsq_engine_now (self);
 }
 
-/* --- the bounds -------------------------------------------------------------------------------
- */
+/* --- the bounds ------------------------------------------------------------------------------- */
 
 void
 dsq_engine_init_expiry (DsqEngine *self)
@@ -162,8 +161,7 @@ dsq_engine_set_next_expiry (DsqEngine *self, guint64 generation, gint64 swept_un
   dsq_hot_tier_unlock_all (self->hot);
 }
 
-/* --- a sweep that stages -----------------------------------------------------------------------
- */
+/* --- a sweep that stages ---------------------------------------------------------------------- */
 
 static gboolean
 is_due_entry (const Sweep *self, const DsqEntry *entry)
@@ -368,8 +366,7 @@ sweep_by_staging (DsqEngine *self, guint64 *out_n_swept, GError **error)
   return success;
 }
 
-/* --- a sweep in a transaction ------------------------------------------------------------------
- */
+/* --- a sweep in a transaction ----------------------------------------------------------------- */
 
 gboolean
 dsq_engine_sweep_in_transaction (DsqEngine *self, DsqSweptRows *swept, GError **error)
@@ -417,8 +414,7 @@ dsq_engine_clear_swept_rows (DsqSweptRows *swept)
   *swept = (DsqSweptRows){ 0 };
 }
 
-/* --- without sweeping --------------------------------------------------------------------------
- */
+/* --- without sweeping ------------------------------------------------------------------------- */
 
 static gboolean
 learn_expiry (DsqEngine *self, gboolean by_writer, GError **error)
@@ -488,8 +484,7 @@ dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GE
   return success;
 }
 
-/* --- sweeping ----------------------------------------------------------------------------------
- */
+/* --- sweeping --------------------------------------------------------------------------------- */
 
 static gboolean
 sweep_once (DsqEngine *self, guint64 *out_n_swept, GError **error)

@@ -218,8 +218,7 @@ write_tables (Flush *self, GError **error)
   return TRUE;
 }
 
-/* --- commit or roll back -----------------------------------------------------------------------
- */
+/* --- commit or roll back ---------------------------------------------------------------------- */
 
 static void
 settle_commit (Flush *self)
@@ -378,8 +377,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
   dsq_hot_tier_unlock_all (self->hot);
 }
 
-/* --- presence -----------------------------------------------------------------------------------
- */
+/* --- presence --------------------------------------------------------------------------------- */
 
 /* Keys asked for in one probe. */
 #define PROBE_KEYS 65536

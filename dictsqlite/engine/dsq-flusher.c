@@ -120,8 +120,7 @@ dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
   return success;
 }
 
-/* --- the thread --------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Longest time for which a read transaction that nobody uses is kept, about. */
 #define MAX_TEND_US G_USEC_PER_SEC
@@ -345,8 +344,7 @@ dsq_flusher_is_hurried (DsqFlusher *self)
   return is_hurried;
 }
 
-/* --- room ---------------------------------------------------------------------------------------
- */
+/* --- room ------------------------------------------------------------------------------------- */
 
 guint64
 dsq_engine_dirty_bytes (DsqEngine *self)

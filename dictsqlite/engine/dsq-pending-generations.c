@@ -203,8 +203,7 @@ dsq_pending_finish_commit_locked (DsqPending *self)
   self->base_place = MAX (self->base_place, self->inflight_end);
 }
 
-/* --- marks of what had expired -----------------------------------------------------------------
- */
+/* --- marks of what had expired ---------------------------------------------------------------- */
 
 /* A tombstone that a sweep has put on a clean entry, rather than the caller. It holds as long as
  * the file is what it was then. */

@@ -121,8 +121,7 @@ void dsq_pending_stage_removal_locked (DsqPending *self,
                                        guint32 number,
                                        const DsqKey *key);
 
-/* --- with all locks held -----------------------------------------------------------------------
- */
+/* --- with all locks held ---------------------------------------------------------------------- */
 
 void dsq_pending_clear_locked (DsqPending *self);
 /* The same after a clear that is in the file already. */
@@ -138,8 +137,7 @@ void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gbo
 /* Keys of the mapping, unresolved ones not counted. */
 gint64 dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved);
 
-/* --- the end of a flush -------------------------------------------------------------------------
- */
+/* --- the end of a flush ----------------------------------------------------------------------- */
 
 /* With the shard's lock held: what has not changed since is clean, and to be admitted as such.
  * @presences[list] holds what was found for each change in flight. */
@@ -149,8 +147,7 @@ void dsq_pending_finish_commit_locked (DsqPending *self);
 /* With all locks held: the flush failed, its generation goes back under the current one. */
 void dsq_pending_rollback_locked (DsqPending *self);
 
-/* --- helpers of the rooms round it --------------------------------------------------------------
- */
+/* --- helpers of the rooms round it ------------------------------------------------------------ */
 
 /* What a change that is known to fit adds to the number of keys. */
 gint64 dsq_pending_contribution (const DsqChange *change, DsqPresence presence);

@@ -23,8 +23,7 @@ shard_of (DsqEngine *self, const DsqChange *change, DsqKey *out_key)
   return dsq_hot_tier_shard (self->hot, out_key->hash);
 }
 
-/* --- before and after COMMIT --------------------------------------------------------------------
- */
+/* --- before and after COMMIT ------------------------------------------------------------------ */
 
 static void
 mark_shard (DsqHotShard *shard, int step)
@@ -187,8 +186,7 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
     dsq_hot_tier_release (self->hot);
 }
 
-/* --- the transaction ----------------------------------------------------------------------------
- */
+/* --- the transaction -------------------------------------------------------------------------- */
 
 /* The write's one change is made of what the row is now. */
 static gboolean
@@ -387,8 +385,7 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
   dsq_flusher_wake (self->flusher, FALSE);
 }
 
-/* --- the queue ----------------------------------------------------------------------------------
- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void
 lead (DsqEngine *self)

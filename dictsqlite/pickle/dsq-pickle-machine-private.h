@@ -136,8 +136,7 @@ dsq_pickle_fail (DsqPickleMachine *self, const char *fault)
   return FALSE;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* Where what may be read now ends: in a frame at its end, as no opcode crosses that. */
 static inline guint32

@@ -11,8 +11,7 @@
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
-/* --- keys and entries of a call -----------------------------------------------------------------
- */
+/* --- keys and entries of a call --------------------------------------------------------------- */
 
 static gboolean
 keys_from_strings (DsqStore *self,
@@ -118,8 +117,7 @@ entries_free (DsqEntry **entries, gsize n_entries)
   g_free (entries);
 }
 
-/* --- get many ------------------------------------------------------------------------------------
- */
+/* --- get many --------------------------------------------------------------------------------- */
 
 /**
  * dsq_store_get_many:
@@ -223,8 +221,7 @@ dsq_store_lookup_pack (DsqStore *self,
   return success ? dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error) : NULL;
 }
 
-/* --- set many
- * -------------------------------------------------------------------------------------- */
+/* --- set many --------------------------------------------------------------------------------- */
 
 /**
  * dsq_store_set_many:
@@ -321,8 +318,7 @@ dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError 
   return set_entries (self, engine, made, NULL, error);
 }
 
-/* --- remove many, clear, count
- * ------------------------------------------------------------------------ */
+/* --- remove many, clear, count ---------------------------------------------------------------- */
 
 /**
  * dsq_store_remove_many:

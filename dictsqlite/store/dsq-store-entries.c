@@ -76,8 +76,7 @@ set_by_string (DsqStore *self,
   return set_record (self, (const guint8 *) key, strlen (key), record, length, error);
 }
 
-/* --- values of any type ------------------------------------------------------------------------
- */
+/* --- values of any type ----------------------------------------------------------------------- */
 
 /**
  * dsq_store_get:
@@ -285,8 +284,7 @@ dsq_store_insert (DsqStore *self,
   return FALSE;
 }
 
-/* --- values of one type -------------------------------------------------------------------------
- */
+/* --- values of one type ----------------------------------------------------------------------- */
 
 /**
  * dsq_store_get_bytes:

@@ -22,8 +22,7 @@ dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds)
   return expires != 0 ? expires : -1;
 }
 
-/* --- as C calls it -----------------------------------------------------------------------------
- */
+/* --- as C calls it ---------------------------------------------------------------------------- */
 
 /**
  * dsq_store_set_expiring:
@@ -187,8 +186,7 @@ dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds)
     dsq_engine_set_clock_offset (engine, milliseconds);
 }
 
-/* --- as bindings call it -----------------------------------------------------------------------
- */
+/* --- as bindings call it ---------------------------------------------------------------------- */
 
 /**
  * dsq_store_set_record_expiring:

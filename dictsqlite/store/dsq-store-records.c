@@ -284,10 +284,11 @@ dsq_store_insert_record (DsqStore *self,
   return take_record (existing, out_length);
 }
 
-/* --- strings, for bindings to which a C string is cheaper than an array -------------------------
- *
- * PyGObject takes a third less time for one. It cuts a string at its first U+0000, silently: so the
- * caller makes sure that there is none, and passes all other keys and strings as arrays. */
+/* --- strings ---------------------------------------------------------------------------------- */
+
+/* For bindings to which a C string is cheaper than an array: PyGObject takes a third less time for
+ * one. It cuts a string at its first U+0000, silently: so the caller makes sure that there is none,
+ * and passes all other keys and strings as arrays. */
 
 /**
  * dsq_store_lookup_text:

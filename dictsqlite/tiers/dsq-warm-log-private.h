@@ -36,8 +36,7 @@ void dsq_warm_log_kill (DsqWarmShard *self, guint32 position, const DsqWarmItem 
 /* All entries of a table leave. */
 void dsq_warm_log_remove_table (DsqWarmShard *self, guint32 table);
 
-/* --- shared by the files of the log ------------------------------------------------------------
- */
+/* --- shared by the files of the log ----------------------------------------------------------- */
 
 #define DSQ_WARM_LIVE_BATCH 16
 

@@ -17,8 +17,7 @@
 #define N_FLUSH  100000
 #define N_BLOCK  500
 
-/* --- writethrough: a transaction an entry ------------------------------------------------------
- */
+/* --- writethrough: a transaction an entry ----------------------------------------------------- */
 
 static gint64
 bare_set_block (BenchBare *bare, const BenchItem *items)
@@ -80,8 +79,7 @@ bench_run_writethrough (const char *directory, guint round)
   bench_items_free (others, N_WRITES);
 }
 
-/* --- flush: many rows in one transaction, synced -----------------------------------------------
- */
+/* --- flush: many rows in one transaction, synced ---------------------------------------------- */
 
 static void
 flush_bare (gpointer bare, const BenchItem *items, guint turn)

@@ -175,8 +175,7 @@ run_load (DsqPersistMode mode, guint n, const char *path)
            memory ("VmRSS:") - before);
 }
 
-/* --- bytes an entry ----------------------------------------------------------------------------
- */
+/* --- bytes an entry --------------------------------------------------------------------------- */
 
 /* All entries are read once: with room for all they are in the hot tier then, with room for one in
  * the warm one. What malloc keeps for later is given back first. */

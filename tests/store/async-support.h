@@ -73,8 +73,7 @@ reopen (Fixture *self, DsqPersistMode mode)
   self->store = open_store (self, mode);
 }
 
-/* --- waiting for a result ----------------------------------------------------------------------
- */
+/* --- waiting for a result --------------------------------------------------------------------- */
 
 typedef struct
 {

@@ -132,8 +132,7 @@ walk (DsqStore *store)
   return g_string_free (g_steal_pointer (&keys), FALSE);
 }
 
-/* --- alone -------------------------------------------------------------------------------------
- */
+/* --- alone ------------------------------------------------------------------------------------ */
 
 static void
 test_expires_by_the_stores_clock (Fixture *fixture, gconstpointer data)
@@ -191,8 +190,7 @@ test_takes_any_time (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (count (store), ==, 1);
 }
 
-/* --- threads -----------------------------------------------------------------------------------
- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 /* Sets, touches and removes keys that live for a few milliseconds, which all threads share, beside
  * one of its own that stays. */
@@ -298,8 +296,7 @@ test_threads_of_two_stores (Fixture *fixture, gconstpointer data)
   assert_all_agree (fixture);
 }
 
-/* --- max-bytes beside threads ------------------------------------------------------------------
- */
+/* --- max-bytes beside threads ----------------------------------------------------------------- */
 
 static gpointer
 fill (gpointer data)

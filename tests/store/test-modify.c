@@ -73,8 +73,7 @@ tear_down (Fixture *fixture, gconstpointer mode)
   g_free (fixture->folder);
 }
 
-/* --- one key -----------------------------------------------------------------------------------
- */
+/* --- one key ---------------------------------------------------------------------------------- */
 
 static void
 test_increment (Fixture *fixture, gconstpointer mode)
@@ -259,8 +258,7 @@ test_threads_count_exactly (Fixture *fixture, gconstpointer mode)
   g_assert_cmpint (sum, ==, N_THREADS * n_rounds ());
 }
 
-/* --- many keys ---------------------------------------------------------------------------------
- */
+/* --- many keys -------------------------------------------------------------------------------- */
 
 static GVariant *
 states (const char *text)
@@ -361,8 +359,7 @@ test_threads_move_exactly (Fixture *fixture, gconstpointer mode)
   g_assert_cmpint (sum, ==, 700);
 }
 
-/* --- upkeep ------------------------------------------------------------------------------------
- */
+/* --- upkeep ----------------------------------------------------------------------------------- */
 
 static void
 note_progress (guint64 n_done, guint64 n_total, gpointer user_data)

@@ -15,6 +15,8 @@ MAX_WIDTH = 100
 TOP_LEVEL = {
     "meson.build", "dictsqlite", "bindings", "tests", "docs", "data", "README.md", "LICENSE",
 }
+# A line that parts a file into its sections, with the section's name.
+RULER = re.compile(r"/\* -+ \w.* -+ \*/")
 # Written so that this line is none itself.
 LEFTOVER = re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b|^[<]{7} |^[>]{7} ")
 
@@ -60,6 +62,16 @@ def check_banner(tree: Tree) -> List[str]:
         if not any("SPDX-License-Identifier: LGPL-2.1-or-later" in line for line in start[:3]):
             problems.append(f"{path}:2: no SPDX-License-Identifier")
     return problems
+
+
+def check_rulers(tree: Tree) -> List[str]:
+    """A ruler, `/* --- name --- */`, is one line, which the formatter would break in two."""
+    return [
+        f"{path}:{number}: a ruler is one line of at most {MAX_WIDTH} columns"
+        for path in tree.with_suffix(".c", ".h")
+        for number, line in enumerate(tree.lines(path), 1)
+        if line.startswith("/* --") and not RULER.fullmatch(line)
+    ]
 
 
 def check_whitespace(tree: Tree) -> List[str]:
@@ -115,6 +127,7 @@ CHECKS = {
     "format-is-clang-formats": check_format,
     "no-source-over-600-lines": check_length,
     "each-source-has-its-banner": check_banner,
+    "each-ruler-is-one-line": check_rulers,
     "whitespace-is-clean": check_whitespace,
     "python-compiles-within-100-columns": check_python,
     "top-level-holds-only-its-names": check_top_level,

@@ -159,8 +159,7 @@ test_passes_over_other_tables (Fixture *fixture, gconstpointer data)
   run_stock (fixture->path, "DELETE FROM entry WHERE table_id = 9");
 }
 
-/* --- room --------------------------------------------------------------------------------------
- */
+/* --- room ------------------------------------------------------------------------------------- */
 
 static guint64
 used (DsqColdTier *tier)

@@ -32,8 +32,7 @@ tear_down (Fixture *fixture, gconstpointer data)
   g_free (fixture->path);
 }
 
-/* --- transactions that are kept ----------------------------------------------------------------
- */
+/* --- transactions that are kept --------------------------------------------------------------- */
 
 /* A kept transaction is the reason why stock SQLite cannot empty the log. */
 static gboolean
@@ -135,8 +134,7 @@ test_checkpoint_ends_them (Fixture *fixture, gconstpointer data)
   hold (fixture);
 }
 
-/* --- the filter --------------------------------------------------------------------------------
- */
+/* --- the filter ------------------------------------------------------------------------------- */
 
 static gboolean
 may_contain (Fixture *fixture, const char *text)

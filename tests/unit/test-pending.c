@@ -123,8 +123,7 @@ clear (World *self)
   memset (self->mapping, 0, sizeof self->mapping);
 }
 
-/* --- flush, as the cold tier would
- * ---------------------------------------------------------------- */
+/* --- flush, as the cold tier would ------------------------------------------------------------ */
 
 static void
 apply (World *self, DsqChange *change, guint8 *found)
@@ -237,8 +236,7 @@ end_flush (World *self)
   self->is_flushing = FALSE;
 }
 
-/* --- what others do, and what the mapping is then
- * ---------------------------------------------------- */
+/* --- what others do, and what the mapping is then --------------------------------------------- */
 
 /* Whether the pending room has a say on a key, and which. */
 static const DsqEntry *

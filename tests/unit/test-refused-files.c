@@ -66,8 +66,7 @@ assert_refused (Fixture *fixture, int code)
   assert_refused_in (fixture->folder, fixture->path, code);
 }
 
-/* --- paths --------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static void
 test_other_kinds_of_file_are_refused (Fixture *fixture, gconstpointer data)
