@@ -75,17 +75,6 @@ dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError 
   return g_memdup2 (must_ask, sizeof must_ask);
 }
 
-/* The string that a record is, in the record's own memory; NULL: it is none that C has. */
-static char *
-string_in_place (guint8 *record, gsize length)
-{
-  if (record[0] != DSQ_VALUE_STRING || memchr (record + 1, '\0', length - 1) != NULL)
-    return NULL;
-  memmove (record, record + 1, length - 1);
-  record[length - 1] = '\0';
-  return (char *) record;
-}
-
 /**
  * dsq_store_peek_string:
  * @self: a store
@@ -104,11 +93,7 @@ char *
 dsq_store_peek_string (DsqStore *self, const char *key)
 {
   DsqEngine *engine;
-  guint8 *record = NULL;
-  gboolean would_block;
-  gboolean success;
   DsqKey made;
-  gsize length;
   char *string;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
@@ -117,15 +102,9 @@ dsq_store_peek_string (DsqStore *self, const char *key)
   if (engine == NULL || !dsq_store_make_key (self, (const guint8 *) key, strlen (key), &made, NULL))
     return NULL;
   dsq_call_begin_memory_only ();
-  success = dsq_engine_get_record (engine, &made, &record, &length, NULL);
-  would_block = dsq_call_end_memory_only ();
-  string = record != NULL ? string_in_place (record, length) : NULL;
-  if (G_LIKELY (string != NULL))
-    return string;
-  if (success && !would_block)
-    dsq_engine_uncount (engine, &made, record != NULL);
-  g_free (record);
-  return NULL;
+  string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING);
+  dsq_call_end_memory_only ();
+  return string;
 }
 
 /**

@@ -26,6 +26,8 @@ typedef struct
   gsize *positions; /* (owned) */
   DsqEntry **found; /* (owned) */
   gsize n_keys;
+  gsize n_hits;      /* keys that were in the hot tier ... */
+  gsize n_warm_hits; /* ... and those in the warm one */
 } Missing;
 
 static void
@@ -53,18 +55,18 @@ get_from_memory (DsqEngine *self,
       if (shard == NULL)
         return FALSE;
       number = dsq_hot_shard_find_locked (shard, &keys[i]);
-      shard->n_hits += number != 0;
-      shard->n_misses += number == 0;
       if (number != 0)
         {
           DsqEntry *entry = shard->nodes[number].entry;
 
+          missing->n_hits++;
           dsq_hot_shard_touch_locked (self->hot, shard, number);
           if (!dsq_entry_is_tombstone (entry) && !dsq_engine_has_expired (self, entry))
             out[i] = dsq_entry_ref (entry);
         }
-      else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) == NULL &&
-               dsq_engine_may_be_cold_locked (self, shard, &keys[i]))
+      else if ((out[i] = dsq_warm_shard_peek_locked (&shard->warm, &keys[i])) != NULL)
+        missing->n_warm_hits++;
+      else if (dsq_engine_may_be_cold_locked (self, shard, &keys[i]))
         {
           gsize n = missing->n_keys++;
 
@@ -108,6 +110,20 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
   return TRUE;
 }
 
+/* In the statistics it does not matter which shard they were of. */
+static void
+count_looks (DsqEngine *self, const Missing *missing, gsize n_keys)
+{
+  DsqHotShard *shard = &self->hot->shards[0];
+
+  dsq_hot_shard_lock (shard);
+  shard->n_hits += missing->n_hits;
+  shard->n_misses += n_keys - missing->n_hits;
+  shard->n_warm_hits += missing->n_warm_hits;
+  shard->n_warm_misses += n_keys - missing->n_hits - missing->n_warm_hits;
+  dsq_hot_shard_unlock (shard);
+}
+
 gboolean
 dsq_engine_get_many (DsqEngine *self,
                      const DsqKey *keys,
@@ -127,6 +143,8 @@ dsq_engine_get_many (DsqEngine *self,
   missing.found = g_new0 (DsqEntry *, n_keys);
   success = get_from_memory (self, keys, n_keys, out, &missing, error) &&
             (missing.n_keys == 0 || get_from_cold (self, out, &missing, error));
+  if (success)
+    count_looks (self, &missing, n_keys);
   missing_clear (&missing);
   for (gsize i = 0; i < n_keys && !success; i++)
     g_clear_pointer (&out[i], dsq_entry_unref);
@@ -311,8 +329,8 @@ add_shard (DsqEngine *self, guint index, DsqStats *stats)
   stats->evictions += shard->n_evictions;
   stats->warm_entries += dsq_warm_shard_n_entries (&shard->warm);
   stats->warm_bytes += shard->warm.bytes;
-  stats->warm_hits += shard->warm.n_hits;
-  stats->warm_misses += shard->warm.n_misses;
+  stats->warm_hits += shard->n_warm_hits;
+  stats->warm_misses += shard->n_warm_misses;
   stats->dirty_entries += shard->n_dirty;
   stats->dirty_bytes += (guint64) shard->dirty_bytes;
   dsq_hot_shard_unlock (shard);

@@ -327,14 +327,16 @@ typedef struct
 gboolean dsq_engine_sweep_in_transaction (DsqEngine *self, DsqSweptRows *swept, GError **error);
 void dsq_engine_clear_swept_rows (DsqSweptRows *swept);
 
-/* A call that may not go on into the file is made again by one that may, which counts then. */
+/* Counts a read that was not of a key in the hot tier, once, when it is certain that this call
+ * answers it: one that may not go on into the file is made again by one that may. */
 static inline void
-dsq_engine_uncount_miss_locked (DsqHotShard *shard)
+dsq_engine_count_miss_locked (DsqHotShard *shard, gboolean is_warm, gboolean needs_file)
 {
-  if (G_LIKELY (!dsq_call_state.memory_only))
+  if (needs_file && G_UNLIKELY (dsq_call_state.memory_only))
     return;
-  shard->n_misses--;
-  shard->warm.n_misses--;
+  shard->n_misses++;
+  shard->n_warm_hits += is_warm;
+  shard->n_warm_misses += !is_warm;
 }
 
 /* --- locate: what a key is, before it is changed --------------------------------------------- */

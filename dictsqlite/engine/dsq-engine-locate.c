@@ -93,13 +93,18 @@ try_to_locate (DsqEngine *self,
       wants_entry = TRUE;
     }
   located->number = dsq_hot_shard_find_locked (shard, key);
-  shard->n_hits += located->number != 0;
-  shard->n_misses += located->number == 0;
-  if (located->number != 0 || look_into_warm (shard, key, wants_entry, located) ||
+  if (located->number != 0)
+    {
+      shard->n_hits++;
+      return LOCATE_DONE;
+    }
+  if (look_into_warm (shard, key, wants_entry, located) ||
       !dsq_engine_may_be_cold_locked (self, shard, key))
-    return LOCATE_DONE;
+    {
+      dsq_engine_count_miss_locked (shard, located->presence == DSQ_PRESENCE_PRESENT, FALSE);
+      return LOCATE_DONE;
+    }
   miss = (DsqMiss){ shard->epoch, self->generation };
-  dsq_engine_uncount_miss_locked (shard);
   dsq_hot_shard_unlock (shard);
 
   if (!look_into_file (self, key, wants_entry, located, error))
@@ -108,6 +113,7 @@ try_to_locate (DsqEngine *self,
   if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
     {
       located->number = dsq_hot_shard_find_locked (shard, key);
+      dsq_engine_count_miss_locked (shard, FALSE, FALSE);
       return LOCATE_DONE;
     }
   dsq_hot_shard_unlock (shard);

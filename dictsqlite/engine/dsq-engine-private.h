@@ -123,8 +123,9 @@ gboolean dsq_engine_get_record (DsqEngine *self,
                                 guint8 **out_record,
                                 gsize *out_length,
                                 GError **error);
-/* Takes a hit or a miss out of the statistics: the same will be asked again. */
-void dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit);
+/* The string (g_free) that a record of @type in the hot tier holds. NULL: it is none that C has, or
+ * there is another record, none, or an error; then the call counts for nothing. */
+char *dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type);
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* Takes over @entry, whatever happens. */

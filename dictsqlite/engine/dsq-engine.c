@@ -128,15 +128,13 @@ look_into_memory (DsqEngine *self,
       dsq_hot_shard_unlock (shard);
       return LOOK_ABSENT;
     }
-  shard->n_misses++;
   /* what the warm tier had has left it, and is the caller's to admit to the hot one */
   *out_entry = dsq_warm_shard_take_locked (&shard->warm, key);
   if (*out_entry != NULL)
     result = LOOK_WARM;
   else
     result = dsq_engine_may_be_cold_locked (self, shard, key) ? LOOK_MISS : LOOK_ABSENT;
-  if (result == LOOK_MISS)
-    dsq_engine_uncount_miss_locked (shard);
+  dsq_engine_count_miss_locked (shard, result == LOOK_WARM, result == LOOK_MISS);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_hot_shard_unlock (shard);
   if (result != LOOK_WARM || !dsq_engine_has_expired (self, *out_entry))
@@ -218,17 +216,50 @@ dsq_engine_get_record (DsqEngine *self,
   return TRUE;
 }
 
-void
-dsq_engine_uncount (DsqEngine *self, const DsqKey *key, gboolean is_hit)
+/* The string that a record of @type holds, or NULL for any other and for one that C does not have.
+ */
+static char *
+dup_string (const DsqEntry *entry, guint8 type)
 {
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+  const guint8 *record = dsq_entry_record (entry);
+  gsize length = entry->record_length;
 
-  dsq_hot_shard_lock (shard);
-  if (is_hit)
-    shard->n_hits--;
-  else
-    shard->n_misses--;
+  if (length == 0 || record[0] != type || memchr (record + 1, '\0', length - 1) != NULL)
+    return NULL;
+  return g_strndup ((const char *) record + 1, length - 1);
+}
+
+char *
+dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  g_autoptr (DsqEntry) held = NULL;
+  DsqEntry *entry = NULL;
+  char *string = NULL;
+  guint32 number;
+
+  if (shard == NULL)
+    return NULL;
+  number = dsq_hot_shard_find_locked (shard, key);
+  if (number != 0)
+    entry = shard->nodes[number].entry;
+  if (entry != NULL && dsq_engine_has_expired (self, entry))
+    entry = NULL;
+  if (entry != NULL && entry->record_length > MAX_COPY_LOCKED)
+    {
+      held = dsq_entry_ref (entry);
+      dsq_hot_shard_unlock (shard);
+      string = dup_string (held, type);
+      dsq_hot_shard_lock (shard);
+      number = dsq_hot_shard_find_locked (shard, key);
+    }
+  else if (entry != NULL)
+    string = dup_string (entry, type);
+  shard->n_hits += string != NULL;
+  if (string != NULL && number != 0)
+    dsq_hot_shard_touch_locked (self->hot, shard, number);
   dsq_hot_shard_unlock (shard);
+  return string;
 }
 
 /* --- contains -------------------------------------------------------------------------------- */

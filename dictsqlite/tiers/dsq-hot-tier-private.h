@@ -59,8 +59,10 @@ typedef struct
   guint32 n_dirty;    /* changes that wait for the file; the pending room's account */
   gint64 dirty_bytes; /* memory that they take, as far as not in DsqHotTier.dirty_bytes */
   guint64 n_bytes;    /* of the entries held */
-  guint64 n_hits;
-  guint64 n_misses;
+  guint64 n_hits;     /* reads of keys that are here; the engine's account, like the next three */
+  guint64 n_misses;   /* reads of others */
+  guint64 n_warm_hits;
+  guint64 n_warm_misses;
   guint64 n_evictions;
   DsqWarmShard warm; /* what was evicted here; no key is in both */
 } __attribute__ ((aligned (64))) DsqHotShard;

@@ -37,10 +37,8 @@ typedef struct
   guint32 first_free;
   guint32 newest; /* 0: empty */
   guint32 oldest;
-  guint32 open;   /* the one that entries are appended to, or 0 */
-  guint8 *spare;  /* (owned) (nullable) segment_size bytes for the next segment */
-  guint64 n_hits; /* takes and peeks that found the key */
-  guint64 n_misses;
+  guint32 open;      /* the one that entries are appended to, or 0 */
+  guint8 *spare;     /* (owned) (nullable) segment_size bytes for the next segment */
   guint64 n_dropped; /* entries that left as the oldest */
 } DsqWarmShard;
 

@@ -43,16 +43,6 @@ find (const DsqWarmShard *self, const DsqKey *key, DsqWarmItem *out_item, guint3
   return FALSE;
 }
 
-static gboolean
-find_counted (DsqWarmShard *self, const DsqKey *key, DsqWarmItem *out_item, guint32 *out_position)
-{
-  gboolean is_found = find (self, key, out_item, out_position);
-
-  self->n_hits += is_found;
-  self->n_misses += !is_found;
-  return is_found;
-}
-
 static DsqEntry *
 entry_of (const DsqWarmItem *item)
 {
@@ -92,7 +82,7 @@ dsq_warm_shard_take_locked (DsqWarmShard *self, const DsqKey *key)
   guint32 position;
   DsqEntry *entry;
 
-  if (!find_counted (self, key, &item, &position))
+  if (!find (self, key, &item, &position))
     return NULL;
   entry = entry_of (&item);
   remove_found (self, key->hash, position, &item);
@@ -105,7 +95,7 @@ dsq_warm_shard_peek_locked (DsqWarmShard *self, const DsqKey *key)
   DsqWarmItem item;
   guint32 position;
 
-  return find_counted (self, key, &item, &position) ? entry_of (&item) : NULL;
+  return find (self, key, &item, &position) ? entry_of (&item) : NULL;
 }
 
 gboolean
@@ -114,7 +104,7 @@ dsq_warm_shard_contains_locked (DsqWarmShard *self, const DsqKey *key, gint64 *o
   DsqWarmItem item;
   guint32 position;
 
-  if (!find_counted (self, key, &item, &position))
+  if (!find (self, key, &item, &position))
     return FALSE;
   *out_expires = item.expires;
   return TRUE;

@@ -342,8 +342,6 @@ test_forgets_nothing_that_fits (void)
       g_assert_true (dsq_warm_shard_put_locked (&shard, entry, key->hash));
     }
   g_assert_cmpuint (dsq_warm_shard_n_entries (&shard), ==, 1600);
-  g_assert_cmpuint (shard.n_hits, ==, 200000);
-  g_assert_cmpuint (shard.n_misses, ==, 0);
   dsq_warm_shard_clear_locked (&shard);
   g_rand_free (rand);
 }

@@ -150,7 +150,13 @@ def _load() -> Tuple[Any, Any, Any]:
 
 _Dsq, _GLib, _Gio = _load()
 
+# PyGObject makes a class when it is first asked for, and another thread may see it half made. So
+# all that calls give are asked for here.
+for _name in ("Store", "Stats", "Cursor", "Channel"):
+    getattr(_Dsq, _name)
+
 GError: Type[Exception] = _GLib.Error
+ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
 REVERSE: Any = _Dsq.WalkOrder.REVERSE
 NEVER: int = _Dsq.NEVER

@@ -9,7 +9,7 @@ import os
 import pickle
 from typing import Any, Dict, Optional, Tuple, cast
 
-from ._dsq import NativeError
+from ._dsq import ErrorCode, NativeError
 
 
 class FormatError(OSError):
@@ -57,53 +57,28 @@ class ConflictError(RuntimeError):
 
 _DOMAIN = "dsq-error-quark"
 
-# The codes of DsqError, in its order.
-(
-    _CLOSED,
-    _FORKED,
-    _FAILED,
-    _INVALID_ARGUMENT,
-    _INVALID_KEY,
-    _INVALID_VALUE,
-    _WRONG_TYPE,
-    _FORMAT,
-    _CORRUPT,
-    _IO,
-    _NO_SPACE,
-    _READ_ONLY,
-    _NOT_FOUND,
-    _PERMISSION,
-    _NOT_REGULAR,
-    _BUSY,
-    _CHANGED,
-    _NO_TABLE,
-    _WRONG_PASSWORD,
-    _ENCRYPTED,
-    _NOT_ENCRYPTED,
-    _EXISTS,
-) = range(22)
-
 
 def hides_order(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that the file does not show the order of keys."""
     native = cast(NativeError, error)
-    return native.domain == _DOMAIN and native.code == _ENCRYPTED
+    return native.domain == _DOMAIN and native.code == ErrorCode.ENCRYPTED
 
 
 def is_other_value(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that a value is not what the call can work on."""
     native = cast(NativeError, error)
-    return native.domain == _DOMAIN and native.code in (_WRONG_TYPE, _INVALID_VALUE)
+    others = (ErrorCode.WRONG_TYPE, ErrorCode.INVALID_VALUE)
+    return native.domain == _DOMAIN and native.code in others
 
 
 _ERRNO: Dict[int, int] = {
-    _IO: errno.EIO,
-    _NO_SPACE: errno.ENOSPC,
-    _READ_ONLY: errno.EROFS,
-    _NOT_FOUND: errno.ENOENT,
-    _PERMISSION: errno.EACCES,
-    _BUSY: errno.EBUSY,
-    _EXISTS: errno.EEXIST,
+    ErrorCode.IO: errno.EIO,
+    ErrorCode.NO_SPACE: errno.ENOSPC,
+    ErrorCode.READ_ONLY: errno.EROFS,
+    ErrorCode.NOT_FOUND: errno.ENOENT,
+    ErrorCode.PERMISSION: errno.EACCES,
+    ErrorCode.BUSY: errno.EBUSY,
+    ErrorCode.EXISTS: errno.EEXIST,
 }
 
 
@@ -120,25 +95,25 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
     """The exception to raise for an error, of the library's own domain or of another."""
     if not is_own:
         return OSError(errno.EIO, message, path)
-    if code == _CLOSED:
+    if code == ErrorCode.CLOSED:
         return RuntimeError("store is closed")
-    if code == _CHANGED:
+    if code == ErrorCode.CHANGED:
         return RuntimeError("dictionary changed size during iteration")
-    if code == _NO_TABLE:
+    if code == ErrorCode.NO_TABLE:
         return RuntimeError("table is dropped")
     if code in _ERRNO:
         return OSError(_ERRNO[code], message, path)
-    if code == _NOT_REGULAR:
+    if code == ErrorCode.NOT_REGULAR:
         return OSError(errno.EISDIR if os.path.isdir(path) else errno.EINVAL, message, path)
-    if code == _FORMAT:
+    if code == ErrorCode.FORMAT:
         return FormatError(errno.EINVAL, message, path)
-    if code == _CORRUPT:
+    if code == ErrorCode.CORRUPT:
         return CorruptError(errno.EBADMSG, message, path)
-    if code in (_WRONG_PASSWORD, _ENCRYPTED, _NOT_ENCRYPTED):
+    if code in (ErrorCode.WRONG_PASSWORD, ErrorCode.ENCRYPTED, ErrorCode.NOT_ENCRYPTED):
         return WrongPasswordError(message)
     # Keys are encoded by this package and well-formed, so a refused one is too long.
-    if code in (_INVALID_ARGUMENT, _INVALID_KEY, _INVALID_VALUE):
+    if code in (ErrorCode.INVALID_ARGUMENT, ErrorCode.INVALID_KEY, ErrorCode.INVALID_VALUE):
         return ValueError(message)
-    if code == _WRONG_TYPE:
+    if code == ErrorCode.WRONG_TYPE:
         return TypeError(message)
     return RuntimeError(message)
