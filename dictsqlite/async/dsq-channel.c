@@ -89,18 +89,34 @@ job_free (gpointer data)
   g_free (self);
 }
 
+/* In the child of a fork the lock may be held for ever, and what it guards be half changed. */
+static gboolean
+is_inherited (DsqChannel *self)
+{
+  DsqEngine *engine = self->store != NULL ? dsq_store_get_engine (self->store, NULL) : NULL;
+
+  return engine != NULL && dsq_engine_is_inherited (engine);
+}
+
+static void
+free_results (DsqChannel *self)
+{
+  /* what other threads did with it came before */
+  dsq_mutex_lock (&self->lock);
+  dsq_mutex_unlock (&self->lock);
+  g_queue_clear_full (&self->done, job_free);
+  dsq_mutex_clear (&self->lock);
+}
+
 static void
 dsq_channel_finalize (GObject *object)
 {
   DsqChannel *self = DSQ_CHANNEL (object);
 
-  /* what other threads did with it came before */
-  dsq_mutex_lock (&self->lock);
+  if (!is_inherited (self))
+    free_results (self);
   if (self->fd >= 0)
     close (self->fd);
-  dsq_mutex_unlock (&self->lock);
-  g_queue_clear_full (&self->done, job_free);
-  dsq_mutex_clear (&self->lock);
   g_clear_object (&self->store);
   G_OBJECT_CLASS (dsq_channel_parent_class)->finalize (object);
 }
@@ -390,7 +406,8 @@ dsq_channel_submit_close (DsqChannel *self, GError **error)
  * @self: a channel
  * @out_length: (out): bytes returned
  *
- * Takes the results of one batch that is done. Call it again until it gives nothing.
+ * Takes the results of one batch that is done. Call it again until it gives nothing. In the child
+ * of a fork there are none.
  *
  * Returns: (transfer full) (array length=out_length): the pack of the ticket, 64 bits in the
  *   machine's byte order, and the results; empty when no more are there
@@ -408,6 +425,8 @@ dsq_channel_collect (DsqChannel *self, gsize *out_length)
   g_return_val_if_fail (out_length != NULL, NULL);
 
   *out_length = 0;
+  if (is_inherited (self))
+    return NULL;
   dsq_mutex_lock (&self->lock);
   job = g_queue_pop_head (&self->done);
   /* quiet until the next one is done; when nothing was there to be read it is quiet already */

@@ -75,11 +75,15 @@ void dsq_mutex_assert_may_wait (const char *what);
 
 #endif
 
+/* Waits for the mutex, and lets a fork pass meanwhile. */
+void dsq_mutex_lock_slowly (DsqMutex *self);
+
 static inline void
 dsq_mutex_lock (DsqMutex *self)
 {
   dsq_mutex_note_locking (self);
-  pthread_mutex_lock (&self->mutex);
+  if (G_UNLIKELY (pthread_mutex_trylock (&self->mutex) != 0))
+    dsq_mutex_lock_slowly (self);
   dsq_mutex_note_locked (self);
 }
 

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 
 void
@@ -141,21 +142,48 @@ dsq_mutex_clear (DsqMutex *self)
   pthread_mutex_destroy (&self->mutex);
 }
 
-/* A wait gives its own mutex back for as long as it lasts. */
+/* Who has waited goes on with the mutex held, but not while a fork waits for those that wait for
+ * the mutex. */
 static void
+resume (DsqMutex *self, guint depth)
+{
+  gboolean anyway = FALSE;
+
+  while (!dsq_fork_try_resume (depth, anyway))
+    {
+      pthread_mutex_unlock (&self->mutex);
+      anyway = !dsq_fork_wait ();
+      pthread_mutex_lock (&self->mutex);
+    }
+}
+
+void
+dsq_mutex_lock_slowly (DsqMutex *self)
+{
+  guint depth = dsq_fork_pause ();
+
+  pthread_mutex_lock (&self->mutex);
+  resume (self, depth);
+}
+
+/* A wait gives its own mutex back for as long as it lasts. */
+static guint
 begin_wait (DsqMutex *mutex)
 {
 #ifdef DSQ_MUTEX_CHECKS
   dsq_mutex_assert_held (mutex);
   assert_may_wait ("a condition", mutex);
 #endif
+  return dsq_fork_pause ();
 }
 
 void
 dsq_cond_wait (pthread_cond_t *self, DsqMutex *mutex)
 {
-  begin_wait (mutex);
+  guint depth = begin_wait (mutex);
+
   pthread_cond_wait (self, &mutex->mutex);
+  resume (mutex, depth);
 }
 
 gboolean
@@ -165,7 +193,9 @@ dsq_cond_wait_until (pthread_cond_t *self, DsqMutex *mutex, gint64 deadline_us)
     .tv_sec = deadline_us / G_USEC_PER_SEC,
     .tv_nsec = deadline_us % G_USEC_PER_SEC * 1000,
   };
+  guint depth = begin_wait (mutex);
+  gboolean is_in_time = pthread_cond_timedwait (self, &mutex->mutex, &deadline) == 0;
 
-  begin_wait (mutex);
-  return pthread_cond_timedwait (self, &mutex->mutex, &deadline) == 0;
+  resume (mutex, depth);
+  return is_in_time;
 }

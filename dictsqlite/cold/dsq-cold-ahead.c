@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 
@@ -153,6 +154,7 @@ ahead_thread (void *data)
   DsqColdAhead *self = data;
   gsize left = G_MAXSIZE; /* a long row, the writer's */
 
+  dsq_fork_enter ();
   dsq_mutex_lock (&self->lock);
   while (!self->is_stopping && self->next < self->n_changes)
     if (self->is_turn_taken || self->next == left || self->n_made - self->n_freed == N_BLOCKS)
@@ -166,6 +168,7 @@ ahead_thread (void *data)
         pthread_cond_signal (&self->made);
       }
   dsq_mutex_unlock (&self->lock);
+  dsq_fork_leave ();
   return NULL;
 }
 
@@ -251,12 +254,16 @@ dsq_cold_ahead_next (DsqColdAhead *self, GError **error)
 void
 dsq_cold_ahead_finish (DsqColdAhead *self)
 {
+  guint depth;
+
   if (self == NULL)
     return;
   dsq_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
   dsq_mutex_unlock (&self->lock);
   pthread_cond_signal (&self->wanted);
+  depth = dsq_fork_pause ();
   pthread_join (self->thread, NULL);
+  dsq_fork_resume (depth);
   ahead_free (self);
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"
@@ -38,10 +39,13 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
 
   while (code == SQLITE_OK && !is_cancelled)
     {
+      guint depth;
+
       is_cancelled = g_cancellable_set_error_if_cancelled (self->cancellable, error);
       if (is_cancelled)
         break;
       code = sqlite3_backup_step (backup, STEP_PAGES);
+      depth = dsq_fork_pause ();
       if (self->progress != NULL && (code == SQLITE_OK || code == SQLITE_DONE))
         {
           int n_total = sqlite3_backup_pagecount (backup);
@@ -50,6 +54,7 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
                           (guint64) n_total,
                           self->user_data);
         }
+      dsq_fork_resume (depth);
     }
   sqlite3_backup_finish (backup);
   if (is_cancelled)

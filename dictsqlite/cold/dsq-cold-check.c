@@ -18,9 +18,6 @@
 /* Problems after which looking for more is given up. */
 #define MAX_PROBLEMS 100
 
-/* Instructions of SQLite's machine between two looks at the cancellable. */
-#define CANCEL_STEPS 10000
-
 typedef struct
 {
   DsqColdSqlite *tier;
@@ -170,12 +167,6 @@ check_tables (Check *self, GError **error)
 
 /* --- the call --------------------------------------------------------------------------------- */
 
-static int
-cancelled_cb (void *user_data)
-{
-  return g_cancellable_is_cancelled (user_data);
-}
-
 gboolean
 dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error)
 {
@@ -186,7 +177,7 @@ dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellabl
 
   if (database == NULL || g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  sqlite3_progress_handler (database->handle, CANCEL_STEPS, cancelled_cb, cancellable);
+  dsq_database_set_cancellable (database, cancellable);
   checked = dsq_database_run (database, "BEGIN", PURPOSE, error) && check_pages (&self, error) &&
             check_tables (&self, error);
   g_free (self.counts);

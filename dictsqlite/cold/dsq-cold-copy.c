@@ -15,6 +15,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"
@@ -49,8 +50,11 @@ typedef struct
 static void
 report (const Copy *self)
 {
+  guint depth = dsq_fork_pause ();
+
   if (self->options->progress != NULL)
     self->options->progress (self->n_done, self->n_total, self->options->user_data);
+  dsq_fork_resume (depth);
 }
 
 /* A row of tables that has a name of its own, or the gravestone. */

@@ -9,6 +9,7 @@
 #include <nettle/memops.h>
 #include <sys/mman.h>
 
+#include "base/dsq-fork-private.h"
 #include "crypto/dsq-kdf-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "dsq-error.h"
@@ -78,6 +79,7 @@ dsq_kdf_argon2id (const DsqKdfCost *cost,
     .flags = ARGON2_DEFAULT_FLAGS,
   };
   int code = ARGON2_PWD_TOO_LONG;
+  guint depth = dsq_fork_pause ();
 
   if (input->password_length <= G_MAXUINT32)
     code = argon2id_ctx (&context);
@@ -87,6 +89,7 @@ dsq_kdf_argon2id (const DsqKdfCost *cost,
       context.threads = 1;
       code = argon2id_ctx (&context);
     }
+  dsq_fork_resume (depth);
   if (code == ARGON2_OK)
     return TRUE;
   g_set_error (error,

@@ -167,7 +167,7 @@ dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return TRUE;
   dsq_hot_tier_unlock_all (self->hot);
-  return is_closed ? dsq_engine_refuse_closed (error) : dsq_engine_refuse_dropped (error);
+  return is_closed ? dsq_door_refuse_closed (error) : dsq_engine_refuse_dropped (error);
 }
 
 gboolean
@@ -254,10 +254,10 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
 
       return dsq_engine_write_through (self, &write, error);
     }
-  n_bytes = dsq_engine_count_memory (self);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
+  n_bytes = dsq_engine_count_memory_locked (self);
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
   dsq_engine_tidy_expiry_locked (self);
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table));

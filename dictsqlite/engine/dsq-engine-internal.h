@@ -5,6 +5,7 @@
 #include "base/dsq-call-private.h"
 #include "base/dsq-mutex-private.h"
 #include "cold/dsq-cold-tier-private.h"
+#include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-private.h"
 #include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-pending-private.h"
@@ -37,7 +38,7 @@ typedef struct
  *   writer_lock   a transaction, a flush, a checkpoint; what resolves unknown presences
  *   (the cold tier's coherence lock, inside its calls; it calls on_foreign_change() with it held)
  *   shard locks   ascending; the hot tier's and the pending room's state of that shard
- *   queue_lock, room_lock, users_lock, the flusher's own: leaves
+ *   queue_lock, room_lock, the door's, the flusher's own: leaves
  */
 struct _DsqEngine
 {
@@ -51,7 +52,6 @@ struct _DsqEngine
   DsqWorkers *workers;   /* (owned) */
   gboolean has_file;     /* not in memory mode, whose cold tier is a private one */
   gboolean is_encrypted; /* there was a password */
-  guint fork_stamp;      /* forks that this process had been through at open */
   guint n_references;    /* (atomic) */
 
   GPtrArray *tables;  /* (owned) (all shard locks) of DsqTable: those in use, main the first */
@@ -98,18 +98,10 @@ struct _DsqEngine
   guint64 n_rounds;   /* (lock room_lock) rounds of the flusher's thread */
   GError *last_error; /* (owned) (nullable) (lock room_lock) of the last flush, if it failed */
 
-  DsqMutex users_lock;
-  pthread_cond_t users_cond;
-  guint n_users;      /* (atomic) calls under way that use the cold tier */
-  gboolean is_closed; /* (atomic) */
+  DsqDoor door __attribute__ ((aligned (64))); /* every hit reads its first line */
 };
 
 /* --- every call's first lines ----------------------------------------------------------------- */
-
-extern guint dsq_fork_stamp; /* forks that this process has been through, as a child */
-
-gboolean dsq_engine_refuse_forked (GError **error);
-gboolean dsq_engine_refuse_closed (GError **error);
 
 gboolean dsq_engine_refuse_dropped (GError **error);
 gboolean dsq_engine_refuse_read_only (GError **error);
@@ -157,7 +149,7 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
 {
   DsqHotShard *shard;
 
-  if (G_UNLIKELY (self->fork_stamp != dsq_fork_stamp))
+  if (!dsq_door_is_own (&self->door))
     return dsq_engine_lock_shard_slowly (self, table, hash, error);
   shard = dsq_hot_tier_shard (self->hot, hash);
   dsq_hot_shard_lock (shard);
@@ -176,7 +168,7 @@ gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **erro
 /* To be called with what the tiers hold, when they have let it go: what was much goes back to the
  * system at once. malloc by itself would keep all of it for the next. */
 void dsq_engine_trim_memory (guint64 n_bytes);
-guint64 dsq_engine_count_memory (DsqEngine *self);
+guint64 dsq_engine_count_memory_locked (DsqEngine *self); /* all shards locked */
 
 /* A call that may use the cold tier stands between these, so that close waits for it. A call that
  * may use memory only ends here, without an error. */

@@ -1,4 +1,4 @@
-/* dsq-engine-open.c - open, enter and leave, close, and what a fork leaves behind
+/* dsq-engine-open.c - open, enter and leave, close
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -6,70 +6,10 @@
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
-/*
- * Every call checks two things that may have happened to its store. A fork: SQLite's connections
- * and our locks do not survive into a child, so calls there end at once, and freeing leaks on
- * purpose. A close: it marks all shards under their locks, so that no call can begin to use memory
- * or file after that, and waits for those that are using the file.
- */
-
-guint dsq_fork_stamp;
-
-static void
-count_fork (void)
-{
-  dsq_fork_stamp++;
-}
-
-static void
-register_fork_handler (void)
-{
-  pthread_atfork (NULL, NULL, count_fork);
-}
-
-gboolean
-dsq_engine_refuse_forked (GError **error)
-{
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_FORKED,
-                       "Failed to use the store: it was inherited by fork; open one in the child");
-  return FALSE;
-}
-
-gboolean
-dsq_engine_refuse_closed (GError **error)
-{
-  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
-  return FALSE;
-}
-
-static void
-leave (DsqEngine *self)
-{
-  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
-      !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    return;
-  dsq_mutex_lock (&self->users_lock);
-  pthread_cond_broadcast (&self->users_cond);
-  dsq_mutex_unlock (&self->users_lock);
-}
-
 gboolean
 dsq_engine_enter (DsqEngine *self, GError **error)
 {
-  if (self->fork_stamp != dsq_fork_stamp)
-    return dsq_engine_refuse_forked (error);
-  __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
-  if (!__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    {
-      if (G_LIKELY (dsq_call_may_wait ()))
-        return TRUE;
-      leave (self);
-      return FALSE;
-    }
-  leave (self);
-  return dsq_engine_refuse_closed (error);
+  return dsq_door_enter (&self->door, error);
 }
 
 void
@@ -79,7 +19,7 @@ dsq_engine_leave (DsqEngine *self)
   if (self->has_file && self->cold != NULL &&
       __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
     dsq_flusher_tick (self->flusher, FALSE);
-  leave (self);
+  dsq_door_leave (&self->door);
 }
 
 gboolean
@@ -110,7 +50,7 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
     return shard;
   dsq_hot_shard_unlock (shard);
   if (is_closed)
-    dsq_engine_refuse_closed (error);
+    dsq_door_refuse_closed (error);
   else
     dsq_engine_refuse_dropped (error);
   return NULL;
@@ -119,15 +59,21 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
 gboolean
 dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error)
 {
-  if (self->fork_stamp != dsq_fork_stamp)
-    return dsq_engine_refuse_forked (error);
-  return dsq_workers_push (self->workers, lane, job) || dsq_engine_refuse_closed (error);
+  if (!dsq_door_is_own (&self->door))
+    return dsq_door_refuse_inherited (error);
+  return dsq_workers_push (self->workers, lane, job) || dsq_door_refuse_closed (error);
 }
 
 gboolean
 dsq_engine_is_closed (DsqEngine *self)
 {
-  return __atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST);
+  return dsq_door_is_closed (&self->door);
+}
+
+gboolean
+dsq_engine_is_inherited (DsqEngine *self)
+{
+  return !dsq_door_is_own (&self->door);
 }
 
 /* --- open ------------------------------------------------------------------------------------ */
@@ -141,8 +87,7 @@ init_locks (DsqEngine *self)
   dsq_cond_init (&self->queue_cond);
   dsq_mutex_init (&self->room_lock, DSQ_RANK_ROOM, 0);
   dsq_cond_init (&self->room_cond);
-  dsq_mutex_init (&self->users_lock, DSQ_RANK_USERS, 0);
-  dsq_cond_init (&self->users_cond);
+  dsq_door_init (&self->door);
 }
 
 static gboolean
@@ -194,13 +139,11 @@ set_limits (DsqEngine *self)
   self->memory_limit = (gint64) max_bytes - self->hot->dirty_grain * self->hot->n_shards;
 }
 
-DsqEngine *
-dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
+static DsqEngine *
+open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
 {
-  static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
-  pthread_once (&fork_once, register_fork_handler);
   self->options = *options;
   self->path = g_strdup (options->path);
   self->options.path = self->path;
@@ -208,7 +151,6 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   /* write-through is the one gate for all writes, and needs no thread */
   if (options->read_only)
     self->options.persist_mode = DSQ_PERSIST_WRITETHROUGH;
-  self->fork_stamp = dsq_fork_stamp;
   self->queue_end = &self->queue_first;
   self->n_references = 1;
   self->last_table = DSQ_TABLE_MAIN;
@@ -238,6 +180,18 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
   return self;
 }
 
+DsqEngine *
+dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
+{
+  DsqEngine *self;
+
+  if (!dsq_fork_enter_to_open (error))
+    return NULL;
+  self = open_engine (options, cancellable, error);
+  dsq_fork_leave ();
+  return self;
+}
+
 /* --- close ----------------------------------------------------------------------------------- */
 
 /* From here on no call begins, and none is using the file. */
@@ -245,22 +199,18 @@ static void
 shut_the_door (DsqEngine *self)
 {
   dsq_hot_tier_lock_all (self->hot);
-  __atomic_store_n (&self->is_closed, TRUE, __ATOMIC_SEQ_CST);
+  dsq_door_shut (&self->door);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].is_closed = TRUE;
   dsq_hot_tier_unlock_all (self->hot);
-
-  dsq_mutex_lock (&self->users_lock);
-  while (__atomic_load_n (&self->n_users, __ATOMIC_SEQ_CST) > 0)
-    dsq_cond_wait (&self->users_cond, &self->users_lock);
-  dsq_mutex_unlock (&self->users_lock);
+  dsq_door_wait (&self->door);
 }
 
 static void
 open_the_door (DsqEngine *self)
 {
   dsq_hot_tier_lock_all (self->hot);
-  __atomic_store_n (&self->is_closed, FALSE, __ATOMIC_SEQ_CST);
+  dsq_door_open (&self->door);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].is_closed = FALSE;
   dsq_hot_tier_unlock_all (self->hot);
@@ -274,11 +224,12 @@ static gboolean
 close_tiers (DsqEngine *self, GError **error)
 {
   gboolean success = TRUE;
-  guint64 n_bytes = dsq_engine_count_memory (self);
+  guint64 n_bytes;
 
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
   dsq_hot_tier_lock_all (self->hot);
+  n_bytes = dsq_engine_count_memory_locked (self);
   for (guint i = 0; i < self->hot->n_shards; i++)
     dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
   for (guint i = 0; i < self->tables->len; i++)
@@ -326,8 +277,9 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
 {
   gboolean success;
 
-  if (self->fork_stamp != dsq_fork_stamp)
-    return dsq_engine_refuse_forked (error);
+  if (!dsq_door_is_own (&self->door))
+    return dsq_door_refuse_inherited (error);
+  dsq_fork_enter ();
   dsq_mutex_lock (&self->close_lock);
   dsq_workers_drain (self->workers);
   success = close_once (self, by_force, cancellable, error);
@@ -338,6 +290,7 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
   else
     dsq_workers_resume (self->workers);
   dsq_mutex_unlock (&self->close_lock);
+  dsq_fork_leave ();
   return success;
 }
 
@@ -359,7 +312,7 @@ dsq_engine_unref (DsqEngine *self)
 {
   /* in a fork's child: locks may be held for ever, connections must not be touched */
   if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1 ||
-      self->fork_stamp != dsq_fork_stamp)
+      !dsq_door_is_own (&self->door))
     return;
   if (self->main.pending != NULL)
     close_serially (self, TRUE, NULL, NULL);
@@ -374,8 +327,7 @@ dsq_engine_unref (DsqEngine *self)
   pthread_cond_destroy (&self->queue_cond);
   dsq_mutex_clear (&self->room_lock);
   pthread_cond_destroy (&self->room_cond);
-  dsq_mutex_clear (&self->users_lock);
-  pthread_cond_destroy (&self->users_cond);
+  dsq_door_clear (&self->door);
   g_clear_error (&self->last_error);
   g_free (self->path);
   g_aligned_free (self);

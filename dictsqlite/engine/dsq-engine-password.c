@@ -129,8 +129,13 @@ dsq_engine_rekey_file (const char *path,
     .progress = progress,
     .user_data = user_data,
   };
+  gboolean rekeyed;
 
-  return dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, cancellable, error);
+  if (!dsq_fork_enter_to_open (error))
+    return FALSE;
+  rekeyed = dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, cancellable, error);
+  dsq_fork_leave ();
+  return rekeyed;
 }
 
 /* --- what there is ---------------------------------------------------------------------------- */

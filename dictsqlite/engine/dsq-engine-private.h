@@ -70,6 +70,8 @@ dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GEr
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
 gboolean dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
+/* Whether this is the child of a fork, where nothing of it may be touched. */
+gboolean dsq_engine_is_inherited (DsqEngine *self);
 /* Whether a call on the table would find the store open and the table there. */
 gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
 /* The engine is freed with its last reference, and closed by force if need be. */

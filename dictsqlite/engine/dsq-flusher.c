@@ -242,6 +242,7 @@ flusher_thread (void *data)
       gboolean has_work = agenda.work != 0 && agenda.work <= now;
       gboolean is_idle = agenda.idle != 0 && agenda.idle <= now;
 
+      dsq_fork_enter ();
       if (has_work || is_idle)
         {
           agenda.work = 0;
@@ -253,6 +254,7 @@ flusher_thread (void *data)
         }
       if (agenda.tend != 0 && agenda.tend <= now)
         tend (self, &agenda, now);
+      dsq_fork_leave ();
     }
   return NULL;
 }
@@ -286,6 +288,7 @@ void
 dsq_flusher_stop (DsqFlusher *self)
 {
   gboolean has_thread;
+  guint depth;
 
   dsq_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
@@ -293,8 +296,11 @@ dsq_flusher_stop (DsqFlusher *self)
   self->has_thread = FALSE;
   pthread_cond_broadcast (&self->cond);
   dsq_mutex_unlock (&self->lock);
-  if (has_thread)
-    pthread_join (self->thread, NULL);
+  if (!has_thread)
+    return;
+  depth = dsq_fork_pause ();
+  pthread_join (self->thread, NULL);
+  dsq_fork_resume (depth);
 }
 
 void

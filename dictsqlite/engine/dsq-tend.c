@@ -67,16 +67,12 @@ dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys)
 #define MUCH_MEMORY (8u << 20)
 
 guint64
-dsq_engine_count_memory (DsqEngine *self)
+dsq_engine_count_memory_locked (DsqEngine *self)
 {
   guint64 n_bytes = 0;
 
   for (guint i = 0; i < self->hot->n_shards; i++)
-    {
-      dsq_hot_shard_lock (&self->hot->shards[i]);
-      n_bytes += self->hot->shards[i].n_bytes + self->hot->shards[i].warm.bytes;
-      dsq_hot_shard_unlock (&self->hot->shards[i]);
-    }
+    n_bytes += self->hot->shards[i].n_bytes + self->hot->shards[i].warm.bytes;
   return n_bytes;
 }
 

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-statement-private.h"
@@ -17,8 +18,10 @@
  * objects takes much more time for each. */
 #define DEADLINE_STEPS 1000
 #define DEADLINE_LOOKS 4
-/* The same between two looks at a cancellable: a few rows of a walk. */
+/* The same between two looks at a cancellable: a few rows of a walk; and between two moments at
+ * which a fork may pass, where nothing is to be looked at. */
 #define CANCEL_STEPS 64
+#define FORK_STEPS   10000
 
 /* Waits between two tries for a lock, in microseconds; the last one repeats. */
 static const guint busy_waits[] = { 100, 200, 500, 1000, 2000, 5000, 10000, 20000 };
@@ -37,7 +40,7 @@ busy_cb (void *user_data, int n_tries)
   left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
   if (left <= 0 || g_cancellable_is_cancelled (self->cancellable))
     return 0;
-  g_usleep ((gulong) MIN (left, busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]));
+  dsq_fork_sleep (MIN (left, busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]));
   return 1;
 }
 
@@ -49,24 +52,35 @@ deadline_cb (void *user_data)
   return ++self->n_looks > DEADLINE_LOOKS || g_get_monotonic_time () >= self->deadline;
 }
 
+/* SQLite holds no lock of its own here: a connection's mutex is off. */
+static int
+progress_cb (void *user_data)
+{
+  DsqDatabase *self = user_data;
+
+  dsq_fork_resume (dsq_fork_pause ());
+  return g_cancellable_is_cancelled (self->cancellable);
+}
+
+static void
+watch_progress (DsqDatabase *self)
+{
+  sqlite3_progress_handler (self->handle,
+                            self->cancellable == NULL ? FORK_STEPS : CANCEL_STEPS,
+                            progress_cb,
+                            self);
+}
+
 void
 dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
 {
   self->n_looks = 0;
   self->deadline = milliseconds == 0 ? 0 : g_get_monotonic_time () + (gint64) milliseconds * 1000;
-  sqlite3_progress_handler (self->handle,
-                            DEADLINE_STEPS,
-                            milliseconds == 0 ? NULL : deadline_cb,
-                            self);
+  if (milliseconds == 0)
+    watch_progress (self);
+  else
+    sqlite3_progress_handler (self->handle, DEADLINE_STEPS, deadline_cb, self);
   sqlite3_limit (self->handle, SQLITE_LIMIT_LENGTH, milliseconds == 0 ? ROW_LIMIT : VERIFY_LIMIT);
-}
-
-static int
-cancelled_cb (void *user_data)
-{
-  DsqDatabase *self = user_data;
-
-  return g_cancellable_is_cancelled (self->cancellable);
 }
 
 void
@@ -75,10 +89,7 @@ dsq_database_set_cancellable (DsqDatabase *self, GCancellable *cancellable)
   if (G_LIKELY (self->cancellable == cancellable))
     return;
   self->cancellable = cancellable;
-  sqlite3_progress_handler (self->handle,
-                            CANCEL_STEPS,
-                            cancellable == NULL ? NULL : cancelled_cb,
-                            self);
+  watch_progress (self);
 }
 
 /* What a hostile file could make SQLite do for it is off. */
@@ -126,6 +137,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
       return NULL;
     }
   harden (self);
+  watch_progress (self);
   sqlite3_busy_handler (self->handle, busy_cb, self);
   return g_steal_pointer (&self);
 }
@@ -295,6 +307,6 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
           g_propagate_error (error, g_steal_pointer (&local_error));
           return FALSE;
         }
-      g_usleep (busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]);
+      dsq_fork_sleep (busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]);
     }
 }

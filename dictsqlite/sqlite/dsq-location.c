@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dsq-fork-private.h"
 #include "codec/dsq-format-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-location-private.h"
@@ -201,7 +202,7 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
     code = read_header (file, header, &size);
   for (guint i = 0; i < CUT_TRIES && code == SQLITE_OK && is_cut (path, header, size); i++)
     {
-      g_usleep (CUT_WAIT_US);
+      dsq_fork_sleep (CUT_WAIT_US);
       code = read_header (file, header, &size);
     }
   if (code != SQLITE_OK)

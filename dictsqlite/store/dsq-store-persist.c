@@ -117,12 +117,12 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  if (self->name != NULL)
+  engine = dsq_store_get_engine (self, NULL);
+  if (self->name != NULL && (engine == NULL || !dsq_engine_is_inherited (engine)))
     {
       __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
       return TRUE;
     }
-  engine = dsq_store_get_engine (self, NULL);
   return engine == NULL || dsq_engine_close (engine, cancellable, error);
 }
 
