@@ -62,16 +62,22 @@ void dsq_mutex_note_locking (DsqMutex *self);
 void dsq_mutex_note_locked (DsqMutex *self);
 void dsq_mutex_note_unlocked (DsqMutex *self);
 void dsq_mutex_assert_held (const DsqMutex *self);
+/* One of them, whichever. */
+void dsq_mutex_assert_rank_held (DsqRank rank);
 /* The thread is about to wait for @what: a medium, a lock of the file, a caller's function. */
 void dsq_mutex_assert_may_wait (const char *what);
+/* The same where any mutex is one too many. */
+void dsq_mutex_assert_none_held (const char *what);
 
 #else
 
-#define dsq_mutex_note_locking(self)    ((void) 0)
-#define dsq_mutex_note_locked(self)     ((void) 0)
-#define dsq_mutex_note_unlocked(self)   ((void) 0)
-#define dsq_mutex_assert_held(self)     ((void) 0)
-#define dsq_mutex_assert_may_wait(what) ((void) 0)
+#define dsq_mutex_note_locking(self)     ((void) 0)
+#define dsq_mutex_note_locked(self)      ((void) 0)
+#define dsq_mutex_note_unlocked(self)    ((void) 0)
+#define dsq_mutex_assert_held(self)      ((void) 0)
+#define dsq_mutex_assert_rank_held(rank) ((void) 0)
+#define dsq_mutex_assert_may_wait(what)  ((void) 0)
+#define dsq_mutex_assert_none_held(what) ((void) 0)
 
 #endif
 

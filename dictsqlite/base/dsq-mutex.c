@@ -114,10 +114,19 @@ dsq_mutex_note_unlocked (DsqMutex *self)
 void
 dsq_mutex_assert_held (const DsqMutex *self)
 {
-  for (guint i = 0; i < held.n_mutexes; i++)
-    if (held.mutexes[i] == self)
+  for (guint i = held.n_mutexes; i > 0; i--)
+    if (held.mutexes[i - 1] == self)
       return;
   fail ("does not hold", ranks[self->rank].name, NULL);
+}
+
+void
+dsq_mutex_assert_rank_held (DsqRank rank)
+{
+  for (guint i = held.n_mutexes; i > 0; i--)
+    if (held.mutexes[i - 1]->rank == rank)
+      return;
+  fail ("does not hold any", ranks[rank].name, NULL);
 }
 
 static void
@@ -132,6 +141,13 @@ void
 dsq_mutex_assert_may_wait (const char *what)
 {
   assert_may_wait (what, NULL);
+}
+
+void
+dsq_mutex_assert_none_held (const char *what)
+{
+  if (held.n_mutexes > 0)
+    fail ("waits for", what, held.mutexes[0]);
 }
 
 #endif

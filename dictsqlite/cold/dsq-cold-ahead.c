@@ -127,6 +127,7 @@ take_turn_locked (DsqColdAhead *self, gsize max_rows, gboolean may_be_long)
   gsize most = MIN (self->n_changes - self->next, max_rows);
   gsize n_rows, n_bytes;
 
+  dsq_mutex_assert_held (&self->lock);
   self->is_turn_taken = TRUE;
   dsq_mutex_unlock (&self->lock);
   n_rows = plan_block (self->codec, changes, most, &n_bytes);
@@ -178,6 +179,7 @@ ahead_thread (void *data)
 static void
 free_block_locked (DsqColdAhead *self)
 {
+  dsq_mutex_assert_held (&self->lock);
   if (self->block->buffer.length > BLOCK_BYTES)
     dsq_cold_buffer_clear (&self->block->buffer);
   self->block = NULL;
@@ -189,6 +191,7 @@ free_block_locked (DsqColdAhead *self)
 static void
 take_block_locked (DsqColdAhead *self)
 {
+  dsq_mutex_assert_held (&self->lock);
   while (self->n_made == self->n_freed)
     if (self->is_turn_taken)
       {
@@ -262,6 +265,7 @@ dsq_cold_ahead_finish (DsqColdAhead *self)
   self->is_stopping = TRUE;
   dsq_mutex_unlock (&self->lock);
   pthread_cond_signal (&self->wanted);
+  dsq_mutex_assert_may_wait ("a thread");
   depth = dsq_fork_pause ();
   pthread_join (self->thread, NULL);
   dsq_fork_resume (depth);

@@ -44,12 +44,14 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
       is_cancelled = g_cancellable_set_error_if_cancelled (self->cancellable, error);
       if (is_cancelled)
         break;
+      dsq_mutex_assert_may_wait ("a copy");
       code = sqlite3_backup_step (backup, STEP_PAGES);
       depth = dsq_fork_pause ();
       if (self->progress != NULL && (code == SQLITE_OK || code == SQLITE_DONE))
         {
           int n_total = sqlite3_backup_pagecount (backup);
 
+          dsq_mutex_assert_none_held ("a caller's function");
           self->progress ((guint64) (n_total - sqlite3_backup_remaining (backup)),
                           (guint64) n_total,
                           self->user_data);

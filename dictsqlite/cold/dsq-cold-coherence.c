@@ -36,6 +36,7 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
   guint64 n_entries = 0;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
   for (guint i = 0; i < self->tables->len; i++)
     n_entries += (guint64) g_array_index (self->tables, DsqTableState, i).count;
   __atomic_store_n (&self->n_entries, n_entries, __ATOMIC_RELAXED);
@@ -48,6 +49,7 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 static void
 learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
+  dsq_mutex_assert_held (&self->coherence_lock);
   dsq_cold_filter_reset (self);
   self->foreign_func (&g_array_index (self->tables, DsqTableState, 0),
                       self->tables->len,
@@ -71,9 +73,13 @@ static gboolean
 ask_version_locked (DsqColdSqlite *self, gboolean *out_is_same, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_DATA_VERSION];
-  DsqStep step = dsq_statement_step (statement, error);
-  gint64 version = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
+  DsqStep step;
+  gint64 version = 0;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
+  step = dsq_statement_step (statement, error);
+  if (step == DSQ_STEP_ROW)
+    version = sqlite3_column_int64 (statement->handle, 0);
   dsq_statement_reset (statement);
   if (step == DSQ_STEP_FAILED)
     return FALSE;
@@ -124,9 +130,11 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
 static gboolean
 read_tables_locked (DsqColdSqlite *self, GError **error)
 {
-  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqColdReader *reader;
   gboolean read;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
+  reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
   read = dsq_cold_readers_start (self, reader, FALSE, error) &&
@@ -138,6 +146,7 @@ read_tables_locked (DsqColdSqlite *self, GError **error)
 static gboolean
 catch_up_idle_locked (DsqColdSqlite *self, const DsqWalStamp *stamp, GError **error)
 {
+  dsq_mutex_assert_held (&self->coherence_lock);
   self->version_is_stale = TRUE;
   if (dsq_wal_stamp_is_restart_of (stamp, &self->seen))
     {
@@ -155,6 +164,7 @@ catch_up_locked (DsqColdSqlite *self, GError **error)
 {
   guint n_tries = 0;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
   for (;;)
     {
       DsqWalStamp stamp;
@@ -202,6 +212,7 @@ begin_locked (DsqColdSqlite *self, GError **error)
   DsqWalStamp stamp;
   gboolean ignored;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
   if (!dsq_wal_index_read (&self->wal_index, &stamp))
     return set_unreadable (error);
   if (dsq_wal_stamp_equal (&stamp, &self->seen))
@@ -256,6 +267,7 @@ is_own_commit_locked (DsqColdSqlite *self, DsqWalStamp *out_stamp)
 {
   gboolean is_same = FALSE;
 
+  dsq_mutex_assert_held (&self->coherence_lock);
   if (!dsq_wal_index_read (&self->wal_index, out_stamp))
     return FALSE;
   /* frames are only appended, so ours is the last one as long as the count is ours */

@@ -50,10 +50,13 @@ typedef struct
 static void
 report (const Copy *self)
 {
-  guint depth = dsq_fork_pause ();
+  guint depth;
 
-  if (self->options->progress != NULL)
-    self->options->progress (self->n_done, self->n_total, self->options->user_data);
+  if (self->options->progress == NULL)
+    return;
+  dsq_mutex_assert_none_held ("a caller's function");
+  depth = dsq_fork_pause ();
+  self->options->progress (self->n_done, self->n_total, self->options->user_data);
   dsq_fork_resume (depth);
 }
 

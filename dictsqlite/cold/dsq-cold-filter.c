@@ -194,6 +194,7 @@ fill_locked (DsqColdSqlite *self, guint max_rows, GError **error)
   DsqColdReader *reader;
   DsqStep step = DSQ_STEP_FAILED;
 
+  dsq_mutex_assert_held (&self->filter_lock);
   if (self->filter_build == 0)
     return FALSE;
   reader = dsq_cold_readers_take (self, error);

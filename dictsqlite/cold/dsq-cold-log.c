@@ -57,9 +57,11 @@ sync_locked (DsqColdSqlite *self, GError **error)
 {
   guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
   sqlite3_file *file = NULL;
-  int code = sqlite3_file_control (self->log->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  int code;
 
+  dsq_mutex_assert_held (&self->log_lock);
   dsq_mutex_assert_may_wait ("a sync");
+  code = sqlite3_file_control (self->log->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
   if (code == SQLITE_OK && (file == NULL || file->pMethods == NULL))
     code = SQLITE_IOERR;
   if (code == SQLITE_OK)
@@ -118,12 +120,15 @@ dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle)
 static gboolean
 run_checkpoint_locked (DsqColdSqlite *self, int *out_n_frames, int *out_n_done, GError **error)
 {
-  int code = sqlite3_wal_checkpoint_v2 (self->log->handle,
-                                        "main",
-                                        SQLITE_CHECKPOINT_PASSIVE,
-                                        out_n_frames,
-                                        out_n_done);
+  int code;
 
+  dsq_mutex_assert_held (&self->log_lock);
+  dsq_mutex_assert_may_wait ("a checkpoint");
+  code = sqlite3_wal_checkpoint_v2 (self->log->handle,
+                                    "main",
+                                    SQLITE_CHECKPOINT_PASSIVE,
+                                    out_n_frames,
+                                    out_n_done);
   if (code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY)
     return TRUE;
   dsq_database_set_error (self->log, code, "checkpoint the write-ahead log", error);
@@ -139,6 +144,7 @@ checkpoint_locked (DsqColdSqlite *self, GError **error)
   guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
   int n_frames = -1, n_done = -1;
 
+  dsq_mutex_assert_held (&self->log_lock);
   if (!run_checkpoint_locked (self, &n_frames, &n_done, error))
     return FALSE;
   if (dsq_cold_readers_drain (self) && n_done < n_frames)

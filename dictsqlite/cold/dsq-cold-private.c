@@ -161,6 +161,7 @@ close_private (DsqColdTier *tier, GError **error)
 static gboolean
 run_locked (DsqColdSqlite *self, DsqColdWrite which, GError **error)
 {
+  dsq_mutex_assert_held (&self->connection_lock);
   return dsq_statement_run (&self->writer.statements[which], error);
 }
 
@@ -260,6 +261,7 @@ apply (DsqColdTier *tier,
 static void
 rollback_locked (DsqColdSqlite *self)
 {
+  dsq_mutex_assert_held (&self->connection_lock);
   if (is_open (self) && !sqlite3_get_autocommit (self->writer.database->handle))
     run_locked (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
   dsq_cold_copy_tables (self->tables, self->writer.committed);
@@ -281,6 +283,7 @@ count_bytes_locked (DsqColdSqlite *self)
 {
   gint64 n_pages = 0, page_size = 0;
 
+  dsq_mutex_assert_held (&self->connection_lock);
   dsq_database_get_number (self->writer.database, "PRAGMA page_count", "ask", &n_pages, NULL);
   dsq_database_get_number (self->writer.database, "PRAGMA page_size", "ask", &page_size, NULL);
   return (guint64) (n_pages * page_size);
@@ -291,6 +294,7 @@ note_commit_locked (DsqColdSqlite *self)
 {
   guint64 n_entries = 0;
 
+  dsq_mutex_assert_held (&self->connection_lock);
   for (guint i = 0; i < self->tables->len; i++)
     n_entries += (guint64) g_array_index (self->tables, DsqTableState, i).count;
   __atomic_store_n (&self->n_entries, n_entries, __ATOMIC_RELAXED);

@@ -132,6 +132,7 @@ dsq_cold_readers_unshare (DsqColdSqlite *self)
 static void
 count_back_locked (DsqColdSqlite *self, guint epoch)
 {
+  dsq_mutex_assert_held (&self->readers_lock);
   if (--self->n_taken[epoch] == 0)
     pthread_cond_broadcast (&self->given_back);
 }
@@ -251,6 +252,7 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
 static gboolean
 wait_for_epoch_locked (DsqColdSqlite *self, guint epoch, gint64 deadline_us)
 {
+  dsq_mutex_assert_held (&self->readers_lock);
   while (self->n_taken[epoch] > 0)
     if (!dsq_cond_wait_until (&self->given_back, &self->readers_lock, deadline_us))
       return self->n_taken[epoch] == 0;

@@ -57,6 +57,7 @@ find_locked (DsqCipherCache *self, guint32 purpose, const guint8 *prefix)
 {
   Slot *oldest = NULL;
 
+  dsq_mutex_assert_held (&self->lock);
   if (slot_is (&self->slots[self->last], purpose, prefix))
     return &self->slots[self->last];
   for (guint i = 0; i < N_SLOTS; i++)

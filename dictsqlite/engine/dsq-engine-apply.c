@@ -72,6 +72,7 @@ look_into_memory_locked (DsqEngine *engine, DsqHotShard *shard, Wanted *wanted)
   guint32 number = dsq_hot_shard_find_locked (shard, &wanted->key);
   DsqEntry *entry = number != 0 ? shard->nodes[number].entry : NULL;
 
+  dsq_hot_shard_assert_locked (shard);
   g_clear_pointer (&wanted->entry, dsq_entry_unref);
   if (number != 0)
     wanted->entry = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
@@ -123,6 +124,7 @@ read_wanted (Apply *self, GError **error)
 static gboolean
 is_current_locked (DsqEngine *engine, const DsqHotShard *shard, const Wanted *wanted)
 {
+  dsq_hot_shard_assert_locked (shard);
   return wanted->is_read && shard->epoch == wanted->miss.epoch &&
          engine->generation == wanted->miss.generation;
 }
@@ -133,6 +135,7 @@ settle_wanted_locked (Apply *self)
 {
   DsqEngine *engine = self->engine;
 
+  dsq_hot_tier_assert_all_locked (engine->hot);
   for (gsize i = 0; i < self->n_wanted; i++)
     {
       Wanted *wanted = &self->wanted[i];
@@ -168,6 +171,7 @@ stage_removal_locked (DsqEngine *engine, DsqHotShard *shard, const Wanted *wante
   gboolean is_there =
       wanted->entry != NULL && !dsq_engine_hides_cold (engine, shard, wanted->key.table);
 
+  dsq_hot_shard_assert_locked (shard);
   if (number != 0)
     is_there = !dsq_entry_is_tombstone (shard->nodes[number].entry);
   if (is_there)
@@ -181,6 +185,7 @@ stage_all_locked (Apply *self)
   const DsqEngineBatch *batch = self->batch;
   const Wanted *removed = self->wanted != NULL ? self->wanted + batch->n_expected : NULL;
 
+  dsq_hot_tier_assert_all_locked (engine->hot);
   if (batch->clears)
     {
       dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));

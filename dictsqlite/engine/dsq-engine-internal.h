@@ -180,6 +180,7 @@ void dsq_engine_leave (DsqEngine *self);
 static inline void
 dsq_engine_mark_changed_locked (DsqTable *table)
 {
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   if (G_UNLIKELY (__atomic_load_n (&table->pending->n_cursors, __ATOMIC_RELAXED) > 0))
     __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
 }
@@ -216,6 +217,7 @@ dsq_engine_hides_cold (DsqEngine *self, const DsqHotShard *shard, guint32 table)
 static inline gboolean
 dsq_engine_may_be_cold_locked (DsqEngine *self, const DsqHotShard *shard, const DsqKey *key)
 {
+  dsq_hot_shard_assert_locked (shard);
   if (dsq_engine_hides_cold (self, shard, key->table))
     return FALSE;
   if (dsq_cold_tier_may_contain (self->cold, key))
@@ -324,6 +326,7 @@ void dsq_engine_clear_swept_rows (DsqSweptRows *swept);
 static inline void
 dsq_engine_count_miss_locked (DsqHotShard *shard, gboolean is_warm, gboolean needs_file)
 {
+  dsq_hot_shard_assert_locked (shard);
   if (needs_file && G_UNLIKELY (dsq_call_state.memory_only))
     return;
   shard->n_misses++;

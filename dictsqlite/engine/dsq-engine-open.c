@@ -120,7 +120,9 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
     return FALSE;
   if (self->has_file)
     self->shared = self->cold;
+  dsq_hot_tier_lock_all (self->hot);
   dsq_engine_add_table_locked (self, NULL, &g_array_index (states, DsqTableState, 0));
+  dsq_hot_tier_unlock_all (self->hot);
   return dsq_engine_learn_expiry_at_open (self, error);
 }
 

@@ -17,6 +17,7 @@ replace_locked (DsqEngine *self,
 {
   DsqColdTier *cold = self->cold;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!cold->funcs->begin (cold, cancellable, error))
     return FALSE;
   if (cold->funcs->replace_header (cold, before, after, error))

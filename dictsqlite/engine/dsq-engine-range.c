@@ -65,6 +65,7 @@ collect_list_locked (DsqHotShard *shard,
                      const DsqKey *end,
                      GArray *pending)
 {
+  dsq_hot_shard_assert_locked (shard);
   for (guint32 i = 0; i < list->n_items; i++)
     {
       DsqEntry *entry = list->items[i].entry;

@@ -48,6 +48,7 @@ dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState 
 {
   DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
 
+  dsq_hot_tier_assert_all_locked (self->hot);
   table->id = state->table;
   /* nothing of it is in a private file before the first flush */
   table->pending = dsq_pending_new (self->hot, state, !self->has_file);
@@ -65,12 +66,14 @@ dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState 
 DsqTable *
 dsq_engine_find_table_locked (DsqEngine *self, GBytes *name)
 {
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   return g_hash_table_lookup (self->names, name);
 }
 
 void
 dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   if (table->name == NULL)
     return;
   table->is_dropped = TRUE;
@@ -173,6 +176,7 @@ open_in_file_locked (DsqEngine *self,
                      GCancellable *cancellable,
                      GError **error)
 {
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->begin (self->cold, cancellable, error))
     return FALSE;
   /* another thread may have been first */
@@ -222,6 +226,7 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   gsize length;
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->find_table (self->cold, bytes, length, &state, error))
     return FALSE;
   if (state.table == 0)
@@ -338,6 +343,7 @@ drop_in_memory_locked (DsqEngine *self, GBytes *name, gboolean *out_dropped, GEr
 {
   DsqTable *table;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
     return FALSE;
   table = dsq_engine_find_table_locked (self, name);

@@ -125,6 +125,7 @@ add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inf
 static void
 runs_init_locked (Runs *self, DsqPending *pending, DsqWalkOrder order, gint64 place)
 {
+  dsq_hot_tier_assert_all_locked (pending->hot);
   self->pending = pending;
   self->order = order;
   self->n_runs = 0;
@@ -183,6 +184,7 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   const DsqHotNode *node;
   const DsqChange *change = NULL;
 
+  dsq_hot_shard_assert_locked (shard);
   if (number == 0)
     return is_shown (self, row->entry) ? row->entry : NULL;
   node = &shard->nodes[number];
@@ -230,6 +232,7 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
   Runs runs;
   guint i = 0;
 
+  dsq_hot_tier_assert_all_locked (self->hot);
   if (dsq_pending_shard (pending, 0)->hides_cold)
     {
       n_cold = 0;
@@ -276,6 +279,7 @@ follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
 {
   guint64 n_rebases = dsq_pending_n_rebases_locked (pending);
 
+  dsq_hot_tier_assert_all_locked (pending->hot);
   while (walk->n_rebases < n_rebases)
     {
       const DsqRebase *shift =

@@ -27,6 +27,7 @@ dsq_engine_stage_locked (DsqEngine *self,
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
+  dsq_hot_shard_assert_locked (shard);
   /* what the warm tier holds is in the file */
   if (number == 0 && presence == DSQ_PRESENCE_UNKNOWN &&
       dsq_hot_shard_forget_warm_locked (shard, entry, key->hash))
@@ -356,6 +357,7 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
+  dsq_hot_shard_assert_locked (shard);
   if (number != 0)
     dsq_pending_stage_removal_locked (table->pending, shard, number, key);
   else

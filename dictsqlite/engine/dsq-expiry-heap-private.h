@@ -31,7 +31,7 @@ void dsq_expiry_heap_push_locked (DsqExpiryHeap *self,
                                   guint32 node,
                                   gint64 expires);
 /* Takes the soonest item out. There must be one. */
-DsqExpiryItem dsq_expiry_heap_pop_locked (DsqExpiryHeap *self);
+DsqExpiryItem dsq_expiry_heap_pop_locked (DsqExpiryHeap *self, const DsqHotShard *shard);
 /* Gives up what the nodes do not bear out, and memory that is not needed. */
 void dsq_expiry_heap_tidy_locked (DsqExpiryHeap *self, const DsqHotShard *shard);
 

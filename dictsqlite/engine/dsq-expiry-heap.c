@@ -86,6 +86,7 @@ dsq_expiry_heap_tidy_locked (DsqExpiryHeap *self, const DsqHotShard *shard)
 {
   guint32 n_kept = 0;
 
+  dsq_hot_shard_assert_locked (shard);
   if (self->n_items == 0)
     return;
   qsort (self->items, self->n_items, sizeof *self->items, compare_items);
@@ -113,6 +114,7 @@ dsq_expiry_heap_push_locked (DsqExpiryHeap *self,
                              guint32 node,
                              gint64 expires)
 {
+  dsq_hot_shard_assert_locked (shard);
   if (self->n_items == self->n_allocated)
     dsq_expiry_heap_tidy_locked (self, shard);
   if (self->items == NULL)
@@ -125,10 +127,11 @@ dsq_expiry_heap_push_locked (DsqExpiryHeap *self,
 }
 
 DsqExpiryItem
-dsq_expiry_heap_pop_locked (DsqExpiryHeap *self)
+dsq_expiry_heap_pop_locked (DsqExpiryHeap *self, const DsqHotShard *shard)
 {
   const DsqExpiryItem first = self->items[0];
 
+  dsq_hot_shard_assert_locked (shard);
   self->items[0] = self->items[--self->n_items];
   if (self->n_items > 0)
     sift_down (self, 0);

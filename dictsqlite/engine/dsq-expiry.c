@@ -108,6 +108,7 @@ lower (gint64 *bound, gint64 limit)
 void
 dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires)
 {
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   lower (&self->next_expiry, expires);
 }
 
@@ -117,6 +118,7 @@ dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const 
   DsqKey key = dsq_entry_as_key (entry);
   gint64 expires = dsq_entry_expires (entry);
 
+  dsq_hot_shard_assert_locked (shard);
   dsq_expiry_heap_push_locked (&self->expiries[shard->index],
                                shard,
                                dsq_hot_shard_find_locked (shard, &key),
@@ -129,6 +131,7 @@ dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const 
 void
 dsq_engine_forget_expiry_locked (DsqEngine *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   __atomic_store_n (&self->next_expiry, G_MININT64, __ATOMIC_RELAXED);
   __atomic_store_n (&self->swept_until, G_MININT64, __ATOMIC_RELAXED);
 }
@@ -136,6 +139,7 @@ dsq_engine_forget_expiry_locked (DsqEngine *self)
 void
 dsq_engine_tidy_expiry_locked (DsqEngine *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     dsq_expiry_heap_tidy_locked (&self->expiries[i], &self->hot->shards[i]);
 }
@@ -173,6 +177,7 @@ is_due_entry (const Sweep *self, const DsqEntry *entry)
 static void
 note_swept_locked (Sweep *self, DsqHotShard *shard, DsqTable *table)
 {
+  dsq_hot_shard_assert_locked (shard);
   dsq_pending_count_written_locked (table->pending, shard, 1, FALSE);
   self->n_swept++;
   dsq_engine_mark_changed_locked (table);
@@ -191,6 +196,7 @@ remove_node_locked (Sweep *self, DsqHotShard *shard, guint32 number)
   DsqKey key = dsq_entry_as_key (entry);
   DsqTable *table = dsq_engine_table (self->engine, key.table);
 
+  dsq_hot_shard_assert_locked (shard);
   if (shard->nodes[number].change.index != 0)
     dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
   else
@@ -213,7 +219,7 @@ sweep_memory (Sweep *self)
       heap->dropped = G_MAXINT64;
       while (dsq_expiry_heap_first (heap) <= self->now)
         {
-          guint32 number = dsq_expiry_heap_pop_locked (heap).node;
+          guint32 number = dsq_expiry_heap_pop_locked (heap, shard).node;
 
           if (number < shard->n_touched && shard->nodes[number].entry != NULL &&
               is_due_entry (self, shard->nodes[number].entry))

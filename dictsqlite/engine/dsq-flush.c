@@ -74,6 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Flush, flush_free)
 static gboolean
 table_has_pending_locked (DsqTable *table)
 {
+  dsq_hot_tier_assert_all_locked (table->pending->hot);
   return !table->is_dropped && !dsq_pending_is_empty_locked (table->pending);
 }
 
@@ -292,6 +293,7 @@ dsq_engine_flush_locked (DsqEngine *self, GCancellable *cancellable, GError **er
 {
   g_autoptr (Flush) flush = NULL;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!has_pending (self))
     return TRUE;
   if (!self->cold->funcs->begin (self->cold, cancellable, error))
@@ -314,6 +316,7 @@ dsq_engine_flush_and_drop_locked (DsqEngine *self,
   gsize length;
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
+  dsq_mutex_assert_held (&self->writer_lock);
   *out_dropped = FALSE;
   if (!cold->funcs->begin (cold, cancellable, error))
     return FALSE;
@@ -388,6 +391,7 @@ collect_unresolved_locked (const DsqPending *self, guint index, GPtrArray *entri
 {
   const DsqPendingShard *pending = dsq_pending_shard (self, index);
 
+  dsq_hot_shard_assert_locked (&self->hot->shards[index]);
   if (pending->n_unresolved == 0)
     return;
   for (guint which = 0; which < DSQ_N_LISTS; which++)
@@ -448,6 +452,7 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_d
   guint64 n_absent = 0;
   guint n_probed;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       dsq_hot_shard_lock (&self->hot->shards[i]);

@@ -58,6 +58,7 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 {
   gboolean has_more = TRUE;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < max_rounds && has_more; i++)
     if (!self->cold->funcs->shrink (self->cold, SHRINK_PAGES, &has_more, NULL))
       return;
@@ -70,6 +71,7 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 static gboolean
 write_behind_locked (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GError **error)
 {
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!dsq_engine_flush_locked (self, cancellable, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
   if (self->has_file)
@@ -148,6 +150,7 @@ earliest (const Agenda *agenda)
 static void
 note_flags_locked (DsqFlusher *self, Agenda *agenda, gint64 now)
 {
+  dsq_mutex_assert_held (&self->lock);
   if (self->is_awake)
     {
       agenda->work = agenda->work != 0 ? agenda->work : now + self->interval_us;
@@ -298,6 +301,7 @@ dsq_flusher_stop (DsqFlusher *self)
   dsq_mutex_unlock (&self->lock);
   if (!has_thread)
     return;
+  dsq_mutex_assert_may_wait ("a thread");
   depth = dsq_fork_pause ();
   pthread_join (self->thread, NULL);
   dsq_fork_resume (depth);
@@ -368,6 +372,7 @@ dsq_engine_wake_flusher (DsqEngine *self)
 static void
 wait_in_room_locked (DsqEngine *self)
 {
+  dsq_mutex_assert_held (&self->room_lock);
   if (dsq_call_state.cancellable == NULL)
     dsq_cond_wait (&self->room_cond, &self->room_lock);
   else

@@ -61,6 +61,7 @@ dsq_pending_clear_locked (DsqPending *self)
   guint64 n_unresolved;
   gint64 n_live = dsq_pending_count_locked (self, &own_size, &n_unresolved);
 
+  dsq_hot_tier_assert_all_locked (self->hot);
   dsq_pending_touch (self);
   /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
   dsq_pending_shard (self, 0)->own_size -= n_live + (gint64) n_unresolved;
@@ -87,6 +88,7 @@ dsq_pending_clear_locked (DsqPending *self)
 void
 dsq_pending_clear_written_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   dsq_pending_clear_locked (self);
   self->clears = FALSE;
   for (guint i = 0; i < self->hot->n_shards; i++)
@@ -96,6 +98,7 @@ dsq_pending_clear_written_locked (DsqPending *self)
 void
 dsq_pending_discard_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   dsq_pending_clear_written_locked (self);
   self->inflight_clears = FALSE;
   for (guint i = 0; i < self->hot->n_shards; i++)
@@ -107,6 +110,7 @@ dsq_pending_discard_locked (DsqPending *self)
 gboolean
 dsq_pending_is_empty_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   if (self->clears)
     return FALSE;
   if (!__atomic_load_n (&self->is_dirty, __ATOMIC_RELAXED))
@@ -125,6 +129,7 @@ dsq_pending_is_empty_locked (DsqPending *self)
 void
 dsq_pending_detach_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       DsqPendingShard *pending = dsq_pending_shard (self, i);
@@ -173,6 +178,7 @@ dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *p
   DsqHotShard *shard = &self->hot->shards[index];
   DsqPendingShard *pending = dsq_pending_shard (self, index);
 
+  dsq_hot_shard_assert_locked (shard);
   for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
     {
       DsqChangeList *list = &pending->inflight.lists[which];
@@ -197,6 +203,7 @@ dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *p
 void
 dsq_pending_finish_commit_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   self->is_inflight = FALSE;
   self->inflight_clears = FALSE;
   self->inflight_hidden = FALSE;
@@ -358,6 +365,7 @@ rollback_shard (DsqPending *self, guint index)
 void
 dsq_pending_rollback_locked (DsqPending *self)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     rollback_shard (self, i);
   __atomic_store_n (&self->is_dirty, TRUE, __ATOMIC_RELAXED);
@@ -452,6 +460,7 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
   gboolean is_hidden;
   DsqPresence presence;
 
+  dsq_hot_tier_assert_all_locked (self->hot);
   if (self->is_inflight && committed)
     {
       for (guint i = 0; i < self->hot->n_shards; i++)

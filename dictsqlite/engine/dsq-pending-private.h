@@ -82,6 +82,7 @@ void dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit);
 static inline guint64
 dsq_pending_n_rebases_locked (const DsqPending *self)
 {
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   return self->n_rebases_gone + (self->rebases != NULL ? self->rebases->len : 0);
 }
 

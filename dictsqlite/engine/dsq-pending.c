@@ -184,6 +184,7 @@ dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle
   DsqGeneration *generation = handle.parity == self->parity ? &pending->current
                                                             : &pending->inflight;
 
+  dsq_hot_shard_assert_locked (shard);
   return &generation->lists[handle.fresh].items[handle.index - 1];
 }
 
@@ -192,6 +193,7 @@ dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange 
 {
   DsqGeneration *inflight = &dsq_pending_shard (self, shard->index)->inflight;
 
+  dsq_hot_shard_assert_locked (shard);
   if (change->below == 0)
     return NULL;
   return &inflight->lists[change->below & 1].items[(change->below >> 1) - 1];
@@ -279,6 +281,7 @@ dsq_pending_stage_new_locked (DsqPending *self,
       dsq_hot_shard_insert_locked (self->hot, shard, hash, dsq_entry_share (entry), TRUE);
   DsqChange change = { .entry = entry, .presence = presence };
 
+  dsq_hot_shard_assert_locked (shard);
   dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
   change.size_unknown = presence == DSQ_PRESENCE_UNKNOWN;
@@ -377,6 +380,7 @@ dsq_pending_stage_over_locked (DsqPending *self,
   gboolean was_set = !dsq_entry_is_tombstone (node->entry);
   gboolean is_set = !dsq_entry_is_tombstone (entry);
 
+  dsq_hot_shard_assert_locked (shard);
   dsq_pending_touch (self);
   dsq_pending_shard (self, shard->index)->own_size += is_set - was_set;
   dsq_hot_shard_replace_locked (shard, number, dsq_entry_share (entry));
@@ -397,6 +401,7 @@ dsq_pending_stage_removal_locked (DsqPending *self,
 {
   DsqChangeHandle handle = shard->nodes[number].change;
 
+  dsq_hot_shard_assert_locked (shard);
   if (handle.index == 0 || handle.parity != self->parity ||
       dsq_pending_change_locked (self, shard, handle)->presence != DSQ_PRESENCE_ABSENT)
     {
@@ -415,6 +420,7 @@ dsq_pending_resolve_locked (DsqPending *self,
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
 
+  dsq_hot_shard_assert_locked (shard);
   dsq_pending_count_change (pending, change, -1);
   change->presence = presence;
   if (change->size_unknown && presence == DSQ_PRESENCE_ABSENT)
@@ -431,6 +437,7 @@ dsq_pending_count_written_locked (DsqPending *self,
 {
   DsqPendingShard *pending;
 
+  dsq_hot_shard_assert_locked (shard);
   if (contribution == 0)
     return;
   dsq_pending_touch (self);
@@ -447,6 +454,7 @@ dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n
   gint64 own_size = 0;
   guint64 n_unresolved = 0;
 
+  dsq_hot_tier_assert_all_locked (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       const DsqPendingShard *shard = dsq_pending_shard (self, i);

@@ -23,6 +23,7 @@
 static void
 begin_build_locked (DsqEngine *self)
 {
+  dsq_mutex_assert_held (&self->writer_lock);
   self->cold->funcs->begin_filter (self->cold);
 }
 
@@ -54,6 +55,7 @@ dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
 void
 dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys)
 {
+  dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->is_filter_worth (self->cold, n_keys))
     return;
   begin_build_locked (self);

@@ -97,6 +97,7 @@ drop_locked (Trim *self, DsqHotShard *shard, guint32 number, const DsqKey *key)
   DsqEntry *mark = dsq_entry_new (key, NULL, 0, MARK);
   DsqChange change = { .entry = mark, .presence = DSQ_PRESENCE_PRESENT };
 
+  dsq_hot_shard_assert_locked (shard);
   self->n_found++;
   if (!self->stages)
     {
@@ -299,6 +300,7 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
   guint64 limit = self->options.max_bytes;
   guint64 used;
 
+  dsq_mutex_assert_held (&self->writer_lock);
   if (limit == 0 || !self->has_file)
     return TRUE;
   if (!measure (self, &used, error))
@@ -328,6 +330,7 @@ oldest_shard_locked (DsqHotTier *hot)
 {
   DsqHotShard *oldest = NULL;
 
+  dsq_hot_tier_assert_all_locked (hot);
   for (guint i = 0; i < hot->n_shards; i++)
     {
       DsqHotShard *shard = &hot->shards[i];
@@ -345,6 +348,7 @@ sum_bytes_locked (DsqHotTier *hot)
 {
   guint64 n_bytes = 0;
 
+  dsq_hot_tier_assert_all_locked (hot);
   for (guint i = 0; i < hot->n_shards; i++)
     n_bytes += hot->shards[i].n_bytes;
   return n_bytes;

@@ -64,6 +64,7 @@ unref_and_unlock (DsqWorkers *self)
 static DsqJob *
 take_locked (DsqWorkers *self, Lane **out_lane)
 {
+  dsq_mutex_assert_held (&self->lock);
   for (guint i = 0; i < DSQ_N_LANES; i++)
     {
       Lane *lane = &self->lanes[i];
@@ -86,6 +87,7 @@ take_locked (DsqWorkers *self, Lane **out_lane)
 static void
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
+  dsq_mutex_assert_held (&self->lock);
   dsq_mutex_unlock (&self->lock);
   job->run (job);
   dsq_mutex_lock (&self->lock);
@@ -135,6 +137,7 @@ start_thread_locked (DsqWorkers *self)
   pthread_t thread;
   gboolean is_started;
 
+  dsq_mutex_assert_held (&self->lock);
   pthread_attr_init (&attributes);
   pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
   is_started = pthread_create (&thread, &attributes, worker_thread, self) == 0;
@@ -152,6 +155,7 @@ count_ready_locked (DsqWorkers *self)
 {
   guint n_ready = 0;
 
+  dsq_mutex_assert_held (&self->lock);
   for (guint i = 0; i < DSQ_N_LANES; i++)
     n_ready += MIN (self->lanes[i].n_queued, lane_limits[i] - self->lanes[i].n_running);
   return n_ready;
@@ -199,6 +203,7 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
 static gboolean
 has_jobs_locked (DsqWorkers *self)
 {
+  dsq_mutex_assert_held (&self->lock);
   for (guint i = 0; i < DSQ_LANE_CLOSE; i++)
     if (self->lanes[i].n_queued > 0 || self->lanes[i].n_running > 0)
       return TRUE;

@@ -73,6 +73,7 @@ publish_change_locked (DsqEngine *self,
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   guint32 number;
 
+  dsq_hot_shard_assert_locked (shard);
   if (write->is_sweep && table == NULL)
     return;
   shard->n_writing--;
@@ -118,6 +119,7 @@ publish_change_locked (DsqEngine *self,
 static void
 publish_clear_locked (DsqEngine *self, DsqTable *table, guint64 generation)
 {
+  dsq_hot_tier_assert_all_locked (self->hot);
   if (self->generation == generation)
     dsq_pending_clear_written_locked (table->pending);
   dsq_engine_mark_changed_locked (table);

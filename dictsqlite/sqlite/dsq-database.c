@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "base/dsq-fork-private.h"
+#include "base/dsq-mutex-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-statement-private.h"
@@ -127,6 +128,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   int code;
 
   self->busy_timeout_ms = busy_timeout_ms;
+  dsq_mutex_assert_may_wait ("a file to open");
   code = sqlite3_open_v2 (path,
                           &self->handle,
                           flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
@@ -204,6 +206,7 @@ dsq_database_close (DsqDatabase *self)
 {
   if (self == NULL)
     return;
+  dsq_mutex_assert_may_wait ("a file to close");
   sqlite3_close_v2 (self->handle);
   g_free (self);
 }
@@ -307,6 +310,7 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
           g_propagate_error (error, g_steal_pointer (&local_error));
           return FALSE;
         }
+      dsq_mutex_assert_may_wait ("another connection");
       dsq_fork_sleep (busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]);
     }
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/dsq-fork-private.h"
+#include "base/dsq-mutex-private.h"
 #include "codec/dsq-format-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-location-private.h"
@@ -202,6 +203,7 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
     code = read_header (file, header, &size);
   for (guint i = 0; i < CUT_TRIES && code == SQLITE_OK && is_cut (path, header, size); i++)
     {
+      dsq_mutex_assert_may_wait ("a file to be whole");
       dsq_fork_sleep (CUT_WAIT_US);
       code = read_header (file, header, &size);
     }

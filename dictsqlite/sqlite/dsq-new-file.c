@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dsq-mutex-private.h"
 #include "crypto/dsq-random-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"
@@ -23,8 +24,10 @@ static gboolean
 sync_path (const char *path, int flags, GError **error)
 {
   int descriptor = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags);
-  gboolean synced = descriptor >= 0 && fsync (descriptor) == 0;
+  gboolean synced;
 
+  dsq_mutex_assert_may_wait ("a sync");
+  synced = descriptor >= 0 && fsync (descriptor) == 0;
   if (!synced)
     dsq_database_set_system_error (errno, PURPOSE, error);
   if (descriptor >= 0)

@@ -17,6 +17,7 @@ dsq_statement_prepare (DsqStatement *self,
 
   self->database = database;
   self->purpose = purpose;
+  dsq_mutex_assert_may_wait ("SQLite");
   code = sqlite3_prepare_v3 (database->handle,
                              sql,
                              -1,

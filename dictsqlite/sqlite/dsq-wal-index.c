@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-wal-index-private.h"
 
 #define REGION_SIZE     32768
@@ -89,7 +90,10 @@ dsq_wal_index_read (const DsqWalIndex *self, DsqWalStamp *out_stamp)
       if (difference == 0)
         return fields_of (out_stamp).is_init;
       if (n_tries >= READ_SPIN_TRIES)
-        g_usleep (READ_WAIT_US);
+        {
+          dsq_mutex_assert_may_wait ("the index of the log");
+          g_usleep (READ_WAIT_US);
+        }
     }
   return FALSE;
 }

@@ -142,6 +142,19 @@ dsq_hot_shard_unlock (DsqHotShard *shard)
   dsq_mutex_unlock (&shard->lock);
 }
 
+static inline void
+dsq_hot_shard_assert_locked (const DsqHotShard *shard)
+{
+  dsq_mutex_assert_held (&shard->lock);
+}
+
+static inline void
+dsq_hot_tier_assert_all_locked (const DsqHotTier *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    dsq_hot_shard_assert_locked (&self->shards[i]);
+}
+
 static inline guint8
 dsq_hot_tag (guint32 hash)
 {
@@ -155,6 +168,7 @@ dsq_hot_shard_find_locked (DsqHotShard *shard, const DsqKey *key)
   guint32 hash = (guint32) key->hash;
   guint8 tag = dsq_hot_tag (hash);
 
+  dsq_hot_shard_assert_locked (shard);
   for (guint32 i = hash & shard->slot_mask; shard->tags[i] != 0; i = (i + 1) & shard->slot_mask)
     {
       const DsqHotNode *node;
@@ -176,6 +190,7 @@ dsq_hot_shard_touch_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number
 {
   DsqHotNode *node = &shard->nodes[number];
 
+  dsq_hot_shard_assert_locked (shard);
   node->stamp = __atomic_add_fetch (&self->clock, 1, __ATOMIC_RELAXED);
   /* the oldest clean node's stamp is published, so that one moves even when it is also the newest
    */

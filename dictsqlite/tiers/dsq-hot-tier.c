@@ -64,7 +64,9 @@ dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes)
       shard->n_allocated = FIRST_NODES;
       shard->nodes = g_new (DsqHotNode, FIRST_NODES);
       shard->n_touched = 1;
-      dsq_warm_shard_init (&shard->warm, (gsize) MIN (warm_bytes, G_MAXSSIZE) / n_shards);
+      dsq_warm_shard_init (&shard->warm,
+                           &shard->lock,
+                           (gsize) MIN (warm_bytes, G_MAXSSIZE) / n_shards);
     }
   for (guint i = 0; i < DSQ_HOT_MAX_SHARDS; i++)
     self->oldest[i] = NO_STAMP;
@@ -81,7 +83,7 @@ dsq_hot_tier_free (DsqHotTier *self)
       for (guint32 number = 1; number < shard->n_touched; number++)
         if (shard->nodes[number].entry != NULL)
           dsq_entry_unref (shard->nodes[number].entry);
-      dsq_warm_shard_clear_locked (&shard->warm);
+      dsq_warm_shard_finish (&shard->warm);
       g_free (shard->slots);
       g_free (shard->nodes);
       dsq_mutex_clear (&shard->lock);
@@ -170,6 +172,7 @@ list_link_newest (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 void
 dsq_hot_shard_move_to_newest_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 {
+  dsq_hot_shard_assert_locked (shard);
   list_unlink (self, shard, number);
   list_link_newest (self, shard, number);
 }
@@ -249,6 +252,7 @@ dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, gui
 {
   DsqKey key = { dsq_entry_key (entry), entry->key_length, entry->table, hash };
 
+  dsq_hot_shard_assert_locked (shard);
   return dsq_warm_shard_remove_locked (&shard->warm, &key);
 }
 
@@ -262,6 +266,7 @@ dsq_hot_shard_insert_locked (DsqHotTier *self,
   guint32 number;
   DsqHotNode *node;
 
+  dsq_hot_shard_assert_locked (shard);
   if (dsq_warm_shard_n_entries (&shard->warm) > 0)
     dsq_hot_shard_forget_warm_locked (shard, entry, hash);
   if (shard->n_nodes >= MAX_LOAD (shard->slot_mask + 1))
@@ -285,6 +290,7 @@ dsq_hot_shard_replace_locked (DsqHotShard *shard, guint32 number, DsqEntry *entr
 {
   DsqHotNode *node = &shard->nodes[number];
 
+  dsq_hot_shard_assert_locked (shard);
   shard->n_bytes += dsq_entry_size (entry);
   shard->n_bytes -= dsq_entry_size (node->entry);
   dsq_entry_unref (g_steal_pointer (&node->entry));
@@ -296,6 +302,7 @@ dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 numbe
 {
   DsqHotNode *node = &shard->nodes[number];
 
+  dsq_hot_shard_assert_locked (shard);
   if (!node->change.is_pinned)
     dsq_hot_tier_release (self);
   list_unlink (self, shard, number);
@@ -311,6 +318,7 @@ dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 numbe
 void
 dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 {
+  dsq_hot_shard_assert_locked (shard);
   list_unlink (self, shard, number);
   shard->nodes[number].change.is_pinned = 1;
   list_link_newest (self, shard, number);
@@ -339,6 +347,7 @@ reset_empty_shard (DsqHotShard *shard)
 void
 dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_clean)
 {
+  dsq_hot_shard_assert_locked (shard);
   while (shard->clean.oldest != 0)
     dsq_hot_shard_remove_locked (self, shard, shard->clean.oldest);
   for (guint32 i = shard->pinned.oldest, next; i != 0; i = next)
@@ -357,6 +366,7 @@ dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 t
 {
   const DsqHotList lists[] = { shard->clean, shard->pinned };
 
+  dsq_hot_shard_assert_locked (shard);
   if (!self->has_tables)
     {
       dsq_hot_shard_drop_locked (self, shard, FALSE);
@@ -377,6 +387,7 @@ dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 t
 void
 dsq_hot_tier_drop_clean_locked (DsqHotTier *self)
 {
+  dsq_hot_tier_assert_all_locked (self);
   for (guint i = 0; i < self->n_shards; i++)
     {
       dsq_hot_shard_drop_locked (self, &self->shards[i], TRUE);
@@ -421,6 +432,7 @@ evict_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
   g_autoptr (DsqEntry) entry = dsq_entry_ref (node->entry);
   guint32 hash = node->hash;
 
+  dsq_hot_shard_assert_locked (shard);
   dsq_hot_shard_remove_locked (self, shard, number);
   dsq_warm_shard_put_locked (&shard->warm, entry, hash);
   shard->n_evictions++;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/dsq-mutex-private.h"
 #include "tiers/dsq-entry-private.h"
 #include "tiers/dsq-warm-index-private.h"
 
@@ -23,6 +24,7 @@ typedef struct
  * hot node keeps it. */
 typedef struct
 {
+  const DsqMutex *lock; /* (unowned) the hot shard's */
   gsize budget;         /* most bytes, 0: off */
   gsize bytes;          /* allocated now: segments, their array and the index */
   gsize dead;           /* bytes in segments of entries that are gone */
@@ -42,9 +44,10 @@ typedef struct
   guint64 n_dropped; /* entries that left as the oldest */
 } DsqWarmShard;
 
-void dsq_warm_shard_init (DsqWarmShard *self, gsize budget);
-/* Drops all entries and gives all memory back; what remains are the budget and the counters. The
- * shard can go on, so this is both the way to forget everything and the end of init. */
+void dsq_warm_shard_init (DsqWarmShard *self, const DsqMutex *lock, gsize budget);
+/* When nobody else has it any more. */
+void dsq_warm_shard_finish (DsqWarmShard *self);
+/* Drops all entries and gives all memory back; what remains are the budget and the counters. */
 void dsq_warm_shard_clear_locked (DsqWarmShard *self);
 
 /* Copies a clean @entry in, in place of what is there of its key. FALSE if it was not kept: the

@@ -12,16 +12,24 @@
  */
 
 void
-dsq_warm_shard_init (DsqWarmShard *self, gsize budget)
+dsq_warm_shard_init (DsqWarmShard *self, const DsqMutex *lock, gsize budget)
 {
   memset (self, 0, sizeof *self);
+  self->lock = lock;
   self->budget = budget;
   dsq_warm_log_init (self);
 }
 
 void
+dsq_warm_shard_finish (DsqWarmShard *self)
+{
+  dsq_warm_log_clear (self);
+}
+
+void
 dsq_warm_shard_clear_locked (DsqWarmShard *self)
 {
+  dsq_mutex_assert_held (self->lock);
   dsq_warm_log_clear (self);
 }
 
@@ -64,6 +72,7 @@ dsq_warm_shard_put_locked (DsqWarmShard *self, const DsqEntry *entry, guint64 ha
   guint32 position;
   guint8 *room;
 
+  dsq_mutex_assert_held (self->lock);
   dsq_warm_shard_remove_locked (self, &key);
   if (size > self->budget / 4 || dsq_entry_is_tombstone (entry))
     return FALSE;
@@ -82,6 +91,7 @@ dsq_warm_shard_take_locked (DsqWarmShard *self, const DsqKey *key)
   guint32 position;
   DsqEntry *entry;
 
+  dsq_mutex_assert_held (self->lock);
   if (!find (self, key, &item, &position))
     return NULL;
   entry = entry_of (&item);
@@ -95,6 +105,7 @@ dsq_warm_shard_peek_locked (DsqWarmShard *self, const DsqKey *key)
   DsqWarmItem item;
   guint32 position;
 
+  dsq_mutex_assert_held (self->lock);
   return find (self, key, &item, &position) ? entry_of (&item) : NULL;
 }
 
@@ -104,6 +115,7 @@ dsq_warm_shard_contains_locked (DsqWarmShard *self, const DsqKey *key, gint64 *o
   DsqWarmItem item;
   guint32 position;
 
+  dsq_mutex_assert_held (self->lock);
   if (!find (self, key, &item, &position))
     return FALSE;
   *out_expires = item.expires;
@@ -116,6 +128,7 @@ dsq_warm_shard_holds_locked (const DsqWarmShard *self, const DsqKey *key)
   DsqWarmItem item;
   guint32 position;
 
+  dsq_mutex_assert_held (self->lock);
   return find (self, key, &item, &position);
 }
 
@@ -125,6 +138,7 @@ dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key)
   DsqWarmItem item;
   guint32 position;
 
+  dsq_mutex_assert_held (self->lock);
   if (!find (self, key, &item, &position))
     return FALSE;
   remove_found (self, key->hash, position, &item);
@@ -134,5 +148,6 @@ dsq_warm_shard_remove_locked (DsqWarmShard *self, const DsqKey *key)
 void
 dsq_warm_shard_remove_table_locked (DsqWarmShard *self, guint32 table)
 {
+  dsq_mutex_assert_held (self->lock);
   dsq_warm_log_remove_table (self, table);
 }

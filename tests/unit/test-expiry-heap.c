@@ -18,6 +18,7 @@ set_up (Fixture *fixture, gconstpointer data)
 {
   fixture->hot = dsq_hot_tier_new (10, FALSE, 0);
   fixture->shard = &fixture->hot->shards[0];
+  dsq_hot_shard_lock (fixture->shard);
   dsq_expiry_heap_init (&fixture->heap);
 }
 
@@ -25,6 +26,7 @@ static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   dsq_expiry_heap_clear (&fixture->heap);
+  dsq_hot_shard_unlock (fixture->shard);
   dsq_hot_tier_free (fixture->hot);
 }
 
@@ -62,7 +64,7 @@ test_gives_the_soonest_first (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 1000; i++)
     {
       gint64 first = dsq_expiry_heap_first (&fixture->heap);
-      DsqExpiryItem item = dsq_expiry_heap_pop_locked (&fixture->heap);
+      DsqExpiryItem item = dsq_expiry_heap_pop_locked (&fixture->heap, fixture->shard);
 
       g_assert_cmpint (first, ==, item.expires);
       g_assert_cmpint (item.expires, >=, last);
@@ -106,8 +108,8 @@ test_tidying_keeps_what_is_dirty (Fixture *fixture, gconstpointer data)
   dsq_expiry_heap_tidy_locked (&fixture->heap, fixture->shard);
   g_assert_cmpuint (fixture->heap.n_items, ==, 2);
   g_assert_cmpint (fixture->heap.dropped, ==, 20);
-  g_assert_cmpint (dsq_expiry_heap_pop_locked (&fixture->heap).expires, ==, 10);
-  g_assert_cmpint (dsq_expiry_heap_pop_locked (&fixture->heap).expires, ==, 40);
+  g_assert_cmpint (dsq_expiry_heap_pop_locked (&fixture->heap, fixture->shard).expires, ==, 10);
+  g_assert_cmpint (dsq_expiry_heap_pop_locked (&fixture->heap, fixture->shard).expires, ==, 40);
 }
 
 /* The shard's memory may have been given back meanwhile. */

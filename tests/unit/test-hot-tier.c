@@ -143,12 +143,14 @@ test_admits_cleaned_at_their_recency (void)
   g_assert_cmpuint (tier->n_clean, ==, 3);
   dsq_hot_tier_admit_cleaned (tier, shard);
   g_assert_cmpuint (tier->n_clean, ==, 3);
+  dsq_hot_shard_lock (shard);
   for (guint i = 0; i < 6; i++)
     {
       DsqKey key = key_number (i, buffer);
 
       g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i >= 3);
     }
+  dsq_hot_shard_unlock (shard);
   g_assert_cmpuint (shard->nodes[shard->clean.oldest].stamp, ==, 4);
   dsq_hot_tier_free (tier);
 }
@@ -161,6 +163,7 @@ test_finds_what_is_left_after_removals (void)
 
   for (guint i = 0; i < 50000; i++)
     read_through (tier, i);
+  dsq_hot_tier_lock_all (tier);
   for (guint i = 0; i < 50000; i += 2)
     {
       DsqKey key = key_number (i, buffer);
@@ -175,6 +178,7 @@ test_finds_what_is_left_after_removals (void)
 
       g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i % 2 != 0);
     }
+  dsq_hot_tier_unlock_all (tier);
   g_assert_cmpuint (tier->n_clean, ==, 25000);
   dsq_hot_tier_free (tier);
 }
@@ -194,8 +198,6 @@ test_drops_one_table_alone (void)
   dsq_hot_tier_lock_all (tier);
   for (guint s = 0; s < tier->n_shards; s++)
     dsq_hot_shard_drop_table_locked (tier, &tier->shards[s], 2);
-  dsq_hot_tier_unlock_all (tier);
-
   for (guint i = 0; i < 2000; i++)
     for (guint32 table = 1; table <= 3; table++)
       {
@@ -210,6 +212,7 @@ test_drops_one_table_alone (void)
         n_in_hot += in_hot;
         n_in_warm += in_warm;
       }
+  dsq_hot_tier_unlock_all (tier);
   g_assert_cmpuint (n_in_hot, ==, tier->n_clean);
   g_assert_cmpuint (n_in_hot, ==, 2000);
   g_assert_cmpuint (n_in_warm, ==, 2000);

@@ -25,11 +25,13 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->hot = dsq_hot_tier_new (100, FALSE, 0);
   dsq_pending_set_dirty_limit (fixture->hot, 1 << 20);
   fixture->pending = dsq_pending_new (fixture->hot, &state, FALSE);
+  dsq_hot_tier_lock_all (fixture->hot);
 }
 
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
+  dsq_hot_tier_unlock_all (fixture->hot);
   dsq_pending_free (fixture->pending);
   dsq_hot_tier_free (fixture->hot);
 }

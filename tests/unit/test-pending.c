@@ -245,9 +245,15 @@ pending_state (World *self, guint i)
   char buffer[16];
   DsqKey key = key_number (self, i, buffer);
   DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
-  guint32 number = dsq_hot_shard_find_locked (shard, &key);
+  const DsqEntry *entry = NULL;
+  guint32 number;
 
-  return number != 0 ? shard->nodes[number].entry : NULL;
+  dsq_hot_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (shard, &key);
+  if (number != 0)
+    entry = shard->nodes[number].entry;
+  dsq_hot_shard_unlock (shard);
+  return entry;
 }
 
 static void
@@ -347,7 +353,9 @@ check_file (World *self, gboolean in_order)
   guint64 n_unresolved;
   gint64 n_expected = 0;
 
+  dsq_hot_tier_lock_all (self->hot);
   n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+  dsq_hot_tier_unlock_all (self->hot);
   g_assert_cmpuint (n_unresolved, ==, 0);
   for (guint i = 0; i < N_KEYS; i++)
     {

@@ -16,6 +16,8 @@
 #define WARM_BUDGET   (1024u * 1024)
 #define N_READS       400000u
 
+static DsqMutex lock; /* the shard's */
+
 /* --- an exact LRU of key numbers -------------------------------------------------------------- */
 
 typedef struct
@@ -178,7 +180,7 @@ compare_ratios (double exponent, double least_gain)
 
   hot->capacity = HOT_CAPACITY;
   reference->capacity = HOT_CAPACITY + WARM_BUDGET / lru_entry;
-  dsq_warm_shard_init (&warm, WARM_BUDGET);
+  dsq_warm_shard_init (&warm, &lock, WARM_BUDGET);
   stream_init (&stream, exponent);
   for (guint i = 0; i < N_READS; i++)
     {
@@ -215,6 +217,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  dsq_mutex_init (&lock, DSQ_RANK_SHARD, 0);
+  dsq_mutex_lock (&lock);
   g_test_add_func ("/dsq/warm-ratio/beats-one-lru-on-zipf", test_beats_one_lru_on_zipf);
   g_test_add_func ("/dsq/warm-ratio/beats-one-lru-on-scan-and-loop",
                    test_beats_one_lru_on_scan_and_loop);

@@ -12,6 +12,8 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
+static DsqMutex lock; /* the shards' */
+
 /* A key's bytes and the borrowed DsqKey of them. */
 typedef struct
 {
@@ -195,7 +197,7 @@ follow_model (gsize budget, guint max_length, gboolean is_plenty)
 
   model->rand = g_rand_new_with_seed ((guint32) budget + max_length);
   model->max_length = max_length;
-  dsq_warm_shard_init (&model->shard, budget);
+  dsq_warm_shard_init (&model->shard, &lock, budget);
   for (guint step = 0; step < 60000; step++)
     {
       model_step (model);
@@ -253,7 +255,7 @@ test_takes_no_memory_when_off (void)
   Key storage;
   const DsqKey *key = key_number (&storage, 1, DSQ_TABLE_MAIN);
 
-  dsq_warm_shard_init (&shard, 0);
+  dsq_warm_shard_init (&shard, &lock, 0);
   g_assert_false (put (&shard, key, 1, 10));
   g_assert_false (has (&shard, key));
   g_assert_false (dsq_warm_shard_remove_locked (&shard, key));
@@ -273,7 +275,7 @@ test_drops_oldest_first (void)
   Key storage;
   guint n_left;
 
-  dsq_warm_shard_init (&shard, 256 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 256 * KIB);
   for (guint i = 0; i < 10000; i++)
     g_assert_true (put (&shard, key_number (&storage, i, DSQ_TABLE_MAIN), i + 1, 100));
   n_left = dsq_warm_shard_n_entries (&shard);
@@ -294,7 +296,7 @@ test_compacts_in_order (void)
   Key storage;
   guint n_left;
 
-  dsq_warm_shard_init (&shard, 256 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 256 * KIB);
   for (guint i = 0; i < 1800; i++)
     put (&shard, key_number (&storage, i, DSQ_TABLE_MAIN), i + 1, 100);
   for (guint i = 0; i < 1800; i++)
@@ -329,7 +331,7 @@ test_forgets_nothing_that_fits (void)
   Key storage;
   GRand *rand = g_rand_new_with_seed (3);
 
-  dsq_warm_shard_init (&shard, 256 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 256 * KIB);
   for (guint i = 0; i < 1600; i++)
     put (&shard, key_number (&storage, i, DSQ_TABLE_MAIN), 1, 100);
   for (guint i = 0; i < 200000; i++)
@@ -356,7 +358,7 @@ test_keeps_expiry_and_table (void)
   DsqWarmShard shard;
   Key storage;
 
-  dsq_warm_shard_init (&shard, 64 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 64 * KIB);
   for (guint t = 0; t < G_N_ELEMENTS (tables); t++)
     for (guint i = 0; i < G_N_ELEMENTS (times); i++)
       {
@@ -388,7 +390,7 @@ test_tells_tables_apart (void)
   DsqWarmShard shard;
   Key storage;
 
-  dsq_warm_shard_init (&shard, 1 * MIB);
+  dsq_warm_shard_init (&shard, &lock, 1 * MIB);
   for (guint32 table = 1; table <= 3000; table += 2)
     g_assert_true (put (&shard, key_number (&storage, 0, table), table, 4));
   for (guint32 table = 1; table <= 3000; table++)
@@ -410,7 +412,7 @@ test_large_entries_get_segments_of_their_own (void)
   DsqWarmShard shard;
   Key storage;
 
-  dsq_warm_shard_init (&shard, 4 * MIB);
+  dsq_warm_shard_init (&shard, &lock, 4 * MIB);
   for (guint i = 0; i < 40; i++)
     {
       g_assert_true (put (&shard, key_number (&storage, i, DSQ_TABLE_MAIN), i + 1, 900 * KIB));
@@ -440,7 +442,7 @@ test_refuses_more_than_a_quarter (void)
   g_autoptr (DsqEntry) huge = dsq_entry_new (key, NULL, 1, 0);
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
 
-  dsq_warm_shard_init (&shard, 64 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 64 * KIB);
   g_assert_true (put (&shard, key, 1, 15 * KIB));
   g_assert_false (put (&shard, key, 2, 16 * KIB));
   g_assert_false (has (&shard, key));
@@ -483,7 +485,7 @@ test_tells_keys_of_one_hash_apart (void)
       hashes[2 * i + 1] = i;
     }
   g_qsort_with_data (hashes, N_BIRTHDAYS, 2 * sizeof *hashes, compare_hashes, NULL);
-  dsq_warm_shard_init (&shard, 64 * KIB);
+  dsq_warm_shard_init (&shard, &lock, 64 * KIB);
   for (guint i = 0; i + 1 < N_BIRTHDAYS; i++)
     {
       Key a;
@@ -567,6 +569,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  dsq_mutex_init (&lock, DSQ_RANK_SHARD, 0);
+  dsq_mutex_lock (&lock);
   g_test_add_func ("/dsq/warm-tier/follows-a-model-when-tight", test_follows_a_model_when_tight);
   g_test_add_func ("/dsq/warm-tier/follows-a-model-when-plenty", test_follows_a_model_when_plenty);
   g_test_add_func ("/dsq/warm-tier/takes-no-memory-when-off", test_takes_no_memory_when_off);
