@@ -59,10 +59,13 @@ DsqAsyncCall *dsq_async_call_new (gpointer source,
                                   gpointer user_data,
                                   gpointer tag);
 
-/* How a call begins: in the caller's thread as far as memory answers, else by a worker; or there at
- * once. */
+/* How a call begins: in the caller's thread as far as memory answers and no call that is under way
+ * has to come before, else by a worker; or there at once. The first is for calls of one key, which
+ * stands in key or else in bytes, and for those without any. */
 void dsq_async_call_start (DsqAsyncCall *self, DsqLane lane);
 void dsq_async_call_start_on_worker (DsqAsyncCall *self, DsqLane lane);
+/* Behind the writes that are there, and in no later one's way. */
+void dsq_async_call_start_flush (DsqAsyncCall *self);
 
 /* The finish functions. FALSE, -1 and NULL with @error set. */
 gboolean

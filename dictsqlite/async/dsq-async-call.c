@@ -3,13 +3,17 @@
 
 #include "config.h"
 
+#include <string.h>
+
 #include "async/dsq-async-call-private.h"
 #include "base/dsq-call-private.h"
+#include "codec/dsq-hash-private.h"
 
 /*
  * An async call is the sync call of the same name, made elsewhere and later. It is tried in the
- * caller's thread first, with memory only; what memory does not answer is made again on one of the
- * store's own threads. Either way a GTask tells the result in the context that was the caller's.
+ * caller's thread first, with memory only, unless a call that came before it is under way that it
+ * must not overtake; what memory does not answer is made again on one of the store's own threads.
+ * Either way a GTask tells the result in the context that was the caller's.
  *
  * What is reported is what has happened: a call that is cancelled when it was done already gives
  * its result.
@@ -115,16 +119,54 @@ dsq_async_call_new (gpointer source,
   return self;
 }
 
+/* Calls that come meanwhile take their places behind this one by what it reaches. */
+static void
+set_reach (DsqAsyncCall *self, DsqLane lane)
+{
+  if (lane == DSQ_LANE_READ)
+    self->job.reach = DSQ_REACH_READS;
+  else if (lane == DSQ_LANE_WRITE)
+    self->job.reach = DSQ_REACH_WRITES;
+}
+
+static void
+submit (DsqAsyncCall *self, DsqLane lane)
+{
+  DsqEngine *engine = dsq_store_get_engine (self->store, &self->error);
+
+  /* what reads behind writes goes where they are */
+  if (engine != NULL && lane == DSQ_LANE_READ && !dsq_engine_is_next (engine, &self->job))
+    lane = DSQ_LANE_WRITE;
+  self->job.is_ordered = lane == DSQ_LANE_WRITE;
+  if (engine == NULL || !dsq_engine_submit (engine, lane, &self->job, &self->error))
+    call_return (self);
+}
+
+static guint
+slot_of (const DsqAsyncCall *self, const guint8 *key, gsize length)
+{
+  return 1 + (guint) (dsq_hash (self->store->table, key, length) % DSQ_N_SLOTS);
+}
+
 void
 dsq_async_call_start (DsqAsyncCall *self, DsqLane lane)
 {
-  gboolean would_block;
+  DsqEngine *engine = dsq_store_get_engine (self->store, NULL);
+  gboolean would_block = TRUE;
 
-  dsq_call_begin_memory_only ();
-  call_make (self);
-  would_block = dsq_call_end_memory_only ();
+  set_reach (self, lane);
+  if (self->key != NULL)
+    self->job.slot = slot_of (self, (const guint8 *) self->key, strlen (self->key));
+  else if (self->bytes != NULL)
+    self->job.slot = slot_of (self, self->bytes, self->n_bytes);
+  if (engine == NULL || dsq_engine_is_next (engine, &self->job))
+    {
+      dsq_call_begin_memory_only ();
+      call_make (self);
+      would_block = dsq_call_end_memory_only ();
+    }
   if (would_block)
-    dsq_async_call_start_on_worker (self, lane);
+    submit (self, lane);
   else
     call_return (self);
 }
@@ -132,10 +174,14 @@ dsq_async_call_start (DsqAsyncCall *self, DsqLane lane)
 void
 dsq_async_call_start_on_worker (DsqAsyncCall *self, DsqLane lane)
 {
-  DsqEngine *engine = dsq_store_get_engine (self->store, &self->error);
+  set_reach (self, lane);
+  submit (self, lane);
+}
 
-  if (engine == NULL || !dsq_engine_submit (engine, lane, &self->job, &self->error))
-    call_return (self);
+void
+dsq_async_call_start_flush (DsqAsyncCall *self)
+{
+  submit (self, DSQ_LANE_WRITE);
 }
 
 /* --- finish ----------------------------------------------------------------------------------- */

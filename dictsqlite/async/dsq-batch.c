@@ -9,10 +9,11 @@
 #include "dsq-error.h"
 
 /*
- * The operations of a batch were under way at the same time, each for a caller of its own, so any
- * order is right. This one makes the most of it and surprises nobody: reads first, by one
- * transaction; then the writes in their order, by one transaction; then reads of keys that a write
- * before them was for.
+ * What comes of a batch is what came of its operations one by one. It is cut into groups, each of
+ * which is made at once: reads of what no write of the group before them was for, by one
+ * transaction; then its writes in their order, by one transaction; then the other reads, late ones.
+ * A write of what a late read is for begins the next group. Flushing, which shows in nothing else,
+ * comes last.
  */
 
 typedef enum
@@ -31,7 +32,7 @@ typedef enum
 typedef struct
 {
   guint8 kind;          /* OperationKind */
-  gboolean is_late;     /* a read that comes after the writes */
+  gboolean is_late;     /* a read that comes after the writes of its group */
   const guint8 *key;    /* (unowned) in the pack; a pack of keys or entries */
   const guint8 *record; /* (unowned) (nullable) in the pack */
   guint32 key_length;
@@ -192,28 +193,80 @@ equal_keys (gconstpointer a, gconstpointer b)
   return left->length == right->length && memcmp (left->bytes, right->bytes, left->length) == 0;
 }
 
-static void
-find_late_reads (DsqBatch *self)
+/* What a group's operations are for. */
+typedef struct
 {
-  g_autoptr (GHashTable) written = g_hash_table_new (hash_key, equal_keys);
-  gboolean is_all_written = FALSE;
+  GHashTable *written;   /* (owned) of DsqKey */
+  GHashTable *read_late; /* (owned) of DsqKey */
+  gboolean is_all_written;
+  gboolean is_all_read_late;
+} Reach;
 
-  for (guint32 i = 0; i < self->n_operations; i++)
+static void
+reach_init (Reach *self)
+{
+  *self = (Reach){ g_hash_table_new (hash_key, equal_keys),
+                   g_hash_table_new (hash_key, equal_keys),
+                   FALSE,
+                   FALSE };
+}
+
+static void
+reach_clear (Reach *self)
+{
+  g_hash_table_unref (self->written);
+  g_hash_table_unref (self->read_late);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reach, reach_clear)
+
+/* FALSE: the write would change what a late read of the group is for. */
+static gboolean
+add_write (Reach *self, Operation *operation)
+{
+  if (self->is_all_read_late ||
+      (!has_key (operation->kind) && g_hash_table_size (self->read_late) > 0))
+    return FALSE;
+  if (!has_key (operation->kind))
+    self->is_all_written = TRUE;
+  else if (g_hash_table_contains (self->read_late, &operation->made))
+    return FALSE;
+  else
+    g_hash_table_add (self->written, &operation->made);
+  return TRUE;
+}
+
+static void
+add_read (Reach *self, Operation *operation)
+{
+  operation->is_late = self->is_all_written || g_hash_table_size (self->written) > 0;
+  if (!has_key (operation->kind))
+    self->is_all_read_late |= operation->is_late;
+  else if (!self->is_all_written)
+    operation->is_late = g_hash_table_contains (self->written, &operation->made);
+  if (has_key (operation->kind) && operation->is_late)
+    g_hash_table_add (self->read_late, &operation->made);
+}
+
+/* Where the group that begins at @start ends. */
+static guint32
+find_group (DsqBatch *self, guint32 start)
+{
+  g_auto (Reach) reach = { NULL };
+
+  reach_init (&reach);
+  for (guint32 i = start; i < self->n_operations; i++)
     {
       Operation *operation = &self->operations[i];
 
-      if (operation->error != NULL)
+      if (operation->error != NULL || operation->kind == OPERATION_FLUSH)
         continue;
-      if (operation->kind == OPERATION_GET_PACK)
-        operation->is_late = is_all_written || g_hash_table_size (written) > 0;
-      else if (!is_write (operation->kind))
-        operation->is_late = is_all_written || (has_key (operation->kind) &&
-                                                g_hash_table_contains (written, &operation->made));
-      else if (has_key (operation->kind))
-        g_hash_table_add (written, &operation->made);
-      else
-        is_all_written = TRUE;
+      if (!is_write (operation->kind))
+        add_read (&reach, operation);
+      else if (!add_write (&reach, operation))
+        return i;
     }
+  return self->n_operations;
 }
 
 /* --- reads ------------------------------------------------------------------------------------ */
@@ -244,6 +297,15 @@ get_together (DsqEngine *engine, Operation **gets, gsize n_gets)
 }
 
 static void
+count (Operation *self, DsqStore *store)
+{
+  gint64 n_entries = dsq_store_count (store, NULL, &self->error);
+
+  self->result = g_memdup2 (&n_entries, sizeof n_entries);
+  self->length = sizeof n_entries;
+}
+
+static void
 read_one (Operation *self, DsqStore *store, DsqEngine *engine)
 {
   gboolean contains;
@@ -251,25 +313,27 @@ read_one (Operation *self, DsqStore *store, DsqEngine *engine)
   if (self->kind == OPERATION_GET_PACK)
     self->result =
         dsq_store_lookup_pack (store, self->key, self->key_length, &self->length, &self->error);
+  else if (self->kind == OPERATION_COUNT)
+    count (self, store);
   else if (dsq_engine_contains (engine, &self->made, &contains, &self->error))
     self->result_byte = contains ? RESULT_TRUE : RESULT_FALSE;
 }
 
 static void
-run_reads (DsqBatch *self, DsqStore *store, DsqEngine *engine, gboolean are_late)
+run_reads (Operation *operations, guint32 n, DsqStore *store, DsqEngine *engine, gboolean are_late)
 {
-  g_autofree Operation **gets = g_new (Operation *, self->n_operations);
+  g_autofree Operation **gets = g_new (Operation *, n);
   gsize n_gets = 0;
 
-  for (guint32 i = 0; i < self->n_operations; i++)
+  for (guint32 i = 0; i < n; i++)
     {
-      Operation *operation = &self->operations[i];
+      Operation *operation = &operations[i];
 
       if (operation->error != NULL || operation->is_late != are_late)
         continue;
       if (operation->kind == OPERATION_GET)
         gets[n_gets++] = operation;
-      else if (operation->kind == OPERATION_CONTAINS || operation->kind == OPERATION_GET_PACK)
+      else if (!is_write (operation->kind) && operation->kind != OPERATION_FLUSH)
         read_one (operation, store, engine);
     }
   if (n_gets > 0)
@@ -309,14 +373,14 @@ write_all (Operation *self, DsqStore *store)
 }
 
 static void
-run_writes (DsqBatch *self, DsqStore *store, DsqEngine *engine)
+run_writes (Operation *operations, guint32 n, DsqStore *store, DsqEngine *engine)
 {
-  g_autofree Operation **together = g_new (Operation *, self->n_operations);
+  g_autofree Operation **together = g_new (Operation *, n);
   gsize n_together = 0;
 
-  for (guint32 i = 0; i < self->n_operations; i++)
+  for (guint32 i = 0; i < n; i++)
     {
-      Operation *operation = &self->operations[i];
+      Operation *operation = &operations[i];
 
       if (operation->error != NULL || !is_write (operation->kind))
         continue;
@@ -333,24 +397,16 @@ run_writes (DsqBatch *self, DsqStore *store, DsqEngine *engine)
 }
 
 static void
-run_last (DsqBatch *self, DsqStore *store)
+run_flushes (DsqBatch *self, DsqStore *store)
 {
   for (guint32 i = 0; i < self->n_operations; i++)
     {
       Operation *operation = &self->operations[i];
 
-      if (operation->kind == OPERATION_COUNT)
-        {
-          gint64 count = dsq_store_count (store, NULL, &operation->error);
-
-          operation->result = g_memdup2 (&count, sizeof count);
-          operation->length = sizeof count;
-        }
-      else if (operation->kind == OPERATION_FLUSH)
-        {
-          operation->result_byte = RESULT_TRUE;
-          dsq_store_flush (store, NULL, &operation->error);
-        }
+      if (operation->kind != OPERATION_FLUSH)
+        continue;
+      operation->result_byte = RESULT_TRUE;
+      dsq_store_flush (store, NULL, &operation->error);
     }
 }
 
@@ -367,11 +423,16 @@ dsq_batch_run (DsqBatch *self, DsqStore *store)
     return;
   for (guint32 i = 0; i < self->n_operations; i++)
     prepare (&self->operations[i], store);
-  find_late_reads (self);
-  run_reads (self, store, engine, FALSE);
-  run_writes (self, store, engine);
-  run_reads (self, store, engine, TRUE);
-  run_last (self, store);
+  for (guint32 start = 0, end; start < self->n_operations; start = end)
+    {
+      Operation *group = &self->operations[start];
+
+      end = find_group (self, start);
+      run_reads (group, end - start, store, engine, FALSE);
+      run_writes (group, end - start, store, engine);
+      run_reads (group, end - start, store, engine, TRUE);
+    }
+  run_flushes (self, store);
 }
 
 /* --- what came of it -------------------------------------------------------------------------- */

@@ -41,9 +41,12 @@
  * | `x` | | one byte, 1: the store is empty |
  * | `f` | | one byte, 1: everything is in the file and synced |
  *
- * All writes, and the reads of keys that a write before them in the batch is for, take place in the
- * batch's order; other reads come first. Counting and flushing come last. The writes of a batch
- * share a transaction where the mode commits them; each of them succeeds or fails by itself.
+ * What comes of a batch is what comes of its operations in their order; flushing comes last. Its
+ * writes share a transaction where the mode commits them, unless what is read between them keeps
+ * them apart; each of them succeeds or fails by itself.
+ *
+ * Batches that write take place in the order in which they were submitted. Those that only read
+ * wait for none, and none waits for them: a binding submits them when what they are to see is done.
  *
  * Where an operation fails its result is the byte 0, which no other result begins with; a byte that
  * is the error's code; a byte that is 1 for the domain %DSQ_ERROR and 2 for another; and the
@@ -325,7 +328,11 @@ dsq_channel_submit (DsqChannel *self, const guint8 *operations, gsize length, GE
     return 0;
   job = job_new (self, run_batch);
   job->batch = batch;
-  return submit (self, dsq_batch_writes (batch) ? DSQ_LANE_WRITE : DSQ_LANE_READ, job, error);
+  if (!dsq_batch_writes (batch))
+    return submit (self, DSQ_LANE_READ, job, error);
+  job->job.is_ordered = TRUE;
+  job->job.reach = DSQ_REACH_WRITES;
+  return submit (self, DSQ_LANE_WRITE, job, error);
 }
 
 /**

@@ -45,7 +45,7 @@ dsq_store_flush_async (DsqStore *self,
                              callback,
                              user_data,
                              dsq_store_flush_async);
-  dsq_async_call_start_on_worker (call, DSQ_LANE_WRITE);
+  dsq_async_call_start_flush (call);
 }
 
 /**

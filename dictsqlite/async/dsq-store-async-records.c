@@ -133,6 +133,7 @@ dsq_store_set_record_async (DsqStore *self,
   call->n_bytes = key_length;
   call->record = g_memdup2 (record, record_length);
   call->n_record = record_length;
+  call->job.may_pass_turn = TRUE;
   dsq_async_call_start (call, DSQ_LANE_WRITE);
 }
 

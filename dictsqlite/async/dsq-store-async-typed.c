@@ -115,6 +115,7 @@ dsq_store_set_bytes_async (DsqStore *self,
                              dsq_store_set_bytes_async);
   call->key = g_strdup (key);
   call->bytes = g_memdup2 (g_bytes_get_data (value, &call->n_bytes), g_bytes_get_size (value));
+  call->job.may_pass_turn = TRUE;
   dsq_async_call_start (call, DSQ_LANE_WRITE);
 }
 
@@ -247,6 +248,7 @@ dsq_store_set_string_async (DsqStore *self,
                              dsq_store_set_string_async);
   call->key = g_strdup (key);
   call->bytes = (guint8 *) g_strdup (value);
+  call->job.may_pass_turn = TRUE;
   dsq_async_call_start (call, DSQ_LANE_WRITE);
 }
 

@@ -113,6 +113,7 @@ dsq_store_set_async (DsqStore *self,
                              dsq_store_set_async);
   call->key = g_strdup (key);
   call->variant = g_variant_ref_sink (value);
+  call->job.may_pass_turn = TRUE;
   dsq_async_call_start (call, DSQ_LANE_WRITE);
 }
 
@@ -371,6 +372,7 @@ dsq_store_insert_async (DsqStore *self,
                              dsq_store_insert_async);
   call->key = g_strdup (key);
   call->variant = g_variant_ref_sink (value);
+  call->job.may_pass_turn = TRUE;
   dsq_async_call_start (call, DSQ_LANE_WRITE);
 }
 

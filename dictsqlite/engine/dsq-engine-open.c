@@ -65,6 +65,13 @@ dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error)
 }
 
 gboolean
+dsq_engine_is_next (DsqEngine *self, const DsqJob *job)
+{
+  return !dsq_door_is_own (&self->door) ||
+         dsq_workers_is_next (self->workers, job->reach, job->slot);
+}
+
+gboolean
 dsq_engine_is_closed (DsqEngine *self)
 {
   return dsq_door_is_closed (&self->door);

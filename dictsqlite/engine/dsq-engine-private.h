@@ -83,6 +83,8 @@ void dsq_engine_unref (DsqEngine *self);
 /* Has @job done by one of the store's own threads. FALSE, and the job is the caller's as before,
  * when the store is closed or is being closed. What was taken is done before a close is. */
 gboolean dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error);
+/* Whether what @job reaches may be done at once: none that was submitted has to come before. */
+gboolean dsq_engine_is_next (DsqEngine *self, const DsqJob *job);
 /* Seals the file's data key under another password; none of its entries is written. Gives
  * DSQ_ERROR_NOT_ENCRYPTED for a plain file and in memory mode. */
 gboolean dsq_engine_change_password (DsqEngine *self,

@@ -18,6 +18,17 @@ typedef enum
 
 typedef struct _DsqJob DsqJob;
 
+/* What a job is for, as far as those that come after it wait for it. */
+typedef enum
+{
+  DSQ_REACH_NONE,
+  DSQ_REACH_READS,
+  DSQ_REACH_WRITES
+} DsqReach;
+
+/* Keys are told apart by that many values of their hash; 0 is all keys. */
+#define DSQ_N_SLOTS 256
+
 /* Head of what is to be done. */
 struct _DsqJob
 {
@@ -26,7 +37,17 @@ struct _DsqJob
   /* Tells whoever waits, and frees the job. A close does not wait for this part, so that it may
    * drop the last reference to the store. */
   void (*finish) (DsqJob *self);
-  DsqJob *next; /* (lock) the workers' own */
+  /* Of the lane of writes: begins when the ordered one before it has ended, and all reads of its
+   * keys that were there when it came. */
+  gboolean is_ordered;
+  /* It does nothing before it calls dsq_workers_pass_turn(), or waits for nothing: so the next of
+   * this kind may begin once it has. */
+  gboolean may_pass_turn;
+  DsqReach reach;
+  guint slot;        /* of its one key: 1 to DSQ_N_SLOTS; or 0 */
+  DsqJob *next;      /* (lock) the workers' own */
+  guint64 number;    /* (lock) the same: of the job in its lane */
+  guint64 waits_for; /* (lock) the same: for reads up to this number */
 };
 
 typedef struct _DsqWorkers DsqWorkers;
@@ -38,6 +59,12 @@ void dsq_workers_free (DsqWorkers *self);
 /* FALSE: the store is being closed, and the job is the caller's as before. Jobs of a lane begin in
  * the order in which they came. */
 gboolean dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job);
+
+/* Whether a call that reaches so far may be made at once: no job that is there has to come before.
+ */
+gboolean dsq_workers_is_next (DsqWorkers *self, DsqReach reach, guint slot);
+/* For the job that the calling thread runs, if it does: its place among the writes is settled. */
+void dsq_workers_pass_turn (void);
 
 /* Takes no more jobs, and waits until all that are there were run, closes excepted. */
 void dsq_workers_drain (DsqWorkers *self);

@@ -16,9 +16,18 @@
  * take it, and stays until the store is closed. Threads are detached: one may drop the last
  * reference to the store whose threads these are, and so has to be able to stop itself. The struct
  * is therefore counted, once for the store and once for each thread.
+ *
+ * Calls come in the order in which they were asked for. So writes begin one by one. Only those that
+ * do nothing but to join the queue of commits need not wait for each other's end: the next begins
+ * when one stands in the queue. A call that
+ * memory could answer must not be tried there while a job is under way that reaches its keys and
+ * one of the two writes: these are counted, by slots of their hash, and such a call goes into the
+ * lane of writes, reads too.
  */
 
-static const guint lane_limits[DSQ_N_LANES] = { 4, 4, 1 };
+#define MAX_RUNNING 4
+
+static const guint lane_limits[DSQ_N_LANES] = { MAX_RUNNING, MAX_RUNNING, 1 };
 
 typedef struct
 {
@@ -26,7 +35,16 @@ typedef struct
   DsqJob **end;  /* (lock) */
   guint n_queued;
   guint n_running;
+  guint64 n_jobs;               /* (lock) that ever came */
+  guint64 running[MAX_RUNNING]; /* (lock) their numbers, 0 for none */
 } Lane;
+
+/* Jobs that are there, by the keys that they are for. */
+typedef struct
+{
+  guint n_jobs;
+  guint slots[DSQ_N_SLOTS + 1]; /* the first: those for all keys */
+} Reached;
 
 struct _DsqWorkers
 {
@@ -36,6 +54,11 @@ struct _DsqWorkers
   Lane lanes[DSQ_N_LANES]; /* (lock) */
   guint n_threads;         /* (lock) */
   guint n_idle;            /* (lock) threads that wait for work, and have none assigned */
+  Reached reads;           /* (lock) */
+  Reached writes;          /* (lock) */
+  guint n_reaching;        /* (atomic) (lock) of both */
+  guint n_ordered;         /* (lock) ordered jobs that run */
+  gboolean has_turn;       /* (lock) one of them holds back the next */
   gboolean is_closing;     /* (lock) no job is taken but a close */
   gboolean is_stopping;    /* (lock) */
   guint n_refs;            /* (lock) */
@@ -43,6 +66,8 @@ struct _DsqWorkers
 
 /* The workers whose thread this is. */
 static __thread DsqWorkers *current;
+/* The workers whose turn the job that this thread runs may pass on. */
+static __thread DsqWorkers *turn;
 
 static void
 unref_and_unlock (DsqWorkers *self)
@@ -60,6 +85,90 @@ unref_and_unlock (DsqWorkers *self)
 
 /* --- the threads ------------------------------------------------------------------------------ */
 
+/* --- order --------------------------------------------------------------------------------- */
+
+static gboolean
+is_reached (const Reached *self, guint slot)
+{
+  if (slot == 0)
+    return self->n_jobs > 0;
+  return self->slots[0] + self->slots[slot] > 0;
+}
+
+/* Writes keep their order whatever they are for: it is the order of new keys. */
+static gboolean
+is_next_locked (const DsqWorkers *self, DsqReach reach, guint slot)
+{
+  dsq_mutex_assert_held (&self->lock);
+  if (reach == DSQ_REACH_READS)
+    return !is_reached (&self->writes, slot);
+  return reach == DSQ_REACH_NONE || (self->writes.n_jobs == 0 && !is_reached (&self->reads, slot));
+}
+
+gboolean
+dsq_workers_is_next (DsqWorkers *self, DsqReach reach, guint slot)
+{
+  gboolean is_next;
+
+  if (G_LIKELY (__atomic_load_n (&self->n_reaching, __ATOMIC_RELAXED) == 0))
+    return TRUE;
+  dsq_mutex_lock (&self->lock);
+  is_next = is_next_locked (self, reach, slot);
+  dsq_mutex_unlock (&self->lock);
+  return is_next;
+}
+
+static void
+count_reach_locked (DsqWorkers *self, const DsqJob *job, int step)
+{
+  Reached *reached = job->reach == DSQ_REACH_READS ? &self->reads : &self->writes;
+
+  dsq_mutex_assert_held (&self->lock);
+  if (job->reach == DSQ_REACH_NONE)
+    return;
+  reached->n_jobs += (guint) step;
+  reached->slots[job->slot] += (guint) step;
+  __atomic_fetch_add (&self->n_reaching, (guint) step, __ATOMIC_RELAXED);
+}
+
+/* Whether no read is there that the job waits for. */
+static gboolean
+are_reads_done_locked (const DsqWorkers *self, const DsqJob *job)
+{
+  const Lane *reads = &self->lanes[DSQ_LANE_READ];
+
+  dsq_mutex_assert_held (&self->lock);
+  for (guint i = 0; i < MAX_RUNNING; i++)
+    if (reads->running[i] != 0 && reads->running[i] <= job->waits_for)
+      return FALSE;
+  return reads->first == NULL || reads->first->number > job->waits_for;
+}
+
+/* Whether the first job of a lane may begin. */
+static gboolean
+is_ready_locked (const DsqWorkers *self, DsqLane lane)
+{
+  const DsqJob *job = self->lanes[lane].first;
+
+  dsq_mutex_assert_held (&self->lock);
+  if (job == NULL || self->lanes[lane].n_running >= lane_limits[lane])
+    return FALSE;
+  if (!job->is_ordered)
+    return TRUE;
+  return !self->has_turn && (job->may_pass_turn || self->n_ordered == 0) &&
+         are_reads_done_locked (self, job);
+}
+
+static void
+note_running (Lane *lane, guint64 from, guint64 to)
+{
+  guint i = 0;
+
+  while (lane->running[i] != from)
+    i++;
+  lane->running[i] = to;
+}
+
 /* The next job that its lane has a place for, or NULL. */
 static DsqJob *
 take_locked (DsqWorkers *self, Lane **out_lane)
@@ -70,8 +179,11 @@ take_locked (DsqWorkers *self, Lane **out_lane)
       Lane *lane = &self->lanes[i];
       DsqJob *job = lane->first;
 
-      if (job == NULL || lane->n_running >= lane_limits[i])
+      if (!is_ready_locked (self, i))
         continue;
+      self->has_turn |= job->is_ordered;
+      self->n_ordered += job->is_ordered;
+      note_running (lane, 0, job->number);
       lane->first = job->next;
       if (lane->first == NULL)
         lane->end = &lane->first;
@@ -83,17 +195,91 @@ take_locked (DsqWorkers *self, Lane **out_lane)
   return NULL;
 }
 
+static void *worker_thread (void *data);
+
+static gboolean
+start_thread_locked (DsqWorkers *self)
+{
+  pthread_attr_t attributes;
+  pthread_t thread;
+  gboolean is_started;
+
+  dsq_mutex_assert_held (&self->lock);
+  pthread_attr_init (&attributes);
+  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
+  is_started = pthread_create (&thread, &attributes, worker_thread, self) == 0;
+  pthread_attr_destroy (&attributes);
+  self->n_threads += is_started;
+  self->n_refs += is_started;
+  return is_started;
+}
+
+/* Jobs that could begin now, if there were a thread for each. */
+static guint
+count_ready_locked (DsqWorkers *self)
+{
+  guint n_ready = 0;
+
+  dsq_mutex_assert_held (&self->lock);
+  for (guint i = 0; i < DSQ_N_LANES; i++)
+    if (is_ready_locked (self, i))
+      n_ready += self->lanes[i].first->is_ordered
+                     ? 1
+                     : MIN (self->lanes[i].n_queued, lane_limits[i] - self->lanes[i].n_running);
+  return n_ready;
+}
+
+/* FALSE: there is no thread at all. */
+static gboolean
+wake_threads_locked (DsqWorkers *self)
+{
+  guint n_ready = count_ready_locked (self);
+
+  dsq_mutex_assert_held (&self->lock);
+  if (n_ready > self->n_idle && !start_thread_locked (self) && self->n_threads == 0)
+    return FALSE;
+  for (guint i = 0; i < n_ready; i++)
+    pthread_cond_signal (&self->work);
+  return TRUE;
+}
+
+static void
+pass_turn_locked (DsqWorkers *self)
+{
+  dsq_mutex_assert_held (&self->lock);
+  self->has_turn = FALSE;
+  wake_threads_locked (self);
+}
+
+void
+dsq_workers_pass_turn (void)
+{
+  DsqWorkers *self = g_steal_pointer (&turn);
+
+  if (G_LIKELY (self == NULL))
+    return;
+  dsq_mutex_lock (&self->lock);
+  pass_turn_locked (self);
+  dsq_mutex_unlock (&self->lock);
+}
+
 /* Lets go of the lock meanwhile. */
 static void
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
   dsq_mutex_assert_held (&self->lock);
+  turn = job->is_ordered && job->may_pass_turn ? self : NULL;
   dsq_mutex_unlock (&self->lock);
   job->run (job);
   dsq_mutex_lock (&self->lock);
+  if (job->is_ordered && (!job->may_pass_turn || turn != NULL))
+    self->has_turn = FALSE;
+  turn = NULL;
+  self->n_ordered -= job->is_ordered;
   lane->n_running--;
-  if (lane->n_queued > 0)
-    pthread_cond_signal (&self->work);
+  note_running (lane, job->number, 0);
+  count_reach_locked (self, job, -1);
+  wake_threads_locked (self);
   pthread_cond_broadcast (&self->progress);
   dsq_mutex_unlock (&self->lock);
   job->finish (job);
@@ -130,36 +316,7 @@ worker_thread (void *data)
   return NULL;
 }
 
-static gboolean
-start_thread_locked (DsqWorkers *self)
-{
-  pthread_attr_t attributes;
-  pthread_t thread;
-  gboolean is_started;
-
-  dsq_mutex_assert_held (&self->lock);
-  pthread_attr_init (&attributes);
-  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
-  is_started = pthread_create (&thread, &attributes, worker_thread, self) == 0;
-  pthread_attr_destroy (&attributes);
-  self->n_threads += is_started;
-  self->n_refs += is_started;
-  return is_started;
-}
-
 /* --- jobs ------------------------------------------------------------------------------------- */
-
-/* Jobs that could run now, if there were a thread for each. */
-static guint
-count_ready_locked (DsqWorkers *self)
-{
-  guint n_ready = 0;
-
-  dsq_mutex_assert_held (&self->lock);
-  for (guint i = 0; i < DSQ_N_LANES; i++)
-    n_ready += MIN (self->lanes[i].n_queued, lane_limits[i] - self->lanes[i].n_running);
-  return n_ready;
-}
 
 /* Where no thread can be had, the caller does it. The job may hold the last reference to us. */
 static void
@@ -186,16 +343,19 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
       return FALSE;
     }
   job->next = NULL;
+  job->number = ++to->n_jobs;
+  job->waits_for = 0;
+  if (job->reach == DSQ_REACH_WRITES && is_reached (&self->reads, job->slot))
+    job->waits_for = self->lanes[DSQ_LANE_READ].n_jobs;
+  count_reach_locked (self, job, 1);
   *to->end = job;
   to->end = &job->next;
   to->n_queued++;
-  if (count_ready_locked (self) > self->n_idle && !start_thread_locked (self) &&
-      self->n_threads == 0)
+  if (!wake_threads_locked (self))
     {
       run_here_and_unlock (self);
       return TRUE;
     }
-  pthread_cond_signal (&self->work);
   dsq_mutex_unlock (&self->lock);
   return TRUE;
 }

@@ -421,6 +421,7 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   dsq_mutex_lock (&self->queue_lock);
   *self->queue_end = first;
   self->queue_end = &last->next;
+  dsq_workers_pass_turn ();
   while (!last->is_done)
     {
       if (self->has_leader)

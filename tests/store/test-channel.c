@@ -182,7 +182,7 @@ test_operations (Fixture *self, gconstpointer data)
   g_assert_false (has_results (channel, 0));
 }
 
-/* Reads come first, but for those of keys that were written before them. */
+/* What comes of a batch is what comes of its operations one by one. */
 static void
 test_order (Fixture *self, gconstpointer data)
 {
@@ -194,14 +194,51 @@ test_order (Fixture *self, gconstpointer data)
       channel,
       operations ("gsgsgdgd", "k", "k", "\3one", "k", "k", "\3two", "k", "k", "k", "k", NULL));
   assert_result (first, 0, "");
+  assert_result (first, 2, "\3one");
+  assert_result (first, 4, "\3two");
   assert_result (first, 5, TRUE_RESULT);
-  assert_result (first, 6, ""); /* as all writes have left it */
+  assert_result (first, 6, "");
   assert_result (first, 7, FALSE_RESULT);
   second =
       submit_and_wait (channel,
                        operations ("sxsgg", "old", "\3one", "new", "\3two", "old", "new", NULL));
   assert_result (second, 3, "");
   assert_result (second, 4, "\3two");
+}
+
+static void
+test_order_of_batches (Fixture *self, gconstpointer data)
+{
+  g_autoptr (DsqChannel) channel = open_channel (self);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 200; i++)
+    {
+      g_autofree char *record = g_strdup_printf ("\3%u", i);
+      g_autoptr (GBytes) pack = operations ("ss", "k", record, "other", record, NULL);
+
+      g_assert_cmpuint (dsq_channel_submit (channel,
+                                            g_bytes_get_data (pack, NULL),
+                                            g_bytes_get_size (pack),
+                                            &error),
+                        >,
+                        0);
+    }
+  /* they are told in any order */
+  for (guint n_done = 0; n_done < 200;)
+    {
+      g_autofree guint8 *pack = NULL;
+      gsize length;
+
+      g_assert_true (has_results (channel, 60000));
+      pack = dsq_channel_collect (channel, &length);
+      n_done += length > 0;
+    }
+  {
+    g_autofree char *last = dsq_store_get_string (self->store, "k", NULL, &error);
+
+    g_assert_cmpstr (last, ==, "199");
+  }
 }
 
 static void
@@ -317,6 +354,7 @@ main (int argc, char **argv)
     {
       add ("channel/operations", mode, test_operations);
       add ("channel/order", mode, test_order);
+      add ("channel/order-of-batches", mode, test_order_of_batches);
       add ("channel/errors", mode, test_errors);
       add ("channel/walk", mode, test_walk);
       add ("channel/close", mode, test_close);

@@ -16,6 +16,7 @@ typedef struct
   guint most[DSQ_N_LANES];      /* (lock) that ran at once */
   guint n_run;                  /* (lock) */
   guint n_finished;             /* (lock) */
+  guint n_begun;                /* (lock) ordered jobs */
   gboolean is_held;             /* (lock) jobs do not end yet */
 } Fixture;
 
@@ -25,6 +26,7 @@ typedef struct
   Fixture *fixture;
   DsqLane lane;
   guint number;
+  gboolean passes_turn;
 } TestJob;
 
 static void
@@ -79,7 +81,7 @@ push (Fixture *self, DsqLane lane)
 {
   TestJob *job = g_new0 (TestJob, 1);
 
-  *job = (TestJob){ { .run = run, .finish = finish }, self, lane, 0 };
+  *job = (TestJob){ { .run = run, .finish = finish }, self, lane, 0, FALSE };
   if (dsq_workers_push (self->workers, lane, &job->job))
     return TRUE;
   g_free (job);
@@ -172,12 +174,113 @@ test_a_thread_stops_and_frees_its_own (Fixture *self, gconstpointer data)
 {
   TestJob *job = g_new0 (TestJob, 1);
 
-  *job = (TestJob){ { .run = run_stop, .finish = finish_free }, self, DSQ_LANE_CLOSE, 0 };
+  *job = (TestJob){ { .run = run_stop, .finish = finish_free }, self, DSQ_LANE_CLOSE, 0, FALSE };
   for (guint i = 0; i < N_JOBS; i++)
     g_assert_true (push (self, DSQ_LANE_READ));
   g_assert_true (dsq_workers_push (self->workers, DSQ_LANE_CLOSE, &job->job));
   wait_for_finished (self, N_JOBS + 1);
   g_assert_cmpuint (self->n_run, ==, N_JOBS);
+}
+
+/* --- order ------------------------------------------------------------------------------------ */
+
+static void
+run_ordered (DsqJob *job)
+{
+  TestJob *self = (TestJob *) job;
+
+  pthread_mutex_lock (&self->fixture->lock);
+  g_assert_cmpuint (self->fixture->n_begun, ==, self->number);
+  self->fixture->n_begun++;
+  pthread_mutex_unlock (&self->fixture->lock);
+  if (self->passes_turn)
+    dsq_workers_pass_turn ();
+  run (job);
+}
+
+static void
+push_ordered (Fixture *self, guint number, DsqReach reach, guint slot, gboolean passes_turn)
+{
+  TestJob *job = g_new0 (TestJob, 1);
+
+  *job = (TestJob){ { .run = run_ordered,
+                      .finish = finish,
+                      .is_ordered = TRUE,
+                      .may_pass_turn = passes_turn,
+                      .reach = reach,
+                      .slot = slot },
+                    self,
+                    DSQ_LANE_WRITE,
+                    number,
+                    passes_turn };
+  g_assert_true (dsq_workers_push (self->workers, DSQ_LANE_WRITE, &job->job));
+}
+
+static void
+test_writes_begin_in_order (Fixture *self, gconstpointer data)
+{
+  for (guint i = 0; i < N_JOBS; i++)
+    push_ordered (self, i, i % 5 == 0 ? DSQ_REACH_READS : DSQ_REACH_WRITES, i % 7, i % 3 != 0);
+  wait_for_finished (self, N_JOBS);
+  g_assert_cmpuint (self->n_begun, ==, N_JOBS);
+}
+
+/* Those that pass their turn run together; another waits until they have ended. */
+static void
+test_turns_that_are_passed (Fixture *self, gconstpointer data)
+{
+  hold (self, TRUE);
+  for (guint i = 0; i < 3; i++)
+    push_ordered (self, i, DSQ_REACH_WRITES, 1, TRUE);
+  push_ordered (self, 3, DSQ_REACH_WRITES, 1, FALSE);
+  pthread_mutex_lock (&self->lock);
+  while (self->n_running[DSQ_LANE_WRITE] < 3)
+    pthread_cond_wait (&self->cond, &self->lock);
+  g_assert_cmpuint (self->n_begun, ==, 3);
+  pthread_mutex_unlock (&self->lock);
+  hold (self, FALSE);
+  wait_for_finished (self, 4);
+  g_assert_cmpuint (self->most[DSQ_LANE_WRITE], ==, 3);
+}
+
+static void
+test_what_is_next (Fixture *self, gconstpointer data)
+{
+  g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 0));
+  hold (self, TRUE);
+  push_ordered (self, 0, DSQ_REACH_WRITES, 5, FALSE);
+  g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 6));
+  g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 5));
+  g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 0));
+  g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 6));
+  hold (self, FALSE);
+  wait_for_finished (self, 1);
+  g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 5));
+}
+
+/* A write waits for the read of its key that was there before, and for no other. */
+static void
+test_reads_come_before_a_write (Fixture *self, gconstpointer data)
+{
+  TestJob *read = g_new0 (TestJob, 1);
+
+  *read = (TestJob){ { .run = run, .finish = finish, .reach = DSQ_REACH_READS, .slot = 5 },
+                     self,
+                     DSQ_LANE_READ,
+                     0,
+                     FALSE };
+  hold (self, TRUE);
+  g_assert_true (dsq_workers_push (self->workers, DSQ_LANE_READ, &read->job));
+  g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 6));
+  g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 5));
+  push_ordered (self, 0, DSQ_REACH_WRITES, 5, FALSE);
+  g_usleep (20 * 1000);
+  pthread_mutex_lock (&self->lock);
+  g_assert_cmpuint (self->n_begun, ==, 0);
+  pthread_mutex_unlock (&self->lock);
+  hold (self, FALSE);
+  wait_for_finished (self, 2);
+  g_assert_cmpuint (self->n_begun, ==, 1);
 }
 
 int
@@ -187,6 +290,10 @@ main (int argc, char **argv)
 #define ADD(name, test) g_test_add ("/dsq/workers/" name, Fixture, NULL, set_up, test, tear_down)
   ADD ("every-job-is-done", test_every_job_is_done);
   ADD ("lanes-do-not-wait-for-each-other", test_lanes_do_not_wait_for_each_other);
+  ADD ("writes-begin-in-order", test_writes_begin_in_order);
+  ADD ("turns-that-are-passed", test_turns_that_are_passed);
+  ADD ("what-is-next", test_what_is_next);
+  ADD ("reads-come-before-a-write", test_reads_come_before_a_write);
   ADD ("drain", test_drain);
   ADD ("a-thread-stops-and-frees-its-own", test_a_thread_stops_and_frees_its_own);
   return g_test_run ();

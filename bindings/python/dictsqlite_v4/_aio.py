@@ -17,7 +17,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type, TypeVar, Union
 
 from ._dsq import FORWARD, GError
 from ._errors import to_exception
@@ -44,9 +44,9 @@ class AsyncDictSQLite:
     """A dict that lives in a file, for asyncio: its operations are coroutines.
 
     Keys, values, files and errors are those of DictSQLiteV4, and what one class writes the other
-    reads. The event loop never waits for the disk. A task that has awaited a write reads it from
-    then on, and so does every other task; writes take place in the order in which they were asked
-    for. Cancelling a task that waits for a write may come too late to keep it from taking place.
+    reads. The event loop never waits for the disk. What the tasks of a loop ask for comes out as if
+    it were done one by one, in the order in which it was asked for, awaited or not. Cancelling a
+    task that waits for a write may come too late to keep it from taking place.
 
     One store may be used from several event loops, one after the other or at the same time in
     threads of their own. The constructor opens the file and so blocks, for a fifth of a second
@@ -99,6 +99,8 @@ class AsyncDictSQLite:
         # Writes that are committed before they return always wait.
         self._writes_wait = self._db._mode == "writethrough"
         self._lanes: Dict[AbstractEventLoop, Lane] = {}
+        # Those with operations under way, which what comes after must not overtake.
+        self._busy: Set[Lane] = set()
         weakref.finalize(self, _leave, self._lanes).atexit = False
 
     @classmethod
@@ -113,6 +115,9 @@ class AsyncDictSQLite:
 
     async def get_async(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
+        if self._busy and not self._lane().may_read((encoded := encode_key(key),)):
+            record = await self._lane().get(encoded)
+            return self._decode(record) if record else default
         if type(key) is str and "\0" not in key:
             if self._expects_str:
                 # A str comes back in half the time of a record, which is to be cut and decoded.
@@ -139,8 +144,9 @@ class AsyncDictSQLite:
 
     async def set_async(self, key: Any, value: Any) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
-        if self._writes_wait:
-            await self._lane().ask(b"s", encode_key(key), self._encode(value))
+        if self._writes_wait or (self._busy and not self._may_write(encode_key(key))):
+            encoded = encode_key(key)
+            await self._lane().ask(b"s", encoded, self._encode(value), keys=(encoded,))
             return
         if type(value) is str and type(key) is str:
             text = f"{key}\x03{value}"
@@ -155,23 +161,31 @@ class AsyncDictSQLite:
         encoded = encode_key(key)
         record = self._encode(value)
         if not self._call(self._try_set_record, encoded, record):
-            await self._lane().ask(b"s", encoded, record)
+            await self._lane().ask(b"s", encoded, record, keys=(encoded,))
 
     async def delete_async(self, key: Any) -> bool:
         """Remove `key`; whether it was there."""
         encoded = encode_key(key)
-        answer = self._call(self._store.try_remove_key, encoded)
+        answer = -1
+        if not self._busy or self._may_write(encoded):
+            answer = self._call(self._store.try_remove_key, encoded)
         if answer < 0:
-            return await self._lane().ask(b"d", encoded) == _TRUE
+            return await self._lane().ask(b"d", encoded, keys=(encoded,)) == _TRUE
         return answer == 1
 
     async def contains_async(self, key: Any) -> bool:
         """Whether there is `key`. Raises TypeError for what cannot be a key."""
         encoded = encode_key(key)
-        answer = self._call(self._store.try_contains_key, encoded)
+        answer = -1
+        if not self._busy or self._lane().may_read((encoded,)):
+            answer = self._call(self._store.try_contains_key, encoded)
         if answer < 0:
-            return await self._lane().ask(b"c", encoded) == _TRUE
+            return await self._lane().ask(b"c", encoded, keys=(encoded,)) == _TRUE
         return answer == 1
+
+    def _may_write(self, *keys: bytes) -> bool:
+        """Whether memory may be written to, before all that is under way."""
+        return self._lane().may_write(keys)
 
     def _call(self, function: Callable[..., _Result], *arguments: bytes) -> _Result:
         """One of the library's methods, none of which waits."""
@@ -200,10 +214,14 @@ class AsyncDictSQLite:
     async def _lookup(self, keys: List[Any]) -> List[bytes]:
         """The records of `keys`; those that memory does not have are asked for together."""
         encoded = [encode_key(key) for key in keys]
+        if self._busy and not self._lane().may_read(encoded):
+            answer = await self._lane().ask(b"G", pack(encoded), keys=encoded)
+            return unpack(answer[1:])
         records = unpack(self._call(self._store.peek_pack, pack(encoded)))
         missing = [i for i, record in enumerate(records) if record == _MUST_ASK]
         if missing:
-            answer = await self._lane().ask(b"G", pack([encoded[i] for i in missing]))
+            asked = [encoded[i] for i in missing]
+            answer = await self._lane().ask(b"G", pack(asked), keys=asked)
             for i, record in zip(missing, unpack(answer[1:])):
                 records[i] = record
         return records
@@ -212,19 +230,22 @@ class AsyncDictSQLite:
         """Set all keys of a mapping or of pairs, in one transaction: all of them or none."""
         packed = pack_entries(as_dict(mapping_or_pairs), self._encode)
         if len(packed) < _LARGE_PACK and not self._writes_wait:
-            if self._call(self._store.try_set_pack, packed):
-                return
-        await self._lane().ask(b"S", packed)
+            if not self._busy or self._may_write(*unpack(packed)[::2]):
+                if self._call(self._store.try_set_pack, packed):
+                    return
+        await self._lane().ask(b"S", packed, keys=unpack(packed)[::2])
 
     async def clear_async(self) -> None:
         """Remove all keys."""
-        await self._lane().ask(b"x")
+        await self._lane().ask(b"x", keys=None)
 
     async def len_async(self) -> int:
         """How many keys there are."""
-        count = self._call(self._store.try_count)
+        count = -1
+        if not self._busy or self._lane().may_read(None):
+            count = self._call(self._store.try_count)
         if count < 0:
-            answer = await self._lane().ask(b"n")
+            answer = await self._lane().ask(b"n", keys=None)
             count = int.from_bytes(answer[1:], sys.byteorder)
         return count
 
@@ -248,6 +269,7 @@ class AsyncDictSQLite:
 
     async def _steps(self, keys_only: bool) -> Any:
         lane = self._lane()
+        await lane.wait_for_writes()
         cursor = lane.walk(FORWARD)
         while batch := unpack((await lane.step(cursor, _STEP, keys_only))[1:]):
             yield batch
@@ -266,7 +288,7 @@ class AsyncDictSQLite:
         was written is lost by that, and the next flush tries again.
         """
         if not self._db.closed:
-            await self._lane().ask(b"f")
+            await self._lane().ask(b"f", keys=())
 
     async def close(self) -> None:
         """Flush and close, after what is under way. Does nothing when the store is closed.
@@ -276,7 +298,7 @@ class AsyncDictSQLite:
         if self._db.closed:
             return
         lane = self._lane()
-        await lane.ask(b"f")  # behind the writes that this loop's tasks have asked for
+        await lane.ask(b"f", keys=())  # behind the writes that this loop's tasks have asked for
         await lane.close_store()
         _leave(self._lanes)
 
@@ -294,7 +316,9 @@ class AsyncDictSQLite:
                     over.leave()
                     self._lanes.pop(old, None)  # maybe gone, by another loop's thread
             try:
-                lane = self._lanes[loop] = Lane(self._store, loop, self._path)
+                lane = self._lanes[loop] = Lane(
+                    self._store, loop, self._path, self._busy
+                )
             except GError as error:
                 raise to_exception(error, self._path) from None
         return lane

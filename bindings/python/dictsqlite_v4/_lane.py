@@ -11,6 +11,12 @@ Reads go at the end of the turn, or when there are many: then a thread reads the
 while the loop still runs the tasks that ask for the rest. Writes are in line: at most one batch of
 them is under way, and those that come meanwhile make up the next. So they take place in the order
 in which they were asked for, and share their commits the more the longer these take.
+
+All that a loop's tasks ask for comes out as if it were done one by one, in that order. So a read
+of a key that a write in the line is for goes into the line as well, and the line waits for the
+reads that are under way of what it writes next. A lane keeps account of both by their keys. As
+long as it has anything under way it is one of its store's busy lanes, and whoever could have an
+answer from memory asks the lane first whether it may.
 """
 
 from __future__ import annotations
@@ -20,63 +26,155 @@ import select
 import sys
 import threading
 from asyncio import AbstractEventLoop, Future
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._dsq import Channel, Cursor, GError, Store
 from ._errors import exception_of, to_exception
 from ._pack import pack, unpack
 
-# What a future waits for: the operation's byte, and its arguments.
-_Asked = Tuple["Future[bytes]", bytes, Tuple[bytes, ...]]
+# The keys that an operation is for; None: any.
+_Keys = Optional[Sequence[bytes]]
 
-_READS = b"cGn"
+_READS = b"gcGn"
+_WRITES = b"sdSx"
 
 # Gets that are submitted before the turn is over.
 _MANY_GETS = 256
 
 
+class _Asked(NamedTuple):
+    """An operation that a future waits for; its kind is a byte."""
+
+    future: "Future[bytes]"
+    kind: bytes
+    arguments: Tuple[bytes, ...]
+    keys: _Keys
+
+
+class _Batch(NamedTuple):
+    """What was submitted."""
+
+    futures: List["Future[bytes]"]  # who waits for the results
+    read: Sequence[_Keys]  # the keys of reads that are not in the line
+    line: Sequence[_Asked]
+
+
+class _Account:
+    """The keys of operations that are not done."""
+
+    def __init__(self) -> None:
+        self._counts: Dict[bytes, int] = {}
+        self._n_all = 0  # operations for any key
+
+    def add(self, keys: _Keys) -> None:
+        if keys is None:
+            self._n_all += 1
+            return
+        counts = self._counts
+        for key in keys:
+            counts[key] = counts.get(key, 0) + 1
+
+    def remove(self, keys: _Keys) -> None:
+        if keys is None:
+            self._n_all -= 1
+            return
+        counts = self._counts
+        for key in keys:
+            if counts[key] == 1:
+                del counts[key]
+            else:
+                counts[key] -= 1
+
+    def has(self, keys: _Keys) -> bool:
+        """Whether one of the operations is for one of `keys`."""
+        if keys is None:
+            return bool(self)
+        return self._n_all > 0 or (bool(self._counts) and not self._counts.keys().isdisjoint(keys))
+
+    def __bool__(self) -> bool:
+        return bool(self._counts) or self._n_all > 0
+
+
 class Lane:
     """The way of one loop to one store. To be used in that loop's thread only."""
 
-    def __init__(self, store: Store, loop: AbstractEventLoop, path: str) -> None:
+    def __init__(
+        self, store: Store, loop: AbstractEventLoop, path: str, busy: Set[Lane]
+    ) -> None:
         self._loop = loop
         self._path = path
+        self._busy = busy
         self._channel: Channel = store.open_channel()
         self._create_future = loop.create_future
         self._gets: List[bytes] = []  # keys
         self._getters: List["Future[bytes]"] = []  # who waits for them
         self._reads: List[_Asked] = []
-        self._writes: List[_Asked] = []
+        self._line: List[_Asked] = []  # writes, and reads behind them
+        self._reading = _Account()  # of reads that are not in the line
+        self._writing = _Account()
+        self._n_line = 0  # operations of the line that are not done, but for flushes
         self._is_submitting = False  # submit() will be called at the end of this turn
-        self._write_ticket = 0  # of the writes that are under way
-        self._waiting: Dict[int, List["Future[bytes]"]] = {}  # by ticket
+        self._line_ticket = 0  # of the batch of the line that is under way
+        self._waiting: Dict[int, _Batch] = {}  # by ticket
         self._is_closing = False
         self._watcher: Optional[_Watcher] = None
         self._watch()
+
+    # --- order -------------------------------------------------------------------------------
+
+    def may_read(self, keys: _Keys) -> bool:
+        """Whether reads of `keys` may be done now, before all that is under way."""
+        return not self._writing.has(keys)
+
+    def may_write(self, keys: _Keys) -> bool:
+        """Whether writes of `keys` may be done now, before all that is under way."""
+        return not self._n_line and not self._reading.has(keys)
+
+    async def wait_for_writes(self) -> None:
+        """Return when the writes that were asked for are done."""
+        if self._n_line:
+            await self._enter_line(b"G", (pack(()),), ())
 
     # --- asking ------------------------------------------------------------------------------
 
     def get(self, key: bytes) -> "Future[bytes]":
         """Have a key's record read; it may be awaited, b'' where it is missing."""
+        keys = (key,)
+        if self._writing and self._writing.has(keys):
+            return self._enter_line(b"g", keys, keys)
         future: "Future[bytes]" = self._create_future()
         self._gets.append(key)
         self._getters.append(future)
+        self._reading.add(keys)
         if not self._is_submitting:
-            self._is_submitting = True
-            self._loop.call_soon(self._submit)
+            self._submit_soon()
         elif len(self._gets) >= _MANY_GETS:
             self._submit_gets()
         return future
 
-    def ask(self, kind: bytes, *arguments: bytes) -> "Future[bytes]":
-        """Have an operation done; its result may be awaited. For the kinds see Dsq.Channel."""
-        future: "Future[bytes]" = self._create_future()
-        line = self._reads if kind in _READS else self._writes
-        line.append((future, kind, arguments))
-        if not self._is_submitting:
-            self._is_submitting = True
-            self._loop.call_soon(self._submit)
-        return future
+    def ask(self, kind: bytes, *arguments: bytes, keys: _Keys) -> "Future[bytes]":
+        """Have an operation on `keys` done; its result may be awaited.
+
+        For the kinds see Dsq.Channel.
+        """
+        if kind not in _READS or self._writing.has(keys):
+            return self._enter_line(kind, arguments, keys)
+        asked = _Asked(self._create_future(), kind, arguments, keys)
+        self._reads.append(asked)
+        self._reading.add(keys)
+        self._submit_soon()
+        return asked.future
+
+    def _enter_line(
+        self, kind: bytes, arguments: Tuple[bytes, ...], keys: _Keys
+    ) -> "Future[bytes]":
+        asked = _Asked(self._create_future(), kind, arguments, keys)
+        self._line.append(asked)
+        self._n_line += kind != b"f"
+        if kind in _WRITES:
+            self._writing.add(keys)
+        self._submit_soon()
+        return asked.future
 
     def walk(self, order: Any) -> Cursor:
         """A cursor for step()."""
@@ -95,47 +193,87 @@ class Lane:
     def _await_one(self, submit: Callable[[], int]) -> "Future[bytes]":
         future: "Future[bytes]" = self._create_future()
         try:
-            self._waiting[submit()] = [future]
+            self._waiting[submit()] = _Batch([future], (), ())
         except GError as error:
             future.set_exception(to_exception(error, self._path))
         return future
+
+    # --- submitting --------------------------------------------------------------------------
+
+    def _submit_soon(self) -> None:
+        self._busy.add(self)
+        if not self._is_submitting:
+            self._is_submitting = True
+            self._loop.call_soon(self._submit)
 
     def _submit(self) -> None:
         self._is_submitting = False
         if self._gets:
             self._submit_gets()
-        self._submit_batch(self._reads)
-        if not self._write_ticket:
-            self._write_ticket = self._submit_batch(self._writes)
+        if self._reads:
+            self._submit_reads()
+        self._submit_line()
+        self._note_idle()
 
     def _submit_gets(self) -> None:
         keys, self._gets = self._gets, []
         getters, self._getters = self._getters, []
-        self._submit_items([b"g" * len(keys), *keys], getters)
+        self._submit_items([b"g" * len(keys), *keys], _Batch(getters, (keys,), ()))
 
-    def _submit_batch(self, asked: List[_Asked]) -> int:
-        """Submit what nobody has given up, and empty the list. The ticket, or 0."""
-        batch = [entry for entry in asked if not entry[0].done()]
-        asked.clear()
-        if not batch:
-            return 0
-        items = [b"".join([kind for _, kind, _ in batch])]
-        for _, _, arguments in batch:
-            items += arguments
-        return self._submit_items(items, [future for future, _, _ in batch])
+    def _submit_reads(self) -> None:
+        reads, self._reads = self._reads, []
+        batch = [asked for asked in reads if not asked.future.done()]
+        for asked in reads:
+            if asked.future.done():
+                self._reading.remove(asked.keys)
+        if batch:
+            keys = [asked.keys for asked in batch]
+            self._submit_items(_items(batch), _Batch(_futures(batch), keys, ()))
 
-    def _submit_items(self, items: List[bytes], futures: List["Future[bytes]"]) -> int:
-        """Submit a batch that `futures` wait for. Its ticket; 0 where it failed at once."""
+    def _submit_line(self) -> None:
+        """Submit what nobody has given up, unless it has to wait."""
+        if self._line_ticket or not self._line:
+            return
+        if self._reading and any(
+            asked.kind in _WRITES and self._reading.has(asked.keys) for asked in self._line
+        ):
+            return
+        line, self._line = self._line, []
+        self._note_done([asked for asked in line if asked.future.done()])
+        batch = [asked for asked in line if not asked.future.done()]
+        if batch:
+            self._line_ticket = self._submit_items(
+                _items(batch), _Batch(_futures(batch), (), batch)
+            )
+
+    def _submit_items(self, items: List[bytes], batch: _Batch) -> int:
+        """Submit a batch. Its ticket; 0 where it failed at once."""
         try:
             ticket = self._channel.submit(pack(items))
         except (GError, ValueError) as error:
             failure = to_exception(error, self._path) if isinstance(error, GError) else error
-            for future in futures:
+            for future in batch.futures:
                 if not future.done():
                     future.set_exception(failure)
+            self._note_batch_done(batch)
             return 0
-        self._waiting[ticket] = futures
+        self._waiting[ticket] = batch
         return ticket
+
+    def _note_batch_done(self, batch: _Batch) -> None:
+        for keys in batch.read:
+            self._reading.remove(keys)
+        self._note_done(batch.line)
+
+    def _note_done(self, line: Sequence[_Asked]) -> None:
+        for asked in line:
+            self._n_line -= asked.kind != b"f"
+            if asked.kind in _WRITES:
+                self._writing.remove(asked.keys)
+
+    def _note_idle(self) -> None:
+        if not self._n_line and not self._reading and not self._is_submitting:
+            self._busy.discard(self)
 
     # --- results -----------------------------------------------------------------------------
 
@@ -143,7 +281,9 @@ class Lane:
         while data := self._channel.collect():
             ticket, *results = unpack(data)
             number = int.from_bytes(ticket, sys.byteorder)
-            for future, result in zip(self._waiting.pop(number), results):
+            batch = self._waiting.pop(number)
+            self._note_batch_done(batch)
+            for future, result in zip(batch.futures, results):
                 if future.done():
                     pass  # the task was cancelled
                 elif not result or result[0]:
@@ -152,8 +292,11 @@ class Lane:
                     future.set_exception(
                         exception_of(result[2] == 1, result[1], result[3:].decode(), self._path)
                     )
-            if number == self._write_ticket:
-                self._write_ticket = self._submit_batch(self._writes)
+            if number == self._line_ticket:
+                self._line_ticket = 0
+            if not self._is_submitting:
+                self._submit_line()
+        self._note_idle()
         if self._is_closing and not self._waiting:
             self._unwatch()
 
@@ -173,6 +316,7 @@ class Lane:
 
     def leave(self) -> None:
         """Stop watching, when all that was asked for has its result; from any thread."""
+        self._busy.discard(self)
         if self._loop.is_closed():
             self._unwatch()
             return
@@ -240,3 +384,15 @@ class _Watcher:
             self._thread.join()
         os.close(self._stop_read)
         os.close(self._stop_write)
+
+
+def _items(batch: Sequence[_Asked]) -> List[bytes]:
+    """What a pack of operations holds."""
+    items = [b"".join([asked.kind for asked in batch])]
+    for asked in batch:
+        items += asked.arguments
+    return items
+
+
+def _futures(batch: Sequence[_Asked]) -> List["Future[bytes]"]:
+    return [asked.future for asked in batch]
