@@ -13,8 +13,8 @@
 
 /*
  * Who goes in counts itself and then looks whether a fork is under way; who forks says so and then
- * looks at the count: of the two at least one sees the other. The count that the child finds tells
- * it whether anybody was inside at that instant, whatever the reason.
+ * looks at the count: of the two at least one sees the other. A count that is taken back at once
+ * may be found by the fork or its child, so that the child goes by what its parent found out.
  */
 
 /* Longest wait of a fork, and of those who wait outside for it to end. */
@@ -29,6 +29,7 @@ static guint64 *word;      /* (owned) (nullable) in memory that a fork wipes */
 static guint64 last_stamp; /* of this process, or of its parent until the child's handler has run */
 static guint n_inside;     /* (atomic) */
 static guint n_forking;    /* (atomic, set with lock) threads in fork() */
+static gboolean is_forced; /* (atomic) somebody went in while a fork was under way */
 static gboolean may_hang;  /* somebody was inside when this process was made, or its parent */
 
 /* Below all others, so it has no rank: nothing is called while it is held. */
@@ -37,6 +38,7 @@ static pthread_cond_t changed; /* fewer are inside, or a fork has ended */
 
 static __thread guint own_depth;
 static __thread gboolean is_own_fork; /* the thread is in fork() */
+static __thread gboolean is_in_vain;  /* and has waited in vain */
 
 static gboolean
 is_fork_under_way (void)
@@ -92,14 +94,23 @@ dsq_fork_wait (void)
   return is_in_time;
 }
 
-/* One wait only: whoever waited in vain goes in, and the child that is made meanwhile can tell. */
+/* Whoever waited in vain goes in, and the child that is made meanwhile can tell. */
+static void
+force_in (void)
+{
+  __atomic_store_n (&is_forced, TRUE, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add (&n_inside, 1, __ATOMIC_SEQ_CST);
+}
+
 static void
 count_in (void)
 {
-  if (G_LIKELY (try_count_in ()))
-    return;
-  dsq_fork_wait ();
-  __atomic_fetch_add (&n_inside, 1, __ATOMIC_SEQ_CST);
+  while (G_UNLIKELY (!try_count_in ()))
+    if (!dsq_fork_wait ())
+      {
+        force_in ();
+        return;
+      }
 }
 
 void
@@ -143,7 +154,7 @@ dsq_fork_try_resume (guint depth, gboolean anyway)
     {
       if (!anyway)
         return FALSE;
-      __atomic_fetch_add (&n_inside, 1, __ATOMIC_SEQ_CST);
+      force_in ();
     }
   own_depth = depth;
   return TRUE;
@@ -180,10 +191,12 @@ prepare (void)
       return;
     }
   is_own_fork = TRUE;
+  is_in_vain = FALSE;
   pthread_mutex_lock (&lock);
-  __atomic_fetch_add (&n_forking, 1, __ATOMIC_SEQ_CST);
-  while (__atomic_load_n (&n_inside, __ATOMIC_SEQ_CST) > count_own () && wait_locked (deadline_us))
-    ;
+  if (__atomic_fetch_add (&n_forking, 1, __ATOMIC_SEQ_CST) == 0)
+    __atomic_store_n (&is_forced, FALSE, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n (&n_inside, __ATOMIC_SEQ_CST) > count_own () && !is_in_vain)
+    is_in_vain = !wait_locked (deadline_us);
   pthread_mutex_unlock (&lock);
 }
 
@@ -217,7 +230,7 @@ in_child (void)
   pthread_mutex_init (&lock, NULL);
   init_changed ();
   is_own_fork = FALSE;
-  may_hang |= n_inside > count_own ();
+  may_hang |= is_in_vain || is_forced;
   n_inside = count_own ();
   n_forking = 0;
   __atomic_store_n (word, ++last_stamp, __ATOMIC_RELAXED);

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold/dsq-cold-sqlite-private.h"
+#include "sqlite/dsq-inherited-private.h"
 #include "sqlite/dsq-store-file-private.h"
 
 static void
@@ -166,8 +167,10 @@ open_tier (DsqColdSqlite *self,
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identity, error) &&
-         dsq_cold_coherence_init (self, error) && dsq_cold_space_init (self, error) &&
-         (self->read_only || dsq_cold_log_init (self, error));
+         dsq_cold_coherence_init (self, error) &&
+         (self->read_role == DSQ_DATABASE_READ_UNCHANGING ||
+          dsq_inherited_check_locks (self->path, error)) &&
+         dsq_cold_space_init (self, error) && (self->read_only || dsq_cold_log_init (self, error));
 }
 
 DsqColdTier *

@@ -23,8 +23,10 @@ typedef struct
   gsize wal_limit_bytes;
 } DsqDatabaseTuning;
 
+typedef struct _DsqDatabase DsqDatabase;
+
 /* A connection, used by one thread at a time: SQLite's own mutex is off. */
-typedef struct
+struct _DsqDatabase
 {
   sqlite3 *handle;           /* (owned) */
   GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
@@ -32,7 +34,15 @@ typedef struct
   guint busy_timeout_ms;
   guint n_looks;   /* at the deadline, since it was set */
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
-} DsqDatabase;
+
+  /* of dsq-inherited.c, with its lock */
+  DsqDatabase *next;     /* (unowned) (nullable) */
+  DsqDatabase *previous; /* (unowned) (nullable) */
+  guint64 stamp;         /* constant: of the process that opened it */
+  guint64 device;        /* constant: of its file */
+  guint64 inode;         /* constant */
+  gboolean has_let_go;   /* inherited, and SQLite's books forget its locks */
+};
 
 /* Opens @path, which is absolute, with its folder resolved, and never taken for a URI. Nothing is
  * read from the file yet. */

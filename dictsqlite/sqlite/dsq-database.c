@@ -7,6 +7,7 @@
 #include "base/dsq-mutex-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
+#include "sqlite/dsq-inherited-private.h"
 #include "sqlite/dsq-statement-private.h"
 
 /* Longest row while a file is not known to be ours, and after: a record, its key, and some room. */
@@ -165,10 +166,12 @@ dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms
     return open_unchanging (path, error);
   if (role == DSQ_DATABASE_CREATE)
     flags |= SQLITE_OPEN_CREATE;
+  dsq_inherited_let_go (path);
   self = open_handle (path, flags, busy_timeout_ms, error);
   if (self == NULL)
     return NULL;
 
+  dsq_inherited_add (self, path);
   if (role != DSQ_DATABASE_CREATE)
     dsq_database_set_fold_on_close (self, FALSE);
   /* SQLite falls back to reading without a word */
@@ -207,6 +210,7 @@ dsq_database_close (DsqDatabase *self)
   if (self == NULL)
     return;
   dsq_mutex_assert_may_wait ("a file to close");
+  dsq_inherited_remove (self);
   sqlite3_close_v2 (self->handle);
   g_free (self);
 }
