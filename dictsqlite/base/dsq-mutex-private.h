@@ -12,27 +12,28 @@ G_BEGIN_DECLS
  * with DSQ_MUTEX_CHECKS (a sanitizer's, or without optimisation) keep what each thread holds, and
  * abort with the names of both on another order, on a wait while one is held that nobody may wait
  * under, and on a function whose mutex is not held. In others all of it compiles to nothing, and a
- * DsqMutex is a pthread_mutex_t.
+ * DsqMutex is a pthread_mutex_t. Each rank says what it guards; docs/architecture.md shows this
+ * table.
  */
 typedef enum
 {
-  DSQ_RANK_CLOSE,
-  DSQ_RANK_SWEEP,
-  DSQ_RANK_WRITER,
-  DSQ_RANK_FILTER,
-  DSQ_RANK_LOG,
-  DSQ_RANK_COHERENCE,
-  DSQ_RANK_SHARD,
-  DSQ_RANK_QUEUE,
-  DSQ_RANK_ROOM,
-  DSQ_RANK_USERS,
-  DSQ_RANK_READERS,
-  DSQ_RANK_CONNECTION,
-  DSQ_RANK_FLUSHER,
-  DSQ_RANK_CHANNEL,
-  DSQ_RANK_WORKERS,
-  DSQ_RANK_AHEAD,
-  DSQ_RANK_CIPHER,
+  DSQ_RANK_CLOSE,      /* one close of a store at a time */
+  DSQ_RANK_SWEEP,      /* one sweep of what has expired at a time */
+  DSQ_RANK_WRITER,     /* a transaction, a flush, a checkpoint; what resolves unknown presences */
+  DSQ_RANK_FILTER,     /* one step at a time of building the filter */
+  DSQ_RANK_LOG,        /* the connection that syncs and checkpoints */
+  DSQ_RANK_COHERENCE,  /* what of the file has been learned */
+  DSQ_RANK_SHARD,      /* a shard's entries and what is pending of them; all shards': the tables */
+  DSQ_RANK_QUEUE,      /* write-through commits that wait for a leader */
+  DSQ_RANK_ROOM,       /* who waits until less is dirty; what failed last */
+  DSQ_RANK_USERS,      /* calls that a close waits for */
+  DSQ_RANK_READERS,    /* the pool of connections that read */
+  DSQ_RANK_CONNECTION, /* the one connection of a private file */
+  DSQ_RANK_FLUSHER,    /* what the flusher's thread is to do */
+  DSQ_RANK_CHANNEL,    /* results on their way to a loop */
+  DSQ_RANK_WORKERS,    /* async calls that wait for a thread */
+  DSQ_RANK_AHEAD,      /* rows sealed before the writer needs them */
+  DSQ_RANK_CIPHER,     /* derived keys that unseal */
   DSQ_N_RANKS
 } DsqRank;
 

@@ -59,13 +59,15 @@ typedef struct
 
 static __thread Held held;
 
+/* @other: the one that is in the way, or NULL for all that the thread holds. */
 static void G_GNUC_NORETURN
 fail (const char *complaint, const char *name, const DsqMutex *other)
 {
-  fprintf (stderr, "dsq-mutex: %s %s", complaint, name);
-  if (other != NULL)
-    fprintf (stderr, " while holding %s %u", ranks[other->rank].name, other->number);
-  fputc ('\n', stderr);
+  fprintf (stderr, "dsq-mutex: %s %s while holding", complaint, name);
+  for (guint i = 0; i < held.n_mutexes; i++)
+    if (other == NULL || other == held.mutexes[i])
+      fprintf (stderr, " %s %u", ranks[held.mutexes[i]->rank].name, held.mutexes[i]->number);
+  fputs (held.n_mutexes > 0 ? "\n" : " nothing\n", stderr);
   abort ();
 }
 

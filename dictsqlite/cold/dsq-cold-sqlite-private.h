@@ -21,9 +21,6 @@ G_BEGIN_DECLS
  *   ahead      a thread that seals rows while the writer writes those before them
  *   coherence  what of the file has been learned, against what it says now
  *   log        the connection that syncs and checkpoints the write-ahead log
- *
- * Locks, in the order in which they are taken: the engine's writer lock (around the writer's part),
- * filter_lock, log_lock, coherence_lock, readers_lock, connection_lock.
  */
 
 #define DSQ_COLD_MAX_IDLE_READERS 8

@@ -30,16 +30,8 @@ typedef struct
   guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
 } DsqTable;
 
-/*
- * Locks, in the order in which they are taken:
- *
- *   close_lock    one close
- *   sweep_lock    one sweep of what has expired
- *   writer_lock   a transaction, a flush, a checkpoint; what resolves unknown presences
- *   (the cold tier's coherence lock, inside its calls; it calls on_foreign_change() with it held)
- *   shard locks   ascending; the hot tier's and the pending room's state of that shard
- *   queue_lock, room_lock, the door's, the flusher's own: leaves
- */
+/* Locks are taken in the order of their ranks. The cold tier calls on_foreign_change() with its
+ * coherence lock held. */
 struct _DsqEngine
 {
   DsqEngineOptions options;

@@ -17,9 +17,6 @@ DECLARED_TYPE = re.compile(r"^DSQ_API\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTI
 ENUM = re.compile(r"^typedef enum\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
-LOCKED = re.compile(r"^(?:static inline [^\n(]*?)?(\w+_locked) \([^;{]*\)\n\{\n(.*?)^\}",
-                    re.MULTILINE | re.DOTALL)
-ASSERTS = re.compile(r"\bdsq_\w*assert\w*(?:held|locked) \(")
 COMMENT = re.compile(r"^/\*\*\n \* (\w+):.*?\*/", re.MULTILINE | re.DOTALL)
 
 # The rooms from the outermost to the innermost: a room includes itself and those below it.
@@ -166,22 +163,8 @@ def check_documentation(tree: Tree) -> List[str]:
                        for name in sorted(names & set(comments)) if "Since: " not in comments[name]]
 
 
-def check_locked(tree: Tree) -> List[str]:
-    """A function whose name says that a lock is held asserts that it is, before anything else."""
-    problems = []
-    for path in tree.with_suffix(".c", ".h", below="dictsqlite/"):
-        for found in LOCKED.finditer(tree.text(path)):
-            statements = re.split(r"\n\n", found[2])[:2]
-            # base is what asserts, and a lock below all of these
-            if room_of(path) != "base" and not any(map(ASSERTS.search, statements)):
-                line = tree.text(path).count("\n", 0, found.start()) + 1
-                problems.append(f"{path}:{line}: {found[1]} does not assert its lock")
-    return problems
-
-
 CHECKS = {
     "includes-go-inwards": check_includes,
     "config-h-comes-first": check_config_first,
-    "what-is-locked-asserts-it": check_locked,
     "everything-public-is-documented": check_documentation,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import c_checks
+import lock_checks
 import text_checks
 from files import Tree
 
@@ -73,7 +74,8 @@ def main() -> int:
     if arguments.update:
         update_symbols(tree)
         return 0
-    checks: Dict[str, Check] = {**text_checks.CHECKS, **c_checks.CHECKS}
+    checks: Dict[str, Check] = {**text_checks.CHECKS, **c_checks.CHECKS,
+                               **lock_checks.CHECKS}
     if arguments.library:
         checks.update(symbol_checks(arguments.library))
     return 1 if run_checks(checks, tree) else 0
