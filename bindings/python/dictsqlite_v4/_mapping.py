@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar, Union, overload
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overload
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
@@ -21,7 +21,7 @@ from ._keys import decode_key, encode_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
-from ._transaction import Transaction
+from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._views import StoreItems, StoreKeys, StoreValues
 
@@ -60,23 +60,19 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[_Key, _Value]):
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
         self._handle = store
-        self._route(store, type(store))
+        for name, value in routes_to(store, type(store)).items():
+            setattr(self, name, value)
 
-    def _route(self, store: Store, functions: Type[Store]) -> None:
-        """Have all operations go to `store`, or through `functions`, which get the handle.
-
-        A thread may be between two attributes of these: either goes with all others.
-        """
-        self._store = store
-        self._lookup_text = functions.lookup_text
-        self._set_text = functions.set_text
-        self._contains_text = functions.contains_text
-        self._remove_text = functions.remove_text
-        self._lookup_record = store.lookup_record
-        self._set_record = store.set_record
-        self._contains_key = store.contains_key
-        self._remove_key = store.remove_key
-        self._steal_record = store.steal_record
+    _store: Store
+    _lookup_text: Callable[[Store, str], bytes]
+    _set_text: Callable[[Store, str], bool]
+    _contains_text: Callable[[Store, str], bool]
+    _remove_text: Callable[[Store, str], bool]
+    _lookup_record: Callable[[bytes], bytes]
+    _set_record: Callable[[bytes, bytes], bool]
+    _contains_key: Callable[[bytes], bool]
+    _remove_key: Callable[[bytes], bool]
+    _steal_record: Callable[[bytes], bytes]
 
     # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
@@ -277,6 +273,11 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[_Key, _Value]):
         has changed a key that the transaction has read, ConflictError is raised at the end, and
         nothing is written. A transaction in one is a part of it: an exception that leaves only
         the inner one takes back only what that wrote. Await nothing within.
+
+        What a signal's handler raises, KeyboardInterrupt too, is such an exception wherever it
+        comes. When that is after the last line of the block, before the end of the transaction has
+        begun, nothing is written, but the end comes as late as the exception is let go of: leave
+        the except clause before you use the store again.
         """
         return Transaction(self)
 

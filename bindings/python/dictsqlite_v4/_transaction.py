@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import weakref
 from itertools import islice
 from threading import get_ident
 from types import SimpleNamespace
@@ -31,12 +32,20 @@ _Mapping = TypeVar("_Mapping", bound="Any")
 
 
 class Transaction(Generic[_Mapping]):
-    """What transaction() gives: a context manager, to be used once."""
+    """What transaction() gives: a context manager, to be used once.
+
+    A signal's handler may raise between any two steps of Python. So each change that others see is
+    one step: who is first in the mapping's dict of transactions has it, and its routes are put in
+    place, and taken back, by one update of its attributes. What is to be undone is known before it
+    is done, and undoing it twice does no harm. Where __exit__() was not reached because a handler
+    raised at its door, the transaction ends when this object goes, with that exception.
+    """
+
+    _own: Optional[_UnderWay] = None
+    _outer: Optional[_UnderWay] = None
 
     def __init__(self, mapping: _Mapping) -> None:
         self._mapping = mapping
-        # one lock for each mapping, made by whoever comes first
-        self._state: _State = mapping.__dict__.setdefault("_transactions", _State())
         self._saved: Optional[_Saved] = None
         self._entered = False
 
@@ -44,34 +53,87 @@ class Transaction(Generic[_Mapping]):
         if self._entered:
             raise RuntimeError("a transaction can be entered once; call transaction() again")
         self._entered = True
-        state, mapping = self._state, self._mapping
-        if state.owner == get_ident():
-            self._saved = state.overlay.save()
+        mapping = self._mapping
+        # the one under way, by the key None; the dict is made by whoever comes first
+        first: _First = mapping.__dict__.setdefault("_transactions", {})
+        outer = first.get(None)
+        if outer is not None and outer.owner == get_ident():
+            self._saved = outer.overlay.save()
+            self._outer = outer
             return mapping
         mapping._check_open()
-        state.lock.acquire()
-        state.owner = get_ident()
-        state.base = mapping._store
-        state.overlay = Overlay(state.base)
-        router = _Router(state.base, state.overlay)
-        mapping._route(router, router.functions)
+        self._own = own = _UnderWay(mapping, first, self)
+        try:
+            own.begin()
+        except BaseException:
+            own.end()
+            raise
         return mapping
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        state = self._state
-        if self._saved is not None:
-            if kind is not None:
-                state.overlay.restore(self._saved)
-            return
-        overlay = state.overlay
-        self._mapping._route(state.base, type(state.base))
+        if self._outer is not None:
+            if kind is not None and self._saved is not None:
+                self._outer.overlay.restore(self._saved)
+        elif self._own is not None:
+            try:
+                # what comes after is the store's, for this thread too
+                self._own.take_routes_back()
+                if kind is None:
+                    _commit(self._mapping, self._own.overlay)
+            finally:
+                self._own.end()
+
+
+class _UnderWay:
+    """A transaction of a mapping's, from before it begins until after it has ended."""
+
+    def __init__(self, mapping: Any, first: _First, transaction: Transaction[Any]) -> None:
+        store = mapping._handle
+        self._first = first
+        self._attributes = mapping.__dict__
+        self._routes_of_before = routes_to(store, type(store))
+        self.overlay = Overlay(store)
+        self.owner = get_ident()
+        self._over = threading.Lock()  # others wait for it; held until the end
+        self._over.acquire()
+        router = _Router(store, self.overlay)
+        self._routes = routes_to(router, router.functions)
+        # where it goes before the end; a __del__() would run each time, and swallow what a signal's
+        # handler raises in it
+        self._watch: Any = weakref.ref(transaction, lambda _: self.end())
+
+    def begin(self) -> None:
+        """Wait until there is no other; have this thread's operations go to the overlay."""
+        while (other := self._first.setdefault(None, self)) is not self:
+            try:
+                with other._over:
+                    pass
+            except RuntimeError:
+                pass  # it was ended twice, and gave back what was held here
+        self._attributes.update(self._routes)
+
+    def take_routes_back(self) -> None:
+        """Have all operations go to the store."""
+        self._attributes.update(self._routes_of_before)
+
+    def end(self) -> None:
+        """Let the next begin. Does nothing the second time."""
         try:
-            if kind is None:
-                _commit(self._mapping, overlay)
-        finally:
-            state.owner = 0
-            state.overlay = state.base = None
-            state.lock.release()
+            self._end()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        if self._first.get(None) is self:
+            self.take_routes_back()
+            self._first.pop(None, None)
+        if self._over.locked():
+            self._over.release()
+        self._watch = None
+
+
+_First = Dict[None, _UnderWay]
 
 
 def _commit(mapping: Any, overlay: Overlay) -> None:
@@ -85,17 +147,27 @@ def _commit(mapping: Any, overlay: Overlay) -> None:
         )
 
 
-class _State:
-    """The transaction of a mapping that is under way, if there is one."""
+def routes_to(store: Any, functions: Any) -> Dict[str, Any]:
+    """The attributes of a mapping by which operations go to `store`, or through `functions`, which
+    get the handle.
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.owner = 0  # the thread
-        self.overlay: Any = None
-        self.base: Any = None
+    A thread may be between two of these: either goes with all others.
+    """
+    return {
+        "_store": store,
+        "_lookup_text": functions.lookup_text,
+        "_set_text": functions.set_text,
+        "_contains_text": functions.contains_text,
+        "_remove_text": functions.remove_text,
+        "_lookup_record": store.lookup_record,
+        "_set_record": store.set_record,
+        "_contains_key": store.contains_key,
+        "_remove_key": store.remove_key,
+        "_steal_record": store.steal_record,
+    }
 
 
-_Saved = Tuple[Dict[bytes, bytes], Set[bytes], Dict[bytes, float], bool]
+_Saved = Dict[str, Any]
 
 # What is sent to the overlay; all else goes to the store. The first of these are called as
 # functions that get the store's handle.
@@ -172,11 +244,15 @@ class Overlay:
 
     def save(self) -> _Saved:
         """What restore() takes back: the state of the writes."""
-        return dict(self._written), set(self._last), dict(self._deadlines), self._cleared
+        return {
+            "_written": dict(self._written),
+            "_last": set(self._last),
+            "_deadlines": dict(self._deadlines),
+            "_cleared": self._cleared,
+        }
 
     def restore(self, saved: _Saved) -> None:
-        self._written, self._last, self._deadlines, self._cleared = saved
-        self.n_resized += 1
+        self.__dict__.update(saved, n_resized=self.n_resized + 1)
 
     def apply(self) -> bool:
         """Write it all; False where what was read has changed."""

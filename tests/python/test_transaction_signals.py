@@ -1,0 +1,165 @@
+# test_transaction_signals.py - a signal's handler raises somewhere in a transaction
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+
+import pytest
+from conftest import LONG
+
+from dictsqlite_v4 import DictSQLiteV4, _transaction
+
+
+class Boom(BaseException):
+    pass
+
+
+def raise_at(number, function):
+    """Call `function`, in whose transactions the opcode of that number raises; whether one did."""
+    left = number
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename != _transaction.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == 0:
+                raise Boom
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    except Boom:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+def both(db, value):
+    with db.transaction():
+        db["a"] = value
+        db["b"] = value
+
+
+def nested(db, value):
+    with db.transaction():
+        db["a"] = value
+        with db.transaction():
+            db["b"] = value
+
+
+def failing(db, value):
+    try:
+        with db.transaction():
+            db["a"] = "never"
+            raise KeyError
+    except KeyError:
+        db["a"] = db["b"] = value
+
+
+def assert_usable(db, value):
+    """No transaction is under way, for this thread or another."""
+    def other():
+        both(db, value)
+
+    thread = threading.Thread(target=other, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert db["a"] == db["b"] == value
+    both(db, -value)
+    assert db["a"] == db["b"] == -value
+
+
+@pytest.mark.parametrize("program", [both, nested, failing])
+def test_an_exception_at_each_opcode(open_store, path, mode, program):
+    db = open_store(persist_mode=mode)
+    both(db, 0)
+    number = 0
+    raised = True
+    while raised:
+        number += 1
+        before = db["a"]
+        raised = raise_at(number, lambda: program(db, number))
+        assert db["a"] == db["b"] and db["a"] in (before, number), number
+        assert db._store is db._handle and not db._transactions, number
+        if number % 50 == 0:
+            assert_usable(db, number)
+    assert number > 400  # all of them were tried
+    assert_usable(db, number)
+    if mode != "memory":
+        db.close()
+        assert open_store(db_path=path)["a"] == -number
+
+
+def test_who_waits_is_interrupted(open_store):
+    """The one that waits gives up; the one that is waited for does not notice."""
+    db = open_store(persist_mode="memory")
+    db["a"] = db["b"] = 0
+    is_in, may_go = threading.Event(), threading.Event()
+
+    def other():
+        with db.transaction():
+            db["a"] = 1
+            is_in.set()
+            may_go.wait()
+            db["b"] = 1
+
+    def interrupt(*_):
+        raise Boom
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    is_in.wait()
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Boom):
+            both(db, 2)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert db["a"] == 0
+    may_go.set()
+    thread.join()
+    assert db["a"] == db["b"] == 1
+    assert_usable(db, 3)
+
+
+def test_alarms_at_random(path):
+    is_armed = False
+
+    def interrupt(*_):
+        nonlocal is_armed
+        if is_armed:
+            is_armed = False
+            raise Boom
+
+    rng = random.Random(5)
+    n_raised = 0
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with DictSQLiteV4(path, persist_mode="lazy", enable_async=False) as db:
+            db["a"] = db["b"] = -1
+            for i in range(40000 if LONG else 4000):
+                try:
+                    is_armed = True
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + rng.random() * 9e-5)
+                    both(db, i)
+                except Boom:
+                    n_raised += 1
+                is_armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                assert db["a"] == db["b"], i
+            db["later"] = "here"
+        with DictSQLiteV4(path) as db:
+            assert db["later"] == "here"
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert n_raised > 100
