@@ -3,8 +3,6 @@
 
 #include "config.h"
 
-#include <pthread.h>
-
 #include "async/dsq-async-call-private.h"
 #include "base/dsq-call-private.h"
 
@@ -136,64 +134,6 @@ dsq_store_close_finish (DsqStore *self, GAsyncResult *result, GError **error)
 }
 
 /* --- open ------------------------------------------------------------------------------------- */
-
-/* A function of its own, so that data/tsan.supp can name the one that calls it. */
-static G_NO_INLINE void
-return_opened (GTask *task, GError *error)
-{
-  if (error == NULL)
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
-  g_object_unref (task);
-}
-
-/* A store that is not open yet has no threads, so opening one has a thread of its own. */
-static void *
-open_thread (void *data)
-{
-  GTask *task = data; /* (owned) */
-  GError *error = NULL;
-
-  g_initable_init (g_task_get_source_object (task), g_task_get_cancellable (task), &error);
-  return_opened (task, error);
-  return NULL;
-}
-
-static void
-init_async (GAsyncInitable *initable,
-            int io_priority,
-            GCancellable *cancellable,
-            GAsyncReadyCallback callback,
-            gpointer user_data)
-{
-  GTask *task = g_task_new (initable, cancellable, callback, user_data);
-  pthread_attr_t attributes;
-  pthread_t thread;
-
-  g_task_set_source_tag (task, init_async);
-  g_task_set_check_cancellable (task, FALSE);
-  g_task_set_priority (task, io_priority);
-  pthread_attr_init (&attributes);
-  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
-  /* where no thread can be had, the caller does it */
-  if (pthread_create (&thread, &attributes, open_thread, task) != 0)
-    open_thread (task);
-  pthread_attr_destroy (&attributes);
-}
-
-static gboolean
-init_finish (GAsyncInitable *initable, GAsyncResult *result, GError **error)
-{
-  return dsq_async_call_finish_boolean (initable, result, init_async, error);
-}
-
-void
-dsq_store_async_initable_init (GAsyncInitableIface *iface)
-{
-  iface->init_async = init_async;
-  iface->init_finish = init_finish;
-}
 
 /**
  * dsq_store_open_async:

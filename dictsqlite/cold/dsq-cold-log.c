@@ -37,14 +37,6 @@ dsq_cold_log_init (DsqColdSqlite *self, GError **error)
 
 /* --- syncing ---------------------------------------------------------------------------------- */
 
-void
-dsq_cold_log_note_commit (DsqColdSqlite *self)
-{
-  DSQ_COLD_COUNT (self->n_commits);
-  if (!self->tuning.full_durability)
-    __atomic_fetch_add (&self->n_unsynced, 1, __ATOMIC_RELEASE);
-}
-
 static gboolean
 is_synced (DsqColdSqlite *self)
 {

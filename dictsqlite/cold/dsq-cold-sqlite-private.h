@@ -509,8 +509,6 @@ void dsq_cold_coherence_give_up (DsqColdSqlite *self);
 gboolean dsq_cold_log_init (DsqColdSqlite *self, GError **error);
 /* Folds the log in as far as nobody hinders, and closes the connection. */
 gboolean dsq_cold_log_close (DsqColdSqlite *self, GError **error);
-/* A commit was made. */
-void dsq_cold_log_note_commit (DsqColdSqlite *self);
 gboolean dsq_cold_sync (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle);
 gboolean dsq_cold_checkpoint (DsqColdTier *tier, GError **error);

@@ -216,6 +216,14 @@ dsq_cold_trim_buffer (DsqColdWriter *writer)
     dsq_cold_buffer_clear (&writer->buffer);
 }
 
+static void
+note_commit (DsqColdSqlite *self)
+{
+  DSQ_COLD_COUNT (self->n_commits);
+  if (!self->tuning.full_durability)
+    __atomic_fetch_add (&self->n_unsynced, 1, __ATOMIC_RELEASE);
+}
+
 gboolean
 dsq_cold_commit (DsqColdTier *tier, GError **error)
 {
@@ -239,7 +247,7 @@ dsq_cold_commit (DsqColdTier *tier, GError **error)
       dsq_cold_rollback (tier);
       return FALSE;
     }
-  dsq_cold_log_note_commit (self);
+  note_commit (self);
   dsq_cold_coherence_finish_commit (self);
   dsq_cold_filter_note_commit (self);
   dsq_cold_trim_buffer (&self->writer);

@@ -62,4 +62,22 @@ struct _DsqPickleCalls
   GHashTable *call_set;   /* (owned) likewise */
 };
 
+static inline DsqPickleImport *
+dsq_pickle_import_at (DsqPickleMachine *self, guint32 index)
+{
+  return self->calls->imports->pdata[index];
+}
+
+static inline DsqPickleCall *
+dsq_pickle_call_at (DsqPickleMachine *self, guint32 index)
+{
+  return self->calls->calls->pdata[index];
+}
+
+/* The index of what equals @import or @call, of which a copy is noted if it is new. FALSE, and a
+ * fault: there are too many. Calls have an import. */
+gboolean
+dsq_pickle_note_import (DsqPickleMachine *self, const DsqPickleImport *import, guint32 *out);
+gboolean dsq_pickle_note_call (DsqPickleMachine *self, const DsqPickleCall *call, guint32 *out);
+
 G_END_DECLS

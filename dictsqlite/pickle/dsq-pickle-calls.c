@@ -33,135 +33,13 @@ typedef enum
   ENCODE
 } DsqPickleMeaning;
 
-static const char too_many[] = "it imports and calls too many different things";
-
-/* --- the sets --------------------------------------------------------------------------------- */
-
-static guint
-hash_bytes (guint hash, const void *bytes, gsize length)
-{
-  const guint8 *at = bytes;
-
-  while (length-- > 0)
-    hash = (hash ^ *at++) * 16777619u;
-  return hash;
-}
-
-static gboolean
-names_equal (DsqPickleName a, DsqPickleName b)
-{
-  return a.length == b.length && (a.length == 0 || memcmp (a.bytes, b.bytes, a.length) == 0);
-}
+/* --- imports ---------------------------------------------------------------------------------- */
 
 static gboolean
 name_is (DsqPickleName name, const char *text)
 {
   return name.length == strlen (text) && memcmp (name.bytes, text, name.length) == 0;
 }
-
-static guint
-import_hash (gconstpointer data)
-{
-  const DsqPickleImport *import = data;
-  guint hash = hash_bytes (import->module.length, import->module.bytes, import->module.length);
-
-  return hash_bytes (hash, import->name.bytes, import->name.length);
-}
-
-static gboolean
-import_equal (gconstpointer a, gconstpointer b)
-{
-  const DsqPickleImport *one = a;
-  const DsqPickleImport *other = b;
-
-  return names_equal (one->module, other->module) && names_equal (one->name, other->name);
-}
-
-static guint
-call_hash (gconstpointer data)
-{
-  const DsqPickleCall *call = data;
-  guint hash = call->import * 31 + call->n_arguments + (guint) call->op * 1009 + call->rest;
-
-  hash = hash_bytes (hash, call->signature, sizeof call->signature);
-  return hash_bytes (hash, call->member.bytes, call->member.length);
-}
-
-static gboolean
-call_equal (gconstpointer a, gconstpointer b)
-{
-  const DsqPickleCall *one = a;
-  const DsqPickleCall *other = b;
-
-  return one->op == other->op && one->import == other->import && one->base == other->base &&
-         one->n_arguments == other->n_arguments && one->rest == other->rest &&
-         memcmp (one->signature, other->signature, sizeof one->signature) == 0 &&
-         names_equal (one->member, other->member);
-}
-
-static DsqPickleCalls *
-calls_of (DsqPickleMachine *self)
-{
-  if (self->calls == NULL)
-    {
-      self->calls = g_new (DsqPickleCalls, 1);
-      self->calls->imports = g_ptr_array_new_with_free_func (g_free);
-      self->calls->calls = g_ptr_array_new_with_free_func (g_free);
-      self->calls->import_set = g_hash_table_new (import_hash, import_equal);
-      self->calls->call_set = g_hash_table_new (call_hash, call_equal);
-    }
-  return self->calls;
-}
-
-void
-dsq_pickle_calls_free (DsqPickleCalls *calls)
-{
-  g_hash_table_unref (calls->import_set);
-  g_hash_table_unref (calls->call_set);
-  g_ptr_array_unref (calls->imports);
-  g_ptr_array_unref (calls->calls);
-  g_free (calls);
-}
-
-/* The index of what equals @item in @set, which gets a copy of it if there is none. */
-static gboolean
-intern (DsqPickleMachine *self,
-        GHashTable *set,
-        GPtrArray *array,
-        gconstpointer item,
-        gsize size,
-        guint32 *out)
-{
-  gpointer found;
-  gpointer added;
-
-  if (g_hash_table_lookup_extended (set, item, NULL, &found))
-    {
-      *out = GPOINTER_TO_UINT (found);
-      return TRUE;
-    }
-  if (array->len == DSQ_PICKLE_MAX_NAMES)
-    return dsq_pickle_fail (self, too_many);
-  added = g_memdup2 (item, size);
-  *out = array->len;
-  g_ptr_array_add (array, added);
-  g_hash_table_insert (set, added, GUINT_TO_POINTER (*out));
-  return TRUE;
-}
-
-static DsqPickleImport *
-import_at (DsqPickleMachine *self, guint32 index)
-{
-  return self->calls->imports->pdata[index];
-}
-
-static DsqPickleCall *
-call_at (DsqPickleMachine *self, guint32 index)
-{
-  return self->calls->calls->pdata[index];
-}
-
-/* --- imports ---------------------------------------------------------------------------------- */
 
 static DsqPickleMeaning
 meaning_of (const DsqPickleImport *import)
@@ -193,7 +71,6 @@ dsq_pickle_import (DsqPickleMachine *self,
                    guint32 name_at,
                    guint32 name_length)
 {
-  DsqPickleCalls *calls = calls_of (self);
   DsqPickleImport import = { .module = { self->bytes + module_at, module_length },
                              .name = { self->bytes + name_at, name_length },
                              .offset = self->op_at };
@@ -203,48 +80,10 @@ dsq_pickle_import (DsqPickleMachine *self,
       !dsq_utf8_validate (import.name.bytes, name_length))
     return dsq_pickle_fail (self, "a name is not UTF-8");
   import.meaning = (guint8) meaning_of (&import);
-  if (!intern (self, calls->import_set, calls->imports, &import, sizeof import, &index))
+  if (!dsq_pickle_note_import (self, &import, &index))
     return FALSE;
   dsq_pickle_push (self, DSQ_PICKLE_GLOBAL, index, 0);
   return TRUE;
-}
-
-void
-dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value)
-{
-  if (value.kind == DSQ_PICKLE_GLOBAL)
-    import_at (self, value.index)->uses |= DSQ_PICKLE_USED_AS_VALUE;
-  else if (value.kind == DSQ_PICKLE_MEMBER)
-    call_at (self, value.index)->flags |= DSQ_PICKLE_CALL_IS_VALUE;
-}
-
-gboolean
-dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault)
-{
-  if (self->fault != NULL)
-    return FALSE;
-  if (value.kind == DSQ_PICKLE_GLOBAL)
-    self->fault_import = 1 + value.index;
-  else if (value.kind == DSQ_PICKLE_MEMBER)
-    self->fault_import = 1 + call_at (self, value.index)->import;
-  else if (value.kind == DSQ_PICKLE_INSTANCE)
-    self->fault_import = 1 + call_at (self, self->nodes.at[value.index].items)->import;
-  return dsq_pickle_fail (self, fault);
-}
-
-char *
-dsq_pickle_fault_name (DsqPickleMachine *self)
-{
-  const DsqPickleImport *import;
-
-  if (self->fault_import == 0)
-    return NULL;
-  import = import_at (self, self->fault_import - 1);
-  return g_strdup_printf ("%.*s:%.*s",
-                          (int) import->module.length,
-                          (const char *) import->module.bytes,
-                          (int) import->name.length,
-                          (const char *) import->name.bytes);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -262,12 +101,6 @@ items_of (DsqPickleMachine *self, DsqPickleValue arguments, guint32 *out_n)
   return self->arena.at + self->nodes.at[arguments.index].items;
 }
 
-static gboolean
-add_call (DsqPickleMachine *self, const DsqPickleCall *call, guint32 *out)
-{
-  return intern (self, self->calls->call_set, self->calls->calls, call, sizeof *call, out);
-}
-
 /* An instance that @call gives, made of @arguments. */
 static gboolean
 push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue arguments)
@@ -282,9 +115,9 @@ push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue argum
     call->signature[i] = dsq_pickle_letter (items[i].kind);
   if (n_items > DSQ_PICKLE_SIG_LENGTH)
     call->rest = self->nodes.at[arguments.index].rest;
-  if (!add_call (self, call, &index))
+  if (!dsq_pickle_note_call (self, call, &index))
     return FALSE;
-  call_at (self, index)->flags |= call->flags;
+  dsq_pickle_call_at (self, index)->flags |= call->flags;
 
   node = dsq_pickle_add_node (self, DSQ_PICKLE_INSTANCE);
   self->nodes.at[node].items = index;
@@ -306,7 +139,7 @@ call_getattr (DsqPickleMachine *self, const DsqPickleValue *items)
 
   if (!dsq_utf8_validate (call.member.bytes, call.member.length))
     return dsq_pickle_fail (self, "a name is not UTF-8");
-  if (!add_call (self, &call, &index))
+  if (!dsq_pickle_note_call (self, &call, &index))
     return FALSE;
   dsq_pickle_push (self, DSQ_PICKLE_MEMBER, index, 0);
   return TRUE;
@@ -326,7 +159,8 @@ call_known (DsqPickleMachine *self, const DsqPickleImport *import, DsqPickleValu
              call_getattr (self, items);
     case OR:
       if (n != 2 || items[0].kind != DSQ_PICKLE_MEMBER || items[1].kind != DSQ_PICKLE_MEMBER ||
-          call_at (self, items[0].index)->import != call_at (self, items[1].index)->import)
+          dsq_pickle_call_at (self, items[0].index)->import !=
+              dsq_pickle_call_at (self, items[1].index)->import)
         return FALSE;
       dsq_pickle_push (self, DSQ_PICKLE_MEMBER, items[0].index, 0);
       return TRUE;
@@ -388,7 +222,7 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
 
   if (callable.kind == DSQ_PICKLE_MEMBER && op == 'R')
     {
-      const DsqPickleCall *member = call_at (self, callable.index);
+      const DsqPickleCall *member = dsq_pickle_call_at (self, callable.index);
 
       call.op = 'A';
       call.import = member->import;
@@ -398,9 +232,9 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
     return dsq_pickle_fail_with (self, callable, "it calls what it does not name");
   else
     {
-      if (op == 'R' && call_known (self, import_at (self, callable.index), arguments))
+      if (op == 'R' && call_known (self, dsq_pickle_import_at (self, callable.index), arguments))
         {
-          import_at (self, callable.index)->uses |= DSQ_PICKLE_USED_IN_KNOWN_CALL;
+          dsq_pickle_import_at (self, callable.index)->uses |= DSQ_PICKLE_USED_IN_KNOWN_CALL;
           return TRUE;
         }
       if (self->fault != NULL)
@@ -460,22 +294,7 @@ dsq_pickle_build (DsqPickleMachine *self)
   if ((node->flags & DSQ_PICKLE_NODE_BUILT) != 0)
     return dsq_pickle_fail_with (self, *target, "it sets the state of an instance twice");
   node->flags |= DSQ_PICKLE_NODE_BUILT;
-  call_at (self, node->items)->flags |= DSQ_PICKLE_CALL_BUILT | judge_state (self, state);
+  dsq_pickle_call_at (self, node->items)->flags |=
+      DSQ_PICKLE_CALL_BUILT | judge_state (self, state);
   return dsq_pickle_hold (self, target->index, state, FALSE);
-}
-
-gboolean
-dsq_pickle_note_fill (DsqPickleMachine *self, guint32 index, DsqPickleKind kind)
-{
-  const DsqPickleNode *node = &self->nodes.at[index];
-
-  /* its state may have given it another append() */
-  if ((node->flags & DSQ_PICKLE_NODE_BUILT) != 0)
-    return dsq_pickle_fail_with (self,
-                                 (DsqPickleValue){ .kind = DSQ_PICKLE_INSTANCE, .index = index },
-                                 "it adds items to an instance that has its state");
-  call_at (self, node->items)->flags |= kind == DSQ_PICKLE_LIST   ? DSQ_PICKLE_CALL_LIST
-                                        : kind == DSQ_PICKLE_DICT ? DSQ_PICKLE_CALL_DICT
-                                                                  : DSQ_PICKLE_CALL_SET;
-  return TRUE;
 }

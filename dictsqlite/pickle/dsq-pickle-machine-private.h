@@ -220,6 +220,18 @@ gboolean dsq_pickle_fill (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_
 /* The kind of a value as a letter of a signature. */
 char dsq_pickle_letter (DsqPickleKind kind);
 
+/* --- dsq-pickle-notes.c ----------------------------------------------------------------------- */
+
+/* A fault that is about what was imported, or what a call of it gave: @value, if it is such. */
+gboolean dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault);
+/* "module:name" of the fault's import; NULL: it has none. */
+char *dsq_pickle_fault_name (DsqPickleMachine *self);
+/* An import or a member is used as a value. */
+void dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value);
+/* The instance of @node is filled as a list, dict or set is. */
+gboolean dsq_pickle_note_fill (DsqPickleMachine *self, guint32 node, DsqPickleKind kind);
+void dsq_pickle_calls_free (DsqPickleCalls *calls);
+
 /* --- dsq-pickle-calls.c ----------------------------------------------------------------------- */
 
 gboolean dsq_pickle_import (DsqPickleMachine *self,
@@ -230,16 +242,7 @@ gboolean dsq_pickle_import (DsqPickleMachine *self,
 /* REDUCE: 'R', NEWOBJ: 'N', NEWOBJ_EX: 'X'. */
 gboolean dsq_pickle_call (DsqPickleMachine *self, char op);
 gboolean dsq_pickle_build (DsqPickleMachine *self);
-/* A fault that is about what was imported, or what a call of it gave: @value, if it is such. */
-gboolean dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault);
-/* "module:name" of the fault's import; NULL: it has none. */
-char *dsq_pickle_fault_name (DsqPickleMachine *self);
-/* An import or a member is used as a value. */
-void dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value);
-/* The instance of @node is filled as a list, dict or set is. */
-gboolean dsq_pickle_note_fill (DsqPickleMachine *self, guint32 node, DsqPickleKind kind);
 guint8 *dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error);
-void dsq_pickle_calls_free (DsqPickleCalls *calls);
 
 /* --- dsq-pickle-graph.c ----------------------------------------------------------------------- */
 

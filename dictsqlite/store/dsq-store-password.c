@@ -7,89 +7,6 @@
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
-/* --- the password of a store that is opened --------------------------------------------------- */
-
-void
-dsq_store_make_password_properties (GParamSpec **out_password,
-                                    GParamSpec **out_kdf_memory,
-                                    GParamSpec **out_kdf_passes)
-{
-  /**
-   * DsqStore:password:
-   *
-   * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
-   * none. [method@Store.use_password] takes one that is not text.
-   *
-   * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
-   * under keys that are forgotten with the store.
-   *
-   * Since: 1.0
-   */
-  *out_password =
-      g_param_spec_string ("password",
-                           NULL,
-                           NULL,
-                           NULL,
-                           G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
-  /**
-   * DsqStore:kdf-memory:
-   *
-   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
-   * A file keeps what it was made with.
-   *
-   * Since: 1.0
-   */
-  *out_kdf_memory = g_param_spec_uint64 ("kdf-memory",
-                                         NULL,
-                                         NULL,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MIN_MEMORY,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MAX_MEMORY,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
-                                         DSQ_STORE_CONSTRUCT_ONLY);
-  /**
-   * DsqStore:kdf-passes:
-   *
-   * Passes over that memory.
-   *
-   * Since: 1.0
-   */
-  *out_kdf_passes = g_param_spec_uint ("kdf-passes",
-                                       NULL,
-                                       NULL,
-                                       DSQ_KDF_MIN_PASSES,
-                                       DSQ_KDF_MAX_PASSES,
-                                       DSQ_KDF_DEFAULT_PASSES,
-                                       DSQ_STORE_CONSTRUCT_ONLY);
-}
-
-static void
-take_password (DsqStore *self, GBytes *password)
-{
-  g_return_if_fail (self->engine == NULL);
-
-  g_clear_pointer (&self->password, g_bytes_unref);
-  self->password = password;
-}
-
-void
-dsq_store_take_password_text (DsqStore *self, const char *text)
-{
-  if (text != NULL)
-    take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
-}
-
-gboolean
-dsq_store_check_password (DsqStore *self, GError **error)
-{
-  if (self->password == NULL || g_bytes_get_size (self->password) > 0)
-    return TRUE;
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_INVALID_ARGUMENT,
-                       "Failed to open the store: the password is empty");
-  return FALSE;
-}
-
 /* A copy that is wiped with its last reference. */
 static GBytes *
 copy_password (GBytes *password)
@@ -117,7 +34,7 @@ dsq_store_use_password (DsqStore *self, GBytes *password)
 {
   g_return_if_fail (DSQ_IS_STORE (self));
 
-  take_password (self, password != NULL ? copy_password (password) : NULL);
+  dsq_store_take_password (self, password != NULL ? copy_password (password) : NULL);
 }
 
 /* --- changing it ------------------------------------------------------------------------------ */

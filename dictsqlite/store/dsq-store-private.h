@@ -26,7 +26,11 @@ struct _DsqStore
 /* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
 DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
 
+/* The name of a table as a C string; NULL of none, and where it has a NUL. */
+char *dsq_store_dup_name_text (GBytes *name);
+
 /* The password for the opening that is to come, or NULL. */
+void dsq_store_take_password (DsqStore *self, GBytes *password); /* taken over; or NULL */
 void dsq_store_take_password_text (DsqStore *self, const char *text);
 gboolean dsq_store_check_password (DsqStore *self, GError **error);
 void dsq_store_make_password_properties (GParamSpec **out_password,

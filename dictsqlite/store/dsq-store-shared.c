@@ -6,6 +6,7 @@
 #include "codec/dsq-hash-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
+#include "crypto/dsq-secret-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
@@ -42,4 +43,98 @@ dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GEr
   if (!dsq_value_check_record (record, length, error))
     return NULL;
   return dsq_entry_new (key, record, length, 0);
+}
+
+char *
+dsq_store_dup_name_text (GBytes *name)
+{
+  gsize length = 0;
+  const char *bytes = name != NULL ? g_bytes_get_data (name, &length) : NULL;
+
+  if (name == NULL || (length > 0 && memchr (bytes, '\0', length) != NULL))
+    return NULL;
+  return g_strndup (length > 0 ? bytes : "", length);
+}
+
+/* --- the password of a store that is opened --------------------------------------------------- */
+
+void
+dsq_store_make_password_properties (GParamSpec **out_password,
+                                    GParamSpec **out_kdf_memory,
+                                    GParamSpec **out_kdf_passes)
+{
+  /**
+   * DsqStore:password:
+   *
+   * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
+   * none. [method@Store.use_password] takes one that is not text.
+   *
+   * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
+   * under keys that are forgotten with the store.
+   *
+   * Since: 1.0
+   */
+  *out_password =
+      g_param_spec_string ("password",
+                           NULL,
+                           NULL,
+                           NULL,
+                           G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
+   * DsqStore:kdf-memory:
+   *
+   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
+   * A file keeps what it was made with.
+   *
+   * Since: 1.0
+   */
+  *out_kdf_memory = g_param_spec_uint64 ("kdf-memory",
+                                         NULL,
+                                         NULL,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MIN_MEMORY,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MAX_MEMORY,
+                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
+                                         DSQ_STORE_CONSTRUCT_ONLY);
+  /**
+   * DsqStore:kdf-passes:
+   *
+   * Passes over that memory.
+   *
+   * Since: 1.0
+   */
+  *out_kdf_passes = g_param_spec_uint ("kdf-passes",
+                                       NULL,
+                                       NULL,
+                                       DSQ_KDF_MIN_PASSES,
+                                       DSQ_KDF_MAX_PASSES,
+                                       DSQ_KDF_DEFAULT_PASSES,
+                                       DSQ_STORE_CONSTRUCT_ONLY);
+}
+
+void
+dsq_store_take_password (DsqStore *self, GBytes *password)
+{
+  g_return_if_fail (self->engine == NULL);
+
+  g_clear_pointer (&self->password, g_bytes_unref);
+  self->password = password;
+}
+
+void
+dsq_store_take_password_text (DsqStore *self, const char *text)
+{
+  if (text != NULL)
+    dsq_store_take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
+}
+
+gboolean
+dsq_store_check_password (DsqStore *self, GError **error)
+{
+  if (self->password == NULL || g_bytes_get_size (self->password) > 0)
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_ARGUMENT,
+                       "Failed to open the store: the password is empty");
+  return FALSE;
 }

@@ -93,18 +93,6 @@ dsq_store_open_table (DsqStore *self, const guint8 *name, gsize length, GError *
   return open_table (self, name, length, NULL, error);
 }
 
-/* A name as a C string, or NULL where it is none. */
-static char *
-name_to_string (GBytes *name)
-{
-  gsize length;
-  const char *bytes = g_bytes_get_data (name, &length);
-
-  if (length > 0 && memchr (bytes, '\0', length) != NULL)
-    return NULL;
-  return g_strndup (length > 0 ? bytes : "", length);
-}
-
 /**
  * dsq_store_dup_table_name: (get-property table-name)
  * @self: a store
@@ -121,7 +109,7 @@ dsq_store_dup_table_name (DsqStore *self)
 {
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
-  return self->name != NULL ? name_to_string (self->name) : NULL;
+  return dsq_store_dup_name_text (self->name);
 }
 
 /**
@@ -189,7 +177,7 @@ dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error
     return NULL;
   for (guint i = 0; i < names->len; i++)
     {
-      g_autofree char *name = name_to_string (names->pdata[i]);
+      g_autofree char *name = dsq_store_dup_name_text (names->pdata[i]);
 
       if (name != NULL)
         g_strv_builder_add (builder, name);

@@ -170,7 +170,7 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
   switch (id)
     {
     case PROP_PATH:
-      g_value_set_string (value, dsq_store_get_path (self));
+      g_value_set_string (value, self->path);
       break;
     case PROP_FILE:
       g_value_set_object (value, self->file);
@@ -209,7 +209,7 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       g_value_set_uint64 (value, self->options.cache_size);
       break;
     case PROP_TABLE_NAME:
-      g_value_take_string (value, dsq_store_dup_table_name (self));
+      g_value_take_string (value, dsq_store_dup_name_text (self->name));
       break;
     case PROP_KDF_MEMORY:
       g_value_set_uint64 (value, KIBIBYTE * self->options.kdf_cost.memory);

@@ -192,8 +192,7 @@ dsq_hot_shard_touch_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number
 
   dsq_hot_shard_assert_locked (shard);
   node->stamp = __atomic_add_fetch (&self->clock, 1, __ATOMIC_RELAXED);
-  /* the oldest clean node's stamp is published, so that one moves even when it is also the newest
-   */
+  /* the stamp of the oldest clean node is published: it moves even when it is also the newest */
   if (node->newer != 0 || node->older == 0)
     dsq_hot_shard_move_to_newest_locked (self, shard, number);
 }

@@ -38,6 +38,9 @@ void dsq_warm_log_remove_table (DsqWarmShard *self, guint32 table);
 
 /* --- shared by the files of the log ----------------------------------------------------------- */
 
+/* What malloc takes for itself. */
+#define DSQ_WARM_MALLOC_OVERHEAD 16
+
 #define DSQ_WARM_LIVE_BATCH 16
 
 typedef struct

@@ -29,8 +29,6 @@
  * tell, since segments that were shrunk leave a part of their positions unused. */
 #define POSITION_BITS 30
 #define FIRST_NUMBERS 4
-/* What malloc takes for itself. */
-#define MALLOC_OVERHEAD 16
 
 static guint32
 round_to_power (gsize size)
@@ -67,102 +65,7 @@ dsq_warm_log_clear (DsqWarmShard *self)
   self->newest = self->oldest = self->open = 0;
 }
 
-/* --- segments -------------------------------------------------------------------------------- */
-
-void
-dsq_warm_log_free_segment (DsqWarmShard *self, guint32 number)
-{
-  DsqWarmSegment *segment = &self->segments[number];
-
-  if (segment->newer != 0)
-    self->segments[segment->newer].older = segment->older;
-  else
-    self->newest = segment->older;
-  if (segment->older != 0)
-    self->segments[segment->older].newer = segment->newer;
-  else
-    self->oldest = segment->newer;
-  if (self->open == number)
-    self->open = 0;
-
-  self->dead -= segment->used - segment->live;
-  if (segment->capacity == self->segment_size && self->spare == NULL)
-    {
-      self->spare = segment->bytes;
-    }
-  else
-    {
-      self->bytes -= (gsize) segment->capacity + MALLOC_OVERHEAD;
-      g_free (segment->bytes);
-    }
-  memset (segment, 0, sizeof *segment);
-  segment->older = self->first_free;
-  self->first_free = number;
-  self->n_segments--;
-}
-
-void
-dsq_warm_log_shrink_segment (DsqWarmShard *self, guint32 number)
-{
-  DsqWarmSegment *segment = &self->segments[number];
-
-  if (segment->capacity - segment->used <= segment->capacity / 8)
-    return;
-  self->bytes -= segment->capacity - segment->used;
-  segment->capacity = segment->used;
-  segment->bytes = g_realloc (segment->bytes, segment->capacity);
-}
-
-void
-dsq_warm_log_kill (DsqWarmShard *self, guint32 position, const DsqWarmItem *item)
-{
-  guint32 number = position >> self->number_shift;
-  DsqWarmSegment *segment = &self->segments[number];
-
-  item->start[0] |= DSQ_WARM_ITEM_DEAD;
-  segment->live -= item->size;
-  self->dead += item->size;
-  if (segment->live > 0)
-    return;
-  if (number != self->open)
-    {
-      dsq_warm_log_free_segment (self, number);
-      return;
-    }
-  self->dead -= segment->used;
-  segment->used = 0;
-}
-
 /* --- index ----------------------------------------------------------------------------------- */
-
-guint
-dsq_warm_log_read_live (const DsqWarmShard *self,
-                        guint32 number,
-                        guint32 *offset,
-                        DsqWarmLive *out_live)
-{
-  const DsqWarmSegment *segment = &self->segments[number];
-  guint n = 0;
-
-  while (n < DSQ_WARM_LIVE_BATCH && *offset < segment->used)
-    {
-      guint32 at = *offset;
-      DsqWarmItem item;
-
-      dsq_warm_item_read (self, segment->bytes + at, &item);
-      *offset += item.size;
-      if (item.is_dead)
-        continue;
-      out_live[n] =
-          (DsqWarmLive){ .hash = dsq_hash (item.key.table, item.key.bytes, item.key.length),
-                         .position = dsq_warm_log_position (self, number, at),
-                         .offset = at,
-                         .size = item.size };
-      __builtin_prefetch (dsq_warm_index_home_chunk (&self->index, out_live[n].hash), 1);
-      n++;
-    }
-  return n;
-}
 
 static void
 rebuild_index (DsqWarmShard *self, guint32 n_chunks)
@@ -258,7 +161,7 @@ win_bytes (DsqWarmShard *self)
   if (self->spare == NULL)
     return win_segment (self);
   g_clear_pointer (&self->spare, g_free);
-  self->bytes -= (gsize) self->segment_size + MALLOC_OVERHEAD;
+  self->bytes -= (gsize) self->segment_size + DSQ_WARM_MALLOC_OVERHEAD;
   return TRUE;
 }
 
@@ -325,7 +228,7 @@ add_segment (DsqWarmShard *self, guint32 capacity)
 
       is_reused = capacity == self->segment_size && self->spare != NULL;
       if (!is_reused)
-        needed += (gsize) capacity + MALLOC_OVERHEAD;
+        needed += (gsize) capacity + DSQ_WARM_MALLOC_OVERHEAD;
       if (has_number && self->bytes + needed <= self->budget)
         break;
       if (!(is_reused || !has_number ? win_segment (self) : win_bytes (self)))
@@ -336,7 +239,7 @@ add_segment (DsqWarmShard *self, guint32 capacity)
   segment = &self->segments[number];
   segment->bytes = is_reused ? g_steal_pointer (&self->spare) : g_malloc (capacity);
   if (!is_reused)
-    self->bytes += (gsize) capacity + MALLOC_OVERHEAD;
+    self->bytes += (gsize) capacity + DSQ_WARM_MALLOC_OVERHEAD;
   segment->capacity = capacity;
   segment->used = segment->live = 0;
   segment->newer = 0;

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import c_checks
+import call_checks
 import lock_checks
 import text_checks
 from files import Tree
@@ -34,6 +35,13 @@ def symbol_checks(library: Path) -> Dict[str, Check]:
         "listed-symbols-are-the-headers": check_headers,
         "library-exports-the-listed-symbols": check_library,
     }
+
+
+def archive_checks(archive: Path) -> Dict[str, Check]:
+    def bind(check: Callable[[Path], List[str]]) -> Check:
+        return lambda tree: check(archive)
+
+    return {name: bind(check) for name, check in call_checks.ARCHIVE_CHECKS.items()}
 
 
 def update_symbols(tree: Tree) -> None:
@@ -66,6 +74,7 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2],
                         help="the project's folder")
     parser.add_argument("--library", type=Path, help="the built libdictsqlite-1.so to look into")
+    parser.add_argument("--rooms", type=Path, help="the archive of the objects that it is made of")
     parser.add_argument("--update", action="store_true",
                         help=f"write {SYMBOLS} from the headers, and check nothing")
     arguments = parser.parse_args()
@@ -75,7 +84,9 @@ def main() -> int:
         update_symbols(tree)
         return 0
     checks: Dict[str, Check] = {**text_checks.CHECKS, **c_checks.CHECKS,
-                               **lock_checks.CHECKS}
+                               **lock_checks.CHECKS, **call_checks.CHECKS}
+    if arguments.rooms:
+        checks.update(archive_checks(arguments.rooms))
     if arguments.library:
         checks.update(symbol_checks(arguments.library))
     return 1 if run_checks(checks, tree) else 0
