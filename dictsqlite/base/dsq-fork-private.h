@@ -33,6 +33,13 @@ void dsq_fork_leave (void);
  * inside: this process must not use SQLite, for it may hang. */
 gboolean dsq_fork_enter_to_open (GError **error);
 
+/* The thread is about to use SQLite, which aborts in builds that check locks if it is outside. */
+#ifdef DSQ_MUTEX_CHECKS
+void dsq_fork_assert_inside (void);
+#else
+#define dsq_fork_assert_inside() ((void) 0)
+#endif
+
 /* The thread waits between these, and is not inside whatever it did before; it may wait longer for
  * a fork to end. What the first gives is for the second. */
 guint dsq_fork_pause (void);

@@ -128,6 +128,18 @@ dsq_fork_leave (void)
     count_out ();
 }
 
+#ifdef DSQ_MUTEX_CHECKS
+
+/* Tests of the lower rooms use SQLite without a store, and do not fork. */
+void
+dsq_fork_assert_inside (void)
+{
+  if (own_depth == 0 && dsq_fork_word != &unwatched)
+    g_error ("a thread uses SQLite where a fork does not wait for it");
+}
+
+#endif
+
 guint
 dsq_fork_pause (void)
 {

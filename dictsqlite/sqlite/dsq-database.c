@@ -129,6 +129,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   int code;
 
   self->busy_timeout_ms = busy_timeout_ms;
+  dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("a file to open");
   code = sqlite3_open_v2 (path,
                           &self->handle,
@@ -210,6 +211,7 @@ dsq_database_close (DsqDatabase *self)
   if (self == NULL)
     return;
   dsq_mutex_assert_may_wait ("a file to close");
+  dsq_fork_assert_inside ();
   dsq_inherited_remove (self);
   sqlite3_close_v2 (self->handle);
   g_free (self);

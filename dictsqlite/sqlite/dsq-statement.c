@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-statement-private.h"
 
@@ -17,6 +18,7 @@ dsq_statement_prepare (DsqStatement *self,
 
   self->database = database;
   self->purpose = purpose;
+  dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");
   code = sqlite3_prepare_v3 (database->handle,
                              sql,
@@ -41,6 +43,7 @@ dsq_statement_step (DsqStatement *self, GError **error)
 {
   int code;
 
+  dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");
   code = sqlite3_step (self->handle);
   if (code == SQLITE_ROW)
