@@ -18,7 +18,8 @@ G_BEGIN_DECLS
 /**
  * DsqError:
  * @DSQ_ERROR_CLOSED: the store is closed; open it anew
- * @DSQ_ERROR_FORKED: the store was inherited by fork(); open one of your own in the child
+ * @DSQ_ERROR_FORKED: the store was inherited by fork(): open one of your own in the child; or no
+ *   store can be opened there: start such processes by forkserver or spawn
  * @DSQ_ERROR_FAILED: something went wrong inside the library or SQLite; report it
  * @DSQ_ERROR_INVALID_ARGUMENT: a parameter is out of its range; pass another
  * @DSQ_ERROR_INVALID_KEY: the key is not UTF-8, or too long; use another key

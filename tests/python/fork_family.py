@@ -1,6 +1,6 @@
 # fork_family.py - processes made by fork, each with a store of its own, for test_fork_matrix.py
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Run as a program: a parent that opens a store, forks, and does as it is told by files in a folder.
+"""A program: a parent that opens a store, forks, and does as it is told by files in a folder.
 
 Whoever has done something says so by a file named after itself and what it did, with what there is
 to tell in it; it goes on when the file that it waits for is there. What a member has written and
@@ -19,7 +19,7 @@ from dictsqlite_v4 import DictSQLiteV4
 
 DEADLINE = 90
 KEYS = 60  # that a member writes in a phase
-SHARED, INDEX = (1073741826, 1073742335), (128, 128)  # what SQLite has locked of a file, and of -shm
+SHARED, INDEX = (1073741826, 1073742335), (128, 128)  # what SQLite has locked of a file, of -shm
 
 
 def own_locks(path):
