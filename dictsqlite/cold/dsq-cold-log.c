@@ -17,8 +17,6 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 
-#define PAGE_SIZE 4096
-
 gboolean
 dsq_cold_log_init (DsqColdSqlite *self, GError **error)
 {
@@ -90,7 +88,8 @@ dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   /* a checkpoint costs two syncs whatever its size: few large ones, with room for a transaction */
-  guint32 threshold = (guint32) MIN (self->tuning.wal_limit_bytes / 4 * 3 / PAGE_SIZE, G_MAXINT32);
+  guint32 threshold =
+      (guint32) MIN (self->tuning.wal_limit_bytes / 4 * 3 / self->page_size, G_MAXINT32);
   guint32 blocked = __atomic_load_n (&self->blocked_frames, __ATOMIC_RELAXED);
   guint32 n_backfilled = dsq_wal_index_get_backfilled (&self->wal_index);
   guint32 n_frames;

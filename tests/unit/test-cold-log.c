@@ -76,6 +76,46 @@ test_checkpoint_is_wanted_when_due (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (stats_of (tier).file_bytes, >, 13 << 20);
 }
 
+/* Whoever vacuums a store may give it pages of another size. */
+static void
+rewrite_pages (const char *path, guint page_size)
+{
+  g_autofree char *sql = g_strdup_printf ("PRAGMA journal_mode = DELETE; PRAGMA page_size = %u;"
+                                          "VACUUM; PRAGMA journal_mode = WAL",
+                                          page_size);
+  sqlite3 *database = open_stock (path);
+
+  g_assert_cmpint (sqlite3_exec (database, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_close (database), ==, SQLITE_OK);
+}
+
+/* It is bytes of the log that a checkpoint waits for: see the test above. */
+static void
+test_pages_of_another_size_change_nothing (Fixture *fixture, gconstpointer data)
+{
+  static const guint page_sizes[] = { 512, 1024, 16384, 65536 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (page_sizes); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      /* SQLite writes no page that stays as it is */
+      g_autofree char *short_value = g_strnfill (7 << 20, (char) ('a' + i));
+      g_autofree char *long_value = g_strnfill (13 << 20, (char) ('a' + i));
+
+      close_tier (fixture->tier);
+      rewrite_pages (fixture->path, page_sizes[i]);
+      fixture->tier = open_tier (fixture->path, &fixture->foreign);
+      put (fixture->tier, "a", short_value);
+      g_assert_false (fixture->tier->funcs->wants_checkpoint (fixture->tier, FALSE));
+      g_assert_true (fixture->tier->funcs->checkpoint (fixture->tier, &error));
+      put (fixture->tier, "b", long_value);
+      g_assert_true (fixture->tier->funcs->wants_checkpoint (fixture->tier, FALSE));
+      g_assert_true (fixture->tier->funcs->checkpoint (fixture->tier, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (stats_of (fixture->tier).file_bytes % page_sizes[i], ==, 0);
+    }
+}
+
 /* A reader of somebody else keeps a checkpoint from finishing: no error, and not tried again until
  * the log has grown. */
 static void
@@ -109,6 +149,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("syncs-what-is-not-synced", test_syncs_what_is_not_synced);
   ADD ("checkpoint-is-wanted-when-due", test_checkpoint_is_wanted_when_due);
+  ADD ("pages-of-another-size-change-nothing", test_pages_of_another_size_change_nothing);
   ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
   return g_test_run ();
 }
