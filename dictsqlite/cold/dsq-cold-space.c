@@ -12,7 +12,7 @@
  * whose auto_vacuum is not INCREMENTAL, as those of other writers may be, keep their size.
  */
 
-#define LEAST_FREE    64 /* pages */
+#define LEAST_FREE    (256 << 10) /* bytes */
 #define FREE_FRACTION 4
 
 static gboolean
@@ -56,18 +56,20 @@ give_back (DsqColdSqlite *self, guint n_pages, GError **error)
 }
 
 gboolean
-dsq_cold_shrink (DsqColdTier *tier, guint max_pages, gboolean *out_more, GError **error)
+dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  const gint64 least_free = MAX (LEAST_FREE / self->page_size, 1);
+  const gint64 max_pages = MAX (max_bytes / self->page_size, 1);
   gint64 n_pages, n_free;
 
   *out_more = FALSE;
   if (!self->can_shrink)
     return TRUE;
   if (!ask (self, DSQ_COLD_WRITE_FREE_COUNT, &n_free, error) ||
-      (n_free >= LEAST_FREE && !ask (self, DSQ_COLD_WRITE_PAGE_COUNT, &n_pages, error)))
+      (n_free >= least_free && !ask (self, DSQ_COLD_WRITE_PAGE_COUNT, &n_pages, error)))
     return FALSE;
-  if (n_free < LEAST_FREE || n_free < n_pages / FREE_FRACTION)
+  if (n_free < least_free || n_free < n_pages / FREE_FRACTION)
     return TRUE;
 
   if (!dsq_cold_begin (tier, NULL, error))

@@ -477,7 +477,7 @@ gboolean dsq_cold_find_oldest (DsqColdTier *tier,
                                GError **error);
 gboolean dsq_cold_space_init (DsqColdSqlite *self, GError **error);
 gboolean dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error);
-gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_pages, gboolean *out_more, GError **error);
+gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError **error);
 /* --- filter ----------------------------------------------------------------------------------- */
 void dsq_cold_filter_init (DsqColdSqlite *self);
 void dsq_cold_filter_clear (DsqColdSqlite *self);

@@ -294,9 +294,9 @@ struct _DsqColdTierFuncs
    * not. */
   gboolean (*get_used) (DsqColdTier *self, guint64 *out_bytes, GError **error);
   /* Gives free pages back to the file system, if there are so many that it is worth it: at most
-   * @max_pages, in a transaction of its own. *out_more: there is more to do. The file is shorter
+   * @max_bytes, in a transaction of its own. *out_more: there is more to do. The file is shorter
    * after the next checkpoint. */
-  gboolean (*shrink) (DsqColdTier *self, guint max_pages, gboolean *out_more, GError **error);
+  gboolean (*shrink) (DsqColdTier *self, guint max_bytes, gboolean *out_more, GError **error);
 
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };

@@ -50,8 +50,8 @@ note_result (DsqEngine *self, const GError *error)
     __atomic_fetch_add (&self->n_failed_flushes, 1, __ATOMIC_RELAXED);
 }
 
-/* Pages that one round gives back to the file system: a few milliseconds' worth. */
-#define SHRINK_PAGES 1024
+/* Bytes that one round gives back to the file system: a few milliseconds' worth. */
+#define SHRINK_BYTES (4 << 20)
 
 void
 dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
@@ -60,7 +60,7 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 
   dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < max_rounds && has_more; i++)
-    if (!self->cold->funcs->shrink (self->cold, SHRINK_PAGES, &has_more, NULL))
+    if (!self->cold->funcs->shrink (self->cold, SHRINK_BYTES, &has_more, NULL))
       return;
   if (has_more && self->options.background)
     dsq_flusher_wake (self->flusher, FALSE);

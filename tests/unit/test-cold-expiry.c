@@ -173,12 +173,12 @@ used (DsqColdTier *tier)
 }
 
 static gboolean
-shrink (DsqColdTier *tier, guint max_pages)
+shrink (DsqColdTier *tier, guint max_bytes)
 {
   g_autoptr (GError) error = NULL;
   gboolean more = FALSE;
 
-  g_assert_true (tier->funcs->shrink (tier, max_pages, &more, &error));
+  g_assert_true (tier->funcs->shrink (tier, max_bytes, &more, &error));
   g_assert_no_error (error);
   return more;
 }
@@ -231,9 +231,9 @@ test_gives_free_pages_back_in_steps (Fixture *fixture, gconstpointer data)
   checkpoint (fixture->tier);
   full = stats_of (fixture->tier).file_bytes;
   g_assert_cmpuint (full, >, 500 * 4000);
-  g_assert_false (shrink (fixture->tier, 100));
+  g_assert_false (shrink (fixture->tier, 100 * 4096));
   fill (fixture->tier, 0, 400, TRUE);
-  for (; shrink (fixture->tier, 100); n_steps++)
+  for (; shrink (fixture->tier, 100 * 4096); n_steps++)
     ;
   g_assert_cmpuint (n_steps, >=, 4);
   checkpoint (fixture->tier);
@@ -248,9 +248,26 @@ test_keeps_a_few_free_pages (Fixture *fixture, gconstpointer data)
   fill (fixture->tier, 0, 500, FALSE);
   fill (fixture->tier, 0, 100, TRUE);
   checkpoint (fixture->tier);
-  g_assert_false (shrink (fixture->tier, 1000));
+  g_assert_false (shrink (fixture->tier, 1000 * 4096));
   checkpoint (fixture->tier);
   g_assert_cmpuint (stats_of (fixture->tier).file_bytes, >, 500 * 4000);
+}
+
+/* Steps are bytes: larger pages make no longer ones. */
+static void
+test_gives_as_many_bytes_back_of_large_pages (Fixture *fixture, gconstpointer data)
+{
+  guint n_steps = 1;
+
+  close_tier (fixture->tier);
+  run_stock (fixture->path, "PRAGMA journal_mode = DELETE");
+  run_stock (fixture->path, "PRAGMA page_size = 65536; VACUUM; PRAGMA journal_mode = WAL");
+  fixture->tier = open_tier (fixture->path, &fixture->foreign);
+  fill (fixture->tier, 0, 500, FALSE);
+  fill (fixture->tier, 0, 500, TRUE);
+  for (; shrink (fixture->tier, 512 << 10); n_steps++)
+    ;
+  g_assert_cmpuint (n_steps, >=, 3);
 }
 
 /* A file of another writer, or of SQLite's VACUUM with other settings. */
@@ -263,7 +280,7 @@ test_leaves_files_that_cannot_shrink (Fixture *fixture, gconstpointer data)
   fixture->tier = open_tier (fixture->path, &fixture->foreign);
   fill (fixture->tier, 0, 500, FALSE);
   fill (fixture->tier, 0, 500, TRUE);
-  g_assert_false (shrink (fixture->tier, 1000));
+  g_assert_false (shrink (fixture->tier, 1000 * 4096));
   checkpoint (fixture->tier);
   g_assert_cmpuint (stats_of (fixture->tier).file_bytes, >, 500 * 4000);
 }
@@ -282,6 +299,7 @@ main (int argc, char **argv)
   ADD ("measures-what-is-in-use", test_measures_what_is_in_use);
   ADD ("gives-free-pages-back-in-steps", test_gives_free_pages_back_in_steps);
   ADD ("keeps-a-few-free-pages", test_keeps_a_few_free_pages);
+  ADD ("gives-as-many-bytes-back-of-large-pages", test_gives_as_many_bytes_back_of_large_pages);
   ADD ("leaves-files-that-cannot-shrink", test_leaves_files_that_cannot_shrink);
   return g_test_run ();
 }
