@@ -13,6 +13,7 @@
 #include <dsq-migrate.h>
 #include <dsq-pickle.h>
 #include <dsq-stats.h>
+#include <dsq-store-async.h>
 #include <dsq-store.h>
 #include <dsq-types.h>
 #include <dsq-version.h>

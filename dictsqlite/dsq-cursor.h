@@ -22,23 +22,4 @@ DSQ_API guint8 *
 dsq_cursor_next_entries (DsqCursor *self, guint max_entries, gsize *out_length, GError **error);
 DSQ_API gboolean dsq_cursor_check (DsqCursor *self, guint n_used, GError **error);
 
-DSQ_API void dsq_cursor_next_keys_async (DsqCursor *self,
-                                         guint max_entries,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API guint8 *dsq_cursor_next_keys_finish (DsqCursor *self,
-                                             GAsyncResult *result,
-                                             gsize *out_length,
-                                             GError **error);
-DSQ_API void dsq_cursor_next_entries_async (DsqCursor *self,
-                                            guint max_entries,
-                                            GCancellable *cancellable,
-                                            GAsyncReadyCallback callback,
-                                            gpointer user_data);
-DSQ_API guint8 *dsq_cursor_next_entries_finish (DsqCursor *self,
-                                                GAsyncResult *result,
-                                                gsize *out_length,
-                                                GError **error);
-
 G_END_DECLS

@@ -5,6 +5,7 @@
 #include <dsq-cursor.h>
 #include <dsq-enums.h>
 #include <dsq-stats.h>
+#include <dsq-store-async.h>
 
 G_BEGIN_DECLS
 
@@ -13,24 +14,19 @@ G_BEGIN_DECLS
 DSQ_API
 G_DECLARE_FINAL_TYPE (DsqStore, dsq_store, DSQ, STORE, GObject)
 
-/**
- * DsqProgressFunc:
- * @n_done: entries that are done
- * @n_total: entries that there are
- * @user_data: (closure): what was passed along
- *
- * Called from time to time, on the thread that made the call, while something long runs.
- *
- * Since: 1.0
- */
-typedef void (*DsqProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
-
 /* --- open ------------------------------------------------------------------------------------ */
 
 DSQ_API DsqStore *dsq_store_open (const char *path,
                                   DsqPersistMode persist_mode,
                                   GCancellable *cancellable,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API void dsq_store_open_async (const char *path,
+                                   DsqPersistMode persist_mode,
+                                   GCancellable *cancellable,
+                                   GAsyncReadyCallback callback,
+                                   gpointer user_data);
+DSQ_API DsqStore *dsq_store_open_finish (GAsyncResult *result,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 DSQ_API void dsq_store_use_password (DsqStore *self, GBytes *password);
 DSQ_API const char *dsq_store_get_path (DsqStore *self);
 DSQ_API DsqPersistMode dsq_store_get_persist_mode (DsqStore *self);
@@ -335,6 +331,17 @@ DSQ_API gboolean dsq_store_rekey_file (const char *path,
                                        GCancellable *cancellable,
                                        GError **error);
 
+DSQ_API void dsq_store_rekey_file_async (const char *path,
+                                         GBytes *old_password,
+                                         GBytes *new_password,
+                                         GCancellable *cancellable,
+                                         DsqProgressFunc progress,
+                                         gpointer progress_data,
+                                         GDestroyNotify progress_free,
+                                         GAsyncReadyCallback callback,
+                                         gpointer user_data);
+DSQ_API gboolean dsq_store_rekey_file_finish (GAsyncResult *result, GError **error);
+
 /* --- close ------------------------------------------------------------------------------------ */
 
 DSQ_API gboolean dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error);
@@ -371,204 +378,5 @@ dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length,
 DSQ_API int
 dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
 DSQ_API gint64 dsq_store_try_count (DsqStore *self, GError **error);
-
-/* --- without waiting: each call as above, its result told in the caller's main context -------- */
-
-DSQ_API void dsq_store_open_async (const char *path,
-                                   DsqPersistMode persist_mode,
-                                   GCancellable *cancellable,
-                                   GAsyncReadyCallback callback,
-                                   gpointer user_data);
-DSQ_API DsqStore *dsq_store_open_finish (GAsyncResult *result,
-                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API void dsq_store_get_async (DsqStore *self,
-                                  const char *key,
-                                  GCancellable *cancellable,
-                                  GAsyncReadyCallback callback,
-                                  gpointer user_data);
-DSQ_API GVariant *dsq_store_get_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_set_async (DsqStore *self,
-                                  const char *key,
-                                  GVariant *value,
-                                  GCancellable *cancellable,
-                                  GAsyncReadyCallback callback,
-                                  gpointer user_data);
-DSQ_API gboolean dsq_store_set_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_contains_async (DsqStore *self,
-                                       const char *key,
-                                       GCancellable *cancellable,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data);
-DSQ_API gboolean dsq_store_contains_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_remove_async (DsqStore *self,
-                                     const char *key,
-                                     GCancellable *cancellable,
-                                     GAsyncReadyCallback callback,
-                                     gpointer user_data);
-DSQ_API gboolean dsq_store_remove_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_steal_async (DsqStore *self,
-                                    const char *key,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data);
-DSQ_API GVariant *dsq_store_steal_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_insert_async (DsqStore *self,
-                                     const char *key,
-                                     GVariant *value,
-                                     GCancellable *cancellable,
-                                     GAsyncReadyCallback callback,
-                                     gpointer user_data);
-DSQ_API gboolean dsq_store_insert_finish (DsqStore *self, GAsyncResult *result, GError **error);
-
-DSQ_API void dsq_store_get_bytes_async (DsqStore *self,
-                                        const char *key,
-                                        GCancellable *cancellable,
-                                        GAsyncReadyCallback callback,
-                                        gpointer user_data);
-DSQ_API GBytes *dsq_store_get_bytes_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_set_bytes_async (DsqStore *self,
-                                        const char *key,
-                                        GBytes *value,
-                                        GCancellable *cancellable,
-                                        GAsyncReadyCallback callback,
-                                        gpointer user_data);
-DSQ_API gboolean dsq_store_set_bytes_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_get_string_async (DsqStore *self,
-                                         const char *key,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API char *dsq_store_get_string_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_set_string_async (DsqStore *self,
-                                         const char *key,
-                                         const char *value,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API gboolean dsq_store_set_string_finish (DsqStore *self, GAsyncResult *result, GError **error);
-
-DSQ_API void dsq_store_get_many_async (DsqStore *self,
-                                       const char *const *keys,
-                                       GCancellable *cancellable,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data);
-DSQ_API GVariant *dsq_store_get_many_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_set_many_async (DsqStore *self,
-                                       GVariant *entries,
-                                       GCancellable *cancellable,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data);
-DSQ_API gboolean dsq_store_set_many_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_remove_many_async (DsqStore *self,
-                                          const char *const *keys,
-                                          GCancellable *cancellable,
-                                          GAsyncReadyCallback callback,
-                                          gpointer user_data);
-DSQ_API gint64 dsq_store_remove_many_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_clear_async (DsqStore *self,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data);
-DSQ_API gboolean dsq_store_clear_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_count_async (DsqStore *self,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data);
-DSQ_API gint64 dsq_store_count_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_walk_async (DsqStore *self,
-                                   DsqWalkOrder order,
-                                   GCancellable *cancellable,
-                                   GAsyncReadyCallback callback,
-                                   gpointer user_data);
-DSQ_API DsqCursor *dsq_store_walk_finish (DsqStore *self, GAsyncResult *result, GError **error);
-
-DSQ_API void dsq_store_lookup_record_async (DsqStore *self,
-                                            const guint8 *key,
-                                            gsize key_length,
-                                            GCancellable *cancellable,
-                                            GAsyncReadyCallback callback,
-                                            gpointer user_data);
-DSQ_API guint8 *dsq_store_lookup_record_finish (DsqStore *self,
-                                                GAsyncResult *result,
-                                                gsize *out_length,
-                                                GError **error);
-DSQ_API void dsq_store_set_record_async (DsqStore *self,
-                                         const guint8 *key,
-                                         gsize key_length,
-                                         const guint8 *record,
-                                         gsize record_length,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API gboolean dsq_store_set_record_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_contains_key_async (DsqStore *self,
-                                           const guint8 *key,
-                                           gsize key_length,
-                                           GCancellable *cancellable,
-                                           GAsyncReadyCallback callback,
-                                           gpointer user_data);
-DSQ_API gboolean dsq_store_contains_key_finish (DsqStore *self,
-                                                GAsyncResult *result,
-                                                GError **error);
-DSQ_API void dsq_store_remove_key_async (DsqStore *self,
-                                         const guint8 *key,
-                                         gsize key_length,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API gboolean dsq_store_remove_key_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_lookup_pack_async (DsqStore *self,
-                                          const guint8 *keys,
-                                          gsize length,
-                                          GCancellable *cancellable,
-                                          GAsyncReadyCallback callback,
-                                          gpointer user_data);
-DSQ_API guint8 *dsq_store_lookup_pack_finish (DsqStore *self,
-                                              GAsyncResult *result,
-                                              gsize *out_length,
-                                              GError **error);
-DSQ_API void dsq_store_set_pack_async (DsqStore *self,
-                                       const guint8 *entries,
-                                       gsize length,
-                                       GCancellable *cancellable,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data);
-DSQ_API gboolean dsq_store_set_pack_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_remove_pack_async (DsqStore *self,
-                                          const guint8 *keys,
-                                          gsize length,
-                                          GCancellable *cancellable,
-                                          GAsyncReadyCallback callback,
-                                          gpointer user_data);
-DSQ_API gint64 dsq_store_remove_pack_finish (DsqStore *self, GAsyncResult *result, GError **error);
-
-DSQ_API void dsq_store_flush_async (DsqStore *self,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data);
-DSQ_API gboolean dsq_store_flush_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_close_async (DsqStore *self,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data);
-DSQ_API gboolean dsq_store_close_finish (DsqStore *self, GAsyncResult *result, GError **error);
-
-DSQ_API void dsq_store_get_table_async (DsqStore *self,
-                                        const char *name,
-                                        GCancellable *cancellable,
-                                        GAsyncReadyCallback callback,
-                                        gpointer user_data);
-DSQ_API DsqStore *dsq_store_get_table_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_drop_table_async (DsqStore *self,
-                                         const char *name,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data);
-DSQ_API gboolean dsq_store_drop_table_finish (DsqStore *self, GAsyncResult *result, GError **error);
-DSQ_API void dsq_store_list_tables_async (DsqStore *self,
-                                          GCancellable *cancellable,
-                                          GAsyncReadyCallback callback,
-                                          gpointer user_data);
-DSQ_API char **dsq_store_list_tables_finish (DsqStore *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS

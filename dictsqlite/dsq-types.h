@@ -20,6 +20,18 @@ typedef struct _DsqCursor DsqCursor;
 typedef struct _DsqStats DsqStats;
 
 /**
+ * DsqProgressFunc:
+ * @n_done: entries that are done
+ * @n_total: entries that there are
+ * @user_data: (closure): what was passed along
+ *
+ * Called from time to time, on the thread that made the call, while something long runs.
+ *
+ * Since: 1.0
+ */
+typedef void (*DsqProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/**
  * DSQ_MAX_KEY_LENGTH:
  *
  * The longest key, in bytes of its encoded form: 1 MiB.

@@ -7,6 +7,7 @@
 
 #include "async/dsq-async-call-private.h"
 #include "base/dsq-call-private.h"
+#include "base/dsq-thread-private.h"
 #include "codec/dsq-hash-private.h"
 
 /*
@@ -33,18 +34,105 @@ call_take_over (DsqAsyncCall *self)
   __atomic_load_n (&self->is_done, __ATOMIC_ACQUIRE);
 }
 
+/* --- progress --------------------------------------------------------------------------------- */
+
+/* What the caller's main context is to be told. At most one source is on its way there: a context
+ * that is slow is told the latest. It lives until the last of them and the call are gone, but
+ * tells nothing once the call's callback may have run. */
+struct _DsqAsyncReport
+{
+  guint n_references; /* (atomic) */
+  GMainContext *context;
+  DsqProgressFunc func;
+  gpointer data; /* (owned) */
+  GDestroyNotify free;
+  guint64 n_done;      /* (atomic) */
+  guint64 n_total;     /* (atomic) */
+  gboolean is_pending; /* (atomic) */
+};
+
+static void
+report_unref (gpointer data)
+{
+  DsqAsyncReport *self = data;
+
+  if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1)
+    return;
+  if (self->free != NULL)
+    self->free (self->data);
+  g_main_context_unref (self->context);
+  g_free (self);
+}
+
+static gboolean
+report_cb (gpointer data)
+{
+  DsqAsyncReport *self = data;
+
+  __atomic_store_n (&self->is_pending, FALSE, __ATOMIC_SEQ_CST);
+  self->func (__atomic_load_n (&self->n_done, __ATOMIC_SEQ_CST),
+              __atomic_load_n (&self->n_total, __ATOMIC_SEQ_CST),
+              self->data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+dsq_async_call_report (DsqAsyncCall *self,
+                       DsqProgressFunc progress,
+                       gpointer progress_data,
+                       GDestroyNotify progress_free)
+{
+  DsqAsyncReport *report = g_new0 (DsqAsyncReport, 1);
+
+  report->n_references = 1;
+  report->context = g_main_context_ref (g_task_get_context (self->task));
+  report->func = progress;
+  report->data = progress_data;
+  report->free = progress_free;
+  self->report = report;
+}
+
+/* The source has the task's priority, so what is told last stands before the task's own. */
+void
+dsq_async_call_progress (guint64 n_done, guint64 n_total, gpointer call)
+{
+  DsqAsyncCall *self = call;
+  DsqAsyncReport *report = self->report;
+  g_autoptr (GSource) source = NULL;
+
+  if (report->func == NULL)
+    return;
+  __atomic_store_n (&report->n_total, n_total, __ATOMIC_SEQ_CST);
+  __atomic_store_n (&report->n_done, n_done, __ATOMIC_SEQ_CST);
+  if (__atomic_exchange_n (&report->is_pending, TRUE, __ATOMIC_SEQ_CST))
+    return;
+  __atomic_fetch_add (&report->n_references, 1, __ATOMIC_RELAXED);
+  source = g_idle_source_new ();
+  g_source_set_priority (source, g_task_get_priority (self->task));
+  g_source_set_callback (source, report_cb, report, report_unref);
+  g_source_attach (source, report->context);
+}
+
+/* --- the call --------------------------------------------------------------------------------- */
+
+void
+dsq_async_call_keep (DsqAsyncCall *self, guint slot, gpointer pointer, GDestroyNotify free)
+{
+  self->slots[slot].pointer = pointer;
+  self->slots[slot].free = free;
+}
+
 static void
 call_free (gpointer data)
 {
   DsqAsyncCall *self = data;
 
   call_take_over (self);
-  g_free (self->key);
-  g_free (self->bytes);
-  g_free (self->record);
-  g_clear_pointer (&self->variant, g_variant_unref);
-  g_strfreev (self->keys);
+  for (guint i = 0; i < DSQ_ASYNC_MAX_ARGUMENTS; i++)
+    if (self->slots[i].pointer != NULL)
+      self->slots[i].free (self->slots[i].pointer);
   g_clear_object (&self->cursor);
+  g_clear_pointer (&self->report, report_unref);
   if (self->pointer != NULL)
     self->pointer_free (self->pointer);
   g_clear_error (&self->error);
@@ -157,8 +245,6 @@ dsq_async_call_start (DsqAsyncCall *self, DsqLane lane)
   set_reach (self, lane);
   if (self->key != NULL)
     self->job.slot = slot_of (self, (const guint8 *) self->key, strlen (self->key));
-  else if (self->bytes != NULL)
-    self->job.slot = slot_of (self, self->bytes, self->n_bytes);
   if (engine == NULL || dsq_engine_is_next (engine, &self->job))
     {
       dsq_call_begin_memory_only ();
@@ -174,14 +260,37 @@ dsq_async_call_start (DsqAsyncCall *self, DsqLane lane)
 void
 dsq_async_call_start_on_worker (DsqAsyncCall *self, DsqLane lane)
 {
+  /* there are no threads any more, and it does nothing */
+  if (lane == DSQ_LANE_CLOSE && dsq_store_is_closed (self->store))
+    {
+      call_make (self);
+      call_return (self);
+      return;
+    }
   set_reach (self, lane);
   submit (self, lane);
 }
 
 void
-dsq_async_call_start_flush (DsqAsyncCall *self)
+dsq_async_call_start_behind (DsqAsyncCall *self, DsqLane lane)
 {
-  submit (self, DSQ_LANE_WRITE);
+  submit (self, lane);
+}
+
+static void *
+call_thread (void *data)
+{
+  DsqAsyncCall *self = data;
+
+  call_make (self);
+  call_return (self);
+  return NULL;
+}
+
+void
+dsq_async_call_start_on_thread (DsqAsyncCall *self)
+{
+  dsq_thread_start (call_thread, self);
 }
 
 /* --- finish ----------------------------------------------------------------------------------- */
@@ -204,18 +313,52 @@ dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer ta
   return g_task_propagate_int (G_TASK (result), error);
 }
 
+/* The call, whose results are the caller's thread's now. */
+static DsqAsyncCall *
+call_of (GAsyncResult *result)
+{
+  DsqAsyncCall *call = g_task_get_task_data (G_TASK (result));
+
+  call_take_over (call);
+  return call;
+}
+
 gpointer
-dsq_async_call_finish_pointer (gpointer source,
-                               GAsyncResult *result,
-                               gpointer tag,
-                               gsize *out_length,
-                               GError **error)
+dsq_async_call_finish_pointer (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
 {
   g_return_val_if_fail (g_async_result_is_tagged (result, tag), NULL);
   g_return_val_if_fail (g_task_is_valid (result, source), NULL);
 
-  call_take_over (g_task_get_task_data (G_TASK (result)));
-  if (out_length != NULL)
-    *out_length = ((DsqAsyncCall *) g_task_get_task_data (G_TASK (result)))->length;
+  call_of (result);
   return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+gboolean
+dsq_async_call_finish_boolean_out (gpointer source,
+                                   GAsyncResult *result,
+                                   gpointer tag,
+                                   gint64 *out_value,
+                                   GError **error)
+{
+  if (out_value != NULL)
+    *out_value = 0;
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), FALSE);
+
+  if (out_value != NULL)
+    *out_value = call_of (result)->out;
+  return dsq_async_call_finish_boolean (source, result, tag, error);
+}
+
+gpointer
+dsq_async_call_finish_pack (gpointer source,
+                            GAsyncResult *result,
+                            gpointer tag,
+                            gsize *out_length,
+                            GError **error)
+{
+  *out_length = 0;
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), NULL);
+
+  *out_length = call_of (result)->length;
+  return dsq_async_call_finish_pointer (source, result, tag, error);
 }

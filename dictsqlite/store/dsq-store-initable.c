@@ -3,8 +3,7 @@
 
 #include "config.h"
 
-#include <pthread.h>
-
+#include "base/dsq-thread-private.h"
 #include "store/dsq-store-private.h"
 
 /* A function of its own, so that data/tsan.supp can name the one that calls it. */
@@ -38,18 +37,11 @@ init_async (GAsyncInitable *initable,
             gpointer user_data)
 {
   GTask *task = g_task_new (initable, cancellable, callback, user_data);
-  pthread_attr_t attributes;
-  pthread_t thread;
 
   g_task_set_source_tag (task, init_async);
   g_task_set_check_cancellable (task, FALSE);
   g_task_set_priority (task, io_priority);
-  pthread_attr_init (&attributes);
-  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
-  /* where no thread can be had, the caller does it */
-  if (pthread_create (&thread, &attributes, open_thread, task) != 0)
-    open_thread (task);
-  pthread_attr_destroy (&attributes);
+  dsq_thread_start (open_thread, task);
 }
 
 static gboolean

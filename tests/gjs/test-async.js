@@ -7,8 +7,7 @@ Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
 for (const name of [
     'get', 'set', 'contains', 'remove', 'steal', 'insert', 'get_bytes', 'set_bytes', 'get_string',
     'set_string', 'get_many', 'set_many', 'remove_many', 'clear', 'count', 'walk', 'flush', 'close',
-    'lookup_record', 'set_record', 'contains_key', 'remove_key', 'lookup_pack', 'set_pack',
-    'remove_pack',
+    'increment', 'compare_and_set', 'set_expiring', 'get_expiry', 'touch',
 ])
     Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
 Gio._promisify(Dsq.Cursor.prototype, 'next_entries_async', 'next_entries_finish');
@@ -65,14 +64,17 @@ async function testMany(store) {
     assert(count === 200, 'the walk gives all');
 }
 
-async function testRecords(store) {
-    const key = Uint8Array.from([97, 0, 98]);
-    const record = Uint8Array.from([Dsq.ValueType.STRING, 120]);
-    await store.set_record_async(key, record, null);
-    assert((await store.lookup_record_async(key, null)).join() === record.join(), 'it is the same');
-    assert(await store.contains_key_async(key, null), 'it is there');
-    assert(await store.remove_key_async(key, null), 'it was there');
-    assert((await store.lookup_record_async(key, null)).length === 0, 'empty is missing');
+async function testCounting(store) {
+    const [first] = await store.increment_async('n', 2, 40, null);
+    const [second] = await store.increment_async('n', -1, 0, null);
+    assert(first === 42 && second === 41, 'both are the sums');
+    assert(await store.compare_and_set_async('n', new GLib.Variant('x', 41), null, null), 'it held');
+    assert(!await store.contains_async('n', null), 'nothing is what it became');
+    await store.set_expiring_async('e', new GLib.Variant('s', 'soon'), 100000, null);
+    const [left] = await store.get_expiry_async('e', null);
+    assert(left > 90000 && left <= 100000, 'it has that long');
+    assert(await store.touch_async('e', 0, null), 'it was there');
+    assert(await store.get_async('e', null) === null, 'its time has come');
 }
 
 async function testErrors(store, path) {
@@ -92,7 +94,7 @@ async function main(path) {
         let store = await Dsq.Store.open_async(path, mode, null);
         await testEntries(store);
         await testMany(store);
-        await testRecords(store);
+        await testCounting(store);
         await testErrors(store, path);
         await store.flush_async(null);
         await store.close_async(null);

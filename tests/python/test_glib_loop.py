@@ -47,13 +47,49 @@ def test_open_set_get_close(path):
     assert store.is_closed()
 
 
-def test_records_and_packs(path):
+def test_counting_and_expiry(path):
     store = open_store(path, Dsq.PersistMode.WRITETHROUGH)
-    assert store.set_record_finish(call(store.set_record_async, b"a\0b", b"\x03text")[1])
-    assert store.lookup_record_finish(call(store.lookup_record_async, b"a\0b")[1]) == b"\x03text"
-    assert store.lookup_record_finish(call(store.lookup_record_async, b"none")[1]) == b""
-    assert store.remove_key_finish(call(store.remove_key_async, b"a\0b")[1])
+    assert store.increment_finish(call(store.increment_async, "n", 2, 40)[1]) == (True, 42)
+    assert store.increment_finish(call(store.increment_async, "n", -1, 0)[1]) == (True, 41)
+    value = GLib.Variant("x", 1)
+    assert not store.compare_and_set_finish(
+        call(store.compare_and_set_async, "n", GLib.Variant("x", 42), value)[1])
+    assert store.set_expiring_finish(call(store.set_expiring_async, "e", value, 100_000)[1])
+    there, left = store.get_expiry_finish(call(store.get_expiry_async, "e")[1])
+    assert there and 90_000 < left <= 100_000
     store.close()
+
+
+def test_copies_tell_how_far_they_are(path, tmp_path):
+    store = open_store(path)
+    for i in range(3000):
+        store.set_string(f"key {i}", "x" * 1000, None)
+    told = []
+
+    def progress(n_done, n_total, *_):
+        told.append((n_done, n_total))
+
+    def wait(finish, start, *arguments):
+        loop = GLib.MainLoop()
+        results = []
+        start(*arguments, None, progress, (),
+              lambda _, result: (results.append(result), loop.quit()))
+        loop.run()
+        return finish(results[0])
+
+    assert wait(store.backup_finish, store.backup_async, str(tmp_path / "b.db"))
+    assert told and all(done <= total for done, total in told) and told[-1][0] == told[-1][1]
+    password = GLib.Bytes(b"secret")
+    sealed = str(tmp_path / "e.db")
+    assert wait(store.encrypt_copy_finish, store.encrypt_copy_async, sealed, password)
+    assert wait(Dsq.Store.rekey_file_finish, Dsq.Store.rekey_file_async, sealed, password,
+                GLib.Bytes(b"other"))
+    assert store.check_finish(call(store.check_async)[1]) == []
+    store.close()
+    with DictSQLiteV4(tmp_path / "b.db") as copy:
+        assert len(copy) == 3000
+    with DictSQLiteV4(sealed, encryption_password="other") as copy:
+        assert len(copy) == 3000
 
 
 def test_a_cancelled_call(path):

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -79,6 +80,7 @@ def test_a_walk_does_not_flush_hot_out(open_store, path):
 
 FILL = """
 import sys
+import time
 from dictsqlite_v4 import DictSQLiteV4
 store = DictSQLiteV4(sys.argv[1], persist_mode="memory", hot_capacity=20, warm_capacity=0,
                      dirty_limit=4096, cache_size=1 << 16)
@@ -147,7 +149,11 @@ def test_another_stores_keys_are_seen_at_once(open_store):
         assert ours[f"new {i}"] == i
         del theirs[f"new {i}"]
         assert f"new {i}" not in ours
-    assert ours.stats()["filter_answers"] > 0
+    # the filter is built behind the caller, who is quicker where processors are few
+    deadline = time.monotonic() + 60
+    while ours.stats()["filter_answers"] == 0:
+        assert time.monotonic() < deadline
+        assert "no key" not in ours
 
 
 # --- memory returns ----------------------------------------------------------------------------

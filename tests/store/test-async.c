@@ -171,40 +171,6 @@ test_walk (Fixture *self, gconstpointer data)
   g_assert_cmpuint (n_walked, ==, 100);
 }
 
-static void
-test_records (Fixture *self, gconstpointer data)
-{
-  DsqPersistMode mode = GPOINTER_TO_INT (data);
-  const guint8 key[] = { 'a', 0, 'b' };
-  const guint8 record[] = { DSQ_VALUE_STRING, 'x' };
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree guint8 *found = NULL;
-  Answer answer = { NULL };
-  gsize length;
-
-  dsq_store_set_record_async (self->store,
-                              key,
-                              sizeof key,
-                              record,
-                              sizeof record,
-                              NULL,
-                              answer_cb,
-                              &answer);
-  g_assert_true (boolean_of (dsq_store_set_record_finish, self->store, &answer));
-  if (mode != DSQ_PERSIST_MEMORY)
-    reopen (self, mode);
-  dsq_store_lookup_record_async (self->store, key, sizeof key, NULL, answer_cb, &answer);
-  result = wait_for (&answer);
-  found = dsq_store_lookup_record_finish (self->store, result, &length, &error);
-  g_assert_no_error (error);
-  g_assert_cmpmem (found, length, record, sizeof record);
-  dsq_store_contains_key_async (self->store, key, sizeof key, NULL, answer_cb, &answer);
-  g_assert_true (boolean_of (dsq_store_contains_key_finish, self->store, &answer));
-  dsq_store_remove_key_async (self->store, key, sizeof key, NULL, answer_cb, &answer);
-  g_assert_true (boolean_of (dsq_store_remove_key_finish, self->store, &answer));
-}
-
 /* --- errors and cancellation ------------------------------------------------------------------ */
 
 static void
@@ -268,7 +234,6 @@ main (int argc, char **argv)
       add ("async/every-kind", mode, test_every_kind);
       add ("async/many", mode, test_many);
       add ("async/walk", mode, test_walk);
-      add ("async/records", mode, test_records);
       add ("async/wrong-type", mode, test_wrong_type);
       add ("async/cancelled-before", mode, test_cancelled_before);
       add ("async/cancelled-after", mode, test_cancelled_after);

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple
@@ -107,9 +108,16 @@ def public_functions(tree: Tree) -> Set[str]:
     return functions
 
 
+def made_pairs(tree: Tree) -> Set[str]:
+    """The functions that async/pairs.py makes, with their documentation."""
+    script = runpy.run_path(str(tree.root / "dictsqlite/async/pairs.py"))
+    return {f"dsq_{pair.source}_{pair.call}_{end}"
+            for pair in script["PAIRS"] for end in ("async", "finish")}
+
+
 def exported_symbols(tree: Tree) -> Set[str]:
     """All that the library should export: DSQ_API in the headers, and the enumerations' types."""
-    symbols = public_functions(tree)
+    symbols = public_functions(tree) | made_pairs(tree)
     for path in public_headers(tree):
         text = tree.text(path)
         symbols.update(f"{prefix}_get_type" for _, prefix in DECLARED_TYPE.findall(text))

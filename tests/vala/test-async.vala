@@ -29,13 +29,12 @@ async void use_many (Dsq.Store store) throws Error {
     assert ((yield cursor.next_entries_async (64, null)).length > 0);
 }
 
-async void use_records (Dsq.Store store) throws Error {
-    uint8[] key = { 97, 0, 98 };
-    uint8[] record = { Dsq.ValueType.STRING, 120 };
-    yield store.set_record_async (key, record, null);
-    var found = yield store.lookup_record_async (key, null);
-    assert (found.length == 2 && found[1] == 120);
-    assert (yield store.remove_key_async (key, null));
+async void use_counting (Dsq.Store store) throws Error {
+    int64 sum;
+    assert (yield store.increment_async ("n", 2, 40, null, out sum));
+    assert (sum == 42);
+    assert (yield store.compare_and_set_async ("n", new Variant.int64 (42), null, null));
+    assert (!(yield store.contains_async ("n", null)));
 }
 
 async void use_wrongly (Dsq.Store store) throws Error {
@@ -58,7 +57,7 @@ async void use (string path, Dsq.PersistMode mode) throws Error {
     var store = yield new Dsq.Store (path, mode, null);
     yield use_entries (store);
     yield use_many (store);
-    yield use_records (store);
+    yield use_counting (store);
     yield use_wrongly (store);
     yield store.flush_async (null);
     yield store.close_async (null);
