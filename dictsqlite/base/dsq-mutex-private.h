@@ -69,16 +69,19 @@ void dsq_mutex_assert_rank_held (DsqRank rank);
 void dsq_mutex_assert_may_wait (const char *what);
 /* The same where any mutex is one too many. */
 void dsq_mutex_assert_none_held (const char *what);
+/* The same where it is this one that whoever is waited for needs. */
+void dsq_mutex_assert_not_held (const DsqMutex *self, const char *what);
 
 #else
 
-#define dsq_mutex_note_locking(self)     ((void) 0)
-#define dsq_mutex_note_locked(self)      ((void) 0)
-#define dsq_mutex_note_unlocked(self)    ((void) 0)
-#define dsq_mutex_assert_held(self)      ((void) 0)
-#define dsq_mutex_assert_rank_held(rank) ((void) 0)
-#define dsq_mutex_assert_may_wait(what)  ((void) 0)
-#define dsq_mutex_assert_none_held(what) ((void) 0)
+#define dsq_mutex_note_locking(self)          ((void) 0)
+#define dsq_mutex_note_locked(self)           ((void) 0)
+#define dsq_mutex_note_unlocked(self)         ((void) 0)
+#define dsq_mutex_assert_held(self)           ((void) 0)
+#define dsq_mutex_assert_rank_held(rank)      ((void) 0)
+#define dsq_mutex_assert_may_wait(what)       ((void) 0)
+#define dsq_mutex_assert_none_held(what)      ((void) 0)
+#define dsq_mutex_assert_not_held(self, what) ((void) 0)
 
 #endif
 

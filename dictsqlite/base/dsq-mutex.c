@@ -123,6 +123,14 @@ dsq_mutex_assert_held (const DsqMutex *self)
 }
 
 void
+dsq_mutex_assert_not_held (const DsqMutex *self, const char *what)
+{
+  for (guint i = held.n_mutexes; i > 0; i--)
+    if (held.mutexes[i - 1] == self)
+      fail ("waits for", what, self);
+}
+
+void
 dsq_mutex_assert_rank_held (DsqRank rank)
 {
   for (guint i = held.n_mutexes; i > 0; i--)

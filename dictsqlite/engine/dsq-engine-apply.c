@@ -10,7 +10,8 @@
  * so that no flush and no reader sees a part of it. What has to be known of its keys before that
  * (what those expected hold, whether those to be removed are there) is looked up in the file first,
  * without a lock, and all of it again when one of the keys may have changed since. What has expired
- * is swept before the locks are taken, so a key that was found then is looked up again.
+ * is swept before any lock is taken, for a sweep waits for room; what expires after that is absent,
+ * but keeps its place.
  */
 
 /* A key of which something has to be known. */
@@ -151,6 +152,8 @@ settle_wanted_locked (Apply *self)
           g_clear_pointer (&read, dsq_entry_unref);
           return FALSE;
         }
+      if (wanted->entry != NULL && dsq_engine_has_expired (engine, wanted->entry))
+        g_clear_pointer (&wanted->entry, dsq_entry_unref);
     }
   return TRUE;
 }
@@ -249,6 +252,8 @@ stage (Apply *self, gboolean *out_applied, GError **error)
     {
       gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
 
+      if (!dsq_engine_sweep_if_due (engine, self->batch->table, error))
+        break;
       if (holds_writer)
         dsq_mutex_lock (&engine->writer_lock);
       result = try_to_stage (self, out_applied, error);

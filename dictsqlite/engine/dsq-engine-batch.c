@@ -156,18 +156,27 @@ dsq_engine_get_many (DsqEngine *self,
 gboolean
 dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
   gboolean is_closed;
 
-  if (shard == NULL)
+  if (!dsq_engine_check_open (self, table, error))
     return FALSE;
-  dsq_hot_shard_unlock (shard);
   dsq_hot_tier_lock_all (self->hot);
   is_closed = self->hot->shards[0].is_closed;
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return TRUE;
   dsq_hot_tier_unlock_all (self->hot);
   return is_closed ? dsq_door_refuse_closed (error) : dsq_engine_refuse_dropped (error);
+}
+
+gboolean
+dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
+
+  if (shard == NULL)
+    return FALSE;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
 }
 
 gboolean
@@ -255,6 +264,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GEr
       return dsq_engine_write_through (self, &write, error);
     }
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
+      !dsq_engine_sweep_if_due (self, table, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   n_bytes = dsq_engine_count_memory_locked (self);
@@ -298,7 +308,8 @@ dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **e
       gint64 n_live;
       gboolean is_resolved;
 
-      if (!dsq_engine_lock_all_open (self, table, error))
+      if (!dsq_engine_sweep_if_due (self, table, error) ||
+          !dsq_engine_lock_all_open (self, table, error))
         return FALSE;
       n_live =
           dsq_pending_count_locked (dsq_engine_pending (self, table), &own_size, &n_unresolved);
@@ -360,7 +371,6 @@ add_cold (DsqEngine *self, DsqStats *stats)
 void
 dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
 {
-  out_stats->persist_mode = self->options.persist_mode;
   out_stats->encrypted = self->is_encrypted;
   out_stats->hot_capacity = self->options.hot_capacity;
   out_stats->warm_capacity = self->options.warm_capacity;

@@ -153,9 +153,10 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
   return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
 
-/* Locks all shards of a store that is open, having learned what others wrote and removed what has
- * expired. */
+/* Locks all shards of a store that is open, having learned what others wrote. Who depends on what
+ * is absent sweeps before, with no lock held. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
+gboolean dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error);
 
 /* To be called with what the tiers hold, when they have let it go: what was much goes back to the
  * system at once. malloc by itself would keep all of it for the next. */
@@ -270,6 +271,9 @@ dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GE
 /* Removes what has expired, and adds how many these were to *out_n_swept. Without locks. */
 gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error);
 
+/* Sweeps after which a call that keeps meeting newly expired entries goes on with what it has. */
+#define DSQ_MAX_SWEEPS 16
+
 /* Locks the shard of a key for a call that depends on what is absent: see the essay. */
 DsqHotShard *
 dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
@@ -380,6 +384,9 @@ dsq_engine_wait_for_room (DsqEngine *self, GError **error)
 {
   gint64 n_bytes = __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
 
+  /* a flush makes the room */
+  dsq_mutex_assert_not_held (&self->writer_lock, "room");
+  dsq_mutex_assert_may_wait ("room");
   if (G_LIKELY (n_bytes < (gint64) __atomic_load_n (&self->room_limit, __ATOMIC_RELAXED)))
     return TRUE;
   return dsq_engine_make_room (self, error);

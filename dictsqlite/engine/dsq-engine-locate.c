@@ -129,6 +129,7 @@ dsq_engine_locate (DsqEngine *self,
                    GError **error)
 {
   LocateResult result = LOCATE_AGAIN;
+  guint n_sweeps = 0;
 
   for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
     {
@@ -142,8 +143,8 @@ dsq_engine_locate (DsqEngine *self,
         dsq_mutex_unlock (&self->writer_lock);
       if (result != LOCATE_SWEEP_FIRST)
         continue;
-      /* once: what expires from here on is still there for this call */
-      flags &= ~(guint) DSQ_LOCATE_SWEPT;
+      if (++n_sweeps == DSQ_MAX_SWEEPS)
+        flags &= ~(guint) DSQ_LOCATE_SWEPT;
       result = dsq_engine_sweep (self, &n_swept, error) ? LOCATE_AGAIN : LOCATE_FAILED;
     }
   return result == LOCATE_DONE;

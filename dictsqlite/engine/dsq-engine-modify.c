@@ -67,7 +67,8 @@ dsq_engine_modify (DsqEngine *self,
   if (!dsq_engine_wait_for_room (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
     return FALSE;
-  old = dsq_located_entry (&located);
+  if (!dsq_located_has_expired (self, &located))
+    old = dsq_located_entry (&located);
   success = func (key, old, &entry, user_data, error) &&
             dsq_engine_check_modified (self, old, entry, error);
   if (!success)

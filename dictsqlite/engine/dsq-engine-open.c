@@ -171,14 +171,17 @@ open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError 
   self->hot = dsq_hot_tier_new (options->hot_capacity, !self->has_file, options->warm_capacity);
   set_limits (self);
   dsq_engine_init_expiry (self);
+  self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
   if (!open_cold (self, cancellable, error))
     {
+      /* what was opened in vain is left as it is */
+      if (self->cold != NULL)
+        self->cold->funcs->close (g_steal_pointer (&self->cold), NULL);
       dsq_engine_unref (self);
       return NULL;
     }
   self->is_encrypted = self->options.password != NULL;
   self->options.password = NULL;
-  self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
   dsq_engine_reset_room_limit (self);
   if (!self->has_file)
     return self;
@@ -255,7 +258,7 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
   g_autoptr (GError) close_error = NULL;
-  gboolean writes = self->has_file && !self->options.read_only;
+  gboolean writes = self->cold != NULL && self->has_file && !self->options.read_only;
 
   if (dsq_engine_is_closed (self))
     return TRUE;

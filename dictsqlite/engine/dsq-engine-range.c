@@ -92,7 +92,8 @@ collect_pending (DsqEngine *self,
                  gboolean *out_hides_cold,
                  GError **error)
 {
-  if (!dsq_engine_lock_all_open (self, from->table, error))
+  if (!dsq_engine_sweep_if_due (self, from->table, error) ||
+      !dsq_engine_lock_all_open (self, from->table, error))
     return FALSE;
   *out_hides_cold = dsq_engine_hides_cold (self, &self->hot->shards[0], from->table);
   for (guint i = 0; i < self->hot->n_shards; i++)

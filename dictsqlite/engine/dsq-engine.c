@@ -403,6 +403,7 @@ dsq_engine_remove (DsqEngine *self,
                    GError **error)
 {
   DsqLocated located;
+  gboolean is_held;
 
   *out_removed = FALSE;
   if (out_entry != NULL)
@@ -418,9 +419,10 @@ dsq_engine_remove (DsqEngine *self,
   if (!dsq_engine_wait_for_room (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT, &located, error))
     return FALSE;
-  *out_removed = dsq_located_is_held (&located);
-  if (*out_removed)
+  is_held = dsq_located_is_held (&located);
+  *out_removed = is_held && !dsq_located_has_expired (self, &located);
+  if (is_held)
     dsq_engine_stage_removal_locked (self, located.shard, located.number, key);
-  dsq_located_finish (self, &located, *out_removed);
+  dsq_located_finish (self, &located, is_held);
   return TRUE;
 }

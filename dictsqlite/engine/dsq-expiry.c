@@ -35,9 +35,6 @@
 /* The same, in one transaction. */
 #define MAX_IN_TRANSACTION 16384
 
-/* Sweeps after which a call that keeps meeting newly expired entries goes on with what it has. */
-#define MAX_SWEEPS 16
-
 typedef struct
 {
   DsqEngine *engine;
@@ -527,7 +524,7 @@ dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash
       DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
       guint64 n_swept = 0;
 
-      if (shard == NULL || self->options.read_only || n_sweeps == MAX_SWEEPS ||
+      if (shard == NULL || self->options.read_only || n_sweeps == DSQ_MAX_SWEEPS ||
           !dsq_engine_is_sweep_due (self))
         return shard;
       dsq_hot_shard_unlock (shard);
@@ -550,7 +547,7 @@ dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
       if (shard == NULL)
         return FALSE;
       dsq_hot_shard_unlock (shard);
-      if (n_sweeps == MAX_SWEEPS || !dsq_engine_is_sweep_due (self))
+      if (n_sweeps == DSQ_MAX_SWEEPS || !dsq_engine_is_sweep_due (self))
         return TRUE;
       if (!dsq_engine_sweep (self, out_n_swept, error))
         return FALSE;

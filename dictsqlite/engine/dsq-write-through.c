@@ -9,7 +9,8 @@
 /*
  * Writers queue up; the first becomes the leader, takes all that wait, commits them in one
  * transaction (one sync, with full durability) and wakes their threads. Several writes get a
- * savepoint each, so that one which fails fails alone.
+ * savepoint each, so that one which fails fails alone. A transaction begins with a sweep, and a
+ * write that brings what has expired already is the last of its own: those behind it find it swept.
  *
  * Memory learns of a write after COMMIT and in the order of commits, under the writer's lock.
  * Before COMMIT the shards of its keys are marked as being written: until it is published no reader
@@ -266,13 +267,33 @@ apply_in_savepoint (DsqEngine *self, DsqWrite *write, GError **error)
 }
 
 static gboolean
-apply_all (DsqEngine *self, DsqWrite *writes, GError **error)
+brings_expired (DsqEngine *self, const DsqWrite *write)
 {
-  if (writes->next == NULL)
+  for (gsize i = 0; i < write->n_changes; i++)
+    if (dsq_engine_has_expired (self, write->changes[i].entry))
+      return TRUE;
+  return FALSE;
+}
+
+/* *out_rest: those that have to wait for the next sweep. */
+static gboolean
+apply_all (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error)
+{
+  DsqWrite *rest = writes->next;
+
+  *out_rest = NULL;
+  if (rest == NULL)
     return apply_write (self, writes, error);
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (!apply_in_savepoint (self, write, error))
-      return FALSE;
+  for (DsqWrite *write = writes; write != NULL; write = rest)
+    {
+      rest = write->next;
+      if (!apply_in_savepoint (self, write, error))
+        return FALSE;
+      if (write->error != NULL || !brings_expired (self, write))
+        continue;
+      *out_rest = rest;
+      break;
+    }
   return TRUE;
 }
 
@@ -285,36 +306,37 @@ fail_all (DsqWrite *writes, const GError *error)
       write->error = g_error_copy (error);
 }
 
-/* Commits what has been applied; the first of @writes may be the sweep. */
+/* Commits what has been applied, up to @rest; the first of @writes may be the sweep. */
 static gboolean
 commit_applied (DsqEngine *self,
                 DsqWrite *writes,
+                const DsqWrite *rest,
                 guint64 generation,
                 const DsqSweptRows *swept,
                 GError **error)
 {
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
+  for (DsqWrite *write = writes; write != rest; write = write->next)
     if (write->error == NULL)
       mark_writing (self, write, 1);
   if (!self->cold->funcs->commit (self->cold, error))
     {
-      for (DsqWrite *write = writes; write != NULL; write = write->next)
+      for (DsqWrite *write = writes; write != rest; write = write->next)
         if (write->error == NULL)
           mark_writing (self, write, -1);
       return FALSE;
     }
   if (swept->is_swept)
     dsq_engine_set_next_expiry (self, generation, G_MININT64, swept->next);
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
+  for (DsqWrite *write = writes; write != rest; write = write->next)
     if (write->error == NULL)
       publish (self, write, generation);
   return TRUE;
 }
 
-/* What has expired goes first: alone, if it is very much, and *out_again tells to begin once more.
- */
+/* What has expired goes first: alone, if it is very much. *out_rest: those that want another
+ * transaction. */
 static gboolean
-commit_begun (DsqEngine *self, DsqWrite *writes, gboolean *out_again, GError **error)
+commit_begun (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error)
 {
   DsqSweptRows swept = { 0 };
   DsqWrite sweep = { .is_sweep = TRUE };
@@ -326,18 +348,16 @@ commit_begun (DsqEngine *self, DsqWrite *writes, gboolean *out_again, GError **e
   dsq_hot_shard_unlock (&self->hot->shards[0]);
 
   success = dsq_engine_sweep_in_transaction (self, &swept, error);
-  *out_again = success && swept.is_swept && !swept.is_last;
+  *out_rest = writes;
   if (swept.is_swept)
     {
       sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
       sweep.n_changes = swept.changes->len;
     }
-  if (!*out_again)
-    {
-      sweep.next = writes;
-      success = success && apply_all (self, writes, error);
-    }
-  success = success && commit_applied (self, &sweep, generation, &swept, error);
+  sweep.next = writes;
+  if (success && (!swept.is_swept || swept.is_last))
+    success = apply_all (self, writes, out_rest, error);
+  success = success && commit_applied (self, &sweep, *out_rest, generation, &swept, error);
   if (success)
     {
       writes->n_swept += sweep.n_changes;
@@ -357,7 +377,7 @@ dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **err
 
   write.changes = (DsqChange *) (gpointer) changes->data;
   return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, NULL, error) &&
-         commit_applied (self, &write, self->generation, &nothing, error);
+         commit_applied (self, &write, NULL, self->generation, &nothing, error);
 }
 
 static void
@@ -365,18 +385,19 @@ commit_writes (DsqEngine *self, DsqWrite *writes)
 {
   GCancellable *cancellable = writes->next == NULL ? writes->cancellable : NULL;
   g_autoptr (GError) error = NULL;
-  gboolean again = TRUE;
 
   dsq_mutex_lock (&self->writer_lock);
-  while (again)
+  while (writes != NULL)
     {
-      again = FALSE;
+      DsqWrite *rest = NULL;
+
       if (!self->cold->funcs->begin (self->cold, cancellable, &error) ||
-          !commit_begun (self, writes, &again, &error))
+          !commit_begun (self, writes, &rest, &error))
         {
-          again = FALSE;
+          rest = NULL;
           fail_all (writes, error);
         }
+      writes = rest;
       /* an entry too many that cannot be dropped now is dropped later */
       dsq_engine_trim_locked (self, NULL);
       /* what cannot be brought into the main file now stays in the log, and is tried again later */

@@ -91,6 +91,7 @@ dsq_store_get_stats (DsqStore *self)
   engine = dsq_store_get_engine (self, NULL);
   if (engine != NULL)
     dsq_engine_get_stats (engine, stats);
+  stats->persist_mode = self->options.persist_mode;
   return stats;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 import time
 
@@ -348,3 +349,98 @@ def test_spilled_entries_take_part_in_everything(open_store):
 def test_a_read_only_store_in_memory_is_refused():
     with pytest.raises(ValueError, match="read-only"):
         DictSQLiteV4(":memory:", read_only=True)
+
+
+# --- what has expired before it is committed
+
+
+@pytest.fixture
+def held_up(path):
+    """Commits of others wait while this is held: what is begun meanwhile is one batch."""
+
+    class Holder:
+        def __enter__(self):
+            self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self.connection.execute("BEGIN IMMEDIATE")
+            return self
+
+        def __exit__(self, *ignored):
+            self.connection.execute("ROLLBACK")
+            self.connection.close()
+
+    return Holder()
+
+
+AFTER = {
+    "incr": (lambda db: db.incr("k"), 1, 1),
+    "setdefault": (lambda db: db.setdefault("k", "new"), "new", "new"),
+    "pop": (lambda db: db.pop("k", "missing"), "missing", None),
+    "del": (lambda db: db._store.remove("k", None), False, None),
+    "touch": (lambda db: db.touch("k", 60), False, None),
+    "compare_and_set": (lambda db: db.compare_and_set("k", 100, 7), False, None),
+    "set": (lambda db: db.set("k", "new"), None, "new"),
+}
+
+
+@pytest.mark.parametrize("before", ("set", "touch"))
+@pytest.mark.parametrize("method", AFTER)
+def test_what_is_committed_expired_is_absent_to_what_is_behind_it(
+    open_store, held_up, method, before
+):
+    if before == "touch" and method == "setdefault":
+        pytest.skip("memory answers")
+    store = open_store(persist_mode="writethrough")
+    store["z"] = "last"
+    if before == "touch":
+        store["k"] = 100
+    call, answer, value = AFTER[method]
+    answers = {}
+    jobs = (
+        lambda: store.update(x=1),
+        lambda: store.set("k", 100, expire=0) if before == "set" else store.touch("k", 0),
+        lambda: answers.update(it=call(store)),
+    )
+    with held_up:
+        threads = [threading.Thread(target=job) for job in jobs]
+        for thread in threads:
+            thread.start()
+            # each is in the queue before the next comes
+            time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    assert answers["it"] == answer
+    assert store.get("k") == value
+    assert list(store) == ["z", "x"] + ["k"] * (value is not None)
+    assert len(store) == len(list(store))
+
+
+# --- memory mode, with more in it than fits
+
+CALLS = {
+    "drop_table": lambda db: db.drop_table("t"),
+    "table": lambda db: db.table("new"),
+    "tables": lambda db: db.tables(),
+    "clear": lambda db: db.clear(),
+    "len": len,
+    "list": list,
+    "bulk_insert": lambda db: db.bulk_insert({"a": 1, "b": 2}),
+    "iter_prefix": lambda db: list(db.iter_prefix("k")),
+    "transaction": lambda db: in_transaction(db, lambda: db.pop("k1")),
+}
+
+
+@pytest.mark.parametrize("background", (True, False))
+@pytest.mark.parametrize("call", CALLS)
+def test_nothing_waits_for_itself_when_much_has_expired(call, background):
+    # closed only if it can be
+    store = DictSQLiteV4(":memory:", hot_capacity=1, dirty_limit=1, enable_async=background)
+    store.table("t")["x"] = 1
+    for i in range(50):
+        store[f"k{i}"] = "v" * 100
+        store.set(f"short{i}", "v" * 100, expire=HOUR)
+    let_pass(store, HOUR)
+    done = threading.Event()
+    threading.Thread(target=lambda: (CALLS[call](store), done.set()), daemon=True).start()
+    assert done.wait(20)
+    assert "short1" not in store
+    store.close()

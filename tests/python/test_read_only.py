@@ -68,6 +68,7 @@ def test_reading(open_store, written):
     with store.transaction():
         assert store["b"] == "two"
     assert store.stats()["persist_mode"] == "lazy"
+    assert store._store.get_stats().persist_mode == store._store.props.persist_mode
 
 
 def test_a_missing_file_is_not_made(open_store, path):
