@@ -18,6 +18,7 @@ DECLARED_TYPE = re.compile(r"^DSQ_API\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTI
 ENUM = re.compile(r"^typedef enum\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
+FILE_ROW = re.compile(r"^\| ((?:(\w+)/)?dsq-[\w-]+(?:, dsq-[\w-]+)*) \| .+ \|$", re.MULTILINE)
 COMMENT = re.compile(r"^/\*\*\n \* (\w+):.*?\*/", re.MULTILINE | re.DOTALL)
 
 # The rooms from the outermost to the innermost: a room includes itself and those below it.
@@ -171,8 +172,21 @@ def check_documentation(tree: Tree) -> List[str]:
                        for name in sorted(names & set(comments)) if "Since: " not in comments[name]]
 
 
+def check_file_table(tree: Tree) -> List[str]:
+    """The table of files in docs/architecture.md names every C file of the library, once."""
+    path = "docs/architecture.md"
+    listed: List[str] = []
+    for names, room in FILE_ROW.findall(tree.text(path)):
+        folder = f"dictsqlite/{room}/" if room else "dictsqlite/"
+        listed += [f"{folder}{name.split('/')[-1]}.c" for name in names.split(", ")]
+    twice = {name for name in listed if listed.count(name) > 1}
+    return (differences(path, set(listed), set(tree.with_suffix(".c", below="dictsqlite/")))
+            + [f"{path} has {name} twice" for name in sorted(twice)])
+
+
 CHECKS = {
     "includes-go-inwards": check_includes,
     "config-h-comes-first": check_config_first,
+    "every-file-is-in-the-table": check_file_table,
     "everything-public-is-documented": check_documentation,
 }
