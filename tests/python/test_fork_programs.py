@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from conftest import LONG, python, wait_until
@@ -50,16 +51,17 @@ def use(number):
         store[f"{number}.{count % 500}"] = "v" * 100
         store.get(f"{number}.{count * 7 % 500}")
 
-def open_and_close(number):
+def make_backups(number):
     while not stop.is_set():
-        DictSQLiteV4(f"{folder}/opened{number}.db", enable_async=False).close()
+        store.backup(folder + "/backup.db")
+        os.unlink(folder + "/backup.db")
 
 def in_child(number):
     with DictSQLiteV4(f"{folder}/own{number % 8}.db", enable_async=False) as own:
         own[f"child{number}"] = number
 
 threads = [threading.Thread(target=use, args=(0,)), threading.Thread(target=use, args=(1,)),
-           threading.Thread(target=open_and_close, args=(0,))]
+           threading.Thread(target=make_backups, args=(2,))]
 for thread in threads:
     thread.start()
 try:
@@ -152,6 +154,32 @@ store.close()
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.search("Failed to open the store: .*locks.*forkserver or spawn", ended.stdout)
+
+
+def test_a_child_that_only_reads_the_parents_file(tmp_path):
+    ended = python(
+        """
+import os, signal, sys
+from dictsqlite_v4 import DictSQLiteV4
+from fork_family import INDEX, SHARED, own_locks
+store = DictSQLiteV4(sys.argv[1], enable_async=False)
+store["a"] = 1
+store.flush()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    with DictSQLiteV4(sys.argv[1], read_only=True) as own:
+        print(own["a"], SHARED in own_locks(sys.argv[1]), INDEX in own_locks(sys.argv[1] + "-shm"),
+              flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+store["b"] = 2
+store.close()
+""",
+        tmp_path / "store.db",
+        cwd=Path(__file__).parent,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1 True True\n", "")
 
 
 # --- multiprocessing ------------------------------------------------------------------------------

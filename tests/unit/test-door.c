@@ -1,7 +1,7 @@
 /* test-door.c - who is inside, and what a fork waits for
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <sched.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +10,7 @@
 #include "base/dsq-call-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-door-private.h"
+#include "sqlite/dsq-database-private.h"
 
 /* A fork that waits for nobody takes less, on however busy a machine; one that waits in vain more.
  */
@@ -357,6 +358,82 @@ test_the_forking_thread_is_no_hindrance (Fixture *self, gconstpointer data)
   dsq_door_leave (&self->door);
 }
 
+/* --- SQLite ----------------------------------------------------------------------------------- */
+
+/* Takes minutes, unless it is interrupted. */
+#define LONG_STATEMENT                                                                             \
+  "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1 << 40)" \
+  " SELECT count(*) FROM numbers"
+
+typedef struct
+{
+  DsqDatabase *database; /* (owned) */
+  const char *sql;
+  gboolean is_there; /* (atomic) */
+  gboolean succeeds; /* out */
+} Statement;
+
+static void *
+run_statement (void *data)
+{
+  Statement *self = data;
+
+  g_assert_true (dsq_fork_enter_to_open (NULL));
+  set (&self->is_there);
+  self->succeeds = dsq_database_run (self->database, self->sql, "test", NULL);
+  dsq_fork_leave ();
+  return NULL;
+}
+
+static void
+test_a_long_statement_lets_forks_pass (Fixture *self, gconstpointer data)
+{
+  Statement statement = { .sql = LONG_STATEMENT };
+  pthread_t thread;
+
+  dsq_fork_enter ();
+  statement.database = dsq_database_open_scratch (NULL);
+  dsq_fork_leave ();
+  pthread_create (&thread, NULL, run_statement, &statement);
+  wait_for (&statement.is_there);
+  fork_soon (self);
+  sqlite3_interrupt (statement.database->handle);
+  pthread_join (thread, NULL);
+  g_assert_false (statement.succeeds);
+  dsq_fork_enter ();
+  dsq_database_close (statement.database);
+  dsq_fork_leave ();
+}
+
+static void
+test_the_wait_for_another_connection_is_outside (Fixture *self, gconstpointer data)
+{
+  g_autofree char *folder = g_dir_make_tmp ("dsq-door-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "file", NULL);
+  Statement statement = { .sql = "BEGIN IMMEDIATE" };
+  DsqDatabase *other;
+  pthread_t thread;
+
+  dsq_fork_enter ();
+  other = dsq_database_open (path, DSQ_DATABASE_CREATE, 0, NULL);
+  statement.database = dsq_database_open (path, DSQ_DATABASE_CREATE, DEADLINE * 1000, NULL);
+  g_assert_true (dsq_database_run (other, "BEGIN IMMEDIATE", "test", NULL));
+  dsq_fork_leave ();
+  pthread_create (&thread, NULL, run_statement, &statement);
+  wait_for (&statement.is_there);
+  fork_soon (self);
+  dsq_fork_enter ();
+  dsq_database_close (other);
+  dsq_fork_leave ();
+  pthread_join (thread, NULL);
+  g_assert_true (statement.succeeds);
+  dsq_fork_enter ();
+  dsq_database_close (statement.database);
+  dsq_fork_leave ();
+  g_unlink (path);
+  g_rmdir (folder);
+}
+
 /* Its child has run none of fork()'s handlers. */
 static void
 test_bare_clone (Fixture *self, gconstpointer data)
@@ -431,6 +508,9 @@ main (int argc, char **argv)
     { "/dsq/door/a-mutex-and-its-holders-sleep-are-outside",
       test_a_mutex_and_its_holders_sleep_are_outside },
     { "/dsq/door/the-forking-thread-is-no-hindrance", test_the_forking_thread_is_no_hindrance },
+    { "/dsq/door/a-long-statement-lets-forks-pass", test_a_long_statement_lets_forks_pass },
+    { "/dsq/door/the-wait-for-another-connection-is-outside",
+      test_the_wait_for_another_connection_is_outside },
     { "/dsq/door/bare-clone", test_bare_clone },
     { "/dsq/door/many-forks-among-many", test_many_forks_among_many },
   };
