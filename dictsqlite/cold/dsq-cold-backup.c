@@ -86,17 +86,11 @@ write_copy (const char *temporary, gpointer user_data, GError **error)
   const Backup *self = user_data;
   g_autoptr (DsqDatabase) source = NULL;
   g_autoptr (DsqDatabase) target = NULL;
-  gint64 ignored;
 
   if (!copy_permissions (self->tier->path, temporary, error))
     return FALSE;
-  source = dsq_cold_open_to_read (self->tier, error);
-  if (source == NULL || !dsq_database_run (source, "BEGIN", PURPOSE, error) ||
-      !dsq_database_get_number (source,
-                                "SELECT count(*) FROM sqlite_schema",
-                                PURPOSE,
-                                &ignored,
-                                error))
+  source = dsq_cold_open_snapshot (self->tier, PURPOSE, error);
+  if (source == NULL)
     return FALSE;
   target = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
   return target != NULL &&

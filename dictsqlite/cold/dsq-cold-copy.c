@@ -247,20 +247,10 @@ dsq_cold_copy (DsqColdTier *tier,
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autofree char *path = dsq_location_resolve (options->path, error);
-  DsqColdReader *reader = path != NULL ? dsq_cold_readers_take (self, error) : NULL;
-  gboolean copied;
+  g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
 
-  if (reader == NULL)
-    return FALSE;
-  copied = dsq_cold_readers_start (self, reader, TRUE, error) && copy_to (reader->database,
-                                                                          &self->codec,
-                                                                          path,
-                                                                          DSQ_NEW_FILE_FAIL,
-                                                                          options,
-                                                                          cancellable,
-                                                                          error);
-  dsq_cold_readers_give_back (self, reader);
-  return copied;
+  return from != NULL &&
+         copy_to (from, &self->codec, path, DSQ_NEW_FILE_FAIL, options, cancellable, error);
 }
 
 /* --- another key ------------------------------------------------------------------------------ */

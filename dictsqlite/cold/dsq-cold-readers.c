@@ -23,8 +23,8 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 
-/* Longest wait for readers that are out. */
-#define DRAIN_US (200 * 1000)
+/* Longest wait for readers that are out: writers wait as long. */
+#define DRAIN_US (20 * 1000)
 
 #define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
 #define SQL_KEYS "SELECT NULL, NULL, place, token, table_id, name FROM entry"
@@ -94,6 +94,23 @@ dsq_cold_open_to_read (DsqColdSqlite *self, GError **error)
 
   if (database == NULL || !check_identity (self, error) ||
       !dsq_database_tune (database, &self->tuning, error))
+    return NULL;
+  return g_steal_pointer (&database);
+}
+
+/* For a call that reads for long: no checkpoint waits for it. */
+DsqDatabase *
+dsq_cold_open_snapshot (DsqColdSqlite *self, const char *purpose, GError **error)
+{
+  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read (self, error);
+  gint64 ignored;
+
+  if (database == NULL || !dsq_database_run (database, "BEGIN", purpose, error) ||
+      !dsq_database_get_number (database,
+                                "SELECT count(*) FROM sqlite_schema",
+                                purpose,
+                                &ignored,
+                                error))
     return NULL;
   return g_steal_pointer (&database);
 }
@@ -259,9 +276,9 @@ wait_for_epoch_locked (DsqColdSqlite *self, guint epoch, gint64 deadline_us)
   return TRUE;
 }
 
-/* Readers taken from now on are of the other epoch, and are not waited for. Those that an earlier
- * wait gave up on are of that epoch too, so it must be empty first. Called by one thread at a time,
- * under the engine's writer lock. */
+/* Readers taken from now on are of the other epoch, and are not waited for. One that an earlier
+ * wait gave up on is of that epoch too: as long as it is out there is nothing to wait for. Called
+ * by one thread at a time, under the engine's writer lock. */
 gboolean
 dsq_cold_readers_drain (DsqColdSqlite *self)
 {
@@ -269,7 +286,7 @@ dsq_cold_readers_drain (DsqColdSqlite *self)
   gboolean drained;
 
   dsq_mutex_lock (&self->readers_lock);
-  drained = wait_for_epoch_locked (self, 1 - self->epoch, deadline_us);
+  drained = self->n_taken[1 - self->epoch] == 0;
   if (drained)
     {
       self->epoch = 1 - self->epoch;

@@ -318,6 +318,7 @@ gboolean dsq_cold_append_row (DsqColdSqlite *self,
 
 /* A connection that reads, tuned, for a call that takes long. */
 DsqDatabase *dsq_cold_open_to_read (DsqColdSqlite *self, GError **error);
+DsqDatabase *dsq_cold_open_snapshot (DsqColdSqlite *self, const char *purpose, GError **error);
 DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
 void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
 /* To be called before the statements of a read, which then see all that was committed before this

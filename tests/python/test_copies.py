@@ -128,6 +128,35 @@ def test_writes_go_on_while_a_copy_is_made(path, tmp_path):
     assert content(tmp_path / "copy", "another") == list(ENTRIES.items())
 
 
+LONG_READS = {
+    "encrypt_copy": lambda db, to, progress: db.encrypt_copy(to, "another", progress),
+    "decrypt_copy": lambda db, to, progress: db.decrypt_copy(to, progress),
+    "backup": lambda db, to, progress: db.backup(to, progress=progress),
+}
+
+
+@pytest.mark.parametrize("call", LONG_READS)
+def test_no_write_waits_for_a_copy(path, tmp_path, call):
+    with opened(path, wal_limit=1 << 20) as store:
+        store.update(ENTRIES)
+        store.update({i: os.urandom(1000) for i in range(2000)})
+        before = store.stats()["checkpoints"]
+        slow = []
+
+        def write(done, total):
+            """Holds the copy up in its midst."""
+            if slow:
+                return
+            for i in range(1000):
+                started = time.monotonic()
+                store["written"] = os.urandom(8000)
+                slow.append(time.monotonic() - started > 0.1)
+
+        LONG_READS[call](store, tmp_path / "copy", write)
+        assert store.stats()["checkpoints"] > before + 5
+        assert sum(slow) <= 2, "of 1000 writes"
+
+
 # --- another key in the same place ----------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold-support.h"
+#include "cold/dsq-cold-sqlite-private.h"
 
 typedef struct
 {
@@ -141,6 +142,30 @@ test_reader_holds_a_checkpoint_up (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
+/* The first wait is in vain, and those after it would be. */
+static void
+test_checkpoints_give_up_a_reader_that_stays_out (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GError) error = NULL;
+  DsqColdReader *reader = dsq_cold_readers_take (self, &error);
+  gint64 started = g_get_monotonic_time ();
+
+  g_assert_no_error (error);
+  g_assert_true (dsq_cold_readers_start (self, reader, TRUE, &error));
+  for (guint i = 0; i < 10; i++)
+    {
+      put (tier, "a", "1");
+      g_assert_true (tier->funcs->checkpoint (tier, &error));
+    }
+  g_assert_cmpint (g_get_monotonic_time () - started, <, G_USEC_PER_SEC);
+  dsq_cold_readers_give_back (self, reader);
+  /* and its coming back is noticed */
+  g_assert_true (dsq_cold_readers_drain (self));
+  g_assert_no_error (error);
+}
+
 #define ADD(path, func) g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -151,5 +176,7 @@ main (int argc, char **argv)
   ADD ("checkpoint-is-wanted-when-due", test_checkpoint_is_wanted_when_due);
   ADD ("pages-of-another-size-change-nothing", test_pages_of_another_size_change_nothing);
   ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
+  ADD ("checkpoints-give-up-a-reader-that-stays-out",
+       test_checkpoints_give_up_a_reader_that_stays_out);
   return g_test_run ();
 }
