@@ -5,7 +5,9 @@
 
 #include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
-#include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-ahead-private.h"
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-rows-private.h"
 
 /*
  * Ciphers and hashes are a sixth of what a short row costs the thread that writes it. In a large

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #include "base/dsq-fork-private.h"
+#include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"

@@ -4,7 +4,11 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-ahead-private.h"
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
 /* Changes between two looks at the cancellable. */

@@ -10,6 +10,9 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 

@@ -25,7 +25,12 @@
 
 #include <string.h>
 
+#include "cold/dsq-cold-coherence-private.h"
+#include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
 /* Readings of a header whose writer died half-way; each goes through SQLite, which mends it. */

@@ -16,7 +16,11 @@
 #include "config.h"
 
 #include "base/dsq-fork-private.h"
+#include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-tables-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-schema-private.h"

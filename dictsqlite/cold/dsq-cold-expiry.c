@@ -3,7 +3,12 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-reads-private.h"
+#include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-space-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 
 /* A walk's columns. */
 #define AT_EXPIRES 0

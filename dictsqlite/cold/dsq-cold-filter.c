@@ -4,6 +4,9 @@
 #include "config.h"
 
 #include "codec/dsq-hash-private.h"
+#include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 
 /*

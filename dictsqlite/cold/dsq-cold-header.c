@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-schema-private.h"

@@ -14,7 +14,10 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-log-private.h"
+#include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
 gboolean

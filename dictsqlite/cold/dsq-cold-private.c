@@ -3,7 +3,15 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-reads-private.h"
+#include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-space-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-tables-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "crypto/dsq-random-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "sqlite/dsq-schema-private.h"

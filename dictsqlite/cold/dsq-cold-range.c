@@ -4,6 +4,8 @@
 #include "config.h"
 
 #include "codec/dsq-key-codec-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-reads-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 

@@ -20,6 +20,8 @@
 #include "config.h"
 
 #include "base/dsq-call-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 

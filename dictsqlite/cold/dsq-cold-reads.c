@@ -8,6 +8,9 @@
 
 #include "base/dsq-call-private.h"
 #include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-reads-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 

@@ -8,7 +8,7 @@
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
-#include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "dsq-error.h"
 
 #define MIN_BUFFER 4096

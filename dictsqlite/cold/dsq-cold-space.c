@@ -3,7 +3,9 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-space-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 
 /*
  * What is removed leaves free pages, which later entries take. Only when they are more than a

@@ -11,7 +11,12 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-tables-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
 /* --- names in the file ------------------------------------------------------------------------ */

@@ -3,7 +3,18 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-coherence-private.h"
+#include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-log-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-reads-private.h"
+#include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-space-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-tables-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "sqlite/dsq-inherited-private.h"
 #include "sqlite/dsq-store-file-private.h"
 

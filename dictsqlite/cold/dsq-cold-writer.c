@@ -4,7 +4,12 @@
 #include "config.h"
 
 #include "codec/dsq-format-private.h"
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-coherence-private.h"
+#include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
 /* A buffer longer than this is not kept beyond its transaction. */

@@ -4,7 +4,9 @@
 #include "config.h"
 
 #include "cold-support.h"
-#include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-ahead-private.h"
+#include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "crypto/dsq-random-private.h"
 
 #define N_CHANGES 3000

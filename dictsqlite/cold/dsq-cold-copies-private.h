@@ -1,0 +1,28 @@
+/* dsq-cold-copies-private.h - copies of the file, its header, and whether it is sound
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cold/dsq-cold-tier-private.h"
+
+G_BEGIN_DECLS
+
+gboolean dsq_cold_copy (DsqColdTier *tier,
+                        const DsqColdCopyOptions *options,
+                        GCancellable *cancellable,
+                        GError **error);
+gboolean dsq_cold_backup (DsqColdTier *tier,
+                          const char *path,
+                          DsqColdProgressFunc progress,
+                          gpointer user_data,
+                          GCancellable *cancellable,
+                          GError **error);
+gboolean
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error);
+
+gboolean dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error);
+gboolean dsq_cold_replace_header (DsqColdTier *tier,
+                                  const DsqHeader *before,
+                                  const DsqHeader *after,
+                                  GError **error);
+
+G_END_DECLS

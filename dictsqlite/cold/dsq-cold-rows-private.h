@@ -1,0 +1,125 @@
+/* dsq-cold-rows-private.h - rows of the cold tier, as statements take and give them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "codec/dsq-row-private.h"
+#include "cold/dsq-cold-tier-private.h"
+#include "sqlite/dsq-statement-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DsqColdSqlite DsqColdSqlite;
+
+typedef struct
+{
+  const char *sql;
+  const char *purpose;
+} DsqColdSql;
+
+/* Binds as dsq_cold_bind_row() does. */
+#define DSQ_COLD_SQL_INSERT                                                                        \
+  "INSERT INTO entry (place, table_id, token, expires, value, name)"                               \
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+
+/* Both kinds of connection have these. */
+#define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
+#define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
+
+/* A walk's columns. The planner would rather go through all of a table by its other index. */
+#define DSQ_COLD_SQL_EXPIRED                                                                       \
+  "SELECT expires, value, place, token, table_id, name FROM entry INDEXED BY entry_expires"        \
+  " WHERE expires >= ?1 AND (expires > ?1 OR place > ?2) AND expires <= ?3"                        \
+  " AND +table_id IN (SELECT id FROM tables)"                                                      \
+  " ORDER BY expires, place"
+#define DSQ_COLD_SQL_NEXT_EXPIRY                                                                   \
+  "SELECT min(expires) FROM entry INDEXED BY entry_expires WHERE expires > ?1"
+
+/* Memory for names and values under way to SQLite. */
+typedef struct
+{
+  guint8 *bytes; /* (owned) */
+  gsize length;
+} DsqColdBuffer;
+
+/* What a row's statement binds of it, as it lies in the file. */
+typedef struct
+{
+  DsqToken token;
+  const guint8 *value; /* (unowned) */
+  gsize value_length;
+  const guint8 *name; /* (unowned) */
+  gsize name_length;  /* 0: the name stays as it is, or is NULL */
+} DsqColdColumns;
+
+gboolean dsq_cold_prepare (DsqStatement *statements,
+                           DsqDatabase *database,
+                           const DsqColdSql *sql,
+                           guint n_statements,
+                           GError **error);
+void dsq_cold_clear_statements (DsqStatement *statements, guint n_statements);
+
+static inline void
+dsq_cold_bind_token (DsqStatement *statement,
+                     int at_table,
+                     int at_token,
+                     guint32 table,
+                     const DsqToken *token)
+{
+  dsq_statement_bind_number (statement, at_table, table);
+  dsq_statement_bind_bytes (statement, at_token, token->bytes, token->length);
+}
+
+/* The entry of the row that @statement stands at, whose columns @at_expires and @at_expires + 1 are
+ * expires and value. @token is that of @key. */
+DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,
+                               DsqStatement *statement,
+                               int at_expires,
+                               const DsqKey *key,
+                               const DsqToken *token,
+                               GError **error);
+/* Token and key of a row. A sealed key is unsealed into *memory, which is the caller's to free. */
+gboolean dsq_cold_decode_key (const DsqRecordCodec *codec,
+                              sqlite3_stmt *row,
+                              int at_token,
+                              int at_name,
+                              DsqKey *key,
+                              DsqToken *out_token,
+                              guint8 **memory,
+                              GError **error);
+/* Bytes that dsq_cold_encode_row() wants to write to. */
+gsize dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name);
+/* @row borrows from @entry and @out. */
+gboolean dsq_cold_encode_row (const DsqRecordCodec *codec,
+                              const DsqEntry *entry,
+                              gboolean with_name,
+                              guint8 *out,
+                              DsqColdColumns *row,
+                              GError **error);
+/* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, ?1 place unless it is 0, which stands for an
+ * update, and ?6 name if there is one. The bindings borrow from @row and what it borrows from. */
+void dsq_cold_bind_row (DsqStatement *statement,
+                        const DsqEntry *entry,
+                        gint64 place,
+                        const DsqColdColumns *row);
+
+/* What was in it is gone. */
+void dsq_cold_buffer_make_room (DsqColdBuffer *self, gsize length);
+void dsq_cold_buffer_clear (DsqColdBuffer *self);
+
+/* Steps a statement of DSQ_COLD_SQL_GET. */
+gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
+                           DsqStatement *statement,
+                           const DsqKey *key,
+                           DsqEntry **out_entry,
+                           GError **error);
+/* Steps a statement of DSQ_COLD_SQL_TABLES; @states is replaced after success only. */
+gboolean dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error);
+
+static inline void
+dsq_cold_copy_tables (GArray *to, const GArray *from)
+{
+  g_array_set_size (to, 0);
+  g_array_append_vals (to, from->data, from->len);
+}
+
+G_END_DECLS

@@ -1,0 +1,27 @@
+/* dsq-cold-space-private.h - rows that may go, and pages that are free
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cold/dsq-cold-rows-private.h"
+
+G_BEGIN_DECLS
+
+gboolean dsq_cold_find_expired (DsqColdTier *tier,
+                                gboolean in_transaction,
+                                DsqExpirySpan *span,
+                                guint max_rows,
+                                GArray *rows,
+                                gint64 *out_next,
+                                GError **error);
+gboolean dsq_cold_find_oldest (DsqColdTier *tier,
+                               gint64 *place,
+                               guint max_rows,
+                               GArray *rows,
+                               gboolean *out_is_last,
+                               GError **error);
+
+gboolean dsq_cold_space_init (DsqColdSqlite *self, GError **error);
+gboolean dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error);
+gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError **error);
+
+G_END_DECLS
