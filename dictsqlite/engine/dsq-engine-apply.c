@@ -250,15 +250,14 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   collect_wanted (self);
   for (guint n_tries = 0; result == APPLY_AGAIN; n_tries++)
     {
-      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
+      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
 
-      if (!dsq_engine_sweep_if_due (engine, self->batch->table, error))
+      if (!dsq_engine_sweep_if_due (engine, self->batch->table, error) ||
+          (stops && !dsq_engine_stop_file (engine, error)))
         break;
-      if (holds_writer)
-        dsq_mutex_lock (&engine->writer_lock);
       result = try_to_stage (self, out_applied, error);
-      if (holds_writer)
-        dsq_mutex_unlock (&engine->writer_lock);
+      if (stops)
+        dsq_engine_let_file_go (engine);
       forget_wanted (self);
     }
   g_free (self->wanted);

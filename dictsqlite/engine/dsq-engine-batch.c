@@ -301,29 +301,13 @@ leave_out_expired (DsqEngine *self, guint32 table, guint64 *count, GError **erro
 gboolean
 dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
 {
-  for (;;)
-    {
-      gint64 own_size;
-      guint64 n_unresolved;
-      gint64 n_live;
-      gboolean is_resolved;
+  DsqTally tally;
 
-      if (!dsq_engine_sweep_if_due (self, table, error) ||
-          !dsq_engine_lock_all_open (self, table, error))
-        return FALSE;
-      n_live =
-          dsq_pending_count_locked (dsq_engine_pending (self, table), &own_size, &n_unresolved);
-      dsq_hot_tier_unlock_all (self->hot);
-      *out_count = (guint64) MAX (n_live, 0);
-      if (n_unresolved == 0)
-        return leave_out_expired (self, table, out_count, error);
-      if (!dsq_engine_enter (self, error))
-        return FALSE;
-      is_resolved = dsq_engine_resolve (self, table, error);
-      dsq_engine_leave (self);
-      if (!is_resolved)
-        return FALSE;
-    }
+  *out_count = 0;
+  if (!dsq_engine_tally (self, table, &tally, error))
+    return FALSE;
+  *out_count = (guint64) MAX (tally.n_live, 0);
+  return leave_out_expired (self, table, out_count, error);
 }
 
 /* --- statistics ------------------------------------------------------------------------------- */

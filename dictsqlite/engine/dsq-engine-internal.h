@@ -340,6 +340,7 @@ typedef struct
   DsqPresence presence; /* without a node: whether it has a row */
   DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
   gint64 expires;       /* when that row expires, as far as it is known; 0 for never */
+  gboolean has_stopped; /* the file is stopped until this is finished */
 } DsqLocated;
 
 /* What is to be known of it. */
@@ -447,8 +448,23 @@ void dsq_engine_drop_spilled (DsqEngine *self);
 /* After a table was dropped in memory mode: removes its rows; writer_lock held. */
 void dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table);
 guint64 dsq_engine_dirty_bytes (DsqEngine *self);
-/* Makes every presence in a table known; FALSE on an error. */
-gboolean dsq_engine_resolve (DsqEngine *self, guint32 table, GError **error);
+
+/* Stops the file, and lets it go. Nothing that sweeps or waits for room is called meanwhile. */
+gboolean dsq_engine_stop_file (DsqEngine *self, GError **error);
+void dsq_engine_let_file_go (DsqEngine *self);
+
+/* A table at one instant, what was unknown then included. */
+typedef struct
+{
+  gint64 n_live;     /* its keys */
+  gint64 own_size;   /* what the store's own calls have made of that */
+  guint64 n_settled; /* the pending room's */
+} DsqTally;
+
+gboolean dsq_engine_tally (DsqEngine *self, guint32 table, DsqTally *tally, GError **error);
+/* The same with the file stopped. */
+gboolean dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GError **error);
+
 /* The cold tier's foreign function. */
 void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);
 

@@ -110,7 +110,9 @@ try_to_locate (DsqEngine *self,
   if (!look_into_file (self, key, wants_entry, located, error))
     return LOCATE_FAILED;
   dsq_hot_shard_lock (shard);
-  if (!shard->is_closed && shard->epoch == miss.epoch && self->generation == miss.generation)
+  /* of a store that only reads, what the file said is the answer */
+  if (!shard->is_closed && (self->options.read_only ||
+                            (shard->epoch == miss.epoch && self->generation == miss.generation)))
     {
       located->number = dsq_hot_shard_find_locked (shard, key);
       dsq_engine_count_miss_locked (shard, FALSE, FALSE);
@@ -133,14 +135,15 @@ dsq_engine_locate (DsqEngine *self,
 
   for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
     {
-      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
+      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       guint64 n_swept = 0;
 
-      if (holds_writer)
-        dsq_mutex_lock (&self->writer_lock);
+      if (stops && !dsq_engine_stop_file (self, error))
+        return FALSE;
       result = try_to_locate (self, key, flags, located, error);
-      if (holds_writer)
-        dsq_mutex_unlock (&self->writer_lock);
+      located->has_stopped = stops && result == LOCATE_DONE;
+      if (stops && result != LOCATE_DONE)
+        dsq_engine_let_file_go (self);
       if (result != LOCATE_SWEEP_FIRST)
         continue;
       if (++n_sweeps == DSQ_MAX_SWEEPS)
@@ -154,6 +157,8 @@ void
 dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
 {
   dsq_hot_shard_unlock (located->shard);
+  if (located->has_stopped)
+    dsq_engine_let_file_go (self);
   g_clear_pointer (&located->cold, dsq_entry_unref);
   if (is_dirtied)
     dsq_engine_note_dirty (self);

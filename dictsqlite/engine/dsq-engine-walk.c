@@ -15,12 +15,11 @@
  *   walk                  3 c           4 d   5 a                6 e
  *
  * While the file was being read a flush may have taken changes out of memory which the file did not
- * show yet: then n_settled has moved, and the batch is read again. Pending keys whose presence is
- * unknown are resolved first; one that appears meanwhile was set by another thread while this one
- * walks, and need not be shown.
+ * show yet, or others may have committed: then n_settled has moved, and the batch is read again,
+ * after some tries with the file stopped. Pending keys whose presence is unknown are resolved
+ * first; one that appears meanwhile was set by another thread while this one walks, and need not be
+ * shown.
  */
-
-#define MAX_TRIES_FOR_A_QUIET_MOMENT 16
 
 /* --- pending keys in order -------------------------------------------------------------------- */
 
@@ -313,9 +312,10 @@ read_cold (DsqEngine *self,
                                   error);
 }
 
-/* One try at a batch, which may turn out empty although the walk goes on. */
+/* One try at a batch, which may turn out empty although the walk goes on. All presences were known
+ * at @tally. */
 static gboolean
-try_batch (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
+try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, GError **error)
 {
   GArray *cold = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
   DsqTable *table = dsq_engine_table (self, walk->table);
@@ -324,7 +324,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 
   dsq_hot_tier_lock_all (self->hot);
   follow_rebases_locked (table->pending, walk);
-  walk->n_settled = table->pending->n_settled;
+  walk->n_settled = tally->n_settled;
   place = walk->place;
   if (walk->order == DSQ_WALK_REVERSE && table->dead_settled == walk->n_settled)
     place = MIN (place, table->dead_beyond);
@@ -332,7 +332,8 @@ try_batch (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 
   success = read_cold (self, walk, place, batch, cold, error);
   dsq_hot_tier_lock_all (self->hot);
-  batch->is_quiet = walk->n_settled == table->pending->n_settled;
+  /* a store that only reads has nothing that could leave memory */
+  batch->is_quiet = self->options.read_only || walk->n_settled == table->pending->n_settled;
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
   dsq_hot_tier_unlock_all (self->hot);
@@ -344,33 +345,24 @@ static gboolean
 read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 {
   gboolean success = TRUE;
+  DsqTally tally;
 
   batch->is_quiet = FALSE;
   for (guint n_tries = 0; success && !batch->is_quiet; n_tries++)
     {
-      gboolean holds_writer = n_tries >= MAX_TRIES_FOR_A_QUIET_MOMENT;
-
-      if (holds_writer)
-        dsq_mutex_lock (&self->writer_lock);
-      success = try_batch (self, walk, batch, error);
-      if (holds_writer)
-        dsq_mutex_unlock (&self->writer_lock);
+      if (n_tries < DSQ_MAX_OPTIMISTIC_TRIES)
+        {
+          success = dsq_engine_tally (self, walk->table, &tally, error) &&
+                    try_batch (self, walk, &tally, batch, error);
+          continue;
+        }
+      if (!dsq_engine_stop_file (self, error))
+        return FALSE;
+      success = dsq_engine_tally_stopped (self, walk->table, &tally, error) &&
+                try_batch (self, walk, &tally, batch, error);
+      dsq_engine_let_file_go (self);
     }
   return success;
-}
-
-static gboolean
-count_own_size (DsqEngine *self, guint32 table, gint64 *out_own_size, GError **error)
-{
-  guint64 n_live;
-  guint64 n_unresolved;
-
-  if (!dsq_engine_count (self, table, &n_live, error))
-    return FALSE;
-  dsq_hot_tier_lock_all (self->hot);
-  dsq_pending_count_locked (dsq_engine_pending (self, table), out_own_size, &n_unresolved);
-  dsq_hot_tier_unlock_all (self->hot);
-  return TRUE;
 }
 
 gboolean
@@ -381,16 +373,18 @@ dsq_engine_start_walk (DsqEngine *self,
                        GError **error)
 {
   DsqPending *pending = dsq_engine_pending (self, table);
+  DsqTally tally;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
   *walk = (DsqWalk){ .table = table, .order = order };
   walk->place = order == DSQ_WALK_FORWARD ? 0 : G_MAXINT64;
-  if (!count_own_size (self, table, &walk->own_size, error))
+  if (!dsq_engine_tally (self, table, &tally, error))
     {
       dsq_engine_leave (self);
       return FALSE;
     }
+  walk->own_size = tally.own_size;
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
   dsq_hot_shard_lock (&self->hot->shards[0]);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
@@ -415,11 +409,9 @@ dsq_engine_walk (DsqEngine *self,
                  GError **error)
 {
   Batch batch = { max_rows, max_bytes, keys_only, rows, FALSE, FALSE };
-  guint64 n_keys;
   gboolean success = TRUE;
 
-  /* resolves what is unknown */
-  if (!dsq_engine_count (self, walk->table, &n_keys, error) || !dsq_engine_enter (self, error))
+  if (!dsq_engine_enter (self, error))
     return FALSE;
   walk->version =
       __atomic_load_n (&dsq_engine_table (self, walk->table)->version, __ATOMIC_ACQUIRE);
@@ -434,15 +426,15 @@ dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_curre
 {
   DsqHotShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
   const DsqTable *table = dsq_engine_table (self, walk->table);
-  gint64 own_size = walk->own_size;
+  DsqTally tally = { .own_size = walk->own_size };
 
   if (shard == NULL)
     return FALSE;
   dsq_hot_shard_unlock (shard);
   *out_current = __atomic_load_n (&table->version, __ATOMIC_ACQUIRE) == walk->version;
-  if (!*out_current && !count_own_size (self, walk->table, &own_size, error))
+  if (!*out_current && !dsq_engine_tally (self, walk->table, &tally, error))
     return FALSE;
-  if (own_size == walk->own_size)
+  if (tally.own_size == walk->own_size)
     return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,

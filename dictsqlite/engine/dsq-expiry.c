@@ -318,16 +318,16 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
   *out_done = TRUE;
   while (!is_last)
     {
-      gboolean holds_writer = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
+      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       DsqExpirySpan before = span;
       gboolean again = FALSE;
       gboolean success;
 
-      if (holds_writer)
-        dsq_mutex_lock (&engine->writer_lock);
+      if (stops && !dsq_engine_stop_file (engine, error))
+        return FALSE;
       success = sweep_rows (self, &span, &again, &is_last, out_next, error);
-      if (holds_writer)
-        dsq_mutex_unlock (&engine->writer_lock);
+      if (stops)
+        dsq_engine_let_file_go (engine);
       n_tries = again ? n_tries + 1 : 0;
       if (!success)
         return FALSE;
