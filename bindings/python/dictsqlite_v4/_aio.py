@@ -21,9 +21,11 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type, TypeVa
 
 from ._dsq import FORWARD, GError
 from ._errors import to_exception
+from ._expiry import Expire
 from ._keys import decode_key, encode_key
 from ._lane import Lane
 from ._mapping import as_dict
+from ._memoize import AsyncMemoized, memoize
 from ._pack import pack, pack_entries, unpack
 from ._store import DictSQLiteV4
 from ._values import STRING_TYPE
@@ -37,6 +39,7 @@ _TRUE = b"\x01"
 _MUST_ASK = b"\x00"
 
 _Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="AsyncDictSQLite")
 
 
@@ -301,6 +304,18 @@ class AsyncDictSQLite:
         await lane.ask(b"f", keys=())  # behind the writes that this loop's tasks have asked for
         await lane.close_store()
         _leave(self._lanes)
+
+    def memoize(self, expire: Expire = None, **parameters: Any) -> Callable[[_Function], _Function]:
+        """A decorator for coroutine functions that keeps their results in the store.
+
+            @db.memoize(expire=60)
+            async def price(symbol): ...
+
+        It is DictSQLiteV4's, with its parameters; the loop never waits for the disk. The function's
+        cache_clear() and cache_info() are coroutines as well. Raises TypeError for a function that
+        is none.
+        """
+        return memoize(self._db, expire, make=AsyncMemoized, **parameters)
 
     def stats(self) -> Dict[str, Any]:
         """The store's counters, as DictSQLiteV4.stats() gives them."""

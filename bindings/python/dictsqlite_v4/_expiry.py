@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Optional
+from datetime import timedelta
+from typing import Any, Callable, Optional, Union
 
 from ._dsq import NEVER, GError, Store
 from ._errors import to_exception
 from ._keys import encode_key
+
+# How long something lives: seconds, a timedelta, or None for good.
+Expire = Union[float, timedelta, None]
 
 # Some 300,000 years, which is far from where doubles or 64 bits end.
 _MOST_SECONDS = 1e13
@@ -18,9 +22,9 @@ _MOST_SECONDS = 1e13
 class Expiry:
     """The part of a store's mapping that has to do with time.
 
-    An entry may be given a time to live, in seconds of the system's clock. When that is over the
-    key is absent: to every method, to iteration, to other processes, and after the store was
-    opened anew.
+    An entry may be given a time to live, in seconds of the system's clock, or as a timedelta. When
+    that is over the key is absent: to every method, to iteration, to other processes, and after
+    the store was opened anew.
     """
 
     _path: str
@@ -28,7 +32,7 @@ class Expiry:
     _call: Callable[..., Any]
     _encode: Callable[[Any], bytes]
 
-    def set(self, key: Any, value: Any, *, expire: Optional[float] = None) -> None:
+    def set(self, key: Any, value: Any, *, expire: Expire = None) -> None:
         """Set the value of `key`, for `expire` seconds from now, or for good.
 
         With 0 or less it is over at once, as for a deadline that has passed. Raises ValueError
@@ -42,7 +46,7 @@ class Expiry:
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def touch(self, key: Any, expire: Optional[float] = None) -> bool:
+    def touch(self, key: Any, expire: Expire = None) -> bool:
         """Have `key` expire in `expire` seconds from now, or never; whether it is there.
 
         Its value and its place stay as they are.
@@ -72,12 +76,14 @@ class Expiry:
             raise to_exception(error, self._path) from None
 
 
-def time_to_live(expire: Optional[float]) -> int:
-    """`expire`, a number of seconds or None, in milliseconds, rounded up."""
+def time_to_live(expire: Expire) -> int:
+    """`expire`, a number of seconds, a timedelta or None, in milliseconds, rounded up."""
     if expire is None:
         return NEVER
+    if isinstance(expire, timedelta):
+        expire = expire.total_seconds()
     if isinstance(expire, bool) or not isinstance(expire, (int, float)):
-        raise TypeError(f"expire must be a number of seconds or None, not {expire!r}")
+        raise TypeError(f"expire must be a number of seconds, a timedelta or None, not {expire!r}")
     # compared first: a NaN or an infinity has no ceiling
     if not -_MOST_SECONDS <= expire <= _MOST_SECONDS:
         raise ValueError(f"expire must be a finite number of seconds, not {expire!r}")

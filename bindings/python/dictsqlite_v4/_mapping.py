@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overloa
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import hides_order, to_exception
-from ._expiry import Expiry
+from ._expiry import Expire, Expiry
 from ._keys import decode_key, encode_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
@@ -282,26 +282,56 @@ class StoreMapping(AtomicMethods, Expiry, MutableMapping[_Key, _Value]):
         return Transaction(self)
 
     def memoize(
-        self, expire: Optional[float] = None, *, name: Optional[str] = None
+        self,
+        expire: Expire = None,
+        *,
+        name: Optional[str] = None,
+        typed: bool = True,
+        ignore: Iterable[Union[str, int]] = (),
+        condition: Optional[Callable[[Any], Any]] = None,
+        key: Optional[Callable[..., Any]] = None,
+        sliding: bool = False,
     ) -> Callable[[_Function], _Function]:
-        """A decorator that keeps a function's results in the store, for `expire` seconds.
+        """A decorator that keeps a function's results in the store.
 
             @db.memoize(expire=60)
             def price(symbol): ...
 
         A call with arguments that were there before gives the result that is stored, to this
-        process and to all others on the file. Arguments are told apart by type as well (1 from
-        1.0), and must be hashable, and picklable where they are not str, bytes, int, float, bool,
-        None or tuples of these. Callers that wait for the same result at the same time share one
-        computation, threads and tasks alike; what it raises all of them raise, and nothing is
-        stored. Coroutine functions stay such.
+        process and to all others on the file. Callers that wait for the same result at the same
+        time share one computation, threads and tasks alike; what it raises all of them raise, and
+        nothing is stored. Coroutine functions stay such, and their loop never waits for the disk.
 
-        Results stand under tuples that begin with 'dictsqlite.memoize' and `name`, by default the
-        function's module and qualified name. The function has cache_key(*args, **kwargs), which
-        gives the one of a call, cache_clear(), which removes all of its results, and
-        __wrapped__, itself as it was.
+        :param expire: how long a result is kept: seconds, a timedelta, or None for good.
+        :param name: what tells the function from others; by default its module and qualified name,
+            and for lambdas, functions in functions and such as close over something their code
+            and what they close over as well.
+        :param typed: whether equal arguments of different types are told apart: 1, 1.0 and True.
+        :param ignore: names, or places, of parameters that do not matter to the result.
+        :param condition: called with a result; where it returns something false that is not kept.
+        :param key: called with the arguments; what it returns stands for them.
+        :param sliding: whether each use of a result has it live for `expire` again.
+
+        Arguments are told apart by their contents, however they were passed and in whichever
+        process: containers, dataclasses, enums, arrays, and all else that can be pickled. Raises
+        ValueError for a function that cannot be told from others without `name`, and each call
+        TypeError for arguments that cannot be told apart.
+
+        Results stand under tuples that begin with 'dictsqlite.memoize' and the name. The function
+        has cache_key(*args, **kwargs), which gives the one of a call, cache_clear(), which removes
+        all of its results, cache_info() with `hits` and `misses` of this process and `currsize`,
+        which is counted by walking the store, and __wrapped__, itself as it was.
         """
-        return memoize(self, expire, name)
+        return memoize(
+            self,
+            expire,
+            name=name,
+            typed=typed,
+            ignore=ignore,
+            condition=condition,
+            key=key,
+            sliding=sliding,
+        )
 
     def copy(self) -> Dict[_Key, _Value]:
         """All keys and values, as a plain dict."""

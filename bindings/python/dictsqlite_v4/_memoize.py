@@ -3,168 +3,215 @@
 """memoize(): a decorator whose results outlive the process.
 
 A result stands under a tuple that begins with a marker, so that no str key of the user's is ever
-one of these; the arguments are in it as a digest, so that keys stay short. Callers of equal
-arguments that wait at the same time share one computation: threads through a concurrent Future,
-tasks of one loop through a task of its own, which goes on when one that waits is cancelled.
+one of these; the arguments are in it as a digest, so that keys stay short.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import inspect
 import pickle
-import threading
-from concurrent.futures import Future
-from typing import Any, Awaitable, Callable, Dict, Optional, Tuple, TypeVar, cast
+from collections.abc import Iterable
+from typing import Any, Awaitable, Callable, NamedTuple, Optional, Tuple, TypeVar, Union, cast
 
-from ._expiry import time_to_live
+from ._calls import MARKER, Calls
+from ._expiry import Expire, time_to_live
+from ._flights import FLIGHTS, TASK_FLIGHTS
 from ._keys import encode_key
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_MARKER = "dictsqlite.memoize"
 _MISSING: Any = object()
+_MUST_ASK = b"\x00"
 
 
-class _Memoized:
-    """What the wrappers of one function share."""
+class CacheInfo(NamedTuple):
+    """What cache_info() gives: calls in this process, and how many results there are."""
+
+    hits: int
+    misses: int
+    maxsize: Optional[int]
+    currsize: int
+
+
+class Memoized:
+    """What the wrappers of one function share, over a store without coroutines."""
 
     def __init__(
-        self, mapping: Any, function: Callable[..., Any], expire: Optional[float], name: str
+        self,
+        mapping: Any,
+        function: Callable[..., Any],
+        calls: Calls,
+        times: Tuple[Expire, bool],
+        condition: Optional[Callable[[Any], Any]],
     ) -> None:
         self.mapping = mapping
         self.function = function
-        self.expire = expire
-        self.name = name
-        self.lock = threading.Lock()
-        self.running: Dict[Tuple[Any, ...], Any] = {}  # by key; tasks by loop and key
+        self.calls = calls
+        self.expire, self.sliding = times
+        self.condition = condition
+        self.hits = 0
+        self.misses = 0
 
-    def key_of(self, *args: Any, **kwargs: Any) -> Tuple[str, str, bytes]:
-        """The key under which the result for these arguments stands."""
-        plain = (
-            tuple(map(_plain, args)),
-            tuple((name, _plain(kwargs[name])) for name in sorted(kwargs)),
-        )
-        digest = hashlib.blake2b(encode_key(plain), digest_size=16).digest()
-        return _MARKER, self.name, digest
+    def is_own(self, key: Any) -> bool:
+        """Whether a result of the function is under `key`."""
+        return type(key) is tuple and key[:2] == (MARKER, self.calls.name)
+
+    def may_save(self, result: Any) -> bool:
+        """Whether a result is to be kept."""
+        return self.condition is None or bool(self.condition(result))
 
     def load(self, key: Tuple[Any, ...]) -> Any:
-        return self.mapping.get(key, _MISSING)
+        try:
+            result = self.mapping.get(key, _MISSING)
+        except pickle.UnpicklingError:
+            return _MISSING  # of a class that is not there any more, say
+        if self.sliding and result is not _MISSING:
+            self.mapping.touch(key, self.expire)
+        return result
 
     def save(self, key: Tuple[Any, ...], result: Any) -> None:
-        self.mapping.set(key, result, expire=self.expire)
+        if self.may_save(result):
+            self.mapping.set(key, result, expire=self.expire)
 
-    def clear(self) -> None:
+    def clear(self) -> Any:
         """Remove all results of the function, whichever its arguments were."""
         for key in list(self.mapping):
-            if type(key) is tuple and key[:2] == (_MARKER, self.name):
+            if self.is_own(key):
                 self.mapping.pop(key, None)
+
+    def info(self) -> Any:
+        """The calls of this process that found a result, and that did not, and the results."""
+        size = sum(map(self.is_own, list(self.mapping)))
+        return CacheInfo(self.hits, self.misses, None, size)
+
+    # --- for coroutine functions: the loop does not wait for the disk
+
+    async def load_async(self, key: Tuple[Any, ...]) -> Any:
+        record = self.mapping._handle.peek_record(encode_key(key))
+        if not record:
+            return _MISSING
+        if record != _MUST_ASK and not self.sliding:
+            try:
+                return self.mapping._decode(record)
+            except pickle.UnpicklingError:
+                return _MISSING
+        return await asyncio.get_running_loop().run_in_executor(None, self.load, key)
+
+    async def save_async(self, key: Tuple[Any, ...], result: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.save, key, result)
+
+
+class AsyncMemoized(Memoized):
+    """The same over a store with coroutines."""
+
+    async def clear(self) -> None:
+        """Remove all results of the function, whichever its arguments were."""
+        await asyncio.get_running_loop().run_in_executor(None, super().clear)
+
+    async def info(self) -> CacheInfo:
+        """The calls of this process that found a result, and that did not, and the results."""
+        info: CacheInfo = await asyncio.get_running_loop().run_in_executor(None, super().info)
+        return info
 
 
 def memoize(
-    mapping: Any, expire: Optional[float], name: Optional[str]
+    mapping: Any,
+    expire: Expire = None,
+    *,
+    name: Optional[str] = None,
+    typed: bool = True,
+    ignore: Iterable[Union[str, int]] = (),
+    condition: Optional[Callable[[Any], Any]] = None,
+    key: Optional[Callable[..., Any]] = None,
+    sliding: bool = False,
+    make: Callable[..., Any] = Memoized,
 ) -> Callable[[_Function], _Function]:
-    """The decorator; StoreMapping.memoize() says what it does."""
+    """The decorator; StoreMapping.memoize() says what it does. `make` makes a Memoized."""
     if callable(expire):
         raise TypeError("memoize() takes parameters: write @db.memoize() with parentheses")
     if time_to_live(expire) <= 0:
         raise ValueError(f"expire must be a number of seconds above 0 or None, not {expire!r}")
+    if sliding and expire is None:
+        raise ValueError("sliding renews what expires: pass expire as well")
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be str or None, not {name!r}")
 
-    def decorate(function: _Function) -> _Function:
-        shared = _Memoized(mapping, function, expire, name or _full_name(function))
-        make = _wrap_coroutine if inspect.iscoroutinefunction(function) else _wrap_function
-        wrapper: Any = functools.wraps(function)(make(shared))
-        wrapper.cache_key = shared.key_of
+    def decorate(function: Any) -> Any:
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(decorate(function.__func__))
+        is_coroutine_function = _is_coroutine_function(function)
+        if make is AsyncMemoized and not is_coroutine_function:
+            raise TypeError(f"memoize() of this store takes coroutine functions, not {function!r}")
+        calls = Calls(function, name, typed, ignore, key)
+        shared = make(mapping, function, calls, (expire, sliding), condition)
+        wrap = _wrap_coroutine if is_coroutine_function else _wrap_function
+        wrapper: Any = functools.wraps(function)(wrap(shared))
+        wrapper.cache_key = wrapper.__cache_key__ = calls.key_of
         wrapper.cache_clear = shared.clear
-        return cast(_Function, wrapper)
+        wrapper.cache_info = shared.info
+        calls.itself = wrapper
+        return wrapper
 
-    return decorate
-
-
-def _full_name(function: Callable[..., Any]) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
+    return cast(Callable[[_Function], _Function], decorate)
 
 
-def _plain(argument: Any) -> Tuple[Any, ...]:
-    """A key that tells the argument and its type from any other."""
-    kind = type(argument)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if kind is tuple:
-        return name, tuple(map(_plain, argument))
-    if kind in (str, bytes, int, bool) or argument is None:
-        return name, argument
-    hash(argument)  # raises TypeError for what may change, as functools.lru_cache() does
-    if kind is float:
-        return name, repr(argument)  # NaN, and -0.0 apart from 0.0
-    return name, pickle.dumps(argument, 5)
+def _is_coroutine_function(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)
+    )
 
 
-def _wrap_function(shared: _Memoized) -> Callable[..., Any]:
+def _wrap_function(shared: Memoized) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        key = shared.key_of(*args, **kwargs)
+        key = shared.calls.key_of(*args, **kwargs)
         result = shared.load(key)
         if result is not _MISSING:
+            shared.hits += 1
             return result
-        with shared.lock:
-            future = shared.running.get(key)
-            is_mine = future is None
-            if future is None:
-                future = shared.running[key] = Future()
-        return _compute(shared, key, future, args, kwargs) if is_mine else future.result()
+
+        def compute() -> Any:
+            # whoever came first may have just finished
+            result = shared.load(key)
+            if result is _MISSING:
+                result = shared.function(*args, **kwargs)
+                shared.save(key, result)
+            return result
+
+        shared.misses += 1
+        result, is_own = FLIGHTS.run((shared, key), compute)
+        if is_own:
+            return result
+        # an object of its own, where it was kept
+        loaded = shared.load(key)
+        return result if loaded is _MISSING else loaded
 
     return wrapper
 
 
-def _compute(
-    shared: _Memoized,
-    key: Tuple[Any, ...],
-    future: Future[Any],
-    args: Tuple[Any, ...],
-    kwargs: Dict[str, Any],
-) -> Any:
-    try:
-        # whoever came first may have just finished
-        result = shared.load(key)
-        if result is _MISSING:
-            result = shared.function(*args, **kwargs)
-            shared.save(key, result)
-    except BaseException as error:
-        future.set_exception(error)
-        raise
-    else:
-        future.set_result(result)
-        return result
-    finally:
-        with shared.lock:
-            del shared.running[key]
-
-
-def _wrap_coroutine(shared: _Memoized) -> Callable[..., Awaitable[Any]]:
-    async def compute(key: Tuple[Any, ...], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
-        result = await shared.function(*args, **kwargs)
-        shared.save(key, result)
-        return result
-
+def _wrap_coroutine(shared: Memoized) -> Callable[..., Awaitable[Any]]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        key = shared.key_of(*args, **kwargs)
-        result = shared.load(key)
+        key = shared.calls.key_of(*args, **kwargs)
+        result = await shared.load_async(key)
         if result is not _MISSING:
+            shared.hits += 1
             return result
-        loop = asyncio.get_running_loop()
-        waiting = (id(loop), *key)
-        task = shared.running.get(waiting)
-        if task is None:
-            task = shared.running[waiting] = loop.create_task(compute(key, args, kwargs))
 
-            def forget(done: asyncio.Task[Any]) -> None:
-                shared.running.pop(waiting, None)
-                if not done.cancelled():
-                    done.exception()  # it reached those who waited, if there are any left
+        async def compute() -> Any:
+            result = await shared.load_async(key)
+            if result is _MISSING:
+                result = await shared.function(*args, **kwargs)
+                await shared.save_async(key, result)
+            return result
 
-            task.add_done_callback(forget)
-        # one that waits may be cancelled, and the others not
-        return await asyncio.shield(task)
+        shared.misses += 1
+        result, is_own = await TASK_FLIGHTS.run((shared, key), compute)
+        if is_own:
+            return result
+        loaded = await shared.load_async(key)
+        return result if loaded is _MISSING else loaded
 
     return wrapper
