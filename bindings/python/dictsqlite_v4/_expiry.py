@@ -65,6 +65,13 @@ class Expiry:
             raise KeyError(key)
         return None if milliseconds == NEVER else milliseconds / 1000
 
+    def set_clock_offset(self, offset: Union[float, timedelta]) -> None:
+        """Have the store's clock be `offset` later than the system's: for tests of what expires.
+
+        It is a number of seconds or a timedelta, and the whole store's, tables included.
+        """
+        self._store.set_clock_offset(time_to_live(offset))
+
     def expire(self) -> int:
         """Remove what has expired, and return how much that was.
 

@@ -23,6 +23,7 @@ from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
+from ._verbs import Verbs
 from ._views import StoreItems, StoreKeys, StoreValues
 
 _MISSING: Any = object()
@@ -44,7 +45,7 @@ _Value = TypeVar("_Value")
 _Default = TypeVar("_Default")
 
 
-class StoreMapping(AtomicMethods, Expiry, MutableMapping[_Key, _Value]):
+class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.

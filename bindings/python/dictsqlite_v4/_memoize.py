@@ -79,7 +79,7 @@ class Memoized:
         """Remove all results of the function, whichever its arguments were."""
         for key in list(self.mapping):
             if self.is_own(key):
-                self.mapping.pop(key, None)
+                self.mapping.delete(key)
 
     def info(self) -> Any:
         """The calls of this process that found a result, and that did not, and the results."""

@@ -1,0 +1,193 @@
+# _verbs.py - what caches and queues ask for beyond a dict
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Verbs that a dict does not have. Each that writes is one write, unless it says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+
+from ._dsq import NEVER, GError, Store
+from ._errors import ConflictError, hides_order, to_exception
+from ._expiry import Expire, time_to_live
+from ._keys import encode_key
+from ._pack import pack, pack_entries, unpack
+
+_MISSING: Any = object()
+# Keys that are looked up, removed or listed by one call.
+_BATCH = 4096
+
+_Result = TypeVar("_Result")
+
+
+class Verbs:
+    """What StoreMapping has of these."""
+
+    _path: str
+    _store: Store
+    _encode: Callable[[Any], bytes]
+    _decode: Callable[[bytes], Any]
+    _lookup: Callable[[bytes], bytes]
+    transaction: Callable[[], Any]
+    iter_prefix: Callable[[Any], Iterator[str]]
+
+    def set_many(self, mapping_or_pairs: Any, /, expire: Expire = None) -> None:
+        """Set all keys of a mapping or of pairs, all or none, to live for `expire`, or for good."""
+        milliseconds = time_to_live(expire)
+        entries: Dict[Any, Any] = {}
+        entries.update(mapping_or_pairs)
+        packed = pack_entries(entries, self._encode)
+        self._apply(b"", packed, [milliseconds] * len(entries))
+
+    def add(self, key: Any, value: Any, expire: Expire = None) -> bool:
+        """Set the value of `key` if it is missing, to live for `expire`; whether it was.
+
+        Of several threads that add a key one does; of several processes too, in writethrough mode.
+        """
+        milliseconds = time_to_live(expire)
+        encoded = encode_key(key)
+        record = self._encode(value)
+        return self._apply(pack((encoded, b"")), pack((encoded, record)), [milliseconds])
+
+    def delete(self, key: Any) -> bool:
+        """Remove `key`; whether it was there."""
+        try:
+            del self[key]  # type: ignore[attr-defined]
+        except KeyError:
+            return False
+        return True
+
+    def delete_many(self, keys: Iterable[Any], /) -> int:
+        """Remove those of `keys` that exist, at one instant, and return how many that was."""
+        encoded = [encode_key(key) for key in dict.fromkeys(keys)]
+        while True:
+            try:
+                records = unpack(self._store.lookup_pack(pack(encoded)))
+            except GError as error:
+                raise to_exception(error, self._path) from None
+            there = [entry for entry in zip(encoded, records) if entry[1]]
+            expected = pack([item for entry in there for item in entry])
+            changes = pack([item for key, _ in there for item in (key, b"")])
+            # again where somebody came between, so that what is counted is what was removed
+            if not there or self._apply(expected, changes, None):
+                return len(there)
+
+    def delete_prefix(self, prefix: str, /) -> int:
+        """Remove the keys that are str and begin with `prefix`, and return how many that was.
+
+        It is done in steps, each at one instant, and counts what it has removed itself: what
+        others set meanwhile may stay.
+        """
+        return self._delete_all(self.iter_prefix(prefix))
+
+    def delete_all(self) -> int:
+        """Remove all keys, and return how many that was; in steps, as delete_prefix() does.
+
+        clear(), which as a dict's returns None, is one step and does not look at the keys.
+        """
+        return self._delete_all(list(self))  # type: ignore[call-overload]
+
+    def _delete_all(self, keys: Iterable[Any]) -> int:
+        remaining = iter(keys)
+        n_deleted = 0
+        while batch := list(islice(remaining, _BATCH)):
+            n_deleted += self.delete_many(batch)
+        return n_deleted
+
+    def get_with_expiry(self, key: Any, default: Any = None) -> Tuple[Any, Optional[float]]:
+        """The value of `key`, and the seconds it has to live, None for good; (default, None)
+        where it is missing.
+        """
+        encoded = encode_key(key)
+        while True:
+            record = self._lookup(encoded)
+            if not record:
+                return default, None
+            try:
+                milliseconds = self._store.lookup_expiry(encoded)
+            except GError as error:
+                raise to_exception(error, self._path) from None
+            if milliseconds and self._lookup(encoded) == record:
+                left = None if milliseconds == NEVER else milliseconds / 1000
+                return self._decode(record), left
+
+    def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:
+        """The keys that are str, from `start` on and before `stop`, in the order of their characters.
+
+            page = list(islice(db.iter_from(last + "\\0"), 50))
+
+        The file is asked for these alone; keys may be set and removed meanwhile. Of an encrypted
+        store, whose file hides the order of its keys, all keys are listed and sorted.
+        """
+        at = start.encode()
+        end = None if stop is None else stop.encode()
+        while True:
+            try:
+                keys = unpack(self._store.list_prefix(b"", at, _BATCH))
+            except GError as error:
+                if not hides_order(error):
+                    raise to_exception(error, self._path) from None
+                yield from self._sorted_from(at, end)
+                return
+            for key in keys:
+                if end is not None and key >= end:
+                    return
+                yield key.decode()
+            if not keys:
+                return
+            at = keys[-1] + b"\0"
+
+    def _sorted_from(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
+        keys = (key.encode() for key in self if type(key) is str)  # type: ignore[attr-defined]
+        for key in sorted(key for key in keys if key >= start and (end is None or key < end)):
+            yield key.decode()
+
+    def transact(self, function: Callable[[Any], _Result], retries: int = 10) -> _Result:
+        """What function(store) returns, called in a transaction.
+
+        Where somebody else changed a key that it has read it is called again, `retries` times at
+        the most; then ConflictError is raised. What it raises is raised, and nothing is written.
+        """
+        while True:
+            try:
+                with self.transaction() as store:
+                    return function(store)
+            except ConflictError:
+                retries -= 1
+                if retries < 0:
+                    raise
+
+    @contextmanager
+    def edit(self, key: Any, default: Any = _MISSING) -> Iterator[Any]:
+        """A context manager that gives the value of `key`, and writes back what was changed in it.
+
+            with db.edit("basket", []) as basket:
+                basket.append("apple")
+
+        A missing key has `default`, and is set to that; without one, KeyError. It expires when it
+        would have. After an exception nothing is written. Where somebody else has changed the key
+        meanwhile ConflictError is raised, and what that one wrote stays.
+        """
+        encoded = encode_key(key)
+        record = self._lookup(encoded)
+        if not record and default is _MISSING:
+            raise KeyError(key)
+        value = self._decode(record) if record else default
+        yield value
+        changed = self._encode(value)
+        if changed == record:
+            return
+        try:
+            written = self._store.compare_and_set_record(encoded, record, changed, True)
+        except GError as error:
+            raise to_exception(error, self._path) from None
+        if not written:
+            raise ConflictError("the value was changed by others while it was edited")
+
+    def _apply(self, expected: bytes, changes: bytes, times: Any) -> bool:
+        try:
+            return self._store.apply_pack(expected, changes, False, times)
+        except GError as error:
+            raise to_exception(error, self._path) from None
