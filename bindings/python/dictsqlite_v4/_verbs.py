@@ -114,7 +114,7 @@ class Verbs:
                 return self._decode(record), left
 
     def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:
-        """The keys that are str, from `start` on and before `stop`, in the order of their characters.
+        """The keys that are str, from `start` on, before `stop`, in the order of their characters.
 
             page = list(islice(db.iter_from(last + "\\0"), 50))
 
