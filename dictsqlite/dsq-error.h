@@ -40,6 +40,7 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_ENCRYPTED: the file is encrypted and no password was passed; pass its password
  * @DSQ_ERROR_NOT_ENCRYPTED: the file is not encrypted and a password was passed; pass none
  * @DSQ_ERROR_EXISTS: there is a file where a new one shall be; choose another name
+ * @DSQ_ERROR_TOO_MANY_FILES: no more files can be opened; close some and try again
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -70,7 +71,8 @@ typedef enum
   DSQ_ERROR_WRONG_PASSWORD,
   DSQ_ERROR_ENCRYPTED,
   DSQ_ERROR_NOT_ENCRYPTED,
-  DSQ_ERROR_EXISTS
+  DSQ_ERROR_EXISTS,
+  DSQ_ERROR_TOO_MANY_FILES
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

@@ -28,7 +28,8 @@ dsq_cold_log_init (DsqColdSqlite *self, GError **error)
   self->log =
       dsq_database_open (self->path, DSQ_DATABASE_WRITE, self->tuning.busy_timeout_ms, error);
   /* tuning reads, and so opens the log */
-  if (self->log == NULL || !dsq_database_tune (self->log, &self->tuning, error))
+  if (self->log == NULL || !dsq_database_tune (self->log, &self->tuning, error) ||
+      !dsq_database_check_writable (self->log, error))
     return FALSE;
   /* what an earlier process left may never have been synced */
   if (dsq_wal_index_read (&self->wal_index, &stamp) && dsq_wal_stamp_get_frames (&stamp) > 0)

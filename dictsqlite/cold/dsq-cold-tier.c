@@ -181,7 +181,9 @@ open_tier (DsqColdSqlite *self,
          dsq_cold_coherence_init (self, error) &&
          (self->read_role == DSQ_DATABASE_READ_UNCHANGING ||
           dsq_inherited_check_locks (self->path, error)) &&
-         dsq_cold_space_init (self, error) && (self->read_only || dsq_cold_log_init (self, error));
+         dsq_cold_space_init (self, error) &&
+         (self->read_only ||
+          (dsq_database_check_writable (database, error) && dsq_cold_log_init (self, error)));
 }
 
 DsqColdTier *

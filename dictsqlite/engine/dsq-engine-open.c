@@ -185,9 +185,18 @@ open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError 
   dsq_engine_reset_room_limit (self);
   if (!self->has_file)
     return self;
-  /* where no thread can be had, writers see to flushes themselves */
-  self->options.background =
-      options->background && !options->read_only && dsq_flusher_start (self->flusher);
+  self->options.background = options->background && !options->read_only;
+  if (self->options.background && !dsq_flusher_start (self->flusher))
+    {
+      /* there is nothing to flush yet */
+      self->options.background = FALSE;
+      dsq_engine_unref (self);
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_IO,
+                           "Failed to open the store: no thread can be started that flushes");
+      return NULL;
+    }
   __atomic_store_n (&self->cold->may_hold, self->options.background, __ATOMIC_RELAXED);
   return self;
 }

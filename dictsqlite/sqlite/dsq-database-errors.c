@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
@@ -28,6 +29,9 @@ code_of_errno (int system_errno)
     case EISDIR:
     case ELOOP:
       return DSQ_ERROR_NOT_REGULAR;
+    case EMFILE:
+    case ENFILE:
+      return DSQ_ERROR_TOO_MANY_FILES;
     default:
       return DSQ_ERROR_IO;
     }
@@ -50,7 +54,8 @@ set_io_error (int code, int system_errno, const char *purpose, GError **error)
 {
   DsqError meaning = code_of_errno (system_errno);
 
-  if (meaning != DSQ_ERROR_NO_SPACE && meaning != DSQ_ERROR_READ_ONLY)
+  if (meaning != DSQ_ERROR_NO_SPACE && meaning != DSQ_ERROR_READ_ONLY &&
+      meaning != DSQ_ERROR_TOO_MANY_FILES)
     meaning = code == SQLITE_IOERR_NOMEM ? DSQ_ERROR_FAILED : DSQ_ERROR_IO;
   g_set_error (error,
                DSQ_ERROR,
@@ -60,6 +65,16 @@ set_io_error (int code, int system_errno, const char *purpose, GError **error)
                sqlite3_errstr (code),
                system_errno != 0 ? ", " : "",
                system_errno != 0 ? g_strerror (system_errno) : "");
+}
+
+/* What SQLite cannot make it tries to open to be read, and tells the errno of that. */
+static gboolean
+could_make_log (DsqDatabase *self)
+{
+  const char *path = sqlite3_db_filename (self->handle, "main");
+  g_autofree char *folder = path != NULL ? g_path_get_dirname (path) : NULL;
+
+  return folder != NULL && access (path, F_OK) == 0 && access (folder, W_OK) == 0;
 }
 
 /* SQLite's message is left out: it may quote what a hostile file says. */
@@ -114,6 +129,8 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
     case SQLITE_CANTOPEN:
       if (code == SQLITE_CANTOPEN_SYMLINK)
         system_errno = ELOOP;
+      else if (system_errno == ENOENT && could_make_log (self))
+        system_errno = EMFILE;
       if (system_errno != 0)
         {
           dsq_database_set_system_error (system_errno, purpose, error);

@@ -78,6 +78,8 @@ gboolean dsq_database_get_number (DsqDatabase *self,
 
 /* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout. */
 gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
+/* Whether all files of one that was opened to be written can be. */
+gboolean dsq_database_check_writable (DsqDatabase *self, GError **error);
 
 /* Gives up what is run from now on after @milliseconds, or when it is much more work than to verify
  * a store, as DSQ_ERROR_FORMAT; 0 for never. While a

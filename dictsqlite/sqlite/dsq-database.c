@@ -3,6 +3,9 @@
 
 #include "config.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 #include "dsq-error.h"
@@ -156,6 +159,25 @@ open_unchanging (const char *path, GError **error)
   return open_handle (uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI, 0, error);
 }
 
+/* Of files that may be written, one could not be opened for it a moment ago. */
+static void
+set_unwritable (DsqDatabase *self, GError **error)
+{
+  static const char *const suffixes[] = { "", "-wal", "-shm" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *path =
+          g_strconcat (sqlite3_db_filename (self->handle, "main"), suffixes[i], NULL);
+
+      if (access (path, W_OK) == 0 || errno == ENOENT)
+        continue;
+      dsq_database_set_error (self, SQLITE_READONLY, "open the file", error);
+      return;
+    }
+  dsq_database_set_system_error (EMFILE, "open the file", error);
+}
+
 DsqDatabase *
 dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error)
 {
@@ -178,10 +200,33 @@ dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms
   /* SQLite falls back to reading without a word */
   if (!reads && sqlite3_db_readonly (self->handle, "main") == 1)
     {
-      dsq_database_set_error (self, SQLITE_READONLY, "open the file", error);
+      set_unwritable (self, error);
       return NULL;
     }
   return g_steal_pointer (&self);
+}
+
+/* Its log or the log's index may have been opened to be read as well. A write transaction is
+ * refused then, before anybody's lock is looked at. */
+gboolean
+dsq_database_check_writable (DsqDatabase *self, GError **error)
+{
+  guint busy_timeout_ms = self->busy_timeout_ms;
+  g_autoptr (GError) local_error = NULL;
+  gboolean begun;
+
+  self->busy_timeout_ms = 0;
+  begun = dsq_database_run (self, "BEGIN IMMEDIATE", "open the file", &local_error);
+  self->busy_timeout_ms = busy_timeout_ms;
+  if (begun)
+    return dsq_database_run (self, "ROLLBACK", "open the file", error);
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY))
+    return TRUE;
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_READ_ONLY))
+    set_unwritable (self, error);
+  else
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 DsqDatabase *

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import wait_until
+from conftest import python, wait_until
+
+from dictsqlite_v4 import DictSQLiteV4
 
 MIB = 1 << 20
 
@@ -200,3 +202,34 @@ def test_the_file_shrinks_in_the_background(open_store, path, file_mode):
     store["stays"] = 1
     wait_until(lambda: path.exists() and path.stat().st_size < 500_000)
     assert len(store) == 1
+
+
+# --- files that can be open
+
+
+OPENS_WITH_FEW = """
+import errno, os, resource, sys
+from dictsqlite_v4 import DictSQLiteV4
+path, mode, spare = sys.argv[1], sys.argv[2], int(sys.argv[3])
+limit = len(os.listdir("/proc/self/fd")) - 1 + spare
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    store = DictSQLiteV4(path, persist_mode=mode)
+except OSError as error:
+    print(errno.errorcode[error.errno])
+else:
+    store.update({i: i for i in range(100)})
+    print("opened")
+"""
+
+
+def test_a_store_that_opens_with_few_files_keeps_what_it_is_given(tmp_path, file_mode):
+    answers = []
+    for spare in range(12):
+        path = tmp_path / f"{spare}.db"
+        answers.append(python(OPENS_WITH_FEW, path, file_mode, spare).stdout.strip())
+        if answers[-1] == "opened":
+            with DictSQLiteV4(path) as store:
+                assert dict(store) == {i: i for i in range(100)}
+    assert set(answers) == {"EMFILE", "opened"}
+    assert answers == sorted(answers)

@@ -120,6 +120,7 @@ OWN = {
     "ENCRYPTED": WrongPasswordError,
     "NOT_ENCRYPTED": WrongPasswordError,
     "EXISTS": errno.EEXIST,
+    "TOO_MANY_FILES": errno.EMFILE,
 }
 
 

@@ -79,6 +79,7 @@ _ERRNO: Dict[int, int] = {
     ErrorCode.PERMISSION: errno.EACCES,
     ErrorCode.BUSY: errno.EBUSY,
     ErrorCode.EXISTS: errno.EEXIST,
+    ErrorCode.TOO_MANY_FILES: errno.EMFILE,
 }
 
 

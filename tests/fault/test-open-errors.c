@@ -1,0 +1,172 @@
+/* test-open-errors.c - one file that cannot be opened while a store is
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * SQLite's files, and the shared memory beside them, are opened by way of open(2), which is made to
+ * fail once, with EMFILE, at each of the calls in turn. Either the store is refused, saying why, or
+ * it keeps what it acknowledges.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+
+#include "dsq-error.h"
+#include "dsq-store.h"
+
+#define MAX_OPENS 64
+
+typedef int (*OpenFunc) (const char *path, int flags, ...);
+
+static OpenFunc open_of_sqlite;
+static int n_opens_left; /* (atomic) before one fails; below 0, none does */
+
+static int
+open_or_fail (const char *path, int flags, int mode)
+{
+  if (__atomic_load_n (&n_opens_left, __ATOMIC_RELAXED) >= 0 &&
+      __atomic_fetch_sub (&n_opens_left, 1, __ATOMIC_RELAXED) == 0)
+    {
+      errno = EMFILE;
+      return -1;
+    }
+  return open_of_sqlite (path, flags, mode);
+}
+
+static void
+install (void)
+{
+  sqlite3_vfs *vfs = sqlite3_vfs_find (NULL);
+
+  sqlite3_initialize ();
+  open_of_sqlite = (OpenFunc) vfs->xGetSystemCall (vfs, "open");
+  g_assert_nonnull (open_of_sqlite);
+  g_assert_cmpint (vfs->xSetSystemCall (vfs, "open", (sqlite3_syscall_ptr) (gpointer) open_or_fail),
+                   ==,
+                   SQLITE_OK);
+}
+
+static DsqStore *
+open_store (const char *path, DsqPersistMode mode, gboolean background, GError **error)
+{
+  return g_initable_new (DSQ_TYPE_STORE,
+                         NULL,
+                         error,
+                         "path",
+                         path,
+                         "persist-mode",
+                         mode,
+                         "background",
+                         background,
+                         "flush-interval",
+                         1u,
+                         NULL);
+}
+
+static void
+assert_kept (const char *path, guint n_acknowledged)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = open_store (path, DSQ_PERSIST_WRITETHROUGH, FALSE, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < n_acknowledged; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+      g_autofree char *value = dsq_store_get_string (store, key, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpstr (value, ==, key);
+    }
+}
+
+/* FALSE: there were fewer than @n opens. */
+static gboolean
+try_nth (const char *path, DsqPersistMode mode, gboolean background, int n)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = NULL;
+  guint n_acknowledged = 0;
+  gboolean was_reached;
+
+  __atomic_store_n (&n_opens_left, n, __ATOMIC_RELAXED);
+  store = open_store (path, mode, background, &error);
+  was_reached = __atomic_exchange_n (&n_opens_left, -1, __ATOMIC_RELAXED) < 0;
+  g_test_message ("open %d: %s", n, error != NULL ? error->message : "opened");
+  if (store == NULL)
+    {
+      g_assert_true (was_reached);
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_TOO_MANY_FILES);
+      g_clear_error (&error);
+    }
+  for (guint i = 0; i < 5 && store != NULL; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+
+      g_assert_true (dsq_store_set_string (store, key, key, NULL, &error));
+      g_assert_no_error (error);
+      n_acknowledged++;
+    }
+  if (store != NULL && n % 2 == 0)
+    {
+      dsq_store_flush (store, NULL, &error);
+      g_assert_no_error (error);
+    }
+  g_clear_object (&store);
+  assert_kept (path, n_acknowledged);
+  return was_reached;
+}
+
+typedef struct
+{
+  DsqPersistMode mode;
+  gboolean background;
+  gboolean exists;
+} Kind;
+
+static void
+test_nth (gconstpointer data)
+{
+  const Kind *kind = data;
+
+  for (int n = 0, more = TRUE; more; n++)
+    {
+      g_autofree char *folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
+      g_autofree char *path = g_build_filename (folder, "store.db", NULL);
+
+      if (kind->exists)
+        assert_kept (path, 0);
+      g_assert_cmpint (n, <, MAX_OPENS);
+      more = try_nth (path, kind->mode, kind->background, n);
+      g_unlink (path);
+      g_assert_cmpint (g_rmdir (folder), ==, 0);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  static const Kind kinds[] = {
+    { DSQ_PERSIST_LAZY, TRUE, FALSE },         { DSQ_PERSIST_LAZY, TRUE, TRUE },
+    { DSQ_PERSIST_LAZY, FALSE, TRUE },         { DSQ_PERSIST_WRITETHROUGH, TRUE, FALSE },
+    { DSQ_PERSIST_WRITETHROUGH, FALSE, TRUE },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  install ();
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *name =
+          g_strdup_printf ("/dsq/open-errors/%s%s%s",
+                           kinds[i].mode == DSQ_PERSIST_LAZY ? "lazy" : "writethrough",
+                           kinds[i].background ? "-background" : "",
+                           kinds[i].exists ? "-existing" : "");
+
+      g_test_add_data_func (name, &kinds[i], test_nth);
+    }
+  return g_test_run ();
+}
