@@ -230,7 +230,7 @@ test_says_what_a_code_means (Fixture *fixture, gconstpointer data)
     { EPERM, DSQ_ERROR_PERMISSION },  { ENOENT, DSQ_ERROR_NOT_FOUND },
     { ENOTDIR, DSQ_ERROR_NOT_FOUND }, { EISDIR, DSQ_ERROR_NOT_REGULAR },
     { ELOOP, DSQ_ERROR_NOT_REGULAR }, { EIO, DSQ_ERROR_IO },
-    { EMFILE, DSQ_ERROR_IO },
+    { EMFILE, DSQ_ERROR_TOO_MANY_FILES },
   };
   g_autoptr (GError) scratch_error = NULL;
   g_autoptr (DsqDatabase) database = dsq_database_open_scratch (&scratch_error);
