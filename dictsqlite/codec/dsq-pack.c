@@ -137,6 +137,12 @@ dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length)
   g_array_append_val (self->lengths, length32);
 }
 
+gboolean
+dsq_pack_builder_is_empty (const DsqPackBuilder *self)
+{
+  return self->lengths->len == 0;
+}
+
 guint8 *
 dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error)
 {

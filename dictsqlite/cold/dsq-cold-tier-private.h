@@ -27,7 +27,6 @@ typedef struct
   guint8 presence; /* DsqPresence of the row before the change */
   guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
   /* the rest is the pending room's own: see there */
-  guint8 size_unknown;
   guint32 node;
   guint32 below;
 } DsqChange;

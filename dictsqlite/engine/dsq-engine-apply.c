@@ -193,7 +193,7 @@ stage_all_locked (Apply *self)
     {
       dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));
       dsq_engine_tidy_expiry_locked (engine);
-      dsq_engine_mark_changed_locked (dsq_engine_table (engine, batch->table));
+      dsq_engine_mark_changed_locked (dsq_engine_table (engine, batch->table), DSQ_CHANGE_OF_KEYS);
     }
   for (gsize i = 0; i < batch->n_changes; i++)
     {
@@ -247,6 +247,14 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   if (g_cancellable_set_error_if_cancelled (self->cancellable, error) ||
       !dsq_engine_wait_for_room (engine, error))
     return FALSE;
+  for (gsize i = 0; i < self->batch->n_changes; i++)
+    {
+      DsqKey key = dsq_entry_as_key (self->batch->changes[i]);
+
+      if (!dsq_entry_is_tombstone (self->batch->changes[i]) &&
+          !dsq_engine_foresee_new (engine, &key, error))
+        return FALSE;
+    }
   collect_wanted (self);
   for (guint n_tries = 0; result == APPLY_AGAIN; n_tries++)
     {

@@ -26,6 +26,7 @@ typedef struct
   DsqPending *pending;  /* (owned) */
   gboolean is_dropped;  /* (all shard locks) */
   guint64 version;      /* (atomic) moves with every change of the table while it is walked */
+  guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
   gint64 dead_beyond;   /* (all shard locks) rows at this place and beyond have tombstones ... */
   guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
 } DsqTable;
@@ -168,17 +169,30 @@ guint64 dsq_engine_count_memory_locked (DsqEngine *self); /* all shards locked *
 gboolean dsq_engine_enter (DsqEngine *self, GError **error);
 void dsq_engine_leave (DsqEngine *self);
 
+typedef enum
+{
+  DSQ_CHANGE_OF_VALUES, /* and keys may have come, which stand behind the end of any walk */
+  DSQ_CHANGE_OF_KEYS    /* keys may have gone, or stand elsewhere */
+} DsqChangeKind;
+
 /* What walks look at, if there are any; with a shard's lock held, so that a walk which begins now
  * either sees the change or is seen here. */
 static inline void
-dsq_engine_mark_changed_locked (DsqTable *table)
+dsq_engine_mark_changed_locked (DsqTable *table, DsqChangeKind kind)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
-  if (G_UNLIKELY (__atomic_load_n (&table->pending->n_cursors, __ATOMIC_RELAXED) > 0))
-    __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
+  if (!dsq_pending_has_walks (table->pending))
+    return;
+  if (kind == DSQ_CHANGE_OF_KEYS)
+    __atomic_fetch_add (&table->keys_version, 1, __ATOMIC_RELEASE);
+  __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
 }
 
 /* --- the path --------------------------------------------------------------------------------- */
+
+/* Before a blind set: where this thread walks the table, sees whether that makes the table larger.
+ */
+gboolean dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error);
 
 /* What was true of a shard when a key was found missing in memory. */
 typedef struct
@@ -457,7 +471,6 @@ void dsq_engine_let_file_go (DsqEngine *self);
 typedef struct
 {
   gint64 n_live;     /* its keys */
-  gint64 own_size;   /* what the store's own calls have made of that */
   guint64 n_settled; /* the pending room's */
 } DsqTally;
 
@@ -514,6 +527,7 @@ struct _DsqWrite
 
   GCancellable *cancellable;
   gboolean is_refused; /* out: a row was not as expected */
+  gint64 n_keys;       /* out: keys that it added, less those that it removed */
   guint64 n_swept;     /* out: entries removed on the way, because they had expired */
   GError *error;       /* (owned) (nullable) out */
   gboolean is_done;    /* (lock queue_lock) */

@@ -38,11 +38,14 @@ typedef struct
 {
   guint32 table;
   DsqWalkOrder order;
-  gint64 place;      /* of the last entry handed out */
-  guint64 n_rebases; /* shifts of places that it has followed */
-  gint64 own_size;   /* what the store's own calls had made of the table's size at the start */
-  guint64 version;   /* of the table when the last batch was read */
-  guint64 n_settled; /* of the pending room when the last batch was read */
+  gint64 place;         /* of the last entry handed out */
+  gint64 end;           /* entries at this place and beyond have come since it began */
+  guint64 n_rebases;    /* shifts of places that it has followed */
+  guint64 thread;       /* that steps it, ... */
+  gint64 n_own_keys;    /* ... and what that had itself made of the table's size: dsq-walker.c */
+  guint64 version;      /* of the table when the last batch was read */
+  guint64 keys_version; /* the same */
+  guint64 n_settled;    /* of the pending room when the last batch was read */
 } DsqWalk;
 
 /* A row of a walk. */
@@ -238,10 +241,19 @@ gboolean dsq_engine_walk (DsqEngine *self,
                           gboolean keys_only,
                           GArray *rows,
                           GError **error);
-/* Whether nothing at all has changed since the last batch. Gives DSQ_ERROR_CHANGED when the store's
- * own calls have changed the table's size since the start. */
+typedef enum
+{
+  DSQ_WALK_IS_CURRENT,
+  DSQ_WALK_HAS_OLD_VALUES, /* its keys are there, but the records may be others */
+  DSQ_WALK_HAS_OLD_KEYS    /* it has to be read again */
+} DsqWalkState;
+
+/* What has become of the last batch. Gives DSQ_ERROR_CHANGED when the calling thread has itself
+ * changed the table's size since it stepped the walk first. */
 gboolean
-dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error);
+dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, GError **error);
+/* The table is as of now for check_walk(), but for its keys. */
+void dsq_engine_refresh_walk (DsqEngine *self, DsqWalk *walk);
 /* Removes the newest entry and gives it, or NULL when there is none. */
 gboolean
 dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error);

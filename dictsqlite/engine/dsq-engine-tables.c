@@ -350,7 +350,7 @@ drop_in_memory_locked (DsqEngine *self, GBytes *name, gboolean *out_dropped, GEr
   *out_dropped = table != NULL;
   if (table != NULL)
     {
-      dsq_engine_mark_changed_locked (table);
+      dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
       dsq_engine_drop_table_locked (self, table);
     }
   dsq_hot_tier_unlock_all (self->hot);

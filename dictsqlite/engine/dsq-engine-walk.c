@@ -5,6 +5,7 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-walker-private.h"
 
 /*
  * A walk goes by place, in batches, and holds nothing between them. A batch is read from the file
@@ -245,6 +246,15 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
       gint64 place = 0;
       DsqEntry *entry = runs_peek (&runs, &run, &place);
 
+      if (row != NULL && row->place >= walk->end)
+        {
+          /* what has come since the walk began: nothing of before stands behind it */
+          n_cold = i;
+          batch->is_last = TRUE;
+          row = NULL;
+        }
+      if (entry != NULL && place >= walk->end)
+        entry = NULL;
       if (row == NULL && (entry == NULL || !batch->is_last))
         break;
       if (entry != NULL && (row == NULL || !is_before (walk->order, row->place, place)))
@@ -286,6 +296,8 @@ follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
 
       if (walk->place >= shift->from && walk->place != G_MAXINT64)
         walk->place += shift->delta;
+      if (walk->end >= shift->from && walk->end != G_MAXINT64)
+        walk->end += shift->delta;
       walk->n_rebases++;
     }
 }
@@ -323,7 +335,9 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   gint64 place;
 
   dsq_hot_tier_lock_all (self->hot);
-  follow_rebases_locked (table->pending, walk);
+  /* written through, no place is one that pending keys were to have */
+  if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
+    follow_rebases_locked (table->pending, walk);
   walk->n_settled = tally->n_settled;
   place = walk->place;
   if (walk->order == DSQ_WALK_REVERSE && table->dead_settled == walk->n_settled)
@@ -365,6 +379,17 @@ read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
   return success;
 }
 
+/* From here on the walk is this thread's. */
+static void
+adopt (DsqEngine *self, DsqWalk *walk)
+{
+  guint64 number = dsq_engine_pending (self, walk->table)->number;
+
+  dsq_walker_join (number);
+  walk->thread = dsq_walker_thread ();
+  walk->n_own_keys = dsq_walker_get_count (number);
+}
+
 gboolean
 dsq_engine_start_walk (DsqEngine *self,
                        guint32 table,
@@ -378,17 +403,21 @@ dsq_engine_start_walk (DsqEngine *self,
   if (!dsq_engine_enter (self, error))
     return FALSE;
   *walk = (DsqWalk){ .table = table, .order = order };
-  walk->place = order == DSQ_WALK_FORWARD ? 0 : G_MAXINT64;
+  /* learns what others wrote, and what presence is unknown */
   if (!dsq_engine_tally (self, table, &tally, error))
     {
       dsq_engine_leave (self);
       return FALSE;
     }
-  walk->own_size = tally.own_size;
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_hot_tier_lock_all (self->hot);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  /* written through, places are the file's: see find_end() */
+  walk->end = self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH ? G_MAXINT64
+                                                                     : pending->next_place;
+  dsq_hot_tier_unlock_all (self->hot);
+  walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
+  adopt (self, walk);
   dsq_engine_leave (self);
   return TRUE;
 }
@@ -396,7 +425,38 @@ dsq_engine_start_walk (DsqEngine *self,
 void
 dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk)
 {
-  __atomic_fetch_sub (&dsq_engine_pending (self, walk->table)->n_cursors, 1, __ATOMIC_RELAXED);
+  DsqPending *pending = dsq_engine_pending (self, walk->table);
+
+  if (__atomic_fetch_sub (&pending->n_cursors, 1, __ATOMIC_RELAXED) == 1)
+    dsq_walker_leave (pending->number);
+}
+
+/* After the first batch of a walk whose places are the file's: where it is to end. */
+static gboolean
+find_end (DsqEngine *self, DsqWalk *walk, const Batch *batch, GError **error)
+{
+  GArray *cold;
+  gboolean ignored;
+  gboolean success = TRUE;
+
+  walk->end = walk->place + 1;
+  if (batch->is_last)
+    return TRUE;
+  cold = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  success = self->cold->funcs->walk (self->cold,
+                                     walk->table,
+                                     G_MAXINT64,
+                                     DSQ_WALK_REVERSE,
+                                     1,
+                                     1,
+                                     TRUE,
+                                     cold,
+                                     &ignored,
+                                     error);
+  if (cold->len > 0)
+    walk->end = MAX (walk->end, g_array_index (cold, DsqColdRow, 0).place + 1);
+  cold_rows_free (cold);
+  return success;
 }
 
 gboolean
@@ -413,28 +473,42 @@ dsq_engine_walk (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  walk->version =
-      __atomic_load_n (&dsq_engine_table (self, walk->table)->version, __ATOMIC_ACQUIRE);
+  dsq_engine_refresh_walk (self, walk);
+  walk->keys_version =
+      __atomic_load_n (&dsq_engine_table (self, walk->table)->keys_version, __ATOMIC_ACQUIRE);
   while (success && rows->len == 0 && !batch.is_last)
     success = read_rows (self, walk, &batch, error);
+  if (success && walk->order == DSQ_WALK_FORWARD && walk->end == G_MAXINT64)
+    success = find_end (self, walk, &batch, error);
   dsq_engine_leave (self);
   return success;
 }
 
+void
+dsq_engine_refresh_walk (DsqEngine *self, DsqWalk *walk)
+{
+  walk->version =
+      __atomic_load_n (&dsq_engine_table (self, walk->table)->version, __ATOMIC_ACQUIRE);
+}
+
 gboolean
-dsq_engine_check_walk (DsqEngine *self, const DsqWalk *walk, gboolean *out_current, GError **error)
+dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, GError **error)
 {
   DsqHotShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
   const DsqTable *table = dsq_engine_table (self, walk->table);
-  DsqTally tally = { .own_size = walk->own_size };
 
   if (shard == NULL)
     return FALSE;
   dsq_hot_shard_unlock (shard);
-  *out_current = __atomic_load_n (&table->version, __ATOMIC_ACQUIRE) == walk->version;
-  if (!*out_current && !dsq_engine_tally (self, walk->table, &tally, error))
-    return FALSE;
-  if (tally.own_size == walk->own_size)
+  *out_state = DSQ_WALK_IS_CURRENT;
+  if (__atomic_load_n (&table->version, __ATOMIC_ACQUIRE) != walk->version)
+    *out_state = DSQ_WALK_HAS_OLD_VALUES;
+  if (__atomic_load_n (&table->keys_version, __ATOMIC_ACQUIRE) != walk->keys_version)
+    *out_state = DSQ_WALK_HAS_OLD_KEYS;
+  if (walk->thread != dsq_walker_thread ())
+    adopt (self, walk);
+  if (*out_state == DSQ_WALK_IS_CURRENT ||
+      dsq_walker_get_count (table->pending->number) == walk->n_own_keys)
     return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,
@@ -472,7 +546,12 @@ dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GEr
     {
       g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
       g_autoptr (DsqEntry) last = NULL;
-      DsqWalk walk = { .table = table, .order = DSQ_WALK_REVERSE, .place = G_MAXINT64 };
+      DsqWalk walk = {
+        .table = table,
+        .order = DSQ_WALK_REVERSE,
+        .place = G_MAXINT64,
+        .end = G_MAXINT64,
+      };
       gboolean is_removed;
       DsqKey key;
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-walker-private.h"
 
 /*
  *   set      memory, lazy     hot <- entry, pending <- change; the flusher brings it to cold
@@ -38,7 +39,9 @@ dsq_engine_stage_locked (DsqEngine *self,
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
   if (G_UNLIKELY (entry->has_expiry))
     dsq_engine_note_dirty_expiry_locked (self, shard, entry);
-  dsq_engine_mark_changed_locked (table);
+  dsq_engine_mark_changed_locked (table,
+                                  dsq_entry_is_tombstone (entry) ? DSQ_CHANGE_OF_KEYS
+                                                                 : DSQ_CHANGE_OF_VALUES);
 }
 
 /* --- get ------------------------------------------------------------------------------------- */
@@ -284,6 +287,22 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
 /* --- set, remove ----------------------------------------------------------------------------- */
 
 gboolean
+dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
+{
+  const DsqPending *pending = dsq_engine_pending (self, key->table);
+  gboolean is_there;
+
+  if (!dsq_pending_has_walks (pending) || !dsq_walker_has_joined (pending->number) ||
+      dsq_walker_was_given (key->hash))
+    return TRUE;
+  if (!dsq_engine_contains (self, key, &is_there, error))
+    return FALSE;
+  if (!is_there)
+    dsq_walker_expect_new (key->hash);
+  return TRUE;
+}
+
+gboolean
 dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
 {
   DsqHotShard *shard;
@@ -302,7 +321,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       dsq_entry_unref (entry);
       return success;
     }
-  if (!dsq_engine_wait_for_room (self, error) ||
+  if (!dsq_engine_wait_for_room (self, error) || !dsq_engine_foresee_new (self, key, error) ||
       (shard = dsq_engine_lock_swept_shard (self, key->table, key->hash, error)) == NULL)
     {
       dsq_entry_unref (entry);
@@ -366,7 +385,7 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
-  dsq_engine_mark_changed_locked (table);
+  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 static gboolean

@@ -175,9 +175,9 @@ static void
 note_swept_locked (Sweep *self, DsqHotShard *shard, DsqTable *table)
 {
   dsq_hot_shard_assert_locked (shard);
-  dsq_pending_count_written_locked (table->pending, shard, 1, FALSE);
+  dsq_pending_count_own (table->pending, 1);
   self->n_swept++;
-  dsq_engine_mark_changed_locked (table);
+  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 static DsqEntry *

@@ -372,7 +372,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
         dsq_pending_learn_locked (table->pending, state, is_committed);
       else
         dsq_engine_drop_table_locked (self, table);
-      dsq_engine_mark_changed_locked (table);
+      dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
   dsq_hot_tier_drop_clean_locked (self->hot);
   dsq_engine_forget_expiry_locked (self);

@@ -54,17 +54,11 @@ drop_generation (DsqPending *self, DsqHotShard *shard, DsqGeneration *generation
     }
 }
 
-void
-dsq_pending_clear_locked (DsqPending *self)
+static void
+hide_all (DsqPending *self)
 {
-  gint64 own_size;
-  guint64 n_unresolved;
-  gint64 n_live = dsq_pending_count_locked (self, &own_size, &n_unresolved);
-
   dsq_hot_tier_assert_all_locked (self->hot);
   dsq_pending_touch (self);
-  /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
-  dsq_pending_shard (self, 0)->own_size -= n_live + (gint64) n_unresolved;
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       DsqHotShard *shard = &self->hot->shards[i];
@@ -74,7 +68,6 @@ dsq_pending_clear_locked (DsqPending *self)
       drop_generation (self, shard, &pending->current);
       pending->n_live = 0;
       pending->n_unresolved = 0;
-      pending->n_size_unknown = 0;
       pending->hides_cold = TRUE;
       dsq_hot_shard_drop_table_locked (self->hot, shard, self->table);
       shard->epoch++;
@@ -86,13 +79,29 @@ dsq_pending_clear_locked (DsqPending *self)
 }
 
 void
+dsq_pending_clear_locked (DsqPending *self)
+{
+  guint64 n_unresolved;
+  gint64 n_live = dsq_pending_count_locked (self, &n_unresolved);
+
+  dsq_hot_tier_assert_all_locked (self->hot);
+  /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
+  dsq_pending_count_own (self, -n_live - (gint64) n_unresolved);
+  hide_all (self);
+}
+
+gint64
 dsq_pending_clear_written_locked (DsqPending *self)
 {
+  guint64 n_unresolved;
+  gint64 n_live = dsq_pending_count_locked (self, &n_unresolved);
+
   dsq_hot_tier_assert_all_locked (self->hot);
-  dsq_pending_clear_locked (self);
+  hide_all (self);
   self->clears = FALSE;
   for (guint i = 0; i < self->hot->n_shards; i++)
     dsq_pending_shard (self, i)->hides_cold = FALSE;
+  return n_live;
 }
 
 void
@@ -263,7 +272,6 @@ merge_change (DsqPending *self,
     }
   kept->entry = entry;
   kept->presence = below->presence;
-  kept->size_unknown = below->size_unknown;
   if (is_over_fresh)
     kept->reinsert = below->presence != DSQ_PRESENCE_ABSENT;
   dsq_pending_count_change (pending, kept, 1);
@@ -489,7 +497,6 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
         }
       pending->n_live = 0;
       pending->n_unresolved = 0;
-      pending->n_size_unknown = 0;
       for (guint which = 0; which < DSQ_N_LISTS; which++)
         {
           if (!self->inflight_hidden)

@@ -34,9 +34,7 @@ typedef struct
   DsqGeneration current;
   DsqGeneration inflight; /* detached by the flush under way; only it replaces what is in there */
   gint64 n_live;          /* keys more, or fewer, than DsqPending.n_base */
-  gint64 own_size;        /* the same, but moved only by this store's own calls */
   guint32 n_unresolved;   /* changes whose presence in the file is unknown */
-  guint32 n_size_unknown; /* those among them that may have changed own_size */
   gboolean hides_cold;    /* a clear that is not in the file yet hides all rows of the table */
 } DsqPendingShard;
 
@@ -55,6 +53,7 @@ typedef struct
   DsqPendingShard *shards;  /* (owned) (atomic) one for each of the hot tier's; a table that was
                                never written to shares some that are empty, see is_untouched() */
   guint32 table;            /* constant: its id */
+  guint64 number;           /* constant: among all tables of all stores, for the walkers */
   guint parity;             /* of the current generation */
   gboolean is_dirty;        /* (atomic) there may be something in the current generation */
   gboolean clears;          /* the current generation starts with a clear */
@@ -86,6 +85,12 @@ dsq_pending_n_rebases_locked (const DsqPending *self)
   return self->n_rebases_gone + (self->rebases != NULL ? self->rebases->len : 0);
 }
 
+static inline gboolean
+dsq_pending_has_walks (const DsqPending *self)
+{
+  return G_UNLIKELY (__atomic_load_n (&self->n_cursors, __ATOMIC_RELAXED) > 0);
+}
+
 /* The table's part of a shard, to be read with the shard's lock held. */
 static inline DsqPendingShard *
 dsq_pending_shard (const DsqPending *self, guint index)
@@ -110,12 +115,10 @@ void dsq_pending_stage_over_locked (DsqPending *self,
                                     DsqHotShard *shard,
                                     guint32 number,
                                     DsqEntry *entry);
-/* A write that is in the file already added @contribution keys; @is_news: n_base does not hold
- * them. */
-void dsq_pending_count_written_locked (DsqPending *self,
-                                       DsqHotShard *shard,
-                                       gint64 contribution,
-                                       gboolean is_news);
+/* A write that is in the file already added keys, which n_base does not hold. */
+void dsq_pending_count_written_locked (DsqPending *self, DsqHotShard *shard, gint64 n_keys);
+/* The calling thread has made this many keys more: nothing to do but where it walks them. */
+void dsq_pending_count_own (const DsqPending *self, gint64 n_keys);
 /* A key in memory that is there is deleted. */
 void dsq_pending_stage_removal_locked (DsqPending *self,
                                        DsqHotShard *shard,
@@ -125,8 +128,8 @@ void dsq_pending_stage_removal_locked (DsqPending *self,
 /* --- with all locks held ---------------------------------------------------------------------- */
 
 void dsq_pending_clear_locked (DsqPending *self);
-/* The same after a clear that is in the file already. */
-void dsq_pending_clear_written_locked (DsqPending *self);
+/* The same after a clear that is in the file already; the keys that there were. */
+gint64 dsq_pending_clear_written_locked (DsqPending *self);
 /* The table is gone, from the file as well: forgets it and all that was pending. */
 void dsq_pending_discard_locked (DsqPending *self);
 gboolean dsq_pending_is_empty_locked (DsqPending *self);
@@ -136,7 +139,7 @@ void dsq_pending_detach_locked (DsqPending *self);
  * is clean in memory is the caller's to drop. */
 void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
 /* Keys of the mapping, unresolved ones not counted. */
-gint64 dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved);
+gint64 dsq_pending_count_locked (DsqPending *self, guint64 *out_n_unresolved);
 
 /* --- the end of a flush ----------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "engine/dsq-pending-internal.h"
+#include "engine/dsq-walker-private.h"
 
 /*
  * A dirty key has a node in the hot tier, which holds its newest state, and a change, which tells
@@ -49,6 +50,7 @@ dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_col
   self->hot = hot;
   self->shards = hides_cold ? hiding_shards : no_shards;
   self->table = state->table;
+  self->number = dsq_walker_new_table ();
   self->n_base = state->count;
   self->next_place = state->next;
   self->base_place = self->next_place;
@@ -142,6 +144,13 @@ dsq_change_list_append (DsqChangeList *list, const DsqChange *change)
 
 /* --- accounts -------------------------------------------------------------------------------- */
 
+void
+dsq_pending_count_own (const DsqPending *self, gint64 n_keys)
+{
+  if (n_keys != 0 && dsq_pending_has_walks (self))
+    dsq_walker_count (self->number, n_keys);
+}
+
 gint64
 dsq_pending_contribution (const DsqChange *change, DsqPresence presence)
 {
@@ -154,10 +163,7 @@ void
 dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int sign)
 {
   if (change->presence == DSQ_PRESENCE_UNKNOWN)
-    {
-      shard->n_unresolved += sign;
-      shard->n_size_unknown += change->size_unknown ? sign : 0;
-    }
+    shard->n_unresolved += sign;
   else
     shard->n_live += sign * dsq_pending_contribution (change, change->presence);
 }
@@ -284,8 +290,9 @@ dsq_pending_stage_new_locked (DsqPending *self,
   dsq_hot_shard_assert_locked (shard);
   dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
-  change.size_unknown = presence == DSQ_PRESENCE_UNKNOWN;
-  dsq_pending_shard (self, shard->index)->own_size += dsq_pending_contribution (&change, presence);
+  dsq_pending_count_own (self, dsq_pending_contribution (&change, presence));
+  if (presence == DSQ_PRESENCE_UNKNOWN && is_set && dsq_pending_has_walks (self))
+    dsq_walker_count_blind (self->number, hash);
   append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
 }
 
@@ -382,7 +389,7 @@ dsq_pending_stage_over_locked (DsqPending *self,
 
   dsq_hot_shard_assert_locked (shard);
   dsq_pending_touch (self);
-  dsq_pending_shard (self, shard->index)->own_size += is_set - was_set;
+  dsq_pending_count_own (self, is_set - was_set);
   dsq_hot_shard_replace_locked (shard, number, dsq_entry_share (entry));
   dsq_hot_shard_touch_locked (self->hot, shard, number);
   if (node->change.index == 0)
@@ -408,7 +415,7 @@ dsq_pending_stage_removal_locked (DsqPending *self,
       dsq_pending_stage_over_locked (self, shard, number, dsq_entry_new_tombstone (key));
       return;
     }
-  dsq_pending_shard (self, shard->index)->own_size--;
+  dsq_pending_count_own (self, -1);
   forget_change (self, shard, number);
 }
 
@@ -423,35 +430,23 @@ dsq_pending_resolve_locked (DsqPending *self,
   dsq_hot_shard_assert_locked (shard);
   dsq_pending_count_change (pending, change, -1);
   change->presence = presence;
-  if (change->size_unknown && presence == DSQ_PRESENCE_ABSENT)
-    pending->own_size++;
-  change->size_unknown = FALSE;
   dsq_pending_count_change (pending, change, 1);
 }
 
 void
-dsq_pending_count_written_locked (DsqPending *self,
-                                  DsqHotShard *shard,
-                                  gint64 contribution,
-                                  gboolean is_news)
+dsq_pending_count_written_locked (DsqPending *self, DsqHotShard *shard, gint64 n_keys)
 {
-  DsqPendingShard *pending;
-
   dsq_hot_shard_assert_locked (shard);
-  if (contribution == 0)
+  if (n_keys == 0)
     return;
   dsq_pending_touch (self);
-  pending = dsq_pending_shard (self, shard->index);
-  pending->own_size += contribution;
-  if (is_news)
-    pending->n_live += contribution;
+  dsq_pending_shard (self, shard->index)->n_live += n_keys;
 }
 
 gint64
-dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n_unresolved)
+dsq_pending_count_locked (DsqPending *self, guint64 *out_n_unresolved)
 {
   gint64 n_live = self->n_base;
-  gint64 own_size = 0;
   guint64 n_unresolved = 0;
 
   dsq_hot_tier_assert_all_locked (self->hot);
@@ -460,10 +455,8 @@ dsq_pending_count_locked (DsqPending *self, gint64 *out_own_size, guint64 *out_n
       const DsqPendingShard *shard = dsq_pending_shard (self, i);
 
       n_live += shard->n_live;
-      own_size += shard->own_size;
       n_unresolved += shard->n_unresolved;
     }
-  *out_own_size = own_size;
   *out_n_unresolved = n_unresolved;
   return n_live;
 }

@@ -14,33 +14,8 @@
 /* Keys asked for in one probe. */
 #define PROBE_KEYS 65536
 
-/* Keys whose presence is unknown, with a reference to the entries that hold them. */
-typedef struct
-{
-  GPtrArray *entries;        /* (owned) of DsqEntry (owned) */
-  GByteArray *size_unknowns; /* (owned) of each: whether own_size depends on it as well */
-} Unresolved;
-
 static void
-unresolved_clear (Unresolved *self)
-{
-  g_ptr_array_unref (self->entries);
-  g_byte_array_unref (self->size_unknowns);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Unresolved, unresolved_clear)
-
-static Unresolved
-unresolved_new (void)
-{
-  return (Unresolved){
-    .entries = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref),
-    .size_unknowns = g_byte_array_new (),
-  };
-}
-
-static void
-collect_unresolved_locked (const DsqPending *self, guint index, guint max_keys, Unresolved *found)
+collect_unresolved_locked (const DsqPending *self, guint index, guint max_keys, GPtrArray *found)
 {
   const DsqPendingShard *pending = dsq_pending_shard (self, index);
 
@@ -51,12 +26,9 @@ collect_unresolved_locked (const DsqPending *self, guint index, guint max_keys, 
     {
       const DsqChangeList *list = &pending->current.lists[which];
 
-      for (guint32 i = 0; i < list->n_items && found->entries->len < max_keys; i++)
+      for (guint32 i = 0; i < list->n_items && found->len < max_keys; i++)
         if (list->items[i].entry != NULL && list->items[i].presence == DSQ_PRESENCE_UNKNOWN)
-          {
-            g_ptr_array_add (found->entries, dsq_entry_ref (list->items[i].entry));
-            g_byte_array_append (found->size_unknowns, &list->items[i].size_unknown, 1);
-          }
+          g_ptr_array_add (found, dsq_entry_ref (list->items[i].entry));
     }
 }
 
@@ -125,7 +97,7 @@ resolve_all (DsqEngine *self, const GPtrArray *entries, const gint64 *places, gu
 static gboolean
 resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_more, GError **error)
 {
-  g_auto (Unresolved) found = unresolved_new ();
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
   g_autofree gint64 *places = NULL;
   guint64 generation = 0;
 
@@ -134,21 +106,21 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_m
     {
       dsq_hot_shard_lock (&self->hot->shards[i]);
       generation = i == 0 ? self->generation : generation;
-      collect_unresolved_locked (pending, i, PROBE_KEYS, &found);
+      collect_unresolved_locked (pending, i, PROBE_KEYS, found);
       dsq_hot_shard_unlock (&self->hot->shards[i]);
     }
   *out_more = FALSE;
-  if (found.entries->len == 0)
+  if (found->len == 0)
     return TRUE;
-  places = g_new (gint64, found.entries->len);
-  if (!probe_locked (self, found.entries, places, error))
+  places = g_new (gint64, found->len);
+  if (!probe_locked (self, found, places, error))
     return FALSE;
   /* what others have committed since would be learned now, and moves the generation */
   if (!dsq_cold_tier_is_current (self->cold) && !self->cold->funcs->catch_up (self->cold, error))
     return FALSE;
-  resolve_all (self, found.entries, places, generation);
+  resolve_all (self, found, places, generation);
   dsq_hot_shard_lock (&self->hot->shards[0]);
-  *out_more = found.entries->len == PROBE_KEYS && self->generation == generation;
+  *out_more = found->len == PROBE_KEYS && self->generation == generation;
   dsq_hot_shard_unlock (&self->hot->shards[0]);
   return TRUE;
 }
@@ -173,7 +145,7 @@ static void
 tally_locked (DsqEngine *self, DsqPending *pending, DsqTally *tally, guint64 *out_n_unresolved)
 {
   dsq_hot_tier_assert_all_locked (self->hot);
-  tally->n_live = dsq_pending_count_locked (pending, &tally->own_size, out_n_unresolved);
+  tally->n_live = dsq_pending_count_locked (pending, out_n_unresolved);
   tally->n_settled = pending->n_settled;
 }
 
@@ -182,7 +154,7 @@ gboolean
 dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GError **error)
 {
   DsqPending *pending = dsq_engine_pending (self, table);
-  g_auto (Unresolved) found = unresolved_new ();
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
   g_autofree gint64 *places = NULL;
   guint64 generation, n_unresolved;
 
@@ -192,21 +164,20 @@ dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GErro
   tally_locked (self, pending, tally, &n_unresolved);
   generation = self->generation;
   for (guint i = 0; i < self->hot->n_shards; i++)
-    collect_unresolved_locked (pending, i, G_MAXUINT, &found);
+    collect_unresolved_locked (pending, i, G_MAXUINT, found);
   dsq_hot_tier_unlock_all (self->hot);
 
-  places = g_new (gint64, found.entries->len);
-  if (!probe_locked (self, found.entries, places, error))
+  places = g_new (gint64, found->len);
+  if (!probe_locked (self, found, places, error))
     return FALSE;
-  resolve_all (self, found.entries, places, generation);
-  for (guint i = 0; i < found.entries->len; i++)
+  resolve_all (self, found, places, generation);
+  for (guint i = 0; i < found->len; i++)
     {
-      DsqChange change = { .entry = found.entries->pdata[i] };
+      DsqChange change = { .entry = found->pdata[i] };
 
       tally->n_live +=
           dsq_pending_contribution (&change,
                                     places[i] != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
-      tally->own_size += found.size_unknowns->data[i] && places[i] == 0;
     }
   return TRUE;
 }

@@ -110,8 +110,8 @@ drop_locked (Trim *self, DsqHotShard *shard, guint32 number, const DsqKey *key)
     dsq_pending_stage_over_locked (table->pending, shard, number, mark);
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, mark, DSQ_PRESENCE_PRESENT);
-  dsq_pending_count_written_locked (table->pending, shard, 1, FALSE);
-  dsq_engine_mark_changed_locked (table);
+  dsq_pending_count_own (table->pending, 1);
+  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 /* A table that was not opened here is left alone; so is a row that others may have removed. */
@@ -374,8 +374,8 @@ dsq_engine_trim_in_memory (DsqEngine *self)
         DsqTable *table = dsq_engine_table (self, key.table);
 
         dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
-        dsq_pending_count_written_locked (table->pending, shard, 1, FALSE);
-        dsq_engine_mark_changed_locked (table);
+        dsq_pending_count_own (table->pending, 1);
+        dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
         used -= dsq_entry_size (entry);
         n_dropped++;
       }

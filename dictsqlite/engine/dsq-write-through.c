@@ -62,7 +62,7 @@ mark_writing (DsqEngine *self, const DsqWrite *write, int step)
  * and the count that was learned holds it. */
 static void
 publish_change_locked (DsqEngine *self,
-                       const DsqWrite *write,
+                       DsqWrite *write,
                        const DsqChange *change,
                        guint64 generation,
                        gsize *n_room)
@@ -79,16 +79,12 @@ publish_change_locked (DsqEngine *self,
     return;
   shard->n_writing--;
   shard->epoch++;
-  dsq_pending_count_written_locked (table->pending,
-                                    shard,
-                                    contribution,
-                                    self->generation == generation);
-  /* a sweep is no change of size by the store's own calls */
-  if (write->is_sweep)
-    dsq_pending_count_written_locked (table->pending, shard, -contribution, FALSE);
+  write->n_keys += contribution;
+  if (self->generation == generation)
+    dsq_pending_count_written_locked (table->pending, shard, contribution);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
     dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
-  dsq_engine_mark_changed_locked (table);
+  dsq_engine_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
   number = dsq_hot_shard_find_locked (shard, &key);
   if (number == 0)
     dsq_hot_shard_forget_warm_locked (shard, change->entry, key.hash);
@@ -118,12 +114,14 @@ publish_change_locked (DsqEngine *self,
 
 /* A clear in the file: nothing of before may stay in memory. */
 static void
-publish_clear_locked (DsqEngine *self, DsqTable *table, guint64 generation)
+publish_clear_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
+  DsqTable *table = dsq_engine_table (self, write->table);
+
   dsq_hot_tier_assert_all_locked (self->hot);
   if (self->generation == generation)
-    dsq_pending_clear_written_locked (table->pending);
-  dsq_engine_mark_changed_locked (table);
+    write->n_keys -= dsq_pending_clear_written_locked (table->pending);
+  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].n_writing--;
 }
@@ -154,7 +152,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
     n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
   dsq_hot_tier_lock_all (self->hot);
   if (write->clears)
-    publish_clear_locked (self, dsq_engine_table (self, write->table), generation);
+    publish_clear_locked (self, write, generation);
   for (gsize i = 0; i < write->n_changes; i++)
     publish_change_locked (self,
                            write,
@@ -451,6 +449,10 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
         lead (self);
     }
   dsq_mutex_unlock (&self->queue_lock);
+  /* what was queued behind the chain may be gone by now */
+  for (const DsqWrite *write = first; write != NULL; write = write != last ? write->next : NULL)
+    if (write->n_keys != 0)
+      dsq_pending_count_own (dsq_engine_pending (self, write->table), write->n_keys);
 }
 
 gboolean

@@ -8,6 +8,7 @@
 #include "codec/dsq-pack-private.h"
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
+#include "engine/dsq-walker-private.h"
 #include "store/dsq-store-private.h"
 
 /* A batch ends when its entries have this many bytes, however few they are. */
@@ -16,6 +17,9 @@
 /* Entries that dsq_cursor_next() reads ahead. */
 #define NEXT_ENTRIES 64
 
+/* Bytes of a record that a row which was given may keep in memory. */
+#define KEPT_RECORD 4096
+
 /**
  * DsqCursor:
  *
@@ -23,9 +27,10 @@
  *
  * Make one by [method@Store.walk]. It reads in batches and holds neither a lock nor a read
  * transaction between them, so that a store of any size can be walked in little memory and for as
- * long as one likes. When this store's own calls change the number of its entries during the walk,
- * the next step gives %DSQ_ERROR_CHANGED, as a Python dict does; other processes' changes are seen
- * or not, each entry once.
+ * long as one likes. What was there all the time is met once, whatever other threads and processes
+ * write meanwhile: that is seen or not. The walk ends at the last entry that there was when it
+ * began. When the thread that steps it changes the number of entries itself, the next step gives
+ * %DSQ_ERROR_CHANGED, as a Python dict does.
  *
  * A cursor is for one thread at a time.
  *
@@ -39,8 +44,11 @@ struct _DsqCursor
   DsqEngine *engine;   /* (unowned) (nullable) the store's; the first batch starts the walk */
   DsqWalk walk;        /* where the last batch ended */
   DsqWalk walk_before; /* where it began */
-  GArray *rows;        /* (owned) of DsqWalkRow: the last batch; entries are dropped once packed */
-  guint n_given;       /* rows of it that dsq_cursor_next() has given */
+  GArray *rows;        /* (owned) of DsqWalkRow: the last batch */
+  guint n_given;       /* rows of it that have been given */
+  guint first_given;   /* the first of those that were given last */
+  gboolean keys_only;  /* its records may be missing */
+  gboolean is_stale;   /* records may have changed since it was read: each is looked up anew */
 };
 
 G_DEFINE_FINAL_TYPE (DsqCursor, dsq_cursor, G_TYPE_OBJECT)
@@ -51,6 +59,14 @@ row_clear (gpointer data)
   DsqWalkRow *row = data;
 
   g_clear_pointer (&row->entry, dsq_entry_unref);
+}
+
+static void
+forget_batch (DsqCursor *self)
+{
+  g_array_set_size (self->rows, 0);
+  self->n_given = self->first_given = 0;
+  self->is_stale = FALSE;
 }
 
 static void
@@ -115,8 +131,8 @@ read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **err
 
   if (engine == NULL || !start (self, error))
     return FALSE;
-  g_array_set_size (self->rows, 0);
-  self->n_given = 0;
+  forget_batch (self);
+  self->keys_only = keys_only;
   self->walk_before = self->walk;
   return dsq_engine_walk (engine,
                           &self->walk,
@@ -127,24 +143,61 @@ read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **err
                           error);
 }
 
-/* Whether the last batch still tells the truth; if not, the walk stands behind its @n_used-th. */
+/* The walk stands behind the last row that was given. */
+static void
+step_back (DsqCursor *self)
+{
+  DsqWalk *walk = &self->walk;
+
+  if (self->n_given > 0)
+    walk->place = g_array_index (self->rows, DsqWalkRow, self->n_given - 1).place;
+  else
+    {
+      walk->place = self->walk_before.place;
+      walk->end = self->walk_before.end;
+      walk->n_rebases = self->walk_before.n_rebases;
+    }
+  forget_batch (self);
+}
+
+/* Whether what was given last still tells the truth. If not, only its first @n_used are taken for
+ * given. */
 static gboolean
 check_batch (DsqCursor *self, guint n_used, gboolean *out_current, GError **error)
 {
   DsqEngine *engine = dsq_store_get_engine (self->store, error);
+  DsqWalkState state;
 
   if (engine == NULL || !start (self, error) ||
-      !dsq_engine_check_walk (engine, &self->walk, out_current, error))
+      !dsq_engine_check_walk (engine, &self->walk, &state, error))
     return FALSE;
+  *out_current =
+      state == DSQ_WALK_IS_CURRENT || (state == DSQ_WALK_HAS_OLD_VALUES && self->keys_only);
   if (*out_current)
     return TRUE;
-  n_used = MIN (n_used, self->rows->len);
-  if (n_used > 0)
-    self->walk.place = g_array_index (self->rows, DsqWalkRow, n_used - 1).place;
-  else
-    self->walk = self->walk_before;
-  g_array_set_size (self->rows, 0);
-  self->n_given = 0;
+  self->n_given = MIN (self->first_given + n_used, self->n_given);
+  self->is_stale = TRUE;
+  if (state == DSQ_WALK_HAS_OLD_KEYS)
+    step_back (self);
+  return TRUE;
+}
+
+/* The next row of the last batch, NULL at its end; as it is now, if it may have changed. */
+static gboolean
+take_row (DsqCursor *self, DsqEntry **out_entry, GError **error)
+{
+  *out_entry = NULL;
+  while (*out_entry == NULL && self->n_given < self->rows->len)
+    {
+      DsqEntry *row = g_array_index (self->rows, DsqWalkRow, self->n_given).entry;
+      DsqKey key = dsq_entry_as_key (row);
+
+      self->n_given++;
+      if (!self->is_stale)
+        *out_entry = dsq_entry_ref (row);
+      else if (!dsq_engine_get (self->engine, &key, out_entry, error))
+        return FALSE;
+    }
   return TRUE;
 }
 
@@ -181,16 +234,17 @@ dsq_cursor_next (DsqCursor *self,
     return FALSE;
   for (;;)
     {
+      g_autoptr (DsqEntry) entry = NULL;
       gboolean is_current = TRUE;
-      const DsqEntry *entry;
 
-      if (!check_batch (self, self->n_given, &is_current, error))
+      if (!check_batch (self, self->n_given - self->first_given, &is_current, error) ||
+          !take_row (self, &entry, error))
         return FALSE;
-      if (self->n_given == self->rows->len && !read_batch (self, NEXT_ENTRIES, FALSE, error))
+      if (entry == NULL &&
+          (!read_batch (self, NEXT_ENTRIES, FALSE, error) || !take_row (self, &entry, error)))
         return FALSE;
-      if (self->rows->len == 0)
+      if (entry == NULL)
         return FALSE;
-      entry = g_array_index (self->rows, DsqWalkRow, self->n_given++).entry;
       if (!dsq_key_codec_is_c_string (dsq_entry_key (entry), entry->key_length))
         continue;
       if (out_key != NULL)
@@ -201,6 +255,49 @@ dsq_cursor_next (DsqCursor *self,
     }
 }
 
+/* Of a row that was given its place is needed, in case others after it have changed, and its key,
+ * in case itself has: not all of what may be large. */
+static void
+let_go_of_record (DsqCursor *self, DsqWalkRow *row)
+{
+  DsqKey key = dsq_entry_as_key (row->entry);
+  DsqEntry *small;
+
+  dsq_walker_note_given (key.hash);
+  if (self->keys_only)
+    {
+      row_clear (row);
+      return;
+    }
+  if (row->entry->record_length <= KEPT_RECORD)
+    return;
+  small = dsq_entry_new_tombstone (&key);
+  row_clear (row);
+  row->entry = small;
+}
+
+static gboolean
+add_rows (DsqCursor *self, guint max_entries, DsqPackBuilder *builder, GError **error)
+{
+  self->first_given = self->n_given;
+  if (self->is_stale)
+    dsq_engine_refresh_walk (self->engine, &self->walk);
+  for (guint n_added = 0; n_added < max_entries; n_added++)
+    {
+      g_autoptr (DsqEntry) entry = NULL;
+
+      if (!take_row (self, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
+      if (!self->keys_only)
+        dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
+      let_go_of_record (self, &g_array_index (self->rows, DsqWalkRow, self->n_given - 1));
+    }
+  return TRUE;
+}
+
 static guint8 *
 next_pack (DsqCursor *self,
            guint max_entries,
@@ -208,23 +305,18 @@ next_pack (DsqCursor *self,
            gsize *out_length,
            GError **error)
 {
-  DsqPackBuilder *builder;
+  g_autoptr (DsqPackBuilder) builder = dsq_pack_builder_new ();
 
   *out_length = 0;
-  if (!read_batch (self, max_entries, keys_only, error))
+  max_entries = MAX (max_entries, 1);
+  if (self->keys_only != keys_only && self->n_given < self->rows->len)
+    step_back (self);
+  if (!add_rows (self, max_entries, builder, error))
     return NULL;
-  builder = dsq_pack_builder_new ();
-  for (guint i = 0; i < self->rows->len; i++)
-    {
-      DsqWalkRow *row = &g_array_index (self->rows, DsqWalkRow, i);
-
-      dsq_pack_builder_add (builder, dsq_entry_key (row->entry), row->entry->key_length);
-      if (!keys_only)
-        dsq_pack_builder_add (builder, dsq_entry_record (row->entry), row->entry->record_length);
-      row_clear (row);
-    }
-  self->n_given = self->rows->len;
-  return dsq_pack_builder_finish (builder, out_length, error);
+  if (dsq_pack_builder_is_empty (builder) && (!read_batch (self, max_entries, keys_only, error) ||
+                                              !add_rows (self, max_entries, builder, error)))
+    return NULL;
+  return dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error);
 }
 
 /**
@@ -279,11 +371,13 @@ dsq_cursor_next_entries (DsqCursor *self, guint max_entries, gsize *out_length, 
  * @n_used: how many of the last batch the caller has used
  * @error: return location for an error
  *
- * Whether nothing has changed in the store since the last batch was given.
+ * Whether what was given last is still so: of keys alone, that they are there; of entries, that
+ * nothing has changed in the store.
  *
- * If something has, the cursor stands behind the entry that was used last: drop the rest of the
- * batch and ask for the next one. When this store's own calls have changed its size since the walk
- * began, this gives %DSQ_ERROR_CHANGED.
+ * If not, the cursor stands behind the entry that was used last: drop the rest of the batch and ask
+ * for the next one, which costs a look at each of its entries. Ask for few, then. When the calling
+ * thread has itself changed the store's size since it stepped the cursor first, this gives
+ * %DSQ_ERROR_CHANGED.
  *
  * Returns: %TRUE if the batch is current; %FALSE if not, or with @error set
  *

@@ -84,9 +84,8 @@ stage_set (Fixture *fixture, const char *text)
 static gint64
 count (Fixture *fixture)
 {
-  gint64 own_size;
   guint64 n_unresolved;
-  gint64 n_live = dsq_pending_count_locked (fixture->pending, &own_size, &n_unresolved);
+  gint64 n_live = dsq_pending_count_locked (fixture->pending, &n_unresolved);
 
   g_assert_cmpuint (n_unresolved, ==, 0);
   return n_live;
@@ -122,7 +121,6 @@ static void
 test_the_commit_of_another_forgets_marks (Fixture *fixture, gconstpointer data)
 {
   const DsqTableState state = { .table = DSQ_TABLE_MAIN, .next = 111, .count = 20 };
-  gint64 own_size;
   guint64 n_unresolved;
 
   stage_removal (fixture, "swept", 5);
@@ -134,7 +132,7 @@ test_the_commit_of_another_forgets_marks (Fixture *fixture, gconstpointer data)
   g_assert_false (is_in_memory (fixture, "swept"));
   g_assert_true (is_in_memory (fixture, "removed"));
   g_assert_true (is_in_memory (fixture, "set again"));
-  g_assert_cmpint (dsq_pending_count_locked (fixture->pending, &own_size, &n_unresolved), ==, 20);
+  g_assert_cmpint (dsq_pending_count_locked (fixture->pending, &n_unresolved), ==, 20);
   g_assert_cmpuint (n_unresolved, ==, 2);
 }
 

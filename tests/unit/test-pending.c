@@ -316,13 +316,12 @@ check_contents (World *self)
 static void
 check_count (World *self)
 {
-  gint64 own_size;
   guint64 n_unresolved;
   gint64 n_live;
   gint64 n_expected = 0;
 
   dsq_hot_tier_lock_all (self->hot);
-  n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+  n_live = dsq_pending_count_locked (self->pending, &n_unresolved);
   dsq_hot_tier_unlock_all (self->hot);
   for (guint i = 0; i < N_KEYS; i++)
     n_expected += self->mapping[i].is_there;
@@ -349,12 +348,11 @@ static void
 check_file (World *self, gboolean in_order)
 {
   gint64 n_live;
-  gint64 own_size;
   guint64 n_unresolved;
   gint64 n_expected = 0;
 
   dsq_hot_tier_lock_all (self->hot);
-  n_live = dsq_pending_count_locked (self->pending, &own_size, &n_unresolved);
+  n_live = dsq_pending_count_locked (self->pending, &n_unresolved);
   dsq_hot_tier_unlock_all (self->hot);
   g_assert_cmpuint (n_unresolved, ==, 0);
   for (guint i = 0; i < N_KEYS; i++)

@@ -387,11 +387,11 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         return len(self) > 0
 
     def __iter__(self) -> Iterator[_Key]:
-        """The keys, oldest first; RuntimeError when the size changes meanwhile."""
+        """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
         return self._walk_keys(self._walk(reverse=False))
 
     def __reversed__(self) -> Iterator[_Key]:
-        """The keys, newest first; RuntimeError when the size changes meanwhile."""
+        """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
         return self._walk_keys(self._walk(reverse=True))
 
     def keys(self) -> StoreKeys[_Key]:
@@ -441,14 +441,27 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
 
     def _walk_keys(self, cursor: Cursor) -> Iterator[Any]:
         # The cursor is asked after each key whether the rest of the batch is still true, as the
-        # one who got the key may have changed anything since.
+        # one who got the key may have changed anything since. Where it is not, as little as can be
+        # is asked for: who has changed something will do so again.
         size = _FIRST_BATCH
         try:
             while batch := unpack(cursor.next_keys(size)):
+                size = min(2 * size, _LARGEST_BATCH)
                 for n_used, key in enumerate(batch, 1):
                     yield decode_key(key)
                     if not cursor.check(n_used):
+                        size = 1
                         break
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+    def _peek_keys(self) -> Iterator[Any]:
+        """The keys, some of which may be gone when they come; no change is an error."""
+        cursor = self._walk(reverse=False)
+        size = _FIRST_BATCH
+        try:
+            while batch := unpack(cursor.next_keys(size)):
+                yield from map(decode_key, batch)
                 size = min(2 * size, _LARGEST_BATCH)
         except GError as error:
             raise to_exception(error, self._path) from None
@@ -458,11 +471,12 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         size = _FIRST_BATCH
         try:
             while batch := unpack(cursor.next_entries(size)):
+                size = min(2 * size, _LARGEST_BATCH)
                 for n_used, entry in enumerate(zip(batch[::2], batch[1::2]), 1):
                     yield entry
                     if not cursor.check(n_used):
+                        size = 1
                         break
-                size = min(2 * size, _LARGEST_BATCH)
         except GError as error:
             raise to_exception(error, self._path) from None
 

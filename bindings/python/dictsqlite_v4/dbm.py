@@ -37,6 +37,8 @@ class _Database(MutableMapping[bytes, bytes]):
     def __init__(self, store: DictSQLiteV4[Any, Any], read_only: bool) -> None:
         self._store: Optional[DictSQLiteV4[Any, Any]] = store
         self._read_only = read_only
+        self._walk: Iterator[object] = iter(())  # of firstkey() and nextkey()
+        self._given: Optional[bytes] = None  # what they gave last
 
     def _open_store(self) -> DictSQLiteV4[Any, Any]:
         if self._store is None or self._store.closed:
@@ -102,19 +104,32 @@ class _Database(MutableMapping[bytes, bytes]):
 
     def firstkey(self) -> Optional[bytes]:
         """The oldest key, None where there is none; nextkey() goes on from there."""
-        return next(iter(self), None)
+        self._walk = self._open_store()._peek_keys()
+        return self._step()
 
     def nextkey(self, key: Union[bytes, str]) -> Optional[bytes]:
         """The key that follows `key`, None at the end.
 
-        The keys are walked up to `key` for that: iterating over them is faster.
+        A loop of these meets each key once, also where it sets and deletes keys on its way. For
+        another `key` than the one that was given last the keys are walked up to it.
         """
+        self._open_store()
         wanted = _to_bytes(key, "keys")
-        keys = iter(self)
-        for found in keys:
-            if found == wanted:
-                return next(keys, None)
-        raise KeyError(key)
+        if wanted != self._given:
+            self.firstkey()
+            while self._given is not None and self._given != wanted:
+                self._step()
+            if self._given is None:
+                raise KeyError(key)
+        return self._step()
+
+    def _step(self) -> Optional[bytes]:
+        """The next key of the walk that is there still."""
+        store = self._open_store()
+        self._given = next((_from_key(key) for key in self._walk if key in store), None)
+        if self._given is None:
+            self._walk = iter(())
+        return self._given
 
     def sync(self) -> None:
         """Return when all that was written is in the file and on the medium."""
@@ -127,6 +142,7 @@ class _Database(MutableMapping[bytes, bytes]):
     def close(self) -> None:
         """Write what is not written yet, and close; does nothing when it is closed."""
         store, self._store = self._store, None
+        self._walk = iter(())
         if store is not None:
             store.close()
 

@@ -1,0 +1,173 @@
+/* dsq-walker.c - what a thread that walks has itself done to the size of its tables
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "engine/dsq-walker-private.h"
+
+/*
+ * A dict that changes its size while it is walked is a mistake of the one who walks: so the next
+ * step is an error. A store has other writers besides, threads and processes, whose changes are no
+ * mistake. So each thread keeps account of what it has itself done to the tables that it walks, and
+ * a walk compares that account only.
+ *
+ *   pending room   counts what it stages, while a table has cursors
+ *   write-through  counts for the thread whose write it was, not for the one that committed it
+ *   sweep, trim    count what they remove back at once
+ *
+ * A blind set is the difficulty: whether its key is new is not known when it is staged. Mostly it
+ * is a key that the walk has just given, and then it is not. Else it is looked for first.
+ */
+
+/* Hashes of keys given: more than a batch has, so that few push each other out. */
+#define N_GIVEN 2048
+
+typedef struct
+{
+  guint64 table;
+  gint64 n_keys;
+} Account;
+
+typedef struct
+{
+  guint64 thread;
+  GArray *accounts;       /* (owned) of Account */
+  guint64 expected_new;   /* hash of a key that is not there, or 0 */
+  guint64 given[N_GIVEN]; /* hashes, each at its remainder */
+} Walker;
+
+static void
+walker_free (gpointer data)
+{
+  Walker *self = data;
+
+  g_array_unref (self->accounts);
+  g_free (self);
+}
+
+static GPrivate current = G_PRIVATE_INIT (walker_free);
+
+static Walker *
+get_walker (void)
+{
+  static guint64 n_threads; /* (atomic) */
+  Walker *self = g_private_get (&current);
+
+  if (self != NULL)
+    return self;
+  self = g_new0 (Walker, 1);
+  self->thread = __atomic_add_fetch (&n_threads, 1, __ATOMIC_RELAXED);
+  self->accounts = g_array_new (FALSE, FALSE, sizeof (Account));
+  g_private_set (&current, self);
+  return self;
+}
+
+static Account *
+find_account (Walker *self, guint64 table)
+{
+  for (guint i = 0; self != NULL && i < self->accounts->len; i++)
+    {
+      Account *account = &g_array_index (self->accounts, Account, i);
+
+      if (account->table == table)
+        return account;
+    }
+  return NULL;
+}
+
+guint64
+dsq_walker_new_table (void)
+{
+  static guint64 n_tables; /* (atomic) */
+
+  return __atomic_add_fetch (&n_tables, 1, __ATOMIC_RELAXED);
+}
+
+guint64
+dsq_walker_thread (void)
+{
+  return get_walker ()->thread;
+}
+
+void
+dsq_walker_join (guint64 table)
+{
+  Walker *self = get_walker ();
+  Account account = { table, 0 };
+
+  /* what was given before may have been removed while nobody counted */
+  memset (self->given, 0, sizeof self->given);
+  if (find_account (self, table) == NULL)
+    g_array_append_val (self->accounts, account);
+}
+
+gint64
+dsq_walker_get_count (guint64 table)
+{
+  const Account *account = find_account (g_private_get (&current), table);
+
+  return account != NULL ? account->n_keys : 0;
+}
+
+void
+dsq_walker_leave (guint64 table)
+{
+  Walker *self = g_private_get (&current);
+  Account *account = find_account (self, table);
+
+  if (account != NULL)
+    g_array_remove_index_fast (self->accounts,
+                               (guint) (account - (Account *) (gpointer) self->accounts->data));
+}
+
+gboolean
+dsq_walker_has_joined (guint64 table)
+{
+  return find_account (g_private_get (&current), table) != NULL;
+}
+
+void
+dsq_walker_count (guint64 table, gint64 n_keys)
+{
+  Walker *self = g_private_get (&current);
+  Account *account = find_account (self, table);
+
+  if (account == NULL || n_keys == 0)
+    return;
+  account->n_keys += n_keys;
+  if (n_keys < 0)
+    memset (self->given, 0, sizeof self->given);
+}
+
+void
+dsq_walker_note_given (guint64 hash)
+{
+  get_walker ()->given[hash % N_GIVEN] = hash;
+}
+
+gboolean
+dsq_walker_was_given (guint64 hash)
+{
+  const Walker *self = g_private_get (&current);
+
+  return self != NULL && self->given[hash % N_GIVEN] == hash;
+}
+
+void
+dsq_walker_expect_new (guint64 hash)
+{
+  get_walker ()->expected_new = hash;
+}
+
+void
+dsq_walker_count_blind (guint64 table, guint64 hash)
+{
+  Walker *self = g_private_get (&current);
+
+  if (self == NULL || self->expected_new != hash)
+    return;
+  self->expected_new = 0;
+  dsq_walker_count (table, 1);
+}
