@@ -55,9 +55,19 @@ typedef struct
 {
   const DsqMutex *mutexes[MAX_HELD]; /* (unowned) in the order in which they were taken */
   guint n_mutexes;
+  guint64 stamp; /* of the process: in a fork's child the thread holds nothing that is its own */
 } Held;
 
 static __thread Held held;
+
+static void
+forget_inherited (void)
+{
+  if (held.stamp == dsq_fork_get_stamp ())
+    return;
+  held.stamp = dsq_fork_get_stamp ();
+  held.n_mutexes = 0;
+}
 
 /* @other: the one that is in the way, or NULL for all that the thread holds. */
 static void G_GNUC_NORETURN
@@ -82,6 +92,7 @@ dsq_mutex_init (DsqMutex *self, DsqRank rank, guint number)
 void
 dsq_mutex_note_locking (DsqMutex *self)
 {
+  forget_inherited ();
   for (guint i = 0; i < held.n_mutexes; i++)
     {
       const DsqMutex *other = held.mutexes[i];
@@ -94,6 +105,7 @@ dsq_mutex_note_locking (DsqMutex *self)
 void
 dsq_mutex_note_locked (DsqMutex *self)
 {
+  forget_inherited ();
   if (held.n_mutexes == MAX_HELD)
     fail ("too many locks at", ranks[self->rank].name, NULL);
   held.mutexes[held.n_mutexes++] = self;
@@ -102,8 +114,10 @@ dsq_mutex_note_locked (DsqMutex *self)
 void
 dsq_mutex_note_unlocked (DsqMutex *self)
 {
-  guint at = held.n_mutexes;
+  guint at;
 
+  forget_inherited ();
+  at = held.n_mutexes;
   while (at > 0 && held.mutexes[at - 1] != self)
     at--;
   if (at == 0)
@@ -116,6 +130,7 @@ dsq_mutex_note_unlocked (DsqMutex *self)
 void
 dsq_mutex_assert_held (const DsqMutex *self)
 {
+  forget_inherited ();
   for (guint i = held.n_mutexes; i > 0; i--)
     if (held.mutexes[i - 1] == self)
       return;
@@ -125,6 +140,7 @@ dsq_mutex_assert_held (const DsqMutex *self)
 void
 dsq_mutex_assert_not_held (const DsqMutex *self, const char *what)
 {
+  forget_inherited ();
   for (guint i = held.n_mutexes; i > 0; i--)
     if (held.mutexes[i - 1] == self)
       fail ("waits for", what, self);
@@ -133,6 +149,7 @@ dsq_mutex_assert_not_held (const DsqMutex *self, const char *what)
 void
 dsq_mutex_assert_rank_held (DsqRank rank)
 {
+  forget_inherited ();
   for (guint i = held.n_mutexes; i > 0; i--)
     if (held.mutexes[i - 1]->rank == rank)
       return;
@@ -142,6 +159,7 @@ dsq_mutex_assert_rank_held (DsqRank rank)
 static void
 assert_may_wait (const char *what, const DsqMutex *except)
 {
+  forget_inherited ();
   for (guint i = 0; i < held.n_mutexes; i++)
     if (held.mutexes[i] != except && !ranks[held.mutexes[i]->rank].may_wait)
       fail ("waits for", what, held.mutexes[i]);
@@ -156,6 +174,7 @@ dsq_mutex_assert_may_wait (const char *what)
 void
 dsq_mutex_assert_none_held (const char *what)
 {
+  forget_inherited ();
   if (held.n_mutexes > 0)
     fail ("waits for", what, held.mutexes[0]);
 }

@@ -3,6 +3,10 @@
 
 #include "config.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 
 /* Built with DSQ_MUTEX_CHECKS whatever the rest is. What aborts does so in a process of its own. */
@@ -129,6 +133,31 @@ test_waits_for_a_condition_under_its_own (void)
   pthread_cond_destroy (&cond);
 }
 
+/* What a thread of the parent holds keeps nobody waiting in the child, where it is never used. */
+static void
+test_holds_nothing_in_a_child (void)
+{
+  g_autoptr (GError) error = NULL;
+  int status = -1;
+  pid_t child;
+
+  g_assert_true (dsq_fork_enter_to_open (&error));
+  dsq_mutex_lock (&mutexes[DSQ_RANK_SHARD]);
+  dsq_fork_leave ();
+  child = fork ();
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0)
+    {
+      dsq_mutex_assert_none_held ("a caller's function");
+      dsq_mutex_lock (&mutexes[DSQ_RANK_CLOSE]);
+      _exit (0);
+    }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_cmpint (status, ==, 0);
+  dsq_mutex_assert_held (&mutexes[DSQ_RANK_SHARD]);
+  dsq_mutex_unlock (&mutexes[DSQ_RANK_SHARD]);
+}
+
 /* --- what is wrong: each of these is to abort ------------------------------------------------- */
 
 /* @data: the number of the rank that is taken too late. */
@@ -178,6 +207,14 @@ call_out_under_the_writers (void)
 {
   dsq_mutex_lock (&mutexes[DSQ_RANK_WRITER]);
   dsq_mutex_assert_none_held ("a caller's function");
+}
+
+static void
+wait_for_its_holder (void)
+{
+  dsq_mutex_lock (&mutexes[DSQ_RANK_WRITER]);
+  dsq_mutex_assert_not_held (&others[DSQ_RANK_WRITER], "a flush");
+  dsq_mutex_assert_not_held (&mutexes[DSQ_RANK_WRITER], "a flush");
 }
 
 static void
@@ -263,6 +300,7 @@ static const struct
   { "call-out",
     call_out_under_the_writers,
     "waits for a caller's function while holding writer 0" },
+  { "wait-for-its-holder", wait_for_its_holder, "waits for a flush while holding writer 0" },
   { "unlock",
     unlock_what_is_not_held,
     "unlocks what it does not hold: shard while holding writer 0" },
@@ -321,6 +359,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/mutex/waits-where-it-may", test_waits_where_it_may);
   g_test_add_func ("/dsq/mutex/waits-for-a-condition-under-its-own",
                    test_waits_for_a_condition_under_its_own);
+  g_test_add_func ("/dsq/mutex/holds-nothing-in-a-child", test_holds_nothing_in_a_child);
   g_test_add_func ("/dsq/mutex/refuses-another-order", test_refuses_another_order);
   g_test_add_func ("/dsq/mutex/refuses-to-wait-under-a-lock", test_refuses_to_wait_under_a_lock);
   g_test_add_func ("/dsq/mutex/refuses-what-is-wrong", test_refuses_what_is_wrong);
