@@ -19,9 +19,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, Type, TypeVar, Union
 
+from ._aio_verbs import AsyncVerbs
 from ._dsq import FORWARD, GError
 from ._errors import to_exception
-from ._expiry import Expire
+from ._expiry import DEFAULT, Expire
 from ._keys import decode_key, encode_key
 from ._lane import Lane
 from ._mapping import as_dict
@@ -43,7 +44,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="AsyncDictSQLite")
 
 
-class AsyncDictSQLite:
+class AsyncDictSQLite(AsyncVerbs):
     """A dict that lives in a file, for asyncio: its operations are coroutines.
 
     Keys, values, files and errors are those of DictSQLiteV4, and what one class writes the other
@@ -89,7 +90,9 @@ class AsyncDictSQLite:
             **parameters,
         )
         self._path = self._db._path
-        self._store = store = self._db._store
+        # The native one: what expires by default is written, and read, by way of a thread.
+        self._store = store = getattr(self._db._store, "native", self._db._store)
+        self._expires = store is not self._db._store
         self._encode, self._decode = self._db._encode, self._db._decode
         kind = type(store)
         self._peek_string = kind.peek_string
@@ -118,6 +121,8 @@ class AsyncDictSQLite:
 
     async def get_async(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
+        if self._expires:
+            return await self._in_thread(self._db.get, key, default)
         if self._busy and not self._lane().may_read((encoded := encode_key(key),)):
             record = await self._lane().get(encoded)
             return self._decode(record) if record else default
@@ -145,8 +150,14 @@ class AsyncDictSQLite:
                 return default
         return self._decode(record)
 
-    async def set_async(self, key: Any, value: Any) -> None:
-        """Set the value of `key`. Raises what pickle raises for what it cannot take."""
+    async def set_async(self, key: Any, value: Any, *, expire: Expire = DEFAULT) -> None:
+        """Set the value of `key`. Raises what pickle raises for what it cannot take.
+
+        With `expire` it lives that long, as DictSQLiteV4.set() has it.
+        """
+        if expire is not DEFAULT or self._expires:
+            await self._in_thread(self._db.set, key, value, expire=expire)
+            return
         if self._writes_wait or (self._busy and not self._may_write(encode_key(key))):
             encoded = encode_key(key)
             await self._lane().ask(b"s", encoded, self._encode(value), keys=(encoded,))
@@ -202,6 +213,9 @@ class AsyncDictSQLite:
     async def batch_get(self, keys: Iterable[Any], /) -> Dict[Any, Any]:
         """The values of those of `keys` that exist, as a dict in the order of `keys`."""
         self._db._check_open()
+        if self._expires:
+            renewed: Dict[Any, Any] = await self._in_thread(self._db.get_many, list(keys))
+            return renewed
         found: Dict[Any, Any] = {}
         remaining = iter(keys)
         batch = list(islice(remaining, _STEP))
@@ -231,6 +245,9 @@ class AsyncDictSQLite:
 
     async def batch_set(self, mapping_or_pairs: Any, /) -> None:
         """Set all keys of a mapping or of pairs, in one transaction: all of them or none."""
+        if self._expires:
+            await self._in_thread(self._db.set_many, mapping_or_pairs)
+            return
         packed = pack_entries(as_dict(mapping_or_pairs), self._encode)
         if len(packed) < _LARGE_PACK and not self._writes_wait:
             if not self._busy or self._may_write(*unpack(packed)[::2]):
@@ -303,9 +320,12 @@ class AsyncDictSQLite:
         lane = self._lane()
         await lane.ask(b"f", keys=())  # behind the writes that this loop's tasks have asked for
         await lane.close_store()
+        self._end_thread()
         _leave(self._lanes)
 
-    def memoize(self, expire: Expire = None, **parameters: Any) -> Callable[[_Function], _Function]:
+    def memoize(
+        self, expire: Expire = DEFAULT, **parameters: Any
+    ) -> Callable[[_Function], _Function]:
         """A decorator for coroutine functions that keeps their results in the store.
 
             @db.memoize(expire=60)

@@ -15,6 +15,9 @@ from ._keys import encode_key
 # How long something lives: seconds, a timedelta, or None for good.
 Expire = Union[float, timedelta, None]
 
+# Where no time is given: the store's default_expire, which is for good unless it has one.
+DEFAULT: Any = ...
+
 # Some 300,000 years, which is far from where doubles or 64 bits end.
 _MOST_SECONDS = 1e13
 
@@ -32,17 +35,21 @@ class Expiry:
     _call: Callable[..., Any]
     _encode: Callable[[Any], bytes]
 
-    def set(self, key: Any, value: Any, *, expire: Expire = None) -> None:
-        """Set the value of `key`, for `expire` seconds from now, or for good.
+    def set(self, key: Any, value: Any, *, expire: Expire = DEFAULT) -> None:
+        """Set the value of `key`, for `expire` seconds from now, or for good with None.
 
+        Left out it is the store's default_expire.
         With 0 or less it is over at once, as for a deadline that has passed. Raises ValueError
         for a NaN or an infinity.
         """
-        milliseconds = time_to_live(expire)
+        milliseconds = None if expire is DEFAULT else time_to_live(expire)
         encoded = encode_key(key)
         record = self._encode(value)
         try:
-            self._store.set_record_expiring(encoded, record, milliseconds)
+            if milliseconds is None:
+                self._store.set_record(encoded, record)
+            else:
+                self._store.set_record_expiring(encoded, record, milliseconds)
         except GError as error:
             raise to_exception(error, self._path) from None
 

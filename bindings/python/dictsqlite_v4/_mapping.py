@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overloa
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import hides_order, to_exception
-from ._expiry import Expire, Expiry
+from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import decode_key, encode_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
@@ -284,7 +284,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
 
     def memoize(
         self,
-        expire: Expire = None,
+        expire: Expire = DEFAULT,
         *,
         name: Optional[str] = None,
         typed: bool = True,
@@ -303,7 +303,8 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         time share one computation, threads and tasks alike; what it raises all of them raise, and
         nothing is stored. Coroutine functions stay such, and their loop never waits for the disk.
 
-        :param expire: how long a result is kept: seconds, a timedelta, or None for good.
+        :param expire: how long a result is kept: seconds, a timedelta, or None for good; by default
+            as long as what is set in the store.
         :param name: what tells the function from others; by default its module and qualified name,
             and for lambdas, functions in functions and such as close over something their code
             and what they close over as well.

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Awaitable, Callable, NamedTuple, Optional, Tuple, TypeVar, Union, cast
 
 from ._calls import MARKER, Calls
-from ._expiry import Expire, time_to_live
+from ._expiry import DEFAULT, Expire, time_to_live
 from ._flights import FLIGHTS, TASK_FLIGHTS
 from ._keys import encode_key
 
@@ -118,7 +118,7 @@ class AsyncMemoized(Memoized):
 
 def memoize(
     mapping: Any,
-    expire: Expire = None,
+    expire: Expire = DEFAULT,
     *,
     name: Optional[str] = None,
     typed: bool = True,
@@ -131,9 +131,9 @@ def memoize(
     """The decorator; StoreMapping.memoize() says what it does. `make` makes a Memoized."""
     if callable(expire):
         raise TypeError("memoize() takes parameters: write @db.memoize() with parentheses")
-    if time_to_live(expire) <= 0:
+    if expire is not DEFAULT and time_to_live(expire) <= 0:
         raise ValueError(f"expire must be a number of seconds above 0 or None, not {expire!r}")
-    if sliding and expire is None:
+    if sliding and expire in (None, DEFAULT):
         raise ValueError("sliding renews what expires: pass expire as well")
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be str or None, not {name!r}")

@@ -8,6 +8,8 @@ import math
 import operator
 from typing import Any, Mapping, Optional
 
+from ._expiry import Expire, time_to_live
+
 _MOST_ENTRIES = 2**63 - 1
 _MOST_MILLISECONDS = 2**31 - 1
 
@@ -52,6 +54,18 @@ def milliseconds(name: str, value: object, least: int) -> int:
         f"{name} must be a number of seconds from {least / 1000} to "
         f"{_MOST_MILLISECONDS // 1000}, not {value!r}"
     )
+
+
+def default_expire(expire: Expire, sliding: object) -> Optional[int]:
+    """`expire`, how long something lives, in milliseconds; None for good."""
+    if expire is None:
+        if sliding:
+            raise ValueError("sliding renews what expires: pass default_expire as well")
+        return None
+    milliseconds = time_to_live(expire)
+    if milliseconds <= 0:
+        raise ValueError(f"default_expire must be above 0, not {expire!r}")
+    return milliseconds
 
 
 def password(name: str, value: object) -> Optional[bytes]:

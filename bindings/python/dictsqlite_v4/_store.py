@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from typing import Any, Dict, Optional, Tuple, Type, TypeVar, Union
 
 from . import _options
+from ._default_expiry import ExpiringStore
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
+from ._expiry import Expire
 from ._pickle import SafePickle
 from ._reopen import keep_parameters, reduce_store
 from ._repr import describe
@@ -74,6 +76,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         which it is kept by dropping the least recently used entries; 0 keeps everything.
     :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
         not change. In a folder that cannot be written it must not be changed by others either.
+    :param default_expire: how long what is written without a time of its own lives: seconds, a
+        timedelta, or None for good. It costs each access a little.
+    :param sliding: whether each read of what expires, by [], get or get_many, has it live for
+        `default_expire` from then on, to a hundredth of that; in a read-only store none does.
 
     Raises ValueError for a parameter out of its range, WrongPasswordError (a ValueError) where
     the password is wrong, missing, or one too many, FormatError (an OSError) where the file
@@ -103,11 +109,14 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         kdf_passes: int = 3,
         max_bytes: int = 0,
         read_only: bool = False,
+        default_expire: Expire = None,
+        sliding: bool = False,
     ) -> None:
         self._parameters = keep_parameters(locals())
         self._has_password = encryption_password is not None
         safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
+        default = _options.default_expire(default_expire, sliding)
         raw = os.fsencode(db_path)
         if not raw or b"\0" in raw:
             raise ValueError(f"db_path must be the name of a file, not {db_path!r}")
@@ -136,6 +145,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
             )
         except GError as error:
             raise to_exception(error, self._path) from None
+        if default is not None:
+            store = ExpiringStore(store, default, bool(sliding) and not read_only)
         self._bind(store, safe if enable_safe_pickle else None)
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:

@@ -236,6 +236,8 @@ class Overlay:
         self._written: Dict[bytes, bytes] = {}  # new keys in their order
         self._last: Set[bytes] = set()  # those written after they were removed
         self._deadlines: Dict[bytes, float] = {}  # of those written, in seconds of the clock
+        # how long what is written without a time of its own lives, in milliseconds
+        self._default: int = getattr(base, "default_milliseconds", NEVER)
         self._cleared = False
         self._n_walks = 0
         self.n_resized = 0  # changes of size while there are walks
@@ -269,8 +271,9 @@ class Overlay:
         if not changes and not self._cleared:
             # nothing to write: what was read need not be true still
             return True
+        has_times = self._deadlines or self._default != NEVER
         return self._base.apply_pack(
-            pack(expected), pack(changes), self._cleared, times if self._deadlines else None
+            pack(expected), pack(changes), self._cleared, times if has_times else None
         )
 
     # --- one entry
@@ -314,6 +317,8 @@ class Overlay:
         if self._n_walks and not before:
             self.n_resized += before == b"" or not self.contains_blindly(key)
         written[key] = record
+        if self._default != NEVER:
+            self._deadlines[key] = time.time() + self._default / 1000
         return True
 
     def contains_blindly(self, key: bytes) -> bool:
@@ -354,7 +359,7 @@ class Overlay:
         encoded = encode_value(total)
         if encoded[:1] != INT64:
             raise OverflowError
-        self.set_record_expiring(key, encoded, self.lookup_expiry(key) or NEVER)
+        self.set_record_expiring(key, encoded, self.lookup_expiry(key) or self._default)
         return True, total
 
     def compare_and_set_record(
@@ -363,8 +368,8 @@ class Overlay:
         if self.lookup_record(key) != expected:
             return False
         if record:
-            left = self.lookup_expiry(key) if keeps_expiry else NEVER
-            self.set_record_expiring(key, record, left or NEVER)
+            left = self.lookup_expiry(key) if keeps_expiry else self._default
+            self.set_record_expiring(key, record, left or self._default)
         else:
             self.remove_key(key)
         return True
@@ -375,6 +380,8 @@ class Overlay:
         self.set_record(key, record)
         if milliseconds != NEVER:
             self._deadlines[key] = time.time() + milliseconds / 1000
+        else:
+            self._deadlines.pop(key, None)
         return True
 
     def touch_key(self, key: bytes, milliseconds: int) -> bool:
@@ -422,7 +429,7 @@ class Overlay:
         items = unpack(changes)
         for n, (key, record) in enumerate(zip(items[::2], items[1::2])):
             if record:
-                self.set_record_expiring(key, record, times[n] if times else NEVER)
+                self.set_record_expiring(key, record, times[n] if times else self._default)
             else:
                 self.remove_key(key)
         return True

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from ._dsq import NEVER, GError, Store
 from ._errors import ConflictError, hides_order, to_exception
-from ._expiry import Expire, time_to_live
+from ._expiry import DEFAULT, Expire, time_to_live
 from ._keys import encode_key
 from ._pack import pack, pack_entries, unpack
 
@@ -33,23 +33,23 @@ class Verbs:
     transaction: Callable[[], Any]
     iter_prefix: Callable[[Any], Iterator[str]]
 
-    def set_many(self, mapping_or_pairs: Any, /, expire: Expire = None) -> None:
-        """Set all keys of a mapping or of pairs, all or none, to live for `expire`, or for good."""
-        milliseconds = time_to_live(expire)
+    def set_many(self, mapping_or_pairs: Any, /, expire: Expire = DEFAULT) -> None:
+        """Set all keys of a mapping or of pairs, all or none, to expire as by set()."""
+        times = _times(expire)
         entries: Dict[Any, Any] = {}
         entries.update(mapping_or_pairs)
         packed = pack_entries(entries, self._encode)
-        self._apply(b"", packed, [milliseconds] * len(entries))
+        self._apply(b"", packed, times and times * len(entries))
 
-    def add(self, key: Any, value: Any, expire: Expire = None) -> bool:
-        """Set the value of `key` if it is missing, to live for `expire`; whether it was.
+    def add(self, key: Any, value: Any, expire: Expire = DEFAULT) -> bool:
+        """Set the value of `key` if it is missing, to expire as by set(); whether it was.
 
         Of several threads that add a key one does; of several processes too, in writethrough mode.
         """
-        milliseconds = time_to_live(expire)
+        times = _times(expire)
         encoded = encode_key(key)
         record = self._encode(value)
-        return self._apply(pack((encoded, b"")), pack((encoded, record)), [milliseconds])
+        return self._apply(pack((encoded, b"")), pack((encoded, record)), times)
 
     def delete(self, key: Any) -> bool:
         """Remove `key`; whether it was there."""
@@ -191,3 +191,8 @@ class Verbs:
             return self._store.apply_pack(expected, changes, False, times)
         except GError as error:
             raise to_exception(error, self._path) from None
+
+
+def _times(expire: Expire) -> Optional[List[int]]:
+    """What apply_pack() takes for one entry; None for the store's default."""
+    return None if expire is DEFAULT else [time_to_live(expire)]
