@@ -59,6 +59,9 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
                           self->user_data);
         }
       dsq_fork_resume (depth);
+      /* the caller's function came back in a child of its own */
+      if (!dsq_database_check_own (source, PURPOSE, error))
+        return FALSE;
     }
   sqlite3_backup_finish (backup);
   if (is_cancelled)

@@ -15,6 +15,12 @@ dsq_engine_enter (DsqEngine *self, GError **error)
 void
 dsq_engine_leave (DsqEngine *self)
 {
+  /* in a child that a function made which the call has called */
+  if (!dsq_door_is_own (&self->door))
+    {
+      dsq_fork_leave ();
+      return;
+    }
   /* reads that keep their transactions want somebody to end them */
   if (self->has_file && self->cold != NULL &&
       __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
 
@@ -150,4 +151,18 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
       break;
     }
   g_set_error (error, DSQ_ERROR, (int) meaning, "Failed to %s: %s", purpose, sqlite3_errstr (code));
+}
+
+gboolean
+dsq_database_check_own (const DsqDatabase *self, const char *purpose, GError **error)
+{
+  if (G_LIKELY (self->stamp == dsq_fork_get_stamp ()))
+    return TRUE;
+  if (purpose != NULL)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_FORKED,
+                 "Failed to %s: the store was inherited by fork; open one in the child",
+                 purpose);
+  return FALSE;
 }

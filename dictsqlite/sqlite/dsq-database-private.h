@@ -32,13 +32,13 @@ struct _DsqDatabase
   GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
   gint64 busy_since;         /* when the wait under way began, by the monotonic clock */
   guint busy_timeout_ms;
+  guint64 stamp;   /* constant: of the process that opened it */
   guint n_looks;   /* at the deadline, since it was set */
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
 
   /* of dsq-inherited.c, with its lock */
   DsqDatabase *next;     /* (unowned) (nullable) */
   DsqDatabase *previous; /* (unowned) (nullable) */
-  guint64 stamp;         /* constant: of the process that opened it */
   guint64 device;        /* constant: of its file */
   guint64 inode;         /* constant */
   gboolean has_let_go;   /* inherited, and SQLite's books forget its locks */
@@ -63,8 +63,12 @@ gboolean dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, 
  * but for DSQ_DATABASE_CREATE. */
 void dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold);
 
-/* Finalize every statement first. */
+/* Finalize every statement first. One that a fork inherited is left as it is. */
 void dsq_database_close (DsqDatabase *self);
+
+/* FALSE in the child of a fork, with an error unless @purpose is NULL: the connection must not be
+ * touched. */
+gboolean dsq_database_check_own (const DsqDatabase *self, const char *purpose, GError **error);
 
 /* Runs @sql, which gives no rows. @purpose is a verb and its object, for the error. */
 gboolean dsq_database_run (DsqDatabase *self, const char *sql, const char *purpose, GError **error);

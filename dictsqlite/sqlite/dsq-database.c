@@ -132,6 +132,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   int code;
 
   self->busy_timeout_ms = busy_timeout_ms;
+  self->stamp = dsq_fork_get_stamp ();
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("a file to open");
   code = sqlite3_open_v2 (path,
@@ -253,7 +254,7 @@ dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold)
 void
 dsq_database_close (DsqDatabase *self)
 {
-  if (self == NULL)
+  if (self == NULL || !dsq_database_check_own (self, NULL, NULL))
     return;
   dsq_mutex_assert_may_wait ("a file to close");
   dsq_fork_assert_inside ();

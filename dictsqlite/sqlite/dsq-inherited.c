@@ -52,7 +52,6 @@ dsq_inherited_add (DsqDatabase *database, const char *path)
       database->device = info.st_dev;
       database->inode = info.st_ino;
     }
-  database->stamp = dsq_fork_get_stamp ();
   pthread_mutex_lock (&lock);
   database->next = first;
   if (first != NULL)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 #include "crypto/dsq-random-private.h"
 #include "dsq-error.h"
@@ -122,6 +123,14 @@ reserve_temporary (const char *path, mode_t mode, GError **error)
     }
 }
 
+/* What a child of a fork within the call finds there is its parent's. */
+static void
+discard (const char *temporary, guint64 stamp)
+{
+  if (stamp == dsq_fork_get_stamp ())
+    unlink (temporary);
+}
+
 /* Nobody else knows the file and a crash leaves nothing of worth, so no journal is kept and nothing
  * synced until it is whole. */
 static gboolean
@@ -187,6 +196,7 @@ reserve_for (const char *path, const DsqHeader *header, GError **error)
 gboolean
 dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error)
 {
+  const guint64 stamp = dsq_fork_get_stamp ();
   g_autofree char *temporary = reserve_for (path, header, error);
   gboolean published, ignored;
 
@@ -194,7 +204,7 @@ dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error)
     return FALSE;
   published = write_temporary (temporary, header, NULL, NULL, error) &&
               sync_path (temporary, 0, error) && publish (temporary, path, &ignored, error);
-  unlink (temporary);
+  discard (temporary, stamp);
   return published && sync_folder_of (path, error);
 }
 
@@ -206,6 +216,7 @@ dsq_new_file_publish_filled (const char *path,
                              gpointer user_data,
                              GError **error)
 {
+  const guint64 stamp = dsq_fork_get_stamp ();
   g_autofree char *temporary = reserve_for (path, header, error);
   gboolean published;
 
@@ -215,7 +226,7 @@ dsq_new_file_publish_filled (const char *path,
               sync_path (temporary, 0, error) &&
               (place == DSQ_NEW_FILE_REPLACE ? replace (temporary, path, error)
                                              : publish_new (temporary, path, error));
-  unlink (temporary);
+  discard (temporary, stamp);
   return published && sync_folder_of (path, error);
 }
 
@@ -250,6 +261,7 @@ is_free (const char *path)
 gboolean
 dsq_new_file_write (const char *path, DsqNewFileWriteFunc write, gpointer user_data, GError **error)
 {
+  const guint64 stamp = dsq_fork_get_stamp ();
   g_autofree char *temporary = NULL;
   gboolean published;
 
@@ -260,7 +272,7 @@ dsq_new_file_write (const char *path, DsqNewFileWriteFunc write, gpointer user_d
     return FALSE;
   published = write (temporary, user_data, error) && sync_path (temporary, 0, error) &&
               publish_new (temporary, path, error);
-  unlink (temporary);
+  discard (temporary, stamp);
   return published && sync_folder_of (path, error);
 }
 

@@ -18,6 +18,8 @@ dsq_statement_prepare (DsqStatement *self,
 
   self->database = database;
   self->purpose = purpose;
+  if (!dsq_database_check_own (database, purpose, error))
+    return FALSE;
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");
   code = sqlite3_prepare_v3 (database->handle,
@@ -34,7 +36,8 @@ dsq_statement_prepare (DsqStatement *self,
 void
 dsq_statement_clear (DsqStatement *self)
 {
-  sqlite3_finalize (self->handle);
+  if (self->handle != NULL && dsq_database_check_own (self->database, NULL, NULL))
+    sqlite3_finalize (self->handle);
   self->handle = NULL;
 }
 
@@ -43,6 +46,8 @@ dsq_statement_step (DsqStatement *self, GError **error)
 {
   int code;
 
+  if (!dsq_database_check_own (self->database, self->purpose, error))
+    return DSQ_STEP_FAILED;
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");
   code = sqlite3_step (self->handle);

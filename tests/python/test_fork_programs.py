@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import LONG, python, wait_until
+from conftest import ENCRYPTED, LONG, python, wait_until
 
 from dictsqlite_v4 import DictSQLiteV4
 
@@ -180,6 +180,52 @@ store.close()
         cwd=Path(__file__).parent,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1 True True\n", "")
+
+
+@pytest.mark.parametrize("copying", ("backup(target, progress=fork)",
+                                     "encrypt_copy(target, 'password', progress=fork)"))
+@pytest.mark.parametrize("mode", ("lazy", "writethrough"))
+@pytest.mark.skipif(ENCRYPTED, reason="an encrypted copy is made of a plain store")
+def test_a_fork_in_the_middle_of_a_copy(tmp_path, copying, mode):
+    """The function that is told of progress comes back twice; in the child the call ends there."""
+    ended = python(
+        """
+import os, signal, sys
+from dictsqlite_v4 import DictSQLiteV4
+store = DictSQLiteV4(sys.argv[1], persist_mode=sys.argv[2])
+store.update({f"k{i}": "v" * 200 for i in range(20000)})
+target = sys.argv[1] + ".copy"
+parent, children = os.getpid(), []
+
+def fork(done, total):
+    if os.getpid() == parent and len(children) < 3:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+        else:
+            children.append(child)
+            assert os.waitpid(child, 0)[1] == 0
+
+try:
+    store.""" + copying + """
+except RuntimeError as error:
+    print(error, os.getpid() == parent, flush=True)
+if os.getpid() != parent:
+    os._exit(0)
+store.close()
+""",
+        tmp_path / "store.db",
+        mode,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 3
+    assert all("inherited by fork" in line and line.endswith(" False") for line in lines)
+    password = {"encryption_password": "password"} if "encrypt" in copying else {}
+    with DictSQLiteV4(tmp_path / "store.db.copy", **password) as copy:
+        assert len(copy) == 20000
+        assert copy.check() == []
+    assert not list(tmp_path.glob(".dsq-*"))
 
 
 # --- multiprocessing ------------------------------------------------------------------------------
