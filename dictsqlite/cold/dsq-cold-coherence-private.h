@@ -13,7 +13,9 @@ gboolean dsq_cold_catch_up (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_coherence_begin (DsqColdSqlite *self, GError **error);
 /* Before and after a COMMIT that succeeded. */
 void dsq_cold_coherence_start_commit (DsqColdSqlite *self);
-void dsq_cold_coherence_finish_commit (DsqColdSqlite *self);
+void dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
+                                       DsqColdCommittedFunc committed,
+                                       gpointer committed_data);
 /* Before a ROLLBACK. */
 void dsq_cold_coherence_give_up (DsqColdSqlite *self);
 

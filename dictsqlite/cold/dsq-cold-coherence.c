@@ -13,7 +13,8 @@
  *
  * In a transaction nobody else can commit, so what was learned at its beginning holds. While our
  * commit is on its way nobody can tell the header's change from a foreign one: who asks then waits
- * until it has been learned.
+ * until it has been learned. Before that it is brought to memory: other processes can read it as
+ * soon as the header has changed, and what they tell of it must not find memory behind.
  *
  * Order in learning: stamp, tables, foreign function, seen. A commit between the stamp and the
  * reading of the tables makes the tables newer than the stamp, and is learned (again) at the next
@@ -285,12 +286,16 @@ is_own_commit_locked (DsqColdSqlite *self, DsqWalStamp *out_stamp)
 
 /* A commit that cannot be told from a foreign one is left to be learned as one. */
 void
-dsq_cold_coherence_finish_commit (DsqColdSqlite *self)
+dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
+                                  DsqColdCommittedFunc committed,
+                                  gpointer committed_data)
 {
   DsqWalStamp stamp;
 
   dsq_mutex_lock (&self->coherence_lock);
   self->tier.n_commits++;
+  if (committed != NULL)
+    committed (committed_data);
   if (is_own_commit_locked (self, &stamp))
     set_seen_locked (self, &stamp);
   self->state = DSQ_COLD_IDLE;

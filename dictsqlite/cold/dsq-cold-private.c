@@ -314,20 +314,22 @@ note_commit_locked (DsqColdSqlite *self)
 
 /* The states of the tables are kept in memory alone. */
 static gboolean
-commit (DsqColdTier *tier, GError **error)
+commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_data, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean committed;
+  gboolean is_committed;
 
   dsq_mutex_lock (&self->connection_lock);
-  committed = run_locked (self, DSQ_COLD_WRITE_COMMIT, error);
-  if (committed)
+  is_committed = run_locked (self, DSQ_COLD_WRITE_COMMIT, error);
+  if (is_committed)
     note_commit_locked (self);
   else
     rollback_locked (self);
   dsq_mutex_unlock (&self->connection_lock);
+  if (is_committed && committed != NULL)
+    committed (committed_data);
   dsq_cold_trim_buffer (&self->writer);
-  return committed;
+  return is_committed;
 }
 
 /* --- reads that may come before the first transaction ----------------------------------------- */

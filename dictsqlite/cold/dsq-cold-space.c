@@ -83,7 +83,7 @@ dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError 
     }
   self->writer.has_changed = TRUE;
   *out_more = n_free > max_pages;
-  return dsq_cold_commit (tier, error);
+  return dsq_cold_commit (tier, NULL, NULL, error);
 }
 
 gboolean

@@ -101,6 +101,8 @@ typedef struct
 typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
                                     guint n_states,
                                     gpointer user_data);
+/* What has been committed is in the file. May lock shards, and wait for nothing. */
+typedef void (*DsqColdCommittedFunc) (gpointer user_data);
 
 /* How far a long call has come: called on its thread, of whichever unit. */
 typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
@@ -243,8 +245,12 @@ struct _DsqColdTierFuncs
   gboolean (*savepoint) (DsqColdTier *self, GError **error);
   gboolean (*release) (DsqColdTier *self, gboolean keep, GError **error);
   /* Commits, and learns the file's own new stamp. After an error everything is rolled back. A
-   * transaction that changed nothing is rolled back instead. */
-  gboolean (*commit) (DsqColdTier *self, GError **error);
+   * transaction that changed nothing is rolled back instead. @committed (nullable) brings to memory
+   * what has been committed: before it returns nobody who asks finds the file current. */
+  gboolean (*commit) (DsqColdTier *self,
+                      DsqColdCommittedFunc committed,
+                      gpointer committed_data,
+                      GError **error);
   void (*rollback) (DsqColdTier *self);
 
   /* Everything committed before the call is on the medium when it returns. Does nothing if all is

@@ -68,7 +68,10 @@ gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
                                       GError **error);
 gboolean dsq_cold_savepoint (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error);
-gboolean dsq_cold_commit (DsqColdTier *tier, GError **error);
+gboolean dsq_cold_commit (DsqColdTier *tier,
+                          DsqColdCommittedFunc committed,
+                          gpointer committed_data,
+                          GError **error);
 void dsq_cold_rollback (DsqColdTier *tier);
 
 G_END_DECLS

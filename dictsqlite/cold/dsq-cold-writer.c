@@ -230,7 +230,10 @@ note_commit (DsqColdSqlite *self)
 }
 
 gboolean
-dsq_cold_commit (DsqColdTier *tier, GError **error)
+dsq_cold_commit (DsqColdTier *tier,
+                 DsqColdCommittedFunc committed,
+                 gpointer committed_data,
+                 GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
 
@@ -238,6 +241,8 @@ dsq_cold_commit (DsqColdTier *tier, GError **error)
   if (!self->writer.has_changed)
     {
       dsq_cold_rollback (tier);
+      if (committed != NULL)
+        committed (committed_data);
       return TRUE;
     }
   if (!save_tables (self, error))
@@ -253,7 +258,7 @@ dsq_cold_commit (DsqColdTier *tier, GError **error)
       return FALSE;
     }
   note_commit (self);
-  dsq_cold_coherence_finish_commit (self);
+  dsq_cold_coherence_finish_commit (self, committed, committed_data);
   dsq_cold_filter_note_commit (self);
   dsq_cold_trim_buffer (&self->writer);
   return TRUE;

@@ -21,7 +21,7 @@ replace_locked (DsqEngine *self,
   if (!cold->funcs->begin (cold, cancellable, error))
     return FALSE;
   if (cold->funcs->replace_header (cold, before, after, error))
-    return cold->funcs->commit (cold, error);
+    return cold->funcs->commit (cold, NULL, NULL, error);
   cold->funcs->rollback (cold);
   return FALSE;
 }

@@ -159,7 +159,7 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   dsq_engine_forget_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
   *out_table = table->id;
-  if (self->cold->funcs->commit (self->cold, error))
+  if (self->cold->funcs->commit (self->cold, NULL, NULL, error))
     return TRUE;
   self->cold->funcs->rollback (self->cold);
   dsq_hot_tier_lock_all (self->hot);

@@ -278,7 +278,7 @@ flush_begun (Flush *self, gboolean is_drop, GError **error)
       cold->funcs->rollback (cold);
       return TRUE;
     }
-  if (!write_tables (self, error) || !cold->funcs->commit (cold, error))
+  if (!write_tables (self, error) || !cold->funcs->commit (cold, NULL, NULL, error))
     {
       settle_rollback (self);
       return FALSE;

@@ -141,6 +141,7 @@ dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table)
   dsq_mutex_assert_held (&self->writer_lock);
   if (cold->n_commits == 0 || !cold->funcs->begin (cold, NULL, NULL))
     return;
-  if (!cold->funcs->clear_table (cold, table, NULL) || !cold->funcs->commit (cold, NULL))
+  if (!cold->funcs->clear_table (cold, table, NULL) ||
+      !cold->funcs->commit (cold, NULL, NULL, NULL))
     cold->funcs->rollback (cold);
 }

@@ -12,9 +12,11 @@
  * savepoint each, so that one which fails fails alone. A transaction begins with a sweep, and a
  * write that brings what has expired already is the last of its own: those behind it find it swept.
  *
- * Memory learns of a write after COMMIT and in the order of commits, under the writer's lock.
- * Before COMMIT the shards of its keys are marked as being written: until it is published no reader
- * may put the state from before into the hot tier, for another reader may have seen the one after.
+ * Memory learns of a write after COMMIT and in the order of commits, before anybody finds the file
+ * current again: other processes can read it already, and tell threads of ours, which look at what
+ * the file says before they look into memory, and wait there until it is published. Before COMMIT
+ * the shards of its keys are marked as being written: until it is published no reader may put the
+ * state from before into the hot tier, for another reader may have seen the one after.
  */
 
 static DsqHotShard *
@@ -304,6 +306,28 @@ fail_all (DsqWrite *writes, const GError *error)
       write->error = g_error_copy (error);
 }
 
+/* What is to be published of a transaction. */
+typedef struct
+{
+  DsqEngine *engine;         /* (unowned) */
+  DsqWrite *writes;          /* (unowned) up to @rest; the first may be the sweep */
+  const DsqWrite *rest;      /* (unowned) (nullable) */
+  const DsqSweptRows *swept; /* (unowned) */
+  guint64 generation;        /* at its beginning */
+} Committed;
+
+static void
+committed_cb (gpointer user_data)
+{
+  const Committed *self = user_data;
+
+  if (self->swept->is_swept)
+    dsq_engine_set_next_expiry (self->engine, self->generation, G_MININT64, self->swept->next);
+  for (DsqWrite *write = self->writes; write != self->rest; write = write->next)
+    if (write->error == NULL)
+      publish (self->engine, write, self->generation);
+}
+
 /* Commits what has been applied, up to @rest; the first of @writes may be the sweep. */
 static gboolean
 commit_applied (DsqEngine *self,
@@ -313,22 +337,17 @@ commit_applied (DsqEngine *self,
                 const DsqSweptRows *swept,
                 GError **error)
 {
+  Committed committed = { self, writes, rest, swept, generation };
+
   for (DsqWrite *write = writes; write != rest; write = write->next)
     if (write->error == NULL)
       mark_writing (self, write, 1);
-  if (!self->cold->funcs->commit (self->cold, error))
-    {
-      for (DsqWrite *write = writes; write != rest; write = write->next)
-        if (write->error == NULL)
-          mark_writing (self, write, -1);
-      return FALSE;
-    }
-  if (swept->is_swept)
-    dsq_engine_set_next_expiry (self, generation, G_MININT64, swept->next);
+  if (self->cold->funcs->commit (self->cold, committed_cb, &committed, error))
+    return TRUE;
   for (DsqWrite *write = writes; write != rest; write = write->next)
     if (write->error == NULL)
-      publish (self, write, generation);
-  return TRUE;
+      mark_writing (self, write, -1);
+  return FALSE;
 }
 
 /* What has expired goes first: alone, if it is very much. *out_rest: those that want another

@@ -28,8 +28,19 @@
 #define CANCEL_STEPS 64
 #define FORK_STEPS   10000
 
-/* Waits between two tries for a lock, in microseconds; the last one repeats. */
-static const guint busy_waits[] = { 100, 200, 500, 1000, 2000, 5000, 10000, 20000 };
+/* Longest waits between two tries for a lock, in microseconds; the last one repeats. SQLite's locks
+ * have no queue: beside somebody who takes one again as soon as it is free only often trying helps,
+ * at moments that are not in step with it. */
+static const guint busy_waits[] = { 100, 200, 500, 1000, 2000 };
+
+/* From half of the longest wait to the whole of it. */
+static guint64
+busy_wait (int n_tries)
+{
+  guint longest = busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)];
+
+  return longest - g_random_int_range (0, (gint32) longest / 2);
+}
 
 /* Time is the monotonic clock's: SQLite's own timeout adds up what it asked sleep for, and so waits
  * longer than it says. */
@@ -45,7 +56,7 @@ busy_cb (void *user_data, int n_tries)
   left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
   if (left <= 0 || g_cancellable_is_cancelled (self->cancellable))
     return 0;
-  dsq_fork_sleep (MIN (left, busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]));
+  dsq_fork_sleep (MIN ((guint64) left, busy_wait (n_tries)));
   return 1;
 }
 
@@ -363,6 +374,6 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
           return FALSE;
         }
       dsq_mutex_assert_may_wait ("another connection");
-      dsq_fork_sleep (busy_waits[MIN (n_tries, (int) G_N_ELEMENTS (busy_waits) - 1)]);
+      dsq_fork_sleep (busy_wait (n_tries));
     }
 }

@@ -122,7 +122,7 @@ write_and_sync (DsqColdTier *tier, GError **error)
           return FALSE;
         }
     }
-  return tier->funcs->commit (tier, error) && tier->funcs->sync (tier, error) &&
+  return tier->funcs->commit (tier, NULL, NULL, error) && tier->funcs->sync (tier, error) &&
          tier->funcs->checkpoint (tier, error);
 }
 

@@ -252,7 +252,7 @@ commit (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  tier->funcs->commit (tier, &error);
+  tier->funcs->commit (tier, NULL, NULL, &error);
   g_assert_no_error (error);
 }
 

@@ -113,6 +113,41 @@ test_rollback_is_no_change (Fixture *fixture, gconstpointer data)
     }
 }
 
+typedef struct
+{
+  Fixture *fixture; /* (unowned) */
+  guint n_calls;
+} Published;
+
+/* The other tier stands for another process. */
+static void
+published_cb (gpointer user_data)
+{
+  Published *self = user_data;
+
+  self->n_calls++;
+  catch_up (self->fixture->tiers[1]);
+  assert_value (self->fixture->tiers[1], "a", "1");
+  g_assert_false (dsq_cold_tier_is_current (self->fixture->tiers[0]));
+}
+
+/* What others can read already is brought to memory before anybody finds the file current. */
+static void
+test_is_current_when_published (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tiers[0];
+  Published published = { .fixture = fixture };
+  g_autoptr (GError) error = NULL;
+
+  begin (tier);
+  apply_one (tier, "a", "1", DSQ_PRESENCE_UNKNOWN);
+  tier->funcs->commit (tier, published_cb, &published, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (published.n_calls, ==, 1);
+  g_assert_true (dsq_cold_tier_is_current (tier));
+  g_assert_cmpuint (fixture->foreign[0].n_calls, ==, 0);
+}
+
 /* A transaction beyond the page cache starts the log anew before its commit; it is rolled back. */
 static void
 test_restarted_log_is_no_change (Fixture *fixture, gconstpointer data)
@@ -466,6 +501,7 @@ main (int argc, char **argv)
   ADD ("sees-each-commit-once", test_sees_each_commit_once);
   ADD ("begin-learns", test_begin_learns);
   ADD ("rollback-is-no-change", test_rollback_is_no_change);
+  ADD ("is-current-when-published", test_is_current_when_published);
   ADD ("restarted-log-is-no-change", test_restarted_log_is_no_change);
   ADD ("own-commits-are-never-foreign", test_own_commits_are_never_foreign);
   ADD ("counts-what-is-foreign-over-restarts", test_counts_what_is_foreign_over_restarts);
