@@ -197,6 +197,7 @@ dsq_async_call_new (gpointer source,
 
   self->job = (DsqJob){ .run = run_job, .finish = finish_task };
   self->task = g_task_new (source, cancellable, callback, user_data);
+  self->job.cancellable = cancellable;
   self->store = store;
   self->func = func;
   self->kind = kind;

@@ -97,6 +97,9 @@ dsq_mutex_lock (DsqMutex *self)
   dsq_mutex_note_locked (self);
 }
 
+/* FALSE: the deadline, of the monotonic clock in microseconds, has passed. */
+gboolean dsq_mutex_lock_until (DsqMutex *self, gint64 deadline_us);
+
 /* May be called in any order, for it does not wait. */
 static inline gboolean
 dsq_mutex_trylock (DsqMutex *self)

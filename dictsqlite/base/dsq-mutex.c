@@ -211,6 +211,36 @@ dsq_mutex_lock_slowly (DsqMutex *self)
   resume (self, depth);
 }
 
+static struct timespec
+as_timespec (gint64 deadline_us)
+{
+  return (struct timespec){
+    .tv_sec = deadline_us / G_USEC_PER_SEC,
+    .tv_nsec = deadline_us % G_USEC_PER_SEC * 1000,
+  };
+}
+
+gboolean
+dsq_mutex_lock_until (DsqMutex *self, gint64 deadline_us)
+{
+  const struct timespec deadline = as_timespec (deadline_us);
+  guint depth;
+
+  dsq_mutex_note_locking (self);
+  if (G_UNLIKELY (pthread_mutex_trylock (&self->mutex) != 0))
+    {
+      depth = dsq_fork_pause ();
+      if (pthread_mutex_clocklock (&self->mutex, CLOCK_MONOTONIC, &deadline) != 0)
+        {
+          dsq_fork_resume (depth);
+          return FALSE;
+        }
+      resume (self, depth);
+    }
+  dsq_mutex_note_locked (self);
+  return TRUE;
+}
+
 /* A wait gives its own mutex back for as long as it lasts. */
 static guint
 begin_wait (DsqMutex *mutex)
@@ -234,10 +264,7 @@ dsq_cond_wait (pthread_cond_t *self, DsqMutex *mutex)
 gboolean
 dsq_cond_wait_until (pthread_cond_t *self, DsqMutex *mutex, gint64 deadline_us)
 {
-  const struct timespec deadline = {
-    .tv_sec = deadline_us / G_USEC_PER_SEC,
-    .tv_nsec = deadline_us % G_USEC_PER_SEC * 1000,
-  };
+  const struct timespec deadline = as_timespec (deadline_us);
   guint depth = begin_wait (mutex);
   gboolean is_in_time = pthread_cond_timedwait (self, &mutex->mutex, &deadline) == 0;
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -29,7 +30,6 @@ typedef struct
   DsqColdSqlite *tier;
   DsqColdProgressFunc progress; /* (nullable) */
   gpointer user_data;
-  GCancellable *cancellable; /* (nullable) */
 } Backup;
 
 static gboolean
@@ -43,7 +43,7 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
     {
       guint depth;
 
-      is_cancelled = g_cancellable_set_error_if_cancelled (self->cancellable, error);
+      is_cancelled = !dsq_call_check (error);
       if (is_cancelled)
         break;
       dsq_mutex_assert_may_wait ("a copy");
@@ -109,10 +109,9 @@ dsq_cold_backup (DsqColdTier *tier,
                  const char *path,
                  DsqColdProgressFunc progress,
                  gpointer user_data,
-                 GCancellable *cancellable,
                  GError **error)
 {
-  Backup self = { (DsqColdSqlite *) tier, progress, user_data, cancellable };
+  Backup self = { (DsqColdSqlite *) tier, progress, user_data };
   g_autofree char *resolved = dsq_location_resolve (path, error);
 
   return resolved != NULL && dsq_new_file_write (resolved, write_copy, &self, error);

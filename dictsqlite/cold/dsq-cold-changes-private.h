@@ -8,11 +8,7 @@ G_BEGIN_DECLS
 
 DsqTableState *dsq_cold_find_table (DsqColdSqlite *self, guint32 table);
 gboolean dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error);
-gboolean dsq_cold_apply (DsqColdTier *tier,
-                         DsqChange *changes,
-                         gsize n_changes,
-                         GCancellable *cancellable,
-                         GError **error);
+gboolean dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error);
 
 /* An update of a row that is there leaves its name as it is. */
 static inline gboolean

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-format-private.h"
 #include "cold/dsq-cold-ahead-private.h"
 #include "cold/dsq-cold-changes-private.h"
@@ -55,6 +56,7 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
   DsqTableState *state = dsq_cold_find_table (self, table);
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_CLEAR_ALL];
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
+  gboolean success;
 
   if (state == NULL)
     return TRUE;
@@ -64,7 +66,11 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
       dsq_statement_bind_number (statement, 1, first);
       dsq_statement_bind_number (statement, 2, first | DSQ_FORMAT_POSITION_MAX);
     }
-  if (!dsq_statement_run (statement, error))
+  /* one that is ended takes the transaction with it: not that of others */
+  writer->database->is_unstoppable = writer->in_savepoint;
+  success = dsq_statement_run (statement, error);
+  writer->database->is_unstoppable = TRUE;
+  if (!success)
     return FALSE;
   if (state->count != 0 || sqlite3_changes (writer->database->handle) != 0)
     writer->has_changed = TRUE;
@@ -253,14 +259,13 @@ apply_all (DsqColdSqlite *self,
            DsqChange *changes,
            gsize n_changes,
            DsqColdAhead *ahead,
-           GCancellable *cancellable,
            GError **error)
 {
   const DsqColdColumns *row = NULL;
 
   for (gsize i = 0; i < n_changes; i++)
     {
-      if (i % CANCEL_STEPS == 0 && g_cancellable_set_error_if_cancelled (cancellable, error))
+      if (i % CANCEL_STEPS == 0 && !dsq_call_check (error))
         return FALSE;
       if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)
         return FALSE;
@@ -271,11 +276,7 @@ apply_all (DsqColdSqlite *self,
 }
 
 gboolean
-dsq_cold_apply (DsqColdTier *tier,
-                DsqChange *changes,
-                gsize n_changes,
-                GCancellable *cancellable,
-                GError **error)
+dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqColdAhead *ahead = NULL;
@@ -283,7 +284,7 @@ dsq_cold_apply (DsqColdTier *tier,
 
   if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
     ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
-  applied = apply_all (self, changes, n_changes, ahead, cancellable, error);
+  applied = apply_all (self, changes, n_changes, ahead, error);
   dsq_cold_ahead_finish (ahead);
   return applied;
 }

@@ -9,6 +9,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-format-private.h"
 #include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -171,21 +172,21 @@ check_tables (Check *self, GError **error)
 /* --- the call --------------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error)
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GError **error)
 {
   g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) tier, error);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   Check self = { (DsqColdSqlite *) tier, database, problems, tables, NULL };
   gboolean checked;
 
-  if (database == NULL || g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (database == NULL || !dsq_call_check (error))
     return FALSE;
-  dsq_database_set_cancellable (database, cancellable);
+  dsq_database_begin_call (database);
   checked = dsq_database_run (database, "BEGIN", PURPOSE, error) && check_pages (&self, error) &&
             check_tables (&self, error);
   g_free (self.counts);
-  if (!g_cancellable_is_cancelled (cancellable))
+  if (!dsq_call_is_cancelled ())
     return checked;
   g_clear_error (error);
-  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+  return dsq_call_check (error);
 }

@@ -26,6 +26,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "cold/dsq-cold-coherence-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -194,7 +195,9 @@ catch_up_locked (DsqColdSqlite *self, GError **error)
             return FALSE;
           continue;
         }
-      dsq_cond_wait (&self->learned, &self->coherence_lock);
+      if (!dsq_call_check (error))
+        return FALSE;
+      dsq_call_wait (&self->learned, &self->coherence_lock);
     }
 }
 
@@ -204,7 +207,8 @@ dsq_cold_catch_up (DsqColdTier *tier, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   gboolean caught_up;
 
-  dsq_mutex_lock (&self->coherence_lock);
+  if (!dsq_call_lock (&self->coherence_lock, error))
+    return FALSE;
   caught_up = catch_up_locked (self, error);
   dsq_mutex_unlock (&self->coherence_lock);
   return caught_up;

@@ -6,18 +6,13 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_copy (DsqColdTier *tier,
-                        const DsqColdCopyOptions *options,
-                        GCancellable *cancellable,
-                        GError **error);
+gboolean dsq_cold_copy (DsqColdTier *tier, const DsqColdCopyOptions *options, GError **error);
 gboolean dsq_cold_backup (DsqColdTier *tier,
                           const char *path,
                           DsqColdProgressFunc progress,
                           gpointer user_data,
-                          GCancellable *cancellable,
                           GError **error);
-gboolean
-dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GCancellable *cancellable, GError **error);
+gboolean dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GError **error);
 
 gboolean dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error);
 gboolean dsq_cold_replace_header (DsqColdTier *tier,

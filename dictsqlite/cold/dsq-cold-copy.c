@@ -15,6 +15,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -46,7 +47,6 @@ typedef struct
   const DsqRecordCodec *from_codec;
   DsqRecordCodec to_codec;
   const DsqColdCopyOptions *options;
-  GCancellable *cancellable;
   guint64 n_total;
   guint64 n_done;
 } Copy;
@@ -194,7 +194,7 @@ copy_rows (Copy *self, DsqDatabase *to, DsqColdBuffer *buffer, GError **error)
       if (++self->n_done % STEP_ROWS != 0)
         continue;
       report (self);
-      if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
+      if (!dsq_call_check (error))
         return FALSE;
     }
   report (self);
@@ -209,7 +209,7 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
   gboolean filled = copy_tables (self, to, error) && copy_rows (self, to, &buffer, error);
 
   dsq_cold_buffer_clear (&buffer);
-  return filled && !g_cancellable_set_error_if_cancelled (self->cancellable, error);
+  return filled && dsq_call_check (error);
 }
 
 /* @from is in a transaction. */
@@ -219,14 +219,12 @@ copy_to (DsqDatabase *from,
          const char *path,
          DsqNewFilePlace place,
          const DsqColdCopyOptions *options,
-         GCancellable *cancellable,
          GError **error)
 {
   Copy copy = {
     .from = from,
     .from_codec = from_codec,
     .options = options,
-    .cancellable = cancellable,
   };
   DsqHeader header;
   DsqKeys *keys;
@@ -244,17 +242,13 @@ copy_to (DsqDatabase *from,
 /* --- a copy ----------------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_copy (DsqColdTier *tier,
-               const DsqColdCopyOptions *options,
-               GCancellable *cancellable,
-               GError **error)
+dsq_cold_copy (DsqColdTier *tier, const DsqColdCopyOptions *options, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autofree char *path = dsq_location_resolve (options->path, error);
   g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
 
-  return from != NULL &&
-         copy_to (from, &self->codec, path, DSQ_NEW_FILE_FAIL, options, cancellable, error);
+  return from != NULL && copy_to (from, &self->codec, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 
 /* --- another key ------------------------------------------------------------------------------ */
@@ -304,7 +298,6 @@ dsq_cold_rekey_file (const char *given_path,
                      GBytes *old_password,
                      guint busy_timeout_ms,
                      const DsqColdCopyOptions *options,
-                     GCancellable *cancellable,
                      GError **error)
 {
   g_autofree char *path = dsq_location_resolve (given_path, error);
@@ -322,7 +315,7 @@ dsq_cold_rekey_file (const char *given_path,
   dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
   codec.keys = keys;
 
-  replaced = copy_to (database, &codec, path, DSQ_NEW_FILE_REPLACE, options, cancellable, error);
+  replaced = copy_to (database, &codec, path, DSQ_NEW_FILE_REPLACE, options, error);
   if (replaced)
     {
       dsq_database_run (database, SQL_UNSTORE, REKEY, NULL);

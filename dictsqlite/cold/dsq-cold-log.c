@@ -14,6 +14,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "cold/dsq-cold-log-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
@@ -79,7 +80,8 @@ dsq_cold_sync (DsqColdTier *tier, GError **error)
 
   if (synced)
     return TRUE;
-  dsq_mutex_lock (&self->log_lock);
+  if (!dsq_call_lock (&self->log_lock, error))
+    return FALSE;
   synced = is_synced (self) || sync_locked (self, error);
   dsq_mutex_unlock (&self->log_lock);
   return synced;
@@ -165,7 +167,7 @@ dsq_cold_checkpoint (DsqColdTier *tier, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   gboolean done;
 
-  if (!dsq_cold_begin (tier, NULL, error))
+  if (!dsq_cold_begin (tier, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);

@@ -174,7 +174,7 @@ run_locked (DsqColdSqlite *self, DsqColdWrite which, GError **error)
 }
 
 static gboolean
-begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
+begin (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   gboolean begun;
@@ -249,11 +249,7 @@ know_table (DsqColdSqlite *self, guint32 table, GError **error)
 }
 
 static gboolean
-apply (DsqColdTier *tier,
-       DsqChange *changes,
-       gsize n_changes,
-       GCancellable *cancellable,
-       GError **error)
+apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   gboolean applied = TRUE;
@@ -261,7 +257,7 @@ apply (DsqColdTier *tier,
   dsq_mutex_lock (&self->connection_lock);
   for (gsize i = 0; i < n_changes && applied; i++)
     applied = changes[i].entry == NULL || know_table (self, changes[i].entry->table, error);
-  applied = applied && dsq_cold_apply (tier, changes, n_changes, cancellable, error);
+  applied = applied && dsq_cold_apply (tier, changes, n_changes, error);
   dsq_mutex_unlock (&self->connection_lock);
   return applied;
 }

@@ -165,7 +165,8 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
 
   if (self->own_reader != NULL)
     {
-      dsq_mutex_lock (&self->connection_lock);
+      if (!dsq_call_lock (&self->connection_lock, error))
+        return NULL;
       if (self->own_reader->database != NULL)
         return self->own_reader;
       dsq_mutex_unlock (&self->connection_lock);
@@ -189,7 +190,7 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
       return NULL;
     }
   reader->epoch = epoch;
-  dsq_database_set_cancellable (reader->database, dsq_call_state.cancellable);
+  dsq_database_begin_call (reader->database);
   return reader;
 }
 
@@ -247,7 +248,6 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
       dsq_mutex_unlock (&self->connection_lock);
       return;
     }
-  dsq_database_set_cancellable (reader->database, NULL);
   if (!may_hold (self))
     end_transaction (reader);
   /* one that could not end its transaction would keep the log from being emptied */

@@ -91,7 +91,7 @@ read_keys (DsqColdSqlite *self,
 
   read = dsq_cold_readers_start (self, reader, TRUE, error);
   for (gsize i = 0; i < n_keys && read; i++)
-    read = !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error) &&
+    read = dsq_call_check (error) &&
            read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
   dsq_cold_readers_give_back (self, reader);
   return read;

@@ -74,7 +74,7 @@ dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError 
   if (n_free < least_free || n_free < n_pages / FREE_FRACTION)
     return TRUE;
 
-  if (!dsq_cold_begin (tier, NULL, error))
+  if (!dsq_cold_begin (tier, error))
     return FALSE;
   if (!give_back (self, (guint) MIN (n_free, max_pages), error))
     {

@@ -119,9 +119,8 @@ typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
  * called by one thread at a time: the engine holds its writer lock around them. sync may be called
  * from any thread at any time.
  *
- * Every function gives errors of DSQ_ERROR and, where it takes a GCancellable,
- * G_IO_ERROR_CANCELLED. A read is ended by the cancellable of the thread's call,
- * dsq-call-private.h.
+ * Every function gives errors of DSQ_ERROR, and G_IO_ERROR_CANCELLED when the thread's call, see
+ * dsq-call-private.h, is cancelled while it waits or has much to do; commit and rollback never do.
  */
 struct _DsqColdTierFuncs
 {
@@ -202,7 +201,7 @@ struct _DsqColdTierFuncs
 
   /* Starts the write transaction, waiting for other processes' locks up to the busy timeout; then
    * catches up, so that the foreign function may run. */
-  gboolean (*begin) (DsqColdTier *self, GCancellable *cancellable, GError **error);
+  gboolean (*begin) (DsqColdTier *self, GError **error);
   /* A table as of now in the transaction; FALSE: there is none. */
   gboolean (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
   /* The table of that name (which is UTF-8), made if it is missing: empty, with an id that no table
@@ -224,11 +223,7 @@ struct _DsqColdTierFuncs
    * found before the change. A set of an absent key takes the change's place, and the table's next
    * moves beyond it. An insert of a key said to be absent that is there, or the like, is
    * DSQ_ERROR_CORRUPT. */
-  gboolean (*apply) (DsqColdTier *self,
-                     DsqChange *changes,
-                     gsize n_changes,
-                     GCancellable *cancellable,
-                     GError **error);
+  gboolean (*apply) (DsqColdTier *self, DsqChange *changes, gsize n_changes, GError **error);
   /* A row as of now in the transaction; NULL in *out_entry: absent. */
   gboolean (*get_in_transaction) (DsqColdTier *self,
                                   const DsqKey *key,
@@ -262,23 +257,16 @@ struct _DsqColdTierFuncs
   gboolean (*checkpoint) (DsqColdTier *self, GError **error);
 
   /* Writes all that is committed into a new file: as other reads, but longer. */
-  gboolean (*copy) (DsqColdTier *self,
-                    const DsqColdCopyOptions *options,
-                    GCancellable *cancellable,
-                    GError **error);
+  gboolean (*copy) (DsqColdTier *self, const DsqColdCopyOptions *options, GError **error);
   /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is
    * resolved; commits meanwhile are not in the copy. */
   gboolean (*backup) (DsqColdTier *self,
                       const char *path,
                       DsqColdProgressFunc progress,
                       gpointer user_data,
-                      GCancellable *cancellable,
                       GError **error);
   /* Likewise. Reads the whole file, and appends what is wrong to @problems, of char * (owned). */
-  gboolean (*check) (DsqColdTier *self,
-                     GPtrArray *problems,
-                     GCancellable *cancellable,
-                     GError **error);
+  gboolean (*check) (DsqColdTier *self, GPtrArray *problems, GError **error);
   /* Appends to @entries, without records, the keys of the table of @from from there on, in the
    * order of their bytes and as long as they are below @end: at most @max_keys. */
   gboolean (*list_keys) (DsqColdTier *self,
@@ -326,7 +314,6 @@ DsqColdTier *dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                                         GArray *states,
                                         DsqColdForeignFunc foreign_func,
                                         gpointer user_data,
-                                        GCancellable *cancellable,
                                         GError **error);
 
 /* Puts a copy of the file, which must be open nowhere (DSQ_ERROR_BUSY), in its place; the path of
@@ -335,7 +322,6 @@ gboolean dsq_cold_rekey_file (const char *path,
                               GBytes *old_password,
                               guint busy_timeout_ms,
                               const DsqColdCopyOptions *options,
-                              GCancellable *cancellable,
                               GError **error);
 /* A private one, for what a store in memory cannot hold: a temporary file that nobody else can open
  * and that is gone with the process. It is made by the first transaction, in SQLite's folder for

@@ -146,10 +146,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
 }
 
 static gboolean
-open_tier (DsqColdSqlite *self,
-           const DsqColdOptions *options,
-           GCancellable *cancellable,
-           GError **error)
+open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
 {
   const DsqStoreLock lock = { options->password, options->kdf_cost };
   DsqStoreIdentity identity;
@@ -165,11 +162,9 @@ open_tier (DsqColdSqlite *self,
                                                 &lock,
                                                 &identity,
                                                 &self->read_role,
-                                                cancellable,
                                                 error);
   else
-    database =
-        dsq_store_file_open (self->path, &self->tuning, &lock, &identity, cancellable, error);
+    database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, error);
   if (database == NULL)
     return FALSE;
   self->keys = identity.keys;
@@ -191,12 +186,11 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                            GArray *states,
                            DsqColdForeignFunc foreign_func,
                            gpointer user_data,
-                           GCancellable *cancellable,
                            GError **error)
 {
   DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
 
-  if (!open_tier (self, options, cancellable, error))
+  if (!open_tier (self, options, error))
     {
       close_tier (&self->tier, NULL);
       return NULL;

@@ -60,7 +60,7 @@ void dsq_cold_writer_close (DsqColdSqlite *self);
 /* Gives a long buffer back after a transaction. */
 void dsq_cold_trim_buffer (DsqColdWriter *writer);
 
-gboolean dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error);
+gboolean dsq_cold_begin (DsqColdTier *tier, GError **error);
 gboolean dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
 gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
                                       const DsqKey *key,

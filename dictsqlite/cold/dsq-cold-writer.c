@@ -99,15 +99,17 @@ run (DsqColdSqlite *self, DsqColdWrite which, GError **error)
 /* --- the transaction -------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_begin (DsqColdTier *tier, GCancellable *cancellable, GError **error)
+dsq_cold_begin (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqColdWriter *writer = &self->writer;
   gboolean begun;
 
-  writer->database->cancellable = cancellable;
+  dsq_database_begin_call (writer->database);
+  writer->database->is_unstoppable = FALSE;
   begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
-  writer->database->cancellable = NULL;
+  /* from here on a statement that were ended would take the whole transaction with it */
+  writer->database->is_unstoppable = TRUE;
   if (!begun)
     return FALSE;
 

@@ -38,7 +38,7 @@ gboolean dsq_door_is_closed (const DsqDoor *self);
 /* From here on nobody enters. */
 void dsq_door_shut (DsqDoor *self);
 void dsq_door_open (DsqDoor *self);
-/* Until nobody is inside, with the door shut. */
-void dsq_door_wait (DsqDoor *self);
+/* Until nobody is inside, with the door shut; FALSE when the call is cancelled. */
+gboolean dsq_door_wait (DsqDoor *self, GError **error);
 
 G_END_DECLS

@@ -103,11 +103,17 @@ dsq_door_open (DsqDoor *self)
   __atomic_store_n (&self->is_closed, FALSE, __ATOMIC_SEQ_CST);
 }
 
-void
-dsq_door_wait (DsqDoor *self)
+gboolean
+dsq_door_wait (DsqDoor *self, GError **error)
 {
+  gboolean goes_on = TRUE;
+
   dsq_mutex_lock (&self->users_lock);
-  while (__atomic_load_n (&self->n_users, __ATOMIC_SEQ_CST) > 0)
-    dsq_cond_wait (&self->users_cond, &self->users_lock);
+  while (goes_on && __atomic_load_n (&self->n_users, __ATOMIC_SEQ_CST) > 0)
+    {
+      dsq_call_wait (&self->users_cond, &self->users_lock);
+      goes_on = dsq_call_check (error);
+    }
   dsq_mutex_unlock (&self->users_lock);
+  return goes_on;
 }

@@ -27,7 +27,6 @@ typedef struct
 {
   DsqEngine *engine;
   const DsqEngineBatch *batch;
-  GCancellable *cancellable;
   Wanted *wanted; /* (owned) those expected, then those to be removed, each in the batch's order */
   gsize n_wanted;
 } Apply;
@@ -244,8 +243,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   DsqEngine *engine = self->engine;
   ApplyResult result = APPLY_AGAIN;
 
-  if (g_cancellable_set_error_if_cancelled (self->cancellable, error) ||
-      !dsq_engine_wait_for_room (engine, error))
+  if (!dsq_call_check (error) || !dsq_engine_wait_for_room (engine, error))
     return FALSE;
   for (gsize i = 0; i < self->batch->n_changes; i++)
     {
@@ -290,7 +288,6 @@ write_through (Apply *self, gboolean *out_applied, GError **error)
     .clears = batch->clears,
     .expected = batch->expected,
     .n_expected = batch->n_expected,
-    .cancellable = self->cancellable,
   };
 
   for (gsize i = 0; i < batch->n_changes; i++)
@@ -305,10 +302,9 @@ gboolean
 dsq_engine_apply (DsqEngine *self,
                   const DsqEngineBatch *batch,
                   gboolean *out_applied,
-                  GCancellable *cancellable,
                   GError **error)
 {
-  Apply apply = { .engine = self, .batch = batch, .cancellable = cancellable };
+  Apply apply = { .engine = self, .batch = batch };
 
   *out_applied = TRUE;
   for (gsize i = 0; i < batch->n_changes && self->options.max_bytes != 0; i++)

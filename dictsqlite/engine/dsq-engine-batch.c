@@ -180,11 +180,7 @@ dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
 }
 
 gboolean
-dsq_engine_set_many (DsqEngine *self,
-                     DsqEntry **entries,
-                     gsize n_entries,
-                     GCancellable *cancellable,
-                     GError **error)
+dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error)
 {
   const DsqEngineBatch batch = {
     .table = n_entries > 0 ? entries[0]->table : DSQ_TABLE_MAIN,
@@ -192,7 +188,7 @@ dsq_engine_set_many (DsqEngine *self,
     .n_changes = n_entries,
   };
   gboolean ignored;
-  gboolean success = dsq_engine_apply (self, &batch, &ignored, cancellable, error);
+  gboolean success = dsq_engine_apply (self, &batch, &ignored, error);
 
   for (gsize i = 0; i < n_entries; i++)
     dsq_entry_unref (entries[i]);
@@ -204,7 +200,6 @@ remove_many_through (DsqEngine *self,
                      const DsqKey *keys,
                      gsize n_keys,
                      guint64 *out_n_removed,
-                     GCancellable *cancellable,
                      GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_keys);
@@ -212,7 +207,6 @@ remove_many_through (DsqEngine *self,
     .table = keys[0].table,
     .changes = changes,
     .n_changes = n_keys,
-    .cancellable = cancellable,
   };
   gboolean success;
 
@@ -232,20 +226,18 @@ dsq_engine_remove_many (DsqEngine *self,
                         const DsqKey *keys,
                         gsize n_keys,
                         guint64 *out_n_removed,
-                        GCancellable *cancellable,
                         GError **error)
 {
   *out_n_removed = 0;
   if (n_keys == 0)
     return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
-    return remove_many_through (self, keys, n_keys, out_n_removed, cancellable, error);
+    return remove_many_through (self, keys, n_keys, out_n_removed, error);
   for (gsize i = 0; i < n_keys; i++)
     {
       gboolean is_removed;
 
-      if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-          !dsq_engine_remove (self, &keys[i], &is_removed, NULL, error))
+      if (!dsq_call_check (error) || !dsq_engine_remove (self, &keys[i], &is_removed, NULL, error))
         return FALSE;
       *out_n_removed += is_removed;
     }
@@ -253,18 +245,17 @@ dsq_engine_remove_many (DsqEngine *self,
 }
 
 gboolean
-dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error)
+dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
 {
   guint64 n_bytes;
 
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     {
-      DsqWrite write = { .table = table, .clears = TRUE, .cancellable = cancellable };
+      DsqWrite write = { .table = table, .clears = TRUE };
 
       return dsq_engine_write_through (self, &write, error);
     }
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_sweep_if_due (self, table, error) ||
+  if (!dsq_call_check (error) || !dsq_engine_sweep_if_due (self, table, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   n_bytes = dsq_engine_count_memory_locked (self);

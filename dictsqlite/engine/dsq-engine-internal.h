@@ -423,16 +423,15 @@ dsq_engine_note_dirty (DsqEngine *self)
 }
 
 /* Writes what is pending of all tables in one transaction; writer_lock held. */
-gboolean dsq_engine_flush_locked (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_flush_locked (DsqEngine *self, GError **error);
 /* The same, and drops a table of the file at the same instant. FALSE in *out_dropped: it was not
  * there. */
 gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                            GBytes *name,
                                            gboolean *out_dropped,
-                                           GCancellable *cancellable,
                                            GError **error);
 /* The same, and sees to checkpoints, statistics and waiting writers. */
-gboolean dsq_engine_write_behind (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_write_behind (DsqEngine *self, GError **error);
 /* Gives free pages of the file back, if they are many; writer_lock held. */
 void dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds);
 /* Drops entries until max_bytes are kept; writer_lock held. */
@@ -525,16 +524,23 @@ struct _DsqWrite
   DsqEntry *const *expected; /* (unowned) */
   gsize n_expected;
 
-  GCancellable *cancellable;
-  gboolean is_refused; /* out: a row was not as expected */
-  gint64 n_keys;       /* out: keys that it added, less those that it removed */
-  guint64 n_swept;     /* out: entries removed on the way, because they had expired */
-  GError *error;       /* (owned) (nullable) out */
-  gboolean is_done;    /* (lock queue_lock) */
+  GCancellable *cancellable; /* (unowned) (nullable) of the call that it is of; the queue's own */
+  gint64 queued_at;          /* by the monotonic clock; the queue's own */
+  gboolean is_refused;       /* out: a row was not as expected */
+  gint64 n_keys;             /* out: keys that it added, less those that it removed */
+  guint64 n_swept;           /* out: entries removed on the way, because they had expired */
+  GError *error;             /* (owned) (nullable) out */
+  gboolean is_done;          /* (lock queue_lock) */
 };
 
 /* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */
 void dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last);
+/* One transaction: waits for other processes, takes what has queued up and commits it, or a part;
+ * writer_lock held, and of @own, the leader's, the last in the queue. An error is of before
+ * anything was taken. */
+void dsq_engine_commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error);
+/* Gives all of a chain that have no error of their own this one. */
+void dsq_write_fail_all (DsqWrite *writes, const GError *error);
 /* Commits removals, of DsqChange, that no caller asked for, and publishes them; writer_lock held
  * and the transaction begun. */
 gboolean dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error);

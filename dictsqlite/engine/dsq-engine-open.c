@@ -104,7 +104,7 @@ init_locks (DsqEngine *self)
 }
 
 static gboolean
-open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
+open_cold (DsqEngine *self, GError **error)
 {
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   DsqColdOptions options = {
@@ -121,12 +121,8 @@ open_cold (DsqEngine *self, GCancellable *cancellable, GError **error)
   };
 
   if (self->has_file)
-    self->cold = dsq_cold_tier_open_sqlite (&options,
-                                            states,
-                                            dsq_engine_on_foreign_change,
-                                            self,
-                                            cancellable,
-                                            error);
+    self->cold =
+        dsq_cold_tier_open_sqlite (&options, states, dsq_engine_on_foreign_change, self, error);
   else
     self->cold = dsq_cold_tier_new_private (&options, states);
   if (self->cold == NULL)
@@ -155,7 +151,7 @@ set_limits (DsqEngine *self)
 }
 
 static DsqEngine *
-open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
+open_engine (const DsqEngineOptions *options, GError **error)
 {
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
@@ -178,7 +174,7 @@ open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError 
   set_limits (self);
   dsq_engine_init_expiry (self);
   self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
-  if (!open_cold (self, cancellable, error))
+  if (!open_cold (self, error))
     {
       /* what was opened in vain is left as it is */
       if (self->cold != NULL)
@@ -208,20 +204,20 @@ open_engine (const DsqEngineOptions *options, GCancellable *cancellable, GError 
 }
 
 DsqEngine *
-dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error)
+dsq_engine_open (const DsqEngineOptions *options, GError **error)
 {
   DsqEngine *self;
 
   if (!dsq_fork_enter_to_open (error))
     return NULL;
-  self = open_engine (options, cancellable, error);
+  self = open_engine (options, error);
   dsq_fork_leave ();
   return self;
 }
 
 /* --- close ----------------------------------------------------------------------------------- */
 
-/* From here on no call begins, and none is using the file. */
+/* From here on no call begins. */
 static void
 shut_the_door (DsqEngine *self)
 {
@@ -230,7 +226,6 @@ shut_the_door (DsqEngine *self)
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].is_closed = TRUE;
   dsq_hot_tier_unlock_all (self->hot);
-  dsq_door_wait (&self->door);
 }
 
 static void
@@ -267,8 +262,30 @@ close_tiers (DsqEngine *self, GError **error)
   return success;
 }
 
+/* Waits for those that are inside, with the door shut, and locks what they might hold. */
 static gboolean
-close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GError **error)
+wait_for_users (DsqEngine *self, GError **error)
+{
+  if (dsq_door_wait (&self->door, error) && dsq_call_lock (&self->writer_lock, error))
+    return TRUE;
+  open_the_door (self);
+  return FALSE;
+}
+
+/* Once it is flushed it is closed, whoever is cancelled. */
+static void
+close_flushed (DsqEngine *self, gboolean shrinks, GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  dsq_call_begin_for (&call, NULL);
+  if (shrinks)
+    dsq_engine_shrink_locked (self, SHRINK_ROUNDS_AT_CLOSE);
+  close_tiers (self, error);
+}
+
+static gboolean
+close_once (DsqEngine *self, gboolean by_force, GError **error)
 {
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
@@ -278,14 +295,13 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
   if (dsq_engine_is_closed (self))
     return TRUE;
   shut_the_door (self);
-  dsq_mutex_lock (&self->writer_lock);
-  is_flushed = !writes || (dsq_engine_flush_locked (self, cancellable, &flush_error) &&
+  if (!wait_for_users (self, error))
+    return FALSE;
+  is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
                            self->cold->funcs->sync (self->cold, &flush_error));
-  if (is_flushed && writes)
-    dsq_engine_shrink_locked (self, SHRINK_ROUNDS_AT_CLOSE);
   if (is_flushed || by_force)
-    close_tiers (self, &close_error);
+    close_flushed (self, is_flushed && writes, &close_error);
   else
     open_the_door (self);
   dsq_mutex_unlock (&self->writer_lock);
@@ -300,16 +316,19 @@ close_once (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GErro
 }
 
 static gboolean
-close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, GError **error)
+close_serially (DsqEngine *self, gboolean by_force, GError **error)
 {
   gboolean success;
 
   if (!dsq_door_is_own (&self->door))
     return dsq_door_refuse_inherited (error);
   dsq_fork_enter ();
-  dsq_mutex_lock (&self->close_lock);
-  dsq_workers_drain (self->workers);
-  success = close_once (self, by_force, cancellable, error);
+  if (!dsq_call_lock (&self->close_lock, error))
+    {
+      dsq_fork_leave ();
+      return FALSE;
+    }
+  success = dsq_workers_drain (self->workers, error) && close_once (self, by_force, error);
   if (self->flusher != NULL && dsq_engine_is_closed (self))
     dsq_flusher_stop (self->flusher);
   if (dsq_engine_is_closed (self))
@@ -322,9 +341,19 @@ close_serially (DsqEngine *self, gboolean by_force, GCancellable *cancellable, G
 }
 
 gboolean
-dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error)
+dsq_engine_close (DsqEngine *self, GError **error)
 {
-  return close_serially (self, FALSE, cancellable, error);
+  return close_serially (self, FALSE, error);
+}
+
+/* The last reference may go within a call, which does not keep it from closing. */
+static void
+close_by_force (DsqEngine *self)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  dsq_call_begin_for (&call, NULL);
+  close_serially (self, TRUE, NULL);
 }
 
 DsqEngine *
@@ -342,7 +371,7 @@ dsq_engine_unref (DsqEngine *self)
       !dsq_door_is_own (&self->door))
     return;
   if (self->main.pending != NULL)
-    close_serially (self, TRUE, NULL, NULL);
+    close_by_force (self);
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_engine_free_tables (self);

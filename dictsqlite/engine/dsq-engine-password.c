@@ -9,16 +9,12 @@
 /* The keys that passwords give are derived with no lock held, since that takes its time: so the
  * header may be another by the time that the write lock is had. */
 static gboolean
-replace_locked (DsqEngine *self,
-                const DsqHeader *before,
-                const DsqHeader *after,
-                GCancellable *cancellable,
-                GError **error)
+replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after, GError **error)
 {
   DsqColdTier *cold = self->cold;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!cold->funcs->begin (cold, cancellable, error))
+  if (!cold->funcs->begin (cold, error))
     return FALSE;
   if (cold->funcs->replace_header (cold, before, after, error))
     return cold->funcs->commit (cold, NULL, NULL, error);
@@ -27,11 +23,7 @@ replace_locked (DsqEngine *self,
 }
 
 static gboolean
-change_password (DsqEngine *self,
-                 GBytes *old_password,
-                 GBytes *new_password,
-                 GCancellable *cancellable,
-                 GError **error)
+change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GError **error)
 {
   DsqHeader before, after;
   gboolean replaced;
@@ -44,11 +36,12 @@ change_password (DsqEngine *self,
                                    new_password,
                                    &self->options.kdf_cost,
                                    error) ||
-      g_cancellable_set_error_if_cancelled (cancellable, error))
+      !dsq_call_check (error))
     return FALSE;
 
-  dsq_mutex_lock (&self->writer_lock);
-  replaced = replace_locked (self, &before, &after, cancellable, error);
+  if (!dsq_call_lock (&self->writer_lock, error))
+    return FALSE;
+  replaced = replace_locked (self, &before, &after, error);
   dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
   return replaced && self->cold->funcs->sync (self->cold, error);
@@ -58,7 +51,6 @@ gboolean
 dsq_engine_change_password (DsqEngine *self,
                             GBytes *old_password,
                             GBytes *new_password,
-                            GCancellable *cancellable,
                             GError **error)
 {
   gboolean changed = FALSE;
@@ -73,7 +65,7 @@ dsq_engine_change_password (DsqEngine *self,
   else if (self->options.read_only)
     dsq_engine_refuse_read_only (error);
   else
-    changed = change_password (self, old_password, new_password, cancellable, error);
+    changed = change_password (self, old_password, new_password, error);
   dsq_engine_leave (self);
   return changed;
 }
@@ -86,7 +78,6 @@ dsq_engine_copy (DsqEngine *self,
                  GBytes *password,
                  DsqEngineProgressFunc progress,
                  gpointer user_data,
-                 GCancellable *cancellable,
                  GError **error)
 {
   const DsqColdCopyOptions options = {
@@ -106,8 +97,8 @@ dsq_engine_copy (DsqEngine *self,
                  DSQ_ERROR_NOT_FOUND,
                  "Failed to copy the store: there is no file");
   else
-    copied = dsq_engine_flush (self, cancellable, error) &&
-             self->cold->funcs->copy (self->cold, &options, cancellable, error);
+    copied =
+        dsq_engine_flush (self, error) && self->cold->funcs->copy (self->cold, &options, error);
   dsq_engine_leave (self);
   return copied;
 }
@@ -121,7 +112,6 @@ dsq_engine_rekey_file (const char *path,
                        const DsqKdfCost *kdf_cost,
                        DsqEngineProgressFunc progress,
                        gpointer user_data,
-                       GCancellable *cancellable,
                        GError **error)
 {
   const DsqColdCopyOptions options = {
@@ -134,7 +124,7 @@ dsq_engine_rekey_file (const char *path,
 
   if (!dsq_fork_enter_to_open (error))
     return FALSE;
-  rekeyed = dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, cancellable, error);
+  rekeyed = dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, error);
   dsq_fork_leave ();
   return rekeyed;
 }

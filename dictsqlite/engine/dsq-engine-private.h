@@ -68,10 +68,9 @@ typedef struct
 
 /* --- open and close --------------------------------------------------------------------------- */
 
-DsqEngine *
-dsq_engine_open (const DsqEngineOptions *options, GCancellable *cancellable, GError **error);
+DsqEngine *dsq_engine_open (const DsqEngineOptions *options, GError **error);
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
-gboolean dsq_engine_close (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_close (DsqEngine *self, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
 /* Whether this is the child of a fork, where nothing of it may be touched. */
 gboolean dsq_engine_is_inherited (DsqEngine *self);
@@ -93,7 +92,6 @@ gboolean dsq_engine_is_next (DsqEngine *self, const DsqJob *job);
 gboolean dsq_engine_change_password (DsqEngine *self,
                                      GBytes *old_password,
                                      GBytes *new_password,
-                                     GCancellable *cancellable,
                                      GError **error);
 typedef void (*DsqEngineProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
 
@@ -104,7 +102,6 @@ gboolean dsq_engine_copy (DsqEngine *self,
                           GBytes *password,
                           DsqEngineProgressFunc progress,
                           gpointer user_data,
-                          GCancellable *cancellable,
                           GError **error);
 
 /* Has a file that is open nowhere replaced by its copy under another key. */
@@ -114,7 +111,6 @@ gboolean dsq_engine_rekey_file (const char *path,
                                 const DsqKdfCost *kdf_cost,
                                 DsqEngineProgressFunc progress,
                                 gpointer user_data,
-                                GCancellable *cancellable,
                                 GError **error);
 
 /* Whether there is a password. */
@@ -203,14 +199,9 @@ typedef struct
 gboolean dsq_engine_apply (DsqEngine *self,
                            const DsqEngineBatch *batch,
                            gboolean *out_applied,
-                           GCancellable *cancellable,
                            GError **error);
 /* All or nothing. Takes over the entries, whatever happens; the last of equal keys wins. */
-gboolean dsq_engine_set_many (DsqEngine *self,
-                              DsqEntry **entries,
-                              gsize n_entries,
-                              GCancellable *cancellable,
-                              GError **error);
+gboolean dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error);
 /* Each on its own, in the given order; written through they share one transaction. What became of
  * each is in it. */
 void dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes);
@@ -218,10 +209,8 @@ gboolean dsq_engine_remove_many (DsqEngine *self,
                                  const DsqKey *keys,
                                  gsize n_keys,
                                  guint64 *out_n_removed,
-                                 GCancellable *cancellable,
                                  GError **error);
-gboolean
-dsq_engine_clear (DsqEngine *self, guint32 table, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_clear (DsqEngine *self, guint32 table, GError **error);
 gboolean dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 
 /* --- walk ------------------------------------------------------------------------------------- */
@@ -266,7 +255,6 @@ gboolean dsq_engine_open_table (DsqEngine *self,
                                 const guint8 *name,
                                 gsize length,
                                 guint32 *out_table,
-                                GCancellable *cancellable,
                                 GError **error);
 /* Whether a table that was opened is still there. */
 gboolean
@@ -278,7 +266,6 @@ gboolean dsq_engine_drop_table (DsqEngine *self,
                                 const guint8 *name,
                                 gsize length,
                                 gboolean *out_dropped,
-                                GCancellable *cancellable,
                                 GError **error);
 
 /* Appends to @out_entries the keys from @from on, in the order of their bytes and below @end: at
@@ -293,16 +280,14 @@ gboolean dsq_engine_list_keys (DsqEngine *self,
 /* --- persist ---------------------------------------------------------------------------------- */
 
 /* Everything written before the call is in the file and synced when it returns. */
-gboolean dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_flush (DsqEngine *self, GError **error);
 gboolean dsq_engine_backup (DsqEngine *self,
                             const char *path,
                             void (*progress) (guint64 n_done, guint64 n_total, gpointer user_data),
                             gpointer user_data,
-                            GCancellable *cancellable,
                             GError **error);
 /* Appends what is wrong with the file to @problems, of char * (owned). */
-gboolean
-dsq_engine_check (DsqEngine *self, GPtrArray *problems, GCancellable *cancellable, GError **error);
+gboolean dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error);
 void dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats);
 
 G_END_DECLS

@@ -170,14 +170,10 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
 }
 
 static gboolean
-open_in_file_locked (DsqEngine *self,
-                     GBytes *name,
-                     guint32 *out_table,
-                     GCancellable *cancellable,
-                     GError **error)
+open_in_file_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->funcs->begin (self->cold, cancellable, error))
+  if (!self->cold->funcs->begin (self->cold, error))
     return FALSE;
   /* another thread may have been first */
   dsq_hot_shard_lock (&self->hot->shards[0]);
@@ -241,22 +237,21 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
 }
 
 static gboolean
-open_in_file (DsqEngine *self,
-              GBytes *name,
-              guint32 *out_table,
-              GCancellable *cancellable,
-              GError **error)
+open_in_file (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
 {
   gboolean success;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->writer_lock);
-  if (self->options.read_only)
-    success = open_to_read_locked (self, name, out_table, error);
-  else
-    success = open_in_file_locked (self, name, out_table, cancellable, error);
-  dsq_mutex_unlock (&self->writer_lock);
+  success = dsq_call_lock (&self->writer_lock, error);
+  if (success)
+    {
+      if (self->options.read_only)
+        success = open_to_read_locked (self, name, out_table, error);
+      else
+        success = open_in_file_locked (self, name, out_table, error);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;
@@ -267,7 +262,6 @@ dsq_engine_open_table (DsqEngine *self,
                        const guint8 *name,
                        gsize length,
                        guint32 *out_table,
-                       GCancellable *cancellable,
                        GError **error)
 {
   g_autoptr (GBytes) owned = make_name (name, length, error);
@@ -279,7 +273,7 @@ dsq_engine_open_table (DsqEngine *self,
     return TRUE;
   if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
     return open_in_memory (self, owned, out_table, error);
-  return open_in_file (self, owned, out_table, cancellable, error);
+  return open_in_file (self, owned, out_table, error);
 }
 
 gboolean
@@ -366,9 +360,12 @@ drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **e
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->writer_lock);
-  success = drop_in_memory_locked (self, name, out_dropped, error);
-  dsq_mutex_unlock (&self->writer_lock);
+  success = dsq_call_lock (&self->writer_lock, error);
+  if (success)
+    {
+      success = drop_in_memory_locked (self, name, out_dropped, error);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
   dsq_engine_leave (self);
   return success;
 }
@@ -378,7 +375,6 @@ dsq_engine_drop_table (DsqEngine *self,
                        const guint8 *name,
                        gsize length,
                        gboolean *out_dropped,
-                       GCancellable *cancellable,
                        GError **error)
 {
   g_autoptr (GBytes) owned = make_name (name, length, error);
@@ -393,9 +389,12 @@ dsq_engine_drop_table (DsqEngine *self,
     return dsq_engine_refuse_read_only (error);
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->writer_lock);
-  success = dsq_engine_flush_and_drop_locked (self, owned, out_dropped, cancellable, error);
-  dsq_mutex_unlock (&self->writer_lock);
+  success = dsq_call_lock (&self->writer_lock, error);
+  if (success)
+    {
+      success = dsq_engine_flush_and_drop_locked (self, owned, out_dropped, error);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;

@@ -12,12 +12,11 @@ dsq_engine_backup (DsqEngine *self,
                    const char *path,
                    DsqColdProgressFunc progress,
                    gpointer user_data,
-                   GCancellable *cancellable,
                    GError **error)
 {
   gboolean success;
 
-  if (!dsq_engine_flush (self, cancellable, error) || !dsq_engine_enter (self, error))
+  if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
   if (!self->has_file)
     {
@@ -28,19 +27,19 @@ dsq_engine_backup (DsqEngine *self,
                            "Failed to copy the store: in memory mode it has no file");
       return FALSE;
     }
-  success = self->cold->funcs->backup (self->cold, path, progress, user_data, cancellable, error);
+  success = self->cold->funcs->backup (self->cold, path, progress, user_data, error);
   dsq_engine_leave (self);
   return success;
 }
 
 gboolean
-dsq_engine_check (DsqEngine *self, GPtrArray *problems, GCancellable *cancellable, GError **error)
+dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 {
   gboolean success;
 
-  if (!dsq_engine_flush (self, cancellable, error) || !dsq_engine_enter (self, error))
+  if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || self->cold->funcs->check (self->cold, problems, cancellable, error);
+  success = !self->has_file || self->cold->funcs->check (self->cold, problems, error);
   dsq_engine_leave (self);
   return success;
 }

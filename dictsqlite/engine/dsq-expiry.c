@@ -400,7 +400,6 @@ dsq_engine_sweep_in_transaction (DsqEngine *self, DsqSweptRows *swept, GError **
           !self->cold->funcs->apply (self->cold,
                                      &g_array_index (swept->changes, DsqChange, n_before),
                                      swept->rows->len - n_before,
-                                     NULL,
                                      error))
         return FALSE;
     }
@@ -459,9 +458,12 @@ dsq_engine_learn_expiry (DsqEngine *self, GError **error)
     return TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->sweep_lock);
-  success = learn_expiry (self, FALSE, error);
-  dsq_mutex_unlock (&self->sweep_lock);
+  success = dsq_call_lock (&self->sweep_lock, error);
+  if (success)
+    {
+      success = learn_expiry (self, FALSE, error);
+      dsq_mutex_unlock (&self->sweep_lock);
+    }
   dsq_engine_leave (self);
   return success;
 }
@@ -509,9 +511,12 @@ dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->sweep_lock);
-  success = !dsq_engine_is_sweep_due (self) || sweep_once (self, out_n_swept, error);
-  dsq_mutex_unlock (&self->sweep_lock);
+  success = dsq_call_lock (&self->sweep_lock, error);
+  if (success)
+    {
+      success = !dsq_engine_is_sweep_due (self) || sweep_once (self, out_n_swept, error);
+      dsq_mutex_unlock (&self->sweep_lock);
+    }
   dsq_engine_leave (self);
   return success;
 }

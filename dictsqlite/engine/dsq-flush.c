@@ -30,7 +30,6 @@ typedef struct
 typedef struct
 {
   DsqEngine *engine;
-  GCancellable *cancellable;
   GArray *tables;         /* (owned) of FlushTable */
   DsqTable *dropped;      /* (unowned) (nullable) goes with this flush */
   DsqChange chunk[CHUNK]; /* copies: what is in flight is not written to without its lock */
@@ -49,12 +48,11 @@ flush_table_clear (gpointer data)
 }
 
 static Flush *
-flush_new (DsqEngine *engine, GCancellable *cancellable)
+flush_new (DsqEngine *engine)
 {
   Flush *self = g_new0 (Flush, 1);
 
   self->engine = engine;
-  self->cancellable = cancellable;
   self->tables = g_array_new (FALSE, TRUE, sizeof (FlushTable));
   g_array_set_clear_func (self->tables, flush_table_clear);
   return self;
@@ -134,7 +132,7 @@ write_chunk (Flush *self, GError **error)
 {
   DsqColdTier *cold = self->engine->cold;
 
-  if (!cold->funcs->apply (cold, self->chunk, self->n_chunk, self->cancellable, error))
+  if (!cold->funcs->apply (cold, self->chunk, self->n_chunk, error))
     return FALSE;
   for (guint i = 0; i < self->n_chunk; i++)
     *self->found[i] = self->chunk[i].presence;
@@ -289,16 +287,16 @@ flush_begun (Flush *self, gboolean is_drop, GError **error)
 }
 
 gboolean
-dsq_engine_flush_locked (DsqEngine *self, GCancellable *cancellable, GError **error)
+dsq_engine_flush_locked (DsqEngine *self, GError **error)
 {
   g_autoptr (Flush) flush = NULL;
 
   dsq_mutex_assert_held (&self->writer_lock);
   if (!has_pending (self))
     return TRUE;
-  if (!self->cold->funcs->begin (self->cold, cancellable, error))
+  if (!self->cold->funcs->begin (self->cold, error))
     return FALSE;
-  flush = flush_new (self, cancellable);
+  flush = flush_new (self);
   return flush_begun (flush, FALSE, error);
 }
 
@@ -306,7 +304,6 @@ gboolean
 dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                   GBytes *name,
                                   gboolean *out_dropped,
-                                  GCancellable *cancellable,
                                   GError **error)
 {
   DsqColdTier *cold = self->cold;
@@ -318,7 +315,7 @@ dsq_engine_flush_and_drop_locked (DsqEngine *self,
 
   dsq_mutex_assert_held (&self->writer_lock);
   *out_dropped = FALSE;
-  if (!cold->funcs->begin (cold, cancellable, error))
+  if (!cold->funcs->begin (cold, error))
     return FALSE;
   is_sound = cold->funcs->drop_table (cold, bytes, length, &table, error);
   if (!is_sound || table == 0)
@@ -326,7 +323,7 @@ dsq_engine_flush_and_drop_locked (DsqEngine *self,
       cold->funcs->rollback (cold);
       return is_sound;
     }
-  flush = flush_new (self, cancellable);
+  flush = flush_new (self);
   dsq_hot_shard_lock (&self->hot->shards[0]);
   flush->dropped = dsq_engine_find_table_locked (self, name);
   dsq_hot_shard_unlock (&self->hot->shards[0]);

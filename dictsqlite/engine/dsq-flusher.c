@@ -14,9 +14,6 @@
  * has ended. Without the thread that writer flushes itself.
  */
 
-/* Between two looks at a waiting writer's cancellable. */
-#define CANCEL_WAIT_US (10 * 1000)
-
 struct _DsqFlusher
 {
   DsqEngine *engine; /* (unowned) */
@@ -69,10 +66,10 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 /* Flush and sync; a checkpoint, which may fail without harm, when the log has grown enough. So may
  * the shrinking of a file that has become much too large. */
 static gboolean
-write_behind_locked (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GError **error)
+write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!dsq_engine_flush_locked (self, cancellable, error) || !dsq_engine_trim_locked (self, error))
+  if (!dsq_engine_flush_locked (self, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
   if (self->has_file)
     dsq_engine_shrink_locked (self, 1);
@@ -84,15 +81,18 @@ write_behind_locked (DsqEngine *self, gboolean is_idle, GCancellable *cancellabl
 }
 
 static gboolean
-write_behind (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GError **error)
+write_behind (DsqEngine *self, gboolean is_idle, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
 
-  dsq_mutex_lock (&self->writer_lock);
+  if (!dsq_call_lock (&self->writer_lock, error))
+    return FALSE;
   if (self->cold != NULL)
     {
-      write_behind_locked (self, is_idle, cancellable, &local_error);
-      note_result (self, local_error);
+      write_behind_locked (self, is_idle, &local_error);
+      /* who is cancelled has not failed, for those that wait for a flush */
+      if (!g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        note_result (self, local_error);
       if (!self->has_file && local_error == NULL)
         dsq_engine_reset_room_limit (self);
     }
@@ -104,20 +104,19 @@ write_behind (DsqEngine *self, gboolean is_idle, GCancellable *cancellable, GErr
 }
 
 gboolean
-dsq_engine_write_behind (DsqEngine *self, GCancellable *cancellable, GError **error)
+dsq_engine_write_behind (DsqEngine *self, GError **error)
 {
-  return write_behind (self, FALSE, cancellable, error);
+  return write_behind (self, FALSE, error);
 }
 
 gboolean
-dsq_engine_flush (DsqEngine *self, GCancellable *cancellable, GError **error)
+dsq_engine_flush (DsqEngine *self, GError **error)
 {
   gboolean success;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || self->options.read_only ||
-            dsq_engine_write_behind (self, cancellable, error);
+  success = !self->has_file || self->options.read_only || dsq_engine_write_behind (self, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -207,7 +206,7 @@ run_round (DsqEngine *self, gboolean is_idle)
   gboolean success = TRUE;
 
   if (self->has_file || dsq_engine_wants_spill (self))
-    success = write_behind (self, is_idle, NULL, NULL);
+    success = write_behind (self, is_idle, NULL);
   dsq_mutex_lock (&self->room_lock);
   self->n_rounds++;
   pthread_cond_broadcast (&self->room_cond);
@@ -368,19 +367,6 @@ dsq_engine_wake_flusher (DsqEngine *self)
   dsq_flusher_wake (self->flusher, dsq_engine_dirty_bytes (self) >= self->options.dirty_limit / 2);
 }
 
-/* Who can be cancelled looks again after a while: a cancellable has no lock to be waited with. */
-static void
-wait_in_room_locked (DsqEngine *self)
-{
-  dsq_mutex_assert_held (&self->room_lock);
-  if (dsq_call_state.cancellable == NULL)
-    dsq_cond_wait (&self->room_cond, &self->room_lock);
-  else
-    dsq_cond_wait_until (&self->room_cond,
-                         &self->room_lock,
-                         g_get_monotonic_time () + CANCEL_WAIT_US);
-}
-
 static gboolean
 wait_for_flush (DsqEngine *self, GError **error)
 {
@@ -392,13 +378,13 @@ wait_for_flush (DsqEngine *self, GError **error)
   n_failures = self->n_failures;
   while (dsq_engine_dirty_bytes (self) >= self->options.dirty_limit &&
          self->n_failures == n_failures && !dsq_engine_is_closed (self) &&
-         !g_cancellable_is_cancelled (dsq_call_state.cancellable))
-    wait_in_room_locked (self);
+         !dsq_call_is_cancelled ())
+    dsq_call_wait (&self->room_cond, &self->room_lock);
   success = self->last_error == NULL || self->n_failures == n_failures;
   if (!success)
     g_propagate_error (error, g_error_copy (self->last_error));
   dsq_mutex_unlock (&self->room_lock);
-  return success && !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error);
+  return success && dsq_call_check (error);
 }
 
 gboolean
@@ -415,7 +401,7 @@ dsq_engine_make_room (DsqEngine *self, GError **error)
   else if (self->options.background)
     success = wait_for_flush (self, error);
   else
-    success = dsq_engine_write_behind (self, NULL, error);
+    success = dsq_engine_write_behind (self, error);
   dsq_engine_leave (self);
   return success;
 }

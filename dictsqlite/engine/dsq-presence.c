@@ -132,7 +132,8 @@ resolve (DsqEngine *self, const DsqPending *pending, GError **error)
   gboolean success = TRUE;
   gboolean has_more = TRUE;
 
-  dsq_mutex_lock (&self->writer_lock);
+  if (!dsq_call_lock (&self->writer_lock, error))
+    return FALSE;
   while (success && has_more)
     success = resolve_some_locked (self, pending, &has_more, error);
   dsq_mutex_unlock (&self->writer_lock);

@@ -83,12 +83,14 @@ wait_for_thread (DsqEngine *self, GError **error)
         break;
       dsq_flusher_wake (self->flusher, TRUE);
       dsq_mutex_lock (&self->room_lock);
-      while (self->n_rounds == n_rounds && self->n_failures == n_failures)
-        dsq_cond_wait (&self->room_cond, &self->room_lock);
+      while (self->n_rounds == n_rounds && self->n_failures == n_failures &&
+             !dsq_call_is_cancelled ())
+        dsq_call_wait (&self->room_cond, &self->room_lock);
       success = self->last_error == NULL || self->n_failures == n_failures;
       if (!success)
         g_propagate_error (error, g_error_copy (self->last_error));
       dsq_mutex_unlock (&self->room_lock);
+      success = success && dsq_call_check (error);
     }
   return success;
 }
@@ -109,7 +111,7 @@ dsq_engine_make_room_by_spilling (DsqEngine *self, GError **error)
   if (n_bytes >= limit)
     __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
   if (!self->options.background || !dsq_flusher_start (self->flusher))
-    return dsq_engine_write_behind (self, NULL, error);
+    return dsq_engine_write_behind (self, error);
   if (n_bytes >= limit)
     return wait_for_thread (self, error);
   __atomic_store_n (&self->room_limit, limit, __ATOMIC_RELAXED);
@@ -125,10 +127,12 @@ dsq_engine_drop_spilled (DsqEngine *self)
   dsq_engine_reset_room_limit (self);
   if (!dsq_engine_enter (self, NULL))
     return;
-  dsq_mutex_lock (&self->writer_lock);
-  if (self->cold->n_commits > 0)
-    dsq_engine_flush_locked (self, NULL, NULL);
-  dsq_mutex_unlock (&self->writer_lock);
+  if (dsq_call_lock (&self->writer_lock, NULL))
+    {
+      if (self->cold->n_commits > 0)
+        dsq_engine_flush_locked (self, NULL);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
   dsq_engine_leave (self);
 }
 
@@ -139,7 +143,7 @@ dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table)
   DsqColdTier *cold = self->cold;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (cold->n_commits == 0 || !cold->funcs->begin (cold, NULL, NULL))
+  if (cold->n_commits == 0 || !cold->funcs->begin (cold, NULL))
     return;
   if (!cold->funcs->clear_table (cold, table, NULL) ||
       !cold->funcs->commit (cold, NULL, NULL, NULL))

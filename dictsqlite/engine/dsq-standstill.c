@@ -17,16 +17,15 @@
 gboolean
 dsq_engine_stop_file (DsqEngine *self, GError **error)
 {
-  gboolean is_stopped;
-
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  dsq_mutex_lock (&self->writer_lock);
-  is_stopped = self->shared == NULL || self->options.read_only ||
-               self->cold->funcs->begin (self->cold, NULL, error);
-  if (is_stopped)
-    return TRUE;
-  dsq_mutex_unlock (&self->writer_lock);
+  if (dsq_call_lock (&self->writer_lock, error))
+    {
+      if (self->shared == NULL || self->options.read_only ||
+          self->cold->funcs->begin (self->cold, error))
+        return TRUE;
+      dsq_mutex_unlock (&self->writer_lock);
+    }
   dsq_engine_leave (self);
   return FALSE;
 }

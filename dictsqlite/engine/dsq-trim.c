@@ -252,7 +252,7 @@ drop_through (Trim *self, guint64 n_in_file, GError **error)
   DsqEngine *engine = self->engine;
   gboolean success;
 
-  if (!engine->cold->funcs->begin (engine->cold, NULL, error))
+  if (!engine->cold->funcs->begin (engine->cold, error))
     return FALSE;
   self->generation = generation_now (engine);
   self->changes = g_array_new (FALSE, TRUE, sizeof (DsqChange));
@@ -278,7 +278,7 @@ drop_some (DsqEngine *self, guint64 used, guint64 excess, guint *out_n_dropped, 
   self->cold->funcs->get_stats (self->cold, &stats);
   trim.n_wanted = (guint) MIN (excess / MAX (used / MAX (stats.entries, 1), 1) + 1, MAX_DROPS);
   success = trim.stages ? find_victims (&trim, stats.entries, error) &&
-                              dsq_engine_flush_locked (self, NULL, error)
+                              dsq_engine_flush_locked (self, error)
                         : drop_through (&trim, stats.entries, error);
   /* when others have committed meanwhile, what was staged has been forgotten */
   *out_n_dropped = success && trim.generation == generation_now (self) ? trim.n_found : 0;

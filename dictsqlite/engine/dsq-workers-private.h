@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include <gio/gio.h>
 
 G_BEGIN_DECLS
 
@@ -43,6 +43,7 @@ struct _DsqJob
   /* It does nothing before it calls dsq_workers_pass_turn(), or waits for nothing: so the next of
    * this kind may begin once it has. */
   gboolean may_pass_turn;
+  GCancellable *cancellable; /* (unowned) (nullable) ends its wait: it is run then, out of turn */
   DsqReach reach;
   guint slot;        /* of its one key: 1 to DSQ_N_SLOTS; or 0 */
   DsqJob *next;      /* (lock) the workers' own */
@@ -66,8 +67,9 @@ gboolean dsq_workers_is_next (DsqWorkers *self, DsqReach reach, guint slot);
 /* For the job that the calling thread runs, if it does: its place among the writes is settled. */
 void dsq_workers_pass_turn (void);
 
-/* Takes no more jobs, and waits until all that are there were run, closes excepted. */
-void dsq_workers_drain (DsqWorkers *self);
+/* Takes no more jobs, and waits until all that are there were run, closes excepted. FALSE when the
+ * call is cancelled first; to be resumed then too. */
+gboolean dsq_workers_drain (DsqWorkers *self, GError **error);
 /* The close has failed: takes jobs again. */
 void dsq_workers_resume (DsqWorkers *self);
 /* Lets the threads go, and waits until they are gone, but for the calling one. Drain first. */

@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-#include "base/dsq-mutex-private.h"
+#include "base/dsq-call-private.h"
 #include "engine/dsq-workers-private.h"
 
 /*
@@ -26,6 +26,9 @@
  */
 
 #define MAX_RUNNING 4
+
+/* Between two looks at the cancellables of jobs that wait. */
+#define LOOK_US (10 * 1000)
 
 static const guint lane_limits[DSQ_N_LANES] = { MAX_RUNNING, MAX_RUNNING, 1 };
 
@@ -54,6 +57,8 @@ struct _DsqWorkers
   Lane lanes[DSQ_N_LANES]; /* (lock) */
   guint n_threads;         /* (lock) */
   guint n_idle;            /* (lock) threads that wait for work, and have none assigned */
+  guint n_cancellable;     /* (lock) queued jobs that have a cancellable */
+  guint n_cancelled;       /* (lock) jobs that run out of turn */
   Reached reads;           /* (lock) */
   Reached writes;          /* (lock) */
   guint n_reaching;        /* (atomic) (lock) of both */
@@ -188,6 +193,7 @@ take_locked (DsqWorkers *self, Lane **out_lane)
       if (lane->first == NULL)
         lane->end = &lane->first;
       lane->n_queued--;
+      self->n_cancellable -= job->cancellable != NULL;
       lane->n_running++;
       *out_lane = lane;
       return job;
@@ -229,13 +235,15 @@ count_ready_locked (DsqWorkers *self)
   return n_ready;
 }
 
-/* FALSE: there is no thread at all. */
+/* One thread more looks after those that wait and may be cancelled. FALSE: there is no thread at
+ * all. */
 static gboolean
 wake_threads_locked (DsqWorkers *self)
 {
   guint n_ready = count_ready_locked (self);
 
   dsq_mutex_assert_held (&self->lock);
+  n_ready += self->n_cancellable > 0;
   if (n_ready > self->n_idle && !start_thread_locked (self) && self->n_threads == 0)
     return FALSE;
   for (guint i = 0; i < n_ready; i++)
@@ -286,6 +294,59 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
   dsq_mutex_lock (&self->lock);
 }
 
+/* Takes the next job that waits in vain out of its lane, or NULL. */
+static DsqJob *
+take_cancelled_locked (DsqWorkers *self)
+{
+  dsq_mutex_assert_held (&self->lock);
+  for (guint i = 0; i < DSQ_N_LANES && self->n_cancellable > 0; i++)
+    for (DsqJob **link = &self->lanes[i].first; *link != NULL; link = &(*link)->next)
+      {
+        DsqJob *job = *link;
+
+        if (!g_cancellable_is_cancelled (job->cancellable))
+          continue;
+        *link = job->next;
+        if (job->next == NULL)
+          self->lanes[i].end = link;
+        self->lanes[i].n_queued--;
+        self->n_cancellable--;
+        return job;
+      }
+  return NULL;
+}
+
+/* It finds itself cancelled, and so does nothing. Lets go of the lock meanwhile. */
+static void
+run_cancelled_locked (DsqWorkers *self, DsqJob *job)
+{
+  dsq_mutex_assert_held (&self->lock);
+  self->n_cancelled++;
+  dsq_mutex_unlock (&self->lock);
+  job->run (job);
+  dsq_mutex_lock (&self->lock);
+  self->n_cancelled--;
+  count_reach_locked (self, job, -1);
+  wake_threads_locked (self);
+  pthread_cond_broadcast (&self->progress);
+  dsq_mutex_unlock (&self->lock);
+  job->finish (job);
+  dsq_mutex_lock (&self->lock);
+}
+
+/* Until there may be work. */
+static void
+wait_for_work_locked (DsqWorkers *self)
+{
+  dsq_mutex_assert_held (&self->lock);
+  self->n_idle++;
+  if (self->n_cancellable > 0)
+    dsq_cond_wait_until (&self->work, &self->lock, g_get_monotonic_time () + LOOK_US);
+  else
+    dsq_cond_wait (&self->work, &self->lock);
+  self->n_idle--;
+}
+
 static void *
 worker_thread (void *data)
 {
@@ -302,13 +363,11 @@ worker_thread (void *data)
       if (job == NULL && self->is_stopping)
         break;
       if (job != NULL)
-        {
-          run_locked (self, lane, job);
-          continue;
-        }
-      self->n_idle++;
-      dsq_cond_wait (&self->work, &self->lock);
-      self->n_idle--;
+        run_locked (self, lane, job);
+      else if ((job = take_cancelled_locked (self)) != NULL)
+        run_cancelled_locked (self, job);
+      else
+        wait_for_work_locked (self);
     }
   self->n_threads--;
   pthread_cond_broadcast (&self->progress);
@@ -351,6 +410,7 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
   *to->end = job;
   to->end = &job->next;
   to->n_queued++;
+  self->n_cancellable += job->cancellable != NULL;
   if (!wake_threads_locked (self))
     {
       run_here_and_unlock (self);
@@ -367,17 +427,23 @@ has_jobs_locked (DsqWorkers *self)
   for (guint i = 0; i < DSQ_LANE_CLOSE; i++)
     if (self->lanes[i].n_queued > 0 || self->lanes[i].n_running > 0)
       return TRUE;
-  return FALSE;
+  return self->n_cancelled > 0;
 }
 
-void
-dsq_workers_drain (DsqWorkers *self)
+gboolean
+dsq_workers_drain (DsqWorkers *self, GError **error)
 {
+  gboolean goes_on = TRUE;
+
   dsq_mutex_lock (&self->lock);
   self->is_closing = TRUE;
-  while (has_jobs_locked (self))
-    dsq_cond_wait (&self->progress, &self->lock);
+  while (goes_on && has_jobs_locked (self))
+    {
+      dsq_call_wait (&self->progress, &self->lock);
+      goes_on = dsq_call_check (error);
+    }
   dsq_mutex_unlock (&self->lock);
+  return goes_on;
 }
 
 void

@@ -3,12 +3,14 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
 /*
  * Written through, they share one transaction. They are tried as one write first, which is all that
  * is needed nearly always; when that fails, each of them goes into a second transaction with a
- * savepoint of its own, so that the failure finds the one that it belongs to.
+ * savepoint of its own, so that the failure finds the one that it belongs to. A wait that was in
+ * vain is that of all, and not made twice.
  */
 
 static void
@@ -19,7 +21,7 @@ stage_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
       DsqEachWrite *write = &writes[i];
       DsqKey key = dsq_entry_as_key (write->entry);
 
-      if (g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, &write->error))
+      if (!dsq_call_check (&write->error))
         continue;
       if (dsq_entry_is_tombstone (write->entry))
         dsq_engine_remove (self, &key, &write->was_present, NULL, &write->error);
@@ -71,6 +73,13 @@ write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
     }
 }
 
+static gboolean
+has_waited_in_vain (const GError *error)
+{
+  return g_error_matches (error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
+         g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 void
 dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
 {
@@ -80,7 +89,11 @@ dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
     return;
   if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
     stage_each (self, writes, n_writes);
-  else if (!write_as_one (self, writes, n_writes, n_writes == 1 ? &writes->error : &error) &&
-           n_writes > 1)
+  else if (write_as_one (self, writes, n_writes, &error))
+    return;
+  else if (n_writes > 1 && !has_waited_in_vain (error))
     write_one_by_one (self, writes, n_writes);
+  else
+    for (gsize i = 0; i < n_writes; i++)
+      writes[i].error = g_error_copy (error);
 }

@@ -7,10 +7,10 @@
 #include "engine/dsq-engine-internal.h"
 
 /*
- * Writers queue up; the first becomes the leader, takes all that wait, commits them in one
- * transaction (one sync, with full durability) and wakes their threads. Several writes get a
- * savepoint each, so that one which fails fails alone. A transaction begins with a sweep, and a
- * write that brings what has expired already is the last of its own: those behind it find it swept.
+ * The writes that have queued up, see dsq-write-queue.c, are committed in one transaction. Several
+ * get a savepoint each, so that one which fails fails alone. A transaction begins with a sweep, and
+ * a write that brings what has expired already is the last of its own: those behind it find it
+ * swept.
  *
  * Memory learns of a write after COMMIT and in the order of commits, before anybody finds the file
  * current again: other processes can read it already, and tell threads of ours, which look at what
@@ -230,11 +230,11 @@ compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
 }
 
 static gboolean
-apply_write (DsqEngine *self, DsqWrite *write, GError **error)
+apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
 {
   DsqTableState state;
 
-  if (g_cancellable_set_error_if_cancelled (write->cancellable, error))
+  if (!dsq_call_check (error))
     return FALSE;
   if (!self->cold->funcs->get_table (self->cold, write->table, &state))
     return dsq_engine_refuse_dropped (error);
@@ -245,11 +245,18 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
     return FALSE;
   for (gsize i = 0; i < write->n_changes; i++)
     write->changes[i].place = state.next + (gint64) i;
-  return write->n_changes == 0 || self->cold->funcs->apply (self->cold,
-                                                            write->changes,
-                                                            write->n_changes,
-                                                            write->cancellable,
-                                                            error);
+  return write->n_changes == 0 ||
+         self->cold->funcs->apply (self->cold, write->changes, write->n_changes, error);
+}
+
+/* It ends by its own call's cancellable, and not by the leader's. */
+static gboolean
+apply_write (DsqEngine *self, DsqWrite *write, GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  dsq_call_begin_for (&call, write->cancellable);
+  return apply_changes (self, write, error);
 }
 
 /* One of several: its failure is its own, unless the whole transaction has ended with it. */
@@ -298,8 +305,8 @@ apply_all (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **erro
 }
 
 /* The transaction has failed as a whole: so has every write in it that had not failed before. */
-static void
-fail_all (DsqWrite *writes, const GError *error)
+void
+dsq_write_fail_all (DsqWrite *writes, const GError *error)
 {
   for (DsqWrite *write = writes; write != NULL; write = write->next)
     if (write->error == NULL)
@@ -350,10 +357,54 @@ commit_applied (DsqEngine *self,
   return FALSE;
 }
 
-/* What has expired goes first: alone, if it is very much. *out_rest: those that want another
- * transaction. */
+/* All that wait. */
+static DsqWrite *
+take_queued (DsqEngine *self)
+{
+  DsqWrite *writes;
+
+  dsq_mutex_lock (&self->queue_lock);
+  writes = self->queue_first;
+  self->queue_first = NULL;
+  self->queue_end = &self->queue_first;
+  dsq_mutex_unlock (&self->queue_lock);
+  return writes;
+}
+
+/* What has been taken belongs to its threads again as soon as it is done; @rest waits on, before
+ * those that have come since. */
+static void
+finish_taken (DsqEngine *self, DsqWrite *taken, DsqWrite *rest)
+{
+  DsqWrite **end = &rest;
+
+  dsq_mutex_lock (&self->queue_lock);
+  for (DsqWrite *write = taken, *next; write != rest; write = next)
+    {
+      next = write->next;
+      write->is_done = TRUE;
+    }
+  while (*end != NULL)
+    end = &(*end)->next;
+  if (rest != NULL)
+    {
+      *end = self->queue_first;
+      if (self->queue_first == NULL)
+        self->queue_end = end;
+      self->queue_first = rest;
+    }
+  pthread_cond_broadcast (&self->queue_cond);
+  dsq_mutex_unlock (&self->queue_lock);
+}
+
+/* What has expired goes first: alone, if it is very much, and then nothing is taken. *out_rest:
+ * those that want another transaction. */
 static gboolean
-commit_begun (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error)
+commit_begun (DsqEngine *self,
+              DsqWrite *own,
+              DsqWrite **out_taken,
+              DsqWrite **out_rest,
+              GError **error)
 {
   DsqSweptRows swept = { 0 };
   DsqWrite sweep = { .is_sweep = TRUE };
@@ -365,19 +416,20 @@ commit_begun (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **e
   dsq_hot_shard_unlock (&self->hot->shards[0]);
 
   success = dsq_engine_sweep_in_transaction (self, &swept, error);
-  *out_rest = writes;
   if (swept.is_swept)
     {
       sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
       sweep.n_changes = swept.changes->len;
     }
-  sweep.next = writes;
   if (success && (!swept.is_swept || swept.is_last))
-    success = apply_all (self, writes, out_rest, error);
+    {
+      sweep.next = *out_taken = take_queued (self);
+      success = apply_all (self, *out_taken, out_rest, error);
+    }
   success = success && commit_applied (self, &sweep, *out_rest, generation, &swept, error);
   if (success)
     {
-      writes->n_swept += sweep.n_changes;
+      own->n_swept += sweep.n_changes;
       __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
     }
   else
@@ -393,132 +445,41 @@ dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **err
   DsqWrite write = { .is_sweep = TRUE, .n_changes = changes->len };
 
   write.changes = (DsqChange *) (gpointer) changes->data;
-  return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, NULL, error) &&
+  return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, error) &&
          commit_applied (self, &write, NULL, self->generation, &nothing, error);
 }
 
+/* After a commit: an entry too many that cannot be dropped now is dropped later, and what cannot be
+ * brought into the main file now stays in the log. */
 static void
-commit_writes (DsqEngine *self, DsqWrite *writes)
+tidy_up_locked (DsqEngine *self)
 {
-  GCancellable *cancellable = writes->next == NULL ? writes->cancellable : NULL;
-  g_autoptr (GError) error = NULL;
-
-  dsq_mutex_lock (&self->writer_lock);
-  while (writes != NULL)
-    {
-      DsqWrite *rest = NULL;
-
-      if (!self->cold->funcs->begin (self->cold, cancellable, &error) ||
-          !commit_begun (self, writes, &rest, &error))
-        {
-          rest = NULL;
-          fail_all (writes, error);
-        }
-      writes = rest;
-      /* an entry too many that cannot be dropped now is dropped later */
-      dsq_engine_trim_locked (self, NULL);
-      /* what cannot be brought into the main file now stays in the log, and is tried again later */
-      if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
-        self->cold->funcs->checkpoint (self->cold, NULL);
-    }
-  dsq_mutex_unlock (&self->writer_lock);
+  dsq_mutex_assert_held (&self->writer_lock);
+  dsq_engine_trim_locked (self, NULL);
+  if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
+    self->cold->funcs->checkpoint (self->cold, NULL);
   dsq_flusher_wake (self->flusher, FALSE);
 }
 
-/* --- the queue -------------------------------------------------------------------------------- */
-
-static void
-lead (DsqEngine *self)
-{
-  DsqWrite *writes = self->queue_first;
-
-  self->has_leader = TRUE;
-  self->queue_first = NULL;
-  self->queue_end = &self->queue_first;
-  dsq_mutex_unlock (&self->queue_lock);
-  commit_writes (self, writes);
-  dsq_mutex_lock (&self->queue_lock);
-
-  /* a write belongs to its thread again as soon as it is done */
-  for (DsqWrite *write = writes, *next; write != NULL; write = next)
-    {
-      next = write->next;
-      write->is_done = TRUE;
-    }
-  self->has_leader = FALSE;
-  pthread_cond_broadcast (&self->queue_cond);
-}
-
-/* All of a chain are done at once, since a leader takes what is there. */
-static void
-queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
-{
-  for (DsqWrite *write = first; write != NULL; write = write->next)
-    if (write->cancellable == NULL)
-      write->cancellable = dsq_call_state.cancellable;
-  dsq_mutex_lock (&self->queue_lock);
-  *self->queue_end = first;
-  self->queue_end = &last->next;
-  dsq_workers_pass_turn ();
-  while (!last->is_done)
-    {
-      if (self->has_leader)
-        dsq_cond_wait (&self->queue_cond, &self->queue_lock);
-      else
-        lead (self);
-    }
-  dsq_mutex_unlock (&self->queue_lock);
-  /* what was queued behind the chain may be gone by now */
-  for (const DsqWrite *write = first; write != NULL; write = write != last ? write->next : NULL)
-    if (write->n_keys != 0)
-      dsq_pending_count_own (dsq_engine_pending (self, write->table), write->n_keys);
-}
-
-gboolean
-dsq_engine_refuse_read_only (GError **error)
-{
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_READ_ONLY,
-                       "Failed to write: the store was opened read-only");
-  return FALSE;
-}
-
-/* As dsq_engine_enter(), for what writes. */
-static gboolean
-enter_to_write (DsqEngine *self, GError **error)
-{
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  if (!self->options.read_only)
-    return TRUE;
-  dsq_engine_leave (self);
-  return dsq_engine_refuse_read_only (error);
-}
-
 void
-dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last)
+dsq_engine_commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
 {
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) local_error = NULL;
+  DsqWrite *taken = NULL;
+  DsqWrite *rest = NULL;
 
-  if (enter_to_write (self, &error))
+  dsq_mutex_assert_held (&self->writer_lock);
+  if (!self->cold->funcs->begin (self->cold, error))
+    return;
+  if (!commit_begun (self, own, &taken, &rest, &local_error))
+    rest = NULL;
+  if (taken != NULL)
     {
-      queue_and_wait (self, first, last);
-      dsq_engine_leave (self);
-      return;
+      if (local_error != NULL)
+        dsq_write_fail_all (taken, local_error);
+      finish_taken (self, taken, rest);
     }
-  fail_all (first, error);
-}
-
-gboolean
-dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
-{
-  if (!enter_to_write (self, error))
-    return FALSE;
-  queue_and_wait (self, write, write);
-  dsq_engine_leave (self);
-  if (write->error == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&write->error));
-  return FALSE;
+  else if (local_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  tidy_up_locked (self);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
@@ -90,7 +91,7 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
-      if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
+      if (!self->is_unstoppable && !dsq_call_check (error))
         return;
       meaning = DSQ_ERROR_BUSY;
       break;

@@ -28,9 +28,10 @@ typedef struct _DsqDatabase DsqDatabase;
 /* A connection, used by one thread at a time: SQLite's own mutex is off. */
 struct _DsqDatabase
 {
-  sqlite3 *handle;           /* (owned) */
-  GCancellable *cancellable; /* (unowned) (nullable) of the call under way */
-  gint64 busy_since;         /* when the wait under way began, by the monotonic clock */
+  sqlite3 *handle;         /* (owned) */
+  gint64 busy_since;       /* when the wait under way began, by the monotonic clock */
+  gboolean is_unstoppable; /* what is run goes to its end, though the call be cancelled */
+  guint n_steps;           /* of SQLite's machine between two looks at that */
   guint busy_timeout_ms;
   guint64 stamp;   /* constant: of the process that opened it */
   guint n_looks;   /* at the deadline, since it was set */
@@ -90,9 +91,9 @@ gboolean dsq_database_check_writable (DsqDatabase *self, GError **error);
  * deadline stands, no row longer than a few MiB is read. */
 void dsq_database_set_deadline (DsqDatabase *self, guint milliseconds);
 
-/* From now on @cancellable, NULL for none, ends the wait for a lock and what is run, which it is
- * looked at for every few rows. */
-void dsq_database_set_cancellable (DsqDatabase *self, GCancellable *cancellable);
+/* A call begins to use it. Where it can be cancelled that is looked at every few rows, and ends the
+ * wait for a lock and what is run. */
+void dsq_database_begin_call (DsqDatabase *self);
 
 /* Says what @code, an extended result code that @self just gave, means to the user. */
 void dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error);

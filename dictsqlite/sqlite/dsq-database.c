@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
 #include "dsq-error.h"
@@ -52,9 +53,9 @@ busy_cb (void *user_data, int n_tries)
   gint64 left;
 
   if (n_tries == 0)
-    self->busy_since = now;
+    self->busy_since = dsq_call_state.waits_since != 0 ? dsq_call_state.waits_since : now;
   left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
-  if (left <= 0 || g_cancellable_is_cancelled (self->cancellable))
+  if (left <= 0 || (!self->is_unstoppable && dsq_call_is_cancelled ()))
     return 0;
   dsq_fork_sleep (MIN ((guint64) left, busy_wait (n_tries)));
   return 1;
@@ -75,16 +76,14 @@ progress_cb (void *user_data)
   DsqDatabase *self = user_data;
 
   dsq_fork_resume (dsq_fork_pause ());
-  return g_cancellable_is_cancelled (self->cancellable);
+  return !self->is_unstoppable && dsq_call_is_cancelled ();
 }
 
 static void
 watch_progress (DsqDatabase *self)
 {
-  sqlite3_progress_handler (self->handle,
-                            self->cancellable == NULL ? FORK_STEPS : CANCEL_STEPS,
-                            progress_cb,
-                            self);
+  self->n_steps = dsq_call_state.cancellable == NULL ? FORK_STEPS : CANCEL_STEPS;
+  sqlite3_progress_handler (self->handle, (int) self->n_steps, progress_cb, self);
 }
 
 void
@@ -100,12 +99,10 @@ dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
 }
 
 void
-dsq_database_set_cancellable (DsqDatabase *self, GCancellable *cancellable)
+dsq_database_begin_call (DsqDatabase *self)
 {
-  if (G_LIKELY (self->cancellable == cancellable))
-    return;
-  self->cancellable = cancellable;
-  watch_progress (self);
+  if (G_UNLIKELY ((self->n_steps == CANCEL_STEPS) != (dsq_call_state.cancellable != NULL)))
+    watch_progress (self);
 }
 
 /* What a hostile file could make SQLite do for it is off. */

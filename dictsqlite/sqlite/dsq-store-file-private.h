@@ -28,7 +28,6 @@ DsqDatabase *dsq_store_file_open (const char *path,
                                   const DsqDatabaseTuning *tuning,
                                   const DsqStoreLock *lock,
                                   DsqStoreIdentity *out_identity,
-                                  GCancellable *cancellable,
                                   GError **error);
 
 /* Opens the store at the resolved @path, which must be there, without writing to it. *out_role is
@@ -38,7 +37,6 @@ DsqDatabase *dsq_store_file_open_for_reading (const char *path,
                                               const DsqStoreLock *lock,
                                               DsqStoreIdentity *out_identity,
                                               DsqDatabaseRole *out_role,
-                                              GCancellable *cancellable,
                                               GError **error);
 
 /* Verifies what @database has, and unlocks it, unless it is what was unlocked, or made, before. */

@@ -78,7 +78,6 @@ dsq_store_file_open_for_reading (const char *path,
                                  const DsqStoreLock *lock,
                                  DsqStoreIdentity *out_identity,
                                  DsqDatabaseRole *out_role,
-                                 GCancellable *cancellable,
                                  GError **error)
 {
   g_autoptr (DsqDatabase) database = NULL;
@@ -89,7 +88,6 @@ dsq_store_file_open_for_reading (const char *path,
   database = dsq_database_open (path, *out_role, tuning->busy_timeout_ms, error);
   if (database == NULL)
     return NULL;
-  database->cancellable = cancellable;
   if (!dsq_store_file_verify (database, lock, out_identity, error) ||
       (*out_role == DSQ_DATABASE_READ && !check_journal_mode (database, error)) ||
       !dsq_database_tune (database, tuning, error))
@@ -97,6 +95,5 @@ dsq_store_file_open_for_reading (const char *path,
       g_clear_pointer (&out_identity->keys, dsq_keys_free);
       return NULL;
     }
-  database->cancellable = NULL;
   return g_steal_pointer (&database);
 }

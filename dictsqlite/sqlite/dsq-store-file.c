@@ -150,7 +150,6 @@ open_verified (const char *path,
                const DsqDatabaseTuning *tuning,
                const DsqStoreLock *lock,
                DsqStoreIdentity *identity,
-               GCancellable *cancellable,
                GError **error)
 {
   g_autoptr (DsqDatabase) reader = NULL;
@@ -159,19 +158,16 @@ open_verified (const char *path,
   reader = dsq_database_open (path, DSQ_DATABASE_READ, tuning->busy_timeout_ms, error);
   if (reader == NULL)
     return NULL;
-  reader->cancellable = cancellable;
   if (!verify_without_writing (reader, lock, identity, error))
     return NULL;
 
   writer = dsq_database_open (path, DSQ_DATABASE_WRITE, tuning->busy_timeout_ms, error);
   if (writer == NULL)
     return NULL;
-  writer->cancellable = cancellable;
   if (!dsq_store_file_verify (writer, lock, identity, error) ||
       !dsq_database_set_wal_mode (writer, error) ||
       !tune_writer (writer, tuning, identity->keys != NULL, error))
     return NULL;
-  writer->cancellable = NULL;
   return g_steal_pointer (&writer);
 }
 
@@ -180,7 +176,6 @@ dsq_store_file_open (const char *path,
                      const DsqDatabaseTuning *tuning,
                      const DsqStoreLock *lock,
                      DsqStoreIdentity *out_identity,
-                     GCancellable *cancellable,
                      GError **error)
 {
   DsqDatabase *writer = NULL;
@@ -190,7 +185,7 @@ dsq_store_file_open (const char *path,
     {
       gboolean had_log = dsq_location_get_wal_size (path) > 0;
 
-      writer = open_verified (path, tuning, lock, out_identity, cancellable, error);
+      writer = open_verified (path, tuning, lock, out_identity, error);
       if (writer == NULL && !had_log)
         dsq_store_file_remove_empty_log (path);
     }

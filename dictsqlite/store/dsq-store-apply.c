@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-pack-private.h"
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
@@ -60,6 +61,7 @@ apply (DsqStore *self,
        GCancellable *cancellable,
        GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   const DsqEngineBatch batch = {
     .table = self->table,
     .clears = clears,
@@ -71,8 +73,8 @@ apply (DsqStore *self,
   DsqEngine *engine = dsq_store_get_engine (self, error);
   gboolean is_applied;
 
-  return engine != NULL && dsq_engine_apply (engine, &batch, &is_applied, cancellable, error) &&
-         is_applied;
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_apply (engine, &batch, &is_applied, error) && is_applied;
 }
 
 static gboolean

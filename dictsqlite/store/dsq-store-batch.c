@@ -74,17 +74,13 @@ check_batch (DsqStore *self, DsqEngine *engine, gsize n_items, GError **error)
 
 /* Hands the entries over to the engine. */
 static gboolean
-set_entries (DsqStore *self,
-             DsqEngine *engine,
-             GPtrArray *entries,
-             GCancellable *cancellable,
-             GError **error)
+set_entries (DsqStore *self, DsqEngine *engine, GPtrArray *entries, GError **error)
 {
   gsize n_entries = entries->len;
   g_autofree gpointer *stolen = g_ptr_array_steal (entries, NULL);
 
   return check_batch (self, engine, n_entries, error) &&
-         dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, cancellable, error);
+         dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, error);
 }
 
 static gboolean
@@ -244,6 +240,7 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
   g_autoptr (GVariant) owned = NULL;
   g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (entry_free);
   GVariantIter iter;
+  g_auto (DsqCall) call = { 0 };
   const char *key;
   GVariant *value;
 
@@ -253,7 +250,7 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
 
   owned = g_variant_ref_sink (entries);
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL)
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
     return FALSE;
   g_variant_iter_init (&iter, owned);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
@@ -267,7 +264,7 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
           !add_entry (self, made, (const guint8 *) key, strlen (key), record, length, error))
         return FALSE;
     }
-  return set_entries (self, engine, made, cancellable, error);
+  return set_entries (self, engine, made, error);
 }
 
 /**
@@ -315,7 +312,7 @@ dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError 
       if (!add_entry (self, made, key, key_length, record, record_length, error))
         return FALSE;
     }
-  return set_entries (self, engine, made, NULL, error);
+  return set_entries (self, engine, made, error);
 }
 
 /* --- remove many, clear, count ---------------------------------------------------------------- */
@@ -351,7 +348,7 @@ dsq_store_remove_many (DsqStore *self,
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !keys_from_strings (self, keys, &made, &n_keys, error) ||
       !check_batch (self, engine, n_keys, error) ||
-      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, cancellable, error))
+      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, error))
     return -1;
   return (gint64) n_removed;
 }
@@ -382,7 +379,7 @@ dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error) ||
       !check_batch (self, engine, n_keys, error) ||
-      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, NULL, error))
+      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, error))
     return -1;
   return (gint64) n_removed;
 }
@@ -403,12 +400,14 @@ dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError 
 gboolean
 dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_engine_clear (engine, self->table, cancellable, error);
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_clear (engine, self->table, error);
 }
 
 /**

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-value-private.h"
 #include "store/dsq-store-private.h"
 
@@ -53,6 +54,7 @@ dsq_store_set_expiring (DsqStore *self,
                         GCancellable *cancellable,
                         GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   g_autoptr (GVariant) owned = NULL;
   g_autofree guint8 *record = NULL;
   gsize length;
@@ -62,7 +64,7 @@ dsq_store_set_expiring (DsqStore *self,
   g_return_val_if_fail (value != NULL, FALSE);
 
   owned = g_variant_ref_sink (value);
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode_variant (owned, &length, error);
   return record != NULL && dsq_store_set_record_expiring (self,
@@ -95,10 +97,12 @@ dsq_store_touch (DsqStore *self,
                  GCancellable *cancellable,
                  GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
 
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+  return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_touch_key (self, (const guint8 *) key, strlen (key), milliseconds, error);
 }
 
@@ -123,12 +127,14 @@ dsq_store_get_expiry (DsqStore *self,
                       GCancellable *cancellable,
                       GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
   g_return_val_if_fail (out_milliseconds != NULL, FALSE);
 
   *out_milliseconds = 0;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   *out_milliseconds = dsq_store_lookup_expiry (self, (const guint8 *) key, strlen (key), error);
   return *out_milliseconds > 0;
@@ -152,13 +158,14 @@ dsq_store_get_expiry (DsqStore *self,
 gint64
 dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
   guint64 n_swept;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !dsq_engine_expire (engine, &n_swept, error))
     return -1;
   return (gint64) n_swept;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-value-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
@@ -97,12 +98,14 @@ dsq_store_increment (DsqStore *self,
                      GCancellable *cancellable,
                      GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
   g_return_val_if_fail (out_value != NULL, FALSE);
 
   *out_value = 0;
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+  return dsq_call_begin (&call, cancellable, error) &&
          increment (self, (const guint8 *) key, strlen (key), delta, initial, out_value, error);
 }
 
@@ -214,6 +217,7 @@ dsq_store_compare_and_set (DsqStore *self,
                            GCancellable *cancellable,
                            GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   g_autoptr (GVariant) owned_expected = expected != NULL ? g_variant_ref_sink (expected) : NULL;
   g_autoptr (GVariant) owned_value = value != NULL ? g_variant_ref_sink (value) : NULL;
   g_autofree guint8 *expected_record = NULL;
@@ -223,7 +227,7 @@ dsq_store_compare_and_set (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (key != NULL, FALSE);
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   if (expected != NULL)
     {

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
@@ -68,14 +69,15 @@ dsq_store_change_password (DsqStore *self,
                            GCancellable *cancellable,
                            GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL &&
-         dsq_engine_change_password (engine, old_password, new_password, cancellable, error);
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_change_password (engine, old_password, new_password, error);
 }
 
 /* --- copies ----------------------------------------------------------------------------------- */
@@ -115,14 +117,15 @@ dsq_store_encrypt_copy (DsqStore *self,
                         GCancellable *cancellable,
                         GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (path != NULL && password != NULL, FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL &&
-         dsq_engine_copy (engine, path, password, progress, user_data, cancellable, error);
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_copy (engine, path, password, progress, user_data, error);
 }
 
 /**
@@ -148,14 +151,15 @@ dsq_store_decrypt_copy (DsqStore *self,
                         GCancellable *cancellable,
                         GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL &&
-         dsq_engine_copy (engine, path, NULL, progress, user_data, cancellable, error);
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_copy (engine, path, NULL, progress, user_data, error);
 }
 
 /**
@@ -190,6 +194,8 @@ dsq_store_rekey_file (const char *path,
                       GCancellable *cancellable,
                       GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+
   static const DsqKdfCost cost = {
     DSQ_KDF_DEFAULT_MEMORY,
     DSQ_KDF_DEFAULT_PASSES,
@@ -199,12 +205,13 @@ dsq_store_rekey_file (const char *path,
   g_return_val_if_fail (path != NULL, FALSE);
   g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
 
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
   return dsq_engine_rekey_file (path,
                                 old_password,
                                 new_password,
                                 &cost,
                                 progress,
                                 user_data,
-                                cancellable,
                                 error);
 }

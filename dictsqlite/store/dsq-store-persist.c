@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "store/dsq-store-private.h"
 
 /**
@@ -60,13 +61,14 @@ dsq_store_get_persist_mode (DsqStore *self)
 gboolean
 dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_get_engine (self, NULL);
   return engine == NULL || dsq_engine_is_closed (engine) ||
-         dsq_engine_flush (engine, cancellable, error);
+         (dsq_call_begin (&call, cancellable, error) && dsq_engine_flush (engine, error));
 }
 
 /**
@@ -114,6 +116,7 @@ dsq_store_get_stats (DsqStore *self)
 gboolean
 dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
@@ -124,7 +127,8 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
       __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
       return TRUE;
     }
-  return engine == NULL || dsq_engine_close (engine, cancellable, error);
+  return engine == NULL ||
+         (dsq_call_begin (&call, cancellable, error) && dsq_engine_close (engine, error));
 }
 
 /**

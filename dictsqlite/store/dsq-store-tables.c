@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-pack-private.h"
 #include "store/dsq-store-private.h"
 
@@ -17,12 +18,13 @@ open_table (DsqStore *self,
             GCancellable *cancellable,
             GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine = dsq_store_get_engine (self, error);
   DsqStore *handle;
   guint32 table;
 
-  if (engine == NULL || g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !dsq_engine_open_table (engine, name, length, &table, cancellable, error))
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !dsq_engine_open_table (engine, name, length, &table, error))
     return NULL;
   handle = g_object_new (DSQ_TYPE_STORE, NULL);
   handle->options = self->options;
@@ -165,12 +167,13 @@ list_names (DsqStore *self, GError **error)
 char **
 dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!dsq_call_begin (&call, cancellable, error))
     return NULL;
   names = list_names (self, error);
   if (names == NULL)
@@ -230,12 +233,12 @@ drop_table (DsqStore *self,
             GCancellable *cancellable,
             GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine = dsq_store_get_engine (self, error);
   gboolean is_dropped;
 
-  return engine != NULL && !g_cancellable_set_error_if_cancelled (cancellable, error) &&
-         dsq_engine_drop_table (engine, name, length, &is_dropped, cancellable, error) &&
-         is_dropped;
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_drop_table (engine, name, length, &is_dropped, error) && is_dropped;
 }
 
 /**

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/dsq-call-private.h"
 #include "codec/dsq-pack-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
@@ -39,14 +40,15 @@ dsq_store_backup (DsqStore *self,
                   GCancellable *cancellable,
                   GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
 
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL &&
-         dsq_engine_backup (engine, path, progress, user_data, cancellable, error);
+  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_engine_backup (engine, path, progress, user_data, error);
 }
 
 /**
@@ -66,13 +68,15 @@ dsq_store_backup (DsqStore *self,
 char **
 dsq_store_check (DsqStore *self, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_engine_check (engine, problems, cancellable, error))
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !dsq_engine_check (engine, problems, error))
     return NULL;
   g_ptr_array_add (problems, NULL);
   return (char **) g_ptr_array_steal (problems, NULL);

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
@@ -505,15 +506,16 @@ settle_path (DsqStore *self, GError **error)
 static gboolean
 initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
   DsqStore *self = DSQ_STORE (initable);
 
   if (self->engine != NULL)
     return TRUE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !settle_path (self, error) ||
+  if (!dsq_call_begin (&call, cancellable, error) || !settle_path (self, error) ||
       !dsq_store_check_password (self, error))
     return FALSE;
   self->options.password = self->password;
-  self->engine = dsq_engine_open (&self->options, cancellable, error);
+  self->engine = dsq_engine_open (&self->options, error);
   self->usable = self->engine;
   self->options.password = NULL;
   if (self->engine != NULL)

@@ -103,7 +103,7 @@ write_and_sync (DsqColdTier *tier, GError **error)
 {
   g_autofree char *value = g_strnfill (20000, 'x');
 
-  if (!tier->funcs->begin (tier, NULL, error))
+  if (!tier->funcs->begin (tier, error))
     return FALSE;
   for (guint i = 0; i < 80; i++)
     {
@@ -114,7 +114,7 @@ write_and_sync (DsqColdTier *tier, GError **error)
 
       tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
       change = change_of (key, value, state.next, DSQ_PRESENCE_UNKNOWN);
-      applied = tier->funcs->apply (tier, &change, 1, NULL, error);
+      applied = tier->funcs->apply (tier, &change, 1, error);
       dsq_entry_unref (change.entry);
       if (!applied)
         {

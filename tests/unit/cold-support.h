@@ -160,8 +160,7 @@ try_open (const char *path, Foreign *foreign, GError **error)
     .wal_limit_bytes = 16 << 20,
   };
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  DsqColdTier *tier =
-      dsq_cold_tier_open_sqlite (&options, states, note_foreign, foreign, NULL, error);
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, foreign, error);
 
   if (tier != NULL)
     note_foreign (&g_array_index (states, DsqTableState, 0), states->len, foreign);
@@ -232,7 +231,7 @@ apply_one (DsqColdTier *tier, const char *key, const char *value, DsqPresence pr
 
   tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
   change = change_of (key, value, value != NULL ? state.next : 0, presence);
-  tier->funcs->apply (tier, &change, 1, NULL, &error);
+  tier->funcs->apply (tier, &change, 1, &error);
   g_assert_no_error (error);
   dsq_entry_unref (change.entry);
   return change.presence;
@@ -243,7 +242,7 @@ begin (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  tier->funcs->begin (tier, NULL, &error);
+  tier->funcs->begin (tier, &error);
   g_assert_no_error (error);
 }
 

@@ -237,8 +237,7 @@ open_sealed (const char *path)
     .seals_ahead = TRUE,
   };
   static Foreign foreign;
-  DsqColdTier *tier =
-      dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, NULL, &error);
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, &error);
 
   g_assert_no_error (error);
   return tier;
@@ -268,14 +267,14 @@ test_a_failure_undoes_all (Fixture *fixture, gconstpointer data)
   make_new (fixture);
   fixture->changes[2000].presence = DSQ_PRESENCE_PRESENT;
   begin (tier);
-  g_assert_false (tier->funcs->apply (tier, fixture->changes, N_CHANGES, NULL, &error));
+  g_assert_false (tier->funcs->apply (tier, fixture->changes, N_CHANGES, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
   tier->funcs->rollback (tier);
   g_clear_error (&error);
 
   make_new (fixture);
   begin (tier);
-  tier->funcs->apply (tier, fixture->changes, N_CHANGES, NULL, &error);
+  tier->funcs->apply (tier, fixture->changes, N_CHANGES, &error);
   g_assert_no_error (error);
   commit (tier);
   close_tier (tier);

@@ -1,6 +1,7 @@
 /* test-cold-coherence.c - two stores on one file
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "base/dsq-call-private.h"
 #include "config.h"
 
 #include <pthread.h>
@@ -252,22 +253,24 @@ test_waits_for_a_lock_up_to_the_timeout (Fixture *fixture, gconstpointer data)
   };
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  DsqCall call;
   g_autoptr (GError) error = NULL;
   Foreign foreign = { 0 };
   gint64 started;
-  DsqColdTier *tier =
-      dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, NULL, &error);
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, &error);
 
   g_assert_no_error (error);
   begin (fixture->tiers[0]);
   started = g_get_monotonic_time ();
-  g_assert_false (tier->funcs->begin (tier, NULL, &error));
+  g_assert_false (tier->funcs->begin (tier, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
   g_assert_cmpint (g_get_monotonic_time () - started, >=, 100 * 1000);
   g_clear_error (&error);
   g_cancellable_cancel (cancellable);
-  g_assert_false (tier->funcs->begin (tier, cancellable, &error));
+  dsq_call_begin_for (&call, cancellable);
+  g_assert_false (tier->funcs->begin (tier, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  dsq_call_end (&call);
   fixture->tiers[0]->funcs->rollback (fixture->tiers[0]);
   put (tier, "a", "1");
   close_tier (tier);

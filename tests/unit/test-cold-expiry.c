@@ -44,7 +44,7 @@ apply_expiring (DsqColdTier *tier, const char *key, gsize length, gint64 expires
   tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
   change.place = state.next;
   change.entry = dsq_entry_new (&a_key, record, length, expires);
-  tier->funcs->apply (tier, &change, 1, NULL, &error);
+  tier->funcs->apply (tier, &change, 1, &error);
   g_assert_no_error (error);
   dsq_entry_unref (change.entry);
 }

@@ -67,7 +67,7 @@ set_in_table (DsqColdTier *tier, guint32 table, const char *key)
   a_key.table = table;
   change.entry = dsq_entry_new (&a_key, (const guint8 *) "\3v", 2, 0);
   change.place = state.next;
-  g_assert_true (tier->funcs->apply (tier, &change, 1, NULL, &error));
+  g_assert_true (tier->funcs->apply (tier, &change, 1, &error));
   g_assert_no_error (error);
   dsq_entry_unref (change.entry);
 }

@@ -1,6 +1,7 @@
 /* test-cold-tier.c - the entries in the file
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "base/dsq-call-private.h"
 #include "config.h"
 
 #include <unistd.h>
@@ -120,7 +121,7 @@ test_keeps_expiry (Fixture *fixture, gconstpointer data)
 
   change.entry = entry = dsq_entry_new (&key, (const guint8 *) "\3v", 2, 1234567890123);
   begin (fixture->tier);
-  fixture->tier->funcs->apply (fixture->tier, &change, 1, NULL, &error);
+  fixture->tier->funcs->apply (fixture->tier, &change, 1, &error);
   g_assert_no_error (error);
   commit (fixture->tier);
   fixture->tier->funcs->get (fixture->tier, &key, &back, &error);
@@ -172,7 +173,7 @@ test_wrong_presence_is_corrupt (Fixture *fixture, gconstpointer data)
       DsqChange change = change_of (wrong[i].key, wrong[i].value, place_of (9), wrong[i].presence);
 
       begin (tier);
-      g_assert_false (tier->funcs->apply (tier, &change, 1, NULL, &error));
+      g_assert_false (tier->funcs->apply (tier, &change, 1, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
       tier->funcs->rollback (tier);
       dsq_entry_unref (change.entry);
@@ -183,7 +184,7 @@ test_wrong_presence_is_corrupt (Fixture *fixture, gconstpointer data)
     DsqChange change = change_of ("new", "1", place_of (1), DSQ_PRESENCE_UNKNOWN);
 
     begin (tier);
-    g_assert_false (tier->funcs->apply (tier, &change, 1, NULL, &error));
+    g_assert_false (tier->funcs->apply (tier, &change, 1, &error));
     g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
     tier->funcs->rollback (tier);
     dsq_entry_unref (change.entry);
@@ -200,7 +201,7 @@ test_full_table_is_refused (Fixture *fixture, gconstpointer data)
   DsqChange change = change_of ("a", "1", place_of (0) - 1, DSQ_PRESENCE_UNKNOWN);
 
   begin (fixture->tier);
-  g_assert_false (fixture->tier->funcs->apply (fixture->tier, &change, 1, NULL, &error));
+  g_assert_false (fixture->tier->funcs->apply (fixture->tier, &change, 1, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_FAILED);
   fixture->tier->funcs->rollback (fixture->tier);
   dsq_entry_unref (change.entry);
@@ -227,7 +228,7 @@ test_overwriting_keeps_the_place (Fixture *fixture, gconstpointer data)
 
       change = change_of (i == 0 ? "a" : "b", "3", place_of (4 + i), presence);
       change.reinsert = TRUE;
-      tier->funcs->apply (tier, &change, 1, NULL, &error);
+      tier->funcs->apply (tier, &change, 1, &error);
       g_assert_no_error (error);
       g_assert_cmpint (change.presence, ==, DSQ_PRESENCE_PRESENT);
       dsq_entry_unref (change.entry);
@@ -473,13 +474,16 @@ test_cancelled_apply_stops (Fixture *fixture, gconstpointer data)
 {
   DsqColdTier *tier = fixture->tier;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  DsqCall call;
   g_autoptr (GError) error = NULL;
   DsqChange change = change_of ("a", "1", place_of (1), DSQ_PRESENCE_UNKNOWN);
 
   g_cancellable_cancel (cancellable);
   begin (tier);
-  g_assert_false (tier->funcs->apply (tier, &change, 1, cancellable, &error));
+  dsq_call_begin_for (&call, cancellable);
+  g_assert_false (tier->funcs->apply (tier, &change, 1, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  dsq_call_end (&call);
   tier->funcs->rollback (tier);
   assert_value (tier, "a", NULL);
   dsq_entry_unref (change.entry);

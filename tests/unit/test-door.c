@@ -146,7 +146,7 @@ test_closing_waits_for_users (Fixture *self, gconstpointer data)
   g_assert_true (dsq_door_is_closed (&self->door));
   g_assert_false (dsq_door_enter (&self->door, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
-  dsq_door_wait (&self->door);
+  dsq_door_wait (&self->door, NULL);
   g_assert_true (__atomic_load_n (&self->has_left, __ATOMIC_SEQ_CST));
   pthread_join (thread, NULL);
   dsq_door_open (&self->door);
@@ -164,7 +164,7 @@ test_memory_only_stays_outside (Fixture *self, gconstpointer data)
   g_assert_true (dsq_call_end_memory_only ());
   g_assert_no_error (error);
   dsq_door_shut (&self->door);
-  dsq_door_wait (&self->door); /* it is counted no more */
+  dsq_door_wait (&self->door, NULL); /* it is counted no more */
 }
 
 /* --- forks ------------------------------------------------------------------------------------ */
@@ -487,7 +487,7 @@ test_many_forks_among_many (Fixture *self, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     pthread_join (threads[i], NULL);
   dsq_door_shut (&self->door);
-  dsq_door_wait (&self->door);
+  dsq_door_wait (&self->door, NULL);
 }
 
 int

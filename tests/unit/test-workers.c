@@ -139,7 +139,7 @@ test_drain (Fixture *self, gconstpointer data)
 {
   for (guint i = 0; i < N_JOBS; i++)
     g_assert_true (push (self, DSQ_LANE_READ));
-  dsq_workers_drain (self->workers);
+  dsq_workers_drain (self->workers, NULL);
   g_assert_cmpuint (self->n_run, ==, N_JOBS);
   g_assert_false (push (self, DSQ_LANE_READ));
   g_assert_true (push (self, DSQ_LANE_CLOSE));
@@ -147,7 +147,7 @@ test_drain (Fixture *self, gconstpointer data)
   dsq_workers_resume (self->workers);
   g_assert_true (push (self, DSQ_LANE_WRITE));
   wait_for_finished (self, N_JOBS + 2);
-  dsq_workers_drain (self->workers);
+  dsq_workers_drain (self->workers, NULL);
   dsq_workers_stop (self->workers);
   g_assert_false (push (self, DSQ_LANE_CLOSE));
 }
@@ -158,7 +158,7 @@ run_stop (DsqJob *job)
 {
   TestJob *self = (TestJob *) job;
 
-  dsq_workers_drain (self->fixture->workers);
+  dsq_workers_drain (self->fixture->workers, NULL);
   dsq_workers_stop (self->fixture->workers);
 }
 
