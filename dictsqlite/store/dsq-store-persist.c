@@ -106,7 +106,8 @@ dsq_store_get_stats (DsqStore *self)
  * Flushes and closes the store, with all of its tables. Closing it again does nothing. Closing a
  * table that [method@Store.get_table] gave only ends that object.
  *
- * When the flush fails the store stays open and nothing is lost: make room, say, and close again.
+ * When the flush fails, or the call is cancelled before everything is flushed, the store stays open
+ * and nothing is lost: make room, say, and close again.
  * A store that is dropped without having been closed is flushed and closed then.
  *
  * Returns: %TRUE when it is closed
