@@ -299,7 +299,7 @@ def describe(pair: Pair) -> dict[str, str]:
         passed += ["dsq_async_call_progress", "call"]
     if pair.arguments[:1] == [KEY]:
         keeps.append("call->key = call->slots[0].pointer;")
-    if pair.passes or pair.is_long:
+    if pair.passes:
         keeps.append("call->job.may_pass_turn = TRUE;")
     if is_cursor:
         keeps.append("call->cursor = g_object_ref (self);")
@@ -328,7 +328,7 @@ def describe(pair: Pair) -> dict[str, str]:
         "source": {"store": "store", "cursor": "walk"}[pair.source],
         "Class": pair.source.title(),
         "CLASS": pair.source.upper(),
-        "before": in_body(["dsq_workers_pass_turn ();"]) if pair.is_long else "",
+        "before": in_body(["dsq_workers_leave_line ();"]) if pair.is_long else "",
         "into": "pointer" if kind == "POINTER" else "value",
         "sync": ", ".join(["call->cursor" if is_cursor else "store", *passed, "&call->error"]),
         "docs": in_docs([argument.doc for argument in pair.arguments]),

@@ -43,6 +43,7 @@ struct _DsqJob
   /* It does nothing before it calls dsq_workers_pass_turn(), or waits for nothing: so the next of
    * this kind may begin once it has. */
   gboolean may_pass_turn;
+  gboolean has_passed_turn;  /* the workers' own */
   GCancellable *cancellable; /* (unowned) (nullable) ends its wait: it is run then, out of turn */
   DsqReach reach;
   guint slot;        /* of its one key: 1 to DSQ_N_SLOTS; or 0 */
@@ -66,6 +67,8 @@ gboolean dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job);
 gboolean dsq_workers_is_next (DsqWorkers *self, DsqReach reach, guint slot);
 /* For the job that the calling thread runs, if it does: its place among the writes is settled. */
 void dsq_workers_pass_turn (void);
+/* The same for one that takes long: what comes after does not wait for it at all. */
+void dsq_workers_leave_line (void);
 
 /* Takes no more jobs, and waits until all that are there were run, closes excepted. FALSE when the
  * call is cancelled first; to be resumed then too. */

@@ -71,8 +71,9 @@ struct _DsqWorkers
 
 /* The workers whose thread this is. */
 static __thread DsqWorkers *current;
-/* The workers whose turn the job that this thread runs may pass on. */
-static __thread DsqWorkers *turn;
+/* The ordered job that this thread runs, and whose it is. */
+static __thread DsqWorkers *owner;
+static __thread DsqJob *ordered;
 
 static void
 unref_and_unlock (DsqWorkers *self)
@@ -251,23 +252,34 @@ wake_threads_locked (DsqWorkers *self)
   return TRUE;
 }
 
-static void
-pass_turn_locked (DsqWorkers *self)
-{
-  dsq_mutex_assert_held (&self->lock);
-  self->has_turn = FALSE;
-  wake_threads_locked (self);
-}
-
 void
 dsq_workers_pass_turn (void)
 {
-  DsqWorkers *self = g_steal_pointer (&turn);
+  DsqWorkers *self = owner;
 
-  if (G_LIKELY (self == NULL))
+  if (G_LIKELY (ordered == NULL) || !ordered->may_pass_turn)
     return;
+  ordered->may_pass_turn = FALSE;
+  ordered->has_passed_turn = TRUE;
   dsq_mutex_lock (&self->lock);
-  pass_turn_locked (self);
+  self->has_turn = FALSE;
+  wake_threads_locked (self);
+  dsq_mutex_unlock (&self->lock);
+}
+
+void
+dsq_workers_leave_line (void)
+{
+  DsqWorkers *self = owner;
+
+  if (ordered == NULL)
+    return;
+  ordered->is_ordered = FALSE;
+  ordered = NULL;
+  dsq_mutex_lock (&self->lock);
+  self->has_turn = FALSE;
+  self->n_ordered--;
+  wake_threads_locked (self);
   dsq_mutex_unlock (&self->lock);
 }
 
@@ -276,13 +288,14 @@ static void
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
   dsq_mutex_assert_held (&self->lock);
-  turn = job->is_ordered && job->may_pass_turn ? self : NULL;
+  owner = self;
+  ordered = job->is_ordered ? job : NULL;
   dsq_mutex_unlock (&self->lock);
   job->run (job);
   dsq_mutex_lock (&self->lock);
-  if (job->is_ordered && (!job->may_pass_turn || turn != NULL))
+  if (job->is_ordered && !job->has_passed_turn)
     self->has_turn = FALSE;
-  turn = NULL;
+  ordered = NULL;
   self->n_ordered -= job->is_ordered;
   lane->n_running--;
   note_running (lane, job->number, 0);

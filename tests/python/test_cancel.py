@@ -48,12 +48,10 @@ VALUES = {
 }
 OF_FUNCTION = {
     ("apply", "expected"): None,
-    ("lookup_pack_async", "keys"): struct.pack("=II", 1, 1) + b"k",
-    ("remove_pack_async", "keys"): struct.pack("=II", 1, 1) + b"k",
+    ("lookup_pack", "keys"): struct.pack("=II", 1, 1) + b"k",
+    ("remove_pack", "keys"): struct.pack("=II", 1, 1) + b"k",
     ("get_bytes", "key"): "bytes",
-    ("get_bytes_async", "key"): "bytes",
     ("get_string", "key"): "string",
-    ("get_string_async", "key"): "string",
     ("get_double", "key"): "double",
     ("get_boolean", "key"): "boolean",
 }
@@ -69,8 +67,11 @@ WRITES = {
     ).split()
 }
 # What waits for a flush that is under way.
-FLUSHES = {"flush", "flush_async", "close", "close_async", "check", "backup", "decrypt_copy",
-           "encrypt_copy", "get_table", "get_table_async", "drop_table", "drop_table_async"}
+FLUSHES = {
+    name + suffix
+    for suffix in ("", "_async")
+    for name in "flush close check backup decrypt_copy encrypt_copy get_table drop_table".split()
+}
 
 
 def functions():
@@ -94,6 +95,7 @@ def kind_of(argument):
 def call(store, owner, name, cancellable, path):
     """Make a call and wait for what it gives; raises GLib.Error."""
     function = getattr(getattr(Dsq, owner), name)
+    base = name[: -len("_async")] if name.endswith("_async") else name
     result = []
     context = GLib.MainContext()
     parameters = []
@@ -103,16 +105,18 @@ def call(store, owner, name, cancellable, path):
             continue
         if argument_name.startswith("out_"):
             continue
-        if argument_name in ("cancellable", "user_data"):
+        if argument_name in ("progress_free",):
+            continue
+        if argument_name in ("cancellable", "user_data", "progress_data"):
             parameters.append(cancellable if argument_name == "cancellable" else None)
         elif kind == "AsyncReadyCallback":
             parameters.append(lambda source, answer, data: result.append(answer))
         elif argument_name == "path":
-            there = name in ("open", "open_async")
+            there = base == "open"
             shown = str(path) if there else f"{path}.copy"
             parameters.append(shown if kind == "utf8" else shown.encode())
-        elif (name, argument_name) in OF_FUNCTION:
-            parameters.append(OF_FUNCTION[name, argument_name])
+        elif (base, argument_name) in OF_FUNCTION:
+            parameters.append(OF_FUNCTION[base, argument_name])
         else:
             parameters.append(VALUES[argument_name, kind])
     if owner == "Cursor":
