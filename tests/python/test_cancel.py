@@ -44,7 +44,7 @@ VALUES = {
     ("old_password", "Bytes"): GLib.Bytes(b"x"),
     ("new_password", "Bytes"): GLib.Bytes(b"x"),
     ("password", "Bytes"): GLib.Bytes(b"x"),
-    ("progress", "ProgressFunc"): lambda *_: None,
+    ("progress", "ProgressFunc"): None,
 }
 OF_FUNCTION = {
     ("apply", "expected"): None,
@@ -192,7 +192,8 @@ def native(path):
     stores = []
 
     def open_native(**properties):
-        store = Dsq.Store(path=str(path), **properties)
+        # little work, since the derivation of a key is not broken off
+        store = Dsq.Store(path=str(path), kdf_memory=19 << 20, kdf_passes=2, **properties)
         store.init(None)
         fill(store)
         store.cursor = store.walk(Dsq.WalkOrder.FORWARD)  # a walk's beginning cannot be cancelled
