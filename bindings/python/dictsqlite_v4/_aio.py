@@ -79,6 +79,8 @@ class AsyncDictSQLite(AsyncVerbs):
         capacity: Optional[int] = None,
         **parameters: Any,
     ) -> None:
+        if "after_fork" in parameters:
+            raise TypeError("after_fork is for DictSQLiteV4: a loop does not outlive a fork")
         self._db = DictSQLiteV4(
             db_path,
             hot_capacity if capacity is None else capacity,

@@ -16,6 +16,7 @@ from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._expiry import Expire
+from ._fork import AFTER_FORK, reopen_after_fork
 from ._pickle import SafePickle
 from ._reopen import keep_parameters, reduce_store
 from ._repr import describe
@@ -80,6 +81,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         timedelta, or None for good. It costs each access a little.
     :param sliding: whether each read of what expires, by [], get or get_many, has it live for
         `default_expire` from then on, to a hundredth of that; in a read-only store none does.
+    :param after_fork: 'error' has the object raise RuntimeError in a process made by fork; 'reopen'
+        has the file opened anew there, tables included, unless it has a password.
 
     Raises ValueError for a parameter out of its range, WrongPasswordError (a ValueError) where
     the password is wrong, missing, or one too many, FormatError (an OSError) where the file
@@ -111,12 +114,16 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         read_only: bool = False,
         default_expire: Expire = None,
         sliding: bool = False,
+        after_fork: str = "error",
     ) -> None:
         self._parameters = keep_parameters(locals())
         self._has_password = encryption_password is not None
         safe = SafePickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         default = _options.default_expire(default_expire, sliding)
+        reopens = _options.choice("after_fork", after_fork, AFTER_FORK) == "reopen"
+        if reopens and encryption_password is not None:
+            raise ValueError("after_fork='reopen' would keep the password: open the file anew")
         raw = os.fsencode(db_path)
         if not raw or b"\0" in raw:
             raise ValueError(f"db_path must be the name of a file, not {db_path!r}")
@@ -148,6 +155,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         if default is not None:
             store = ExpiringStore(store, default, bool(sliding) and not read_only)
         self._bind(store, safe if enable_safe_pickle else None)
+        if reopens and self._mode != "memory":
+            reopen_after_fork(self, DictSQLiteV4.__init__)
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         super()._bind(store, safe)
