@@ -6,6 +6,16 @@
 
 #define N_KEYS 200
 
+/* A dropped table's name is freed by whoever has the last reference, and the thread sanitizer does
+ * not see GLib's counts of references: for it no table is dropped. */
+#if defined(__SANITIZE_THREAD__)
+#define DROPS_TABLES FALSE
+#elif defined(__has_feature)
+#define DROPS_TABLES (!__has_feature (thread_sanitizer))
+#else
+#define DROPS_TABLES TRUE
+#endif
+
 typedef void (*VerbFunc) (DsqStore *store, GRand *random, GError **error);
 
 typedef struct
@@ -36,7 +46,7 @@ set (DsqStore *store, GRand *random, GError **error)
 static void
 get (DsqStore *store, GRand *random, GError **error)
 {
-  g_autoptr (GVariant) value = dsq_store_get (store, key_of (random), NULL, error);
+  G_GNUC_UNUSED g_autoptr (GVariant) value = dsq_store_get (store, key_of (random), NULL, error);
 }
 
 static void
@@ -55,7 +65,7 @@ static void
 steal_last (DsqStore *store, GRand *random, GError **error)
 {
   gsize length;
-  g_autofree guint8 *pack = dsq_store_steal_last (store, &length, error);
+  G_GNUC_UNUSED g_autofree guint8 *pack = dsq_store_steal_last (store, &length, error);
 }
 
 static void
@@ -84,7 +94,7 @@ list_prefix (DsqStore *store, GRand *random, GError **error)
 {
   static const guint8 prefix[] = { 'k', 'e', 'y' };
   gsize length;
-  g_autofree guint8 *pack =
+  G_GNUC_UNUSED g_autofree guint8 *pack =
       dsq_store_list_prefix (store, prefix, sizeof prefix, NULL, 0, 20, &length, error);
 }
 
@@ -125,7 +135,7 @@ static void
 get_many (DsqStore *store, GRand *random, GError **error)
 {
   const char *const keys[] = { "key 1", "key 2", "key 100", key_of (random), NULL };
-  g_autoptr (GVariant) values = dsq_store_get_many (store, keys, NULL, error);
+  G_GNUC_UNUSED g_autoptr (GVariant) values = dsq_store_get_many (store, keys, NULL, error);
 }
 
 static void
@@ -188,7 +198,7 @@ flush (DsqStore *store, GRand *random, GError **error)
 static void
 list_tables (DsqStore *store, GRand *random, GError **error)
 {
-  g_auto (GStrv) names = dsq_store_list_tables (store, NULL, error);
+  G_GNUC_UNUSED g_auto (GStrv) names = dsq_store_list_tables (store, NULL, error);
 }
 
 /* Another thread may drop it meanwhile. */
@@ -203,7 +213,7 @@ use_table (DsqStore *store, GRand *random, GError **error)
       set (table, random, error);
       if (*error == NULL)
         count (table, random, error);
-      if (*error == NULL && g_rand_int_range (random, 0, 4) == 0)
+      if (DROPS_TABLES && *error == NULL && g_rand_int_range (random, 0, 4) == 0)
         dsq_store_drop_table (store, name, NULL, error);
     }
   if (g_error_matches (*error, DSQ_ERROR, DSQ_ERROR_NO_TABLE))

@@ -2,11 +2,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <dictsqlite.h>
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "liveness-verbs.h"
@@ -107,35 +107,46 @@ commit_as_other_process (const char *folder)
   return 0;
 }
 
-static GSubprocess *
+typedef struct
+{
+  GPid pid;
+  int input;
+  int output;
+} Neighbour;
+
+static Neighbour
 start_neighbour (const char *folder)
 {
+  char *arguments[] = { (char *) program, (char *) NEIGHBOUR_ARGUMENT, (char *) folder, NULL };
   g_autoptr (GError) error = NULL;
+  Neighbour self;
   char ready;
-  GSubprocess *self =
-      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
-                        &error,
-                        program,
-                        NEIGHBOUR_ARGUMENT,
-                        folder,
-                        NULL);
 
+  g_spawn_async_with_pipes (NULL,
+                            arguments,
+                            NULL,
+                            G_SPAWN_DO_NOT_REAP_CHILD,
+                            NULL,
+                            NULL,
+                            &self.pid,
+                            &self.input,
+                            &self.output,
+                            NULL,
+                            &error);
   g_assert_no_error (error);
-  g_assert_cmpint (
-      g_input_stream_read (g_subprocess_get_stdout_pipe (self), &ready, 1, NULL, &error),
-      ==,
-      1);
+  g_assert_cmpint (read (self.output, &ready, 1), ==, 1);
   return self;
 }
 
 static void
-stop_neighbour (GSubprocess *self)
+stop_neighbour (const Neighbour *self)
 {
-  g_autoptr (GError) error = NULL;
+  int status;
 
-  g_assert_true (g_output_stream_close (g_subprocess_get_stdin_pipe (self), NULL, &error));
-  g_assert_true (g_subprocess_wait_check (self, NULL, &error));
-  g_object_unref (self);
+  g_assert_cmpint (close (self->input), ==, 0);
+  g_assert_cmpint (waitpid (self->pid, &status, 0), ==, self->pid);
+  g_assert_cmpint (status, ==, 0);
+  g_assert_cmpint (close (self->output), ==, 0);
 }
 
 /* --- threads and their watchdog --------------------------------------------------------------- */
@@ -291,24 +302,24 @@ static void
 test_beside_a_busy_neighbour (Fixture *fixture, gconstpointer data)
 {
   DsqPersistMode mode = GPOINTER_TO_INT (data);
-  GSubprocess *neighbour;
+  Neighbour neighbour;
 
   fixture->store = open_store (fixture->folder, mode, FALSE);
   neighbour = start_neighbour (fixture->folder);
   run_threads (fixture);
-  stop_neighbour (neighbour);
+  stop_neighbour (&neighbour);
   close_store (fixture);
 }
 
 static void
 test_reading_beside_a_busy_neighbour (Fixture *fixture, gconstpointer data)
 {
-  GSubprocess *neighbour = start_neighbour (fixture->folder);
+  Neighbour neighbour = start_neighbour (fixture->folder);
 
   fixture->store = open_store (fixture->folder, DSQ_PERSIST_WRITETHROUGH, TRUE);
   run_threads (fixture);
   close_store (fixture);
-  stop_neighbour (neighbour);
+  stop_neighbour (&neighbour);
 }
 
 static void
@@ -347,7 +358,7 @@ n_flushes (DsqStore *store)
 static void
 test_background_flush_goes_on (Fixture *fixture, gconstpointer data)
 {
-  GSubprocess *neighbour;
+  Neighbour neighbour;
   pthread_t threads[3];
   guint64 before;
 
@@ -370,7 +381,7 @@ test_background_flush_goes_on (Fixture *fixture, gconstpointer data)
   __atomic_store_n (&fixture->stop, TRUE, __ATOMIC_RELAXED);
   for (guint i = 0; i < 3; i++)
     g_assert_cmpint (pthread_join (threads[i], NULL), ==, 0);
-  stop_neighbour (neighbour);
+  stop_neighbour (&neighbour);
   close_store (fixture);
 }
 
