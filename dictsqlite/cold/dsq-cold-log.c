@@ -15,6 +15,7 @@
 #include "config.h"
 
 #include "base/dsq-call-private.h"
+#include "cold/dsq-cold-failure-private.h"
 #include "cold/dsq-cold-log-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
@@ -64,6 +65,7 @@ sync_locked (DsqColdSqlite *self, GError **error)
   if (code != SQLITE_OK)
     {
       dsq_database_set_error (self->log, code, "sync the write-ahead log", error);
+      dsq_cold_note_failed_sync (self, error);
       return FALSE;
     }
   DSQ_COLD_COUNT (self->n_syncs);
@@ -76,13 +78,15 @@ gboolean
 dsq_cold_sync (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean synced = is_synced (self);
+  gboolean synced;
 
-  if (synced)
+  if (!dsq_cold_refuse_failed (self, error))
+    return FALSE;
+  if (is_synced (self))
     return TRUE;
   if (!dsq_call_lock (&self->log_lock, error))
     return FALSE;
-  synced = is_synced (self) || sync_locked (self, error);
+  synced = dsq_cold_refuse_failed (self, error) && (is_synced (self) || sync_locked (self, error));
   dsq_mutex_unlock (&self->log_lock);
   return synced;
 }
@@ -129,6 +133,8 @@ run_checkpoint_locked (DsqColdSqlite *self, int *out_n_frames, int *out_n_done, 
   if (code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY)
     return TRUE;
   dsq_database_set_error (self->log, code, "checkpoint the write-ahead log", error);
+  if (code == SQLITE_IOERR_FSYNC)
+    dsq_cold_note_failed_sync (self, error);
   return FALSE;
 }
 
@@ -167,7 +173,7 @@ dsq_cold_checkpoint (DsqColdTier *tier, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   gboolean done;
 
-  if (!dsq_cold_begin (tier, error))
+  if (!dsq_cold_refuse_failed (self, error) || !dsq_cold_begin (tier, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);
@@ -198,7 +204,8 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
     return TRUE;
   self->foreign_func = ignore_foreign_change;
   self->writer.database->busy_timeout_ms = 0;
-  if (dsq_cold_wants_checkpoint (&self->tier, TRUE))
+  if (!__atomic_load_n (&self->tier.is_failed, __ATOMIC_ACQUIRE) &&
+      dsq_cold_wants_checkpoint (&self->tier, TRUE))
     folded = dsq_cold_checkpoint (&self->tier, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);

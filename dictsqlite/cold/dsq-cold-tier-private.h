@@ -306,6 +306,7 @@ struct _DsqColdTier
   DsqFilter *filter;                  /* (owned) of the keys' hashes */
   gboolean may_hold;      /* (atomic) reads may keep their transactions: somebody calls tend() */
   gboolean holds_readers; /* (atomic) some have been kept */
+  gboolean is_failed;     /* (atomic) a sync has failed: nothing is committed or synced any more */
 };
 
 /* Opens the file, or makes it when missing (never in read-only cases; see the errors). On success

@@ -58,7 +58,7 @@ static gboolean
 close_tier (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean was_open = self->log != NULL;
+  gboolean was_open = self->log != NULL && !tier->is_failed;
   gboolean folded = dsq_cold_log_close (self, error);
 
   dsq_cold_readers_close (self);

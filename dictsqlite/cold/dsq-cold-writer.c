@@ -6,6 +6,7 @@
 #include "codec/dsq-format-private.h"
 #include "cold/dsq-cold-changes-private.h"
 #include "cold/dsq-cold-coherence-private.h"
+#include "cold/dsq-cold-failure-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
@@ -247,7 +248,7 @@ dsq_cold_commit (DsqColdTier *tier,
         committed (committed_data);
       return TRUE;
     }
-  if (!save_tables (self, error))
+  if (!dsq_cold_refuse_failed (self, error) || !save_tables (self, error))
     {
       dsq_cold_rollback (tier);
       return FALSE;
@@ -256,6 +257,8 @@ dsq_cold_commit (DsqColdTier *tier,
   dsq_cold_coherence_start_commit (self);
   if (!run (self, DSQ_COLD_WRITE_COMMIT, error))
     {
+      if (sqlite3_extended_errcode (self->writer.database->handle) == SQLITE_IOERR_FSYNC)
+        dsq_cold_note_failed_sync (self, error);
       dsq_cold_rollback (tier);
       return FALSE;
     }

@@ -391,6 +391,13 @@ void dsq_engine_stage_removal_locked (DsqEngine *self,
 
 /* --- write-behind ----------------------------------------------------------------------------- */
 
+/* Whether a sync has failed: what is in memory can be read, and nothing written any more. */
+static inline gboolean
+dsq_engine_has_failed (DsqEngine *self)
+{
+  return G_UNLIKELY (__atomic_load_n (&self->cold->is_failed, __ATOMIC_ACQUIRE));
+}
+
 /* Waits, or flushes, while too much is dirty. */
 gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
 

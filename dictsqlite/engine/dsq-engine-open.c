@@ -300,7 +300,8 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
   is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
                            self->cold->funcs->sync (self->cold, &flush_error));
-  if (is_flushed || by_force)
+  /* there is nothing to come back for when a sync has failed */
+  if (is_flushed || by_force || dsq_engine_has_failed (self))
     close_flushed (self, is_flushed && writes, &close_error);
   else
     open_the_door (self);

@@ -514,7 +514,8 @@ dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error)
   success = dsq_call_lock (&self->sweep_lock, error);
   if (success)
     {
-      success = !dsq_engine_is_sweep_due (self) || sweep_once (self, out_n_swept, error);
+      success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
+                sweep_once (self, out_n_swept, error);
       dsq_mutex_unlock (&self->sweep_lock);
     }
   dsq_engine_leave (self);

@@ -41,6 +41,9 @@ note_result (DsqEngine *self, const GError *error)
       self->last_error = g_error_copy (error);
       self->n_failures++;
     }
+  /* no write passes without a look any more */
+  if (self->has_file && self->cold->is_failed)
+    __atomic_store_n (&self->room_limit, 0, __ATOMIC_RELAXED);
   pthread_cond_broadcast (&self->room_cond);
   dsq_mutex_unlock (&self->room_lock);
   if (error != NULL)
@@ -69,6 +72,8 @@ static gboolean
 write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
+  if (dsq_engine_has_failed (self))
+    return self->cold->funcs->sync (self->cold, error);
   if (!dsq_engine_flush_locked (self, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
   if (self->has_file)
@@ -398,6 +403,8 @@ dsq_engine_make_room (DsqEngine *self, GError **error)
     __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
   if (!self->has_file)
     success = dsq_engine_make_room_by_spilling (self, error);
+  else if (dsq_engine_has_failed (self))
+    success = self->cold->funcs->sync (self->cold, error);
   else if (self->options.background)
     success = wait_for_flush (self, error);
   else

@@ -193,9 +193,9 @@ test_failing_medium_is_told (void)
   sweep (SQLITE_IOERR_WRITE);
 }
 
-/* A sync that failed is tried again. */
+/* A sync that failed is final, whatever a later one would say. */
 static void
-test_failed_sync_stays_unsynced (void)
+test_failed_sync_is_final (void)
 {
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
@@ -213,8 +213,13 @@ test_failed_sync_stays_unsynced (void)
       g_clear_error (&error);
     }
   failure = SQLITE_OK;
-  g_assert_true (tier->funcs->sync (tier, &error));
-  g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
+  g_assert_false (tier->funcs->sync (tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_clear_error (&error);
+  g_assert_false (tier->funcs->checkpoint (tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_cmpuint (stats_of (tier).syncs, ==, 0);
+  assert_value (tier, "a", "1");
   close_tier (tier);
   remove_folder (folder);
 }
@@ -265,7 +270,7 @@ main (int argc, char **argv)
   install_shim ();
   g_test_add_func ("/dsq/cold-errors/full-medium-is-told", test_full_medium_is_told);
   g_test_add_func ("/dsq/cold-errors/failing-medium-is-told", test_failing_medium_is_told);
-  g_test_add_func ("/dsq/cold-errors/failed-sync-stays-unsynced", test_failed_sync_stays_unsynced);
+  g_test_add_func ("/dsq/cold-errors/failed-sync-is-final", test_failed_sync_is_final);
   g_test_add_func ("/dsq/cold-errors/failed-close-loses-nothing", test_failed_close_loses_nothing);
   return g_test_run ();
 }

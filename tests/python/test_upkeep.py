@@ -442,3 +442,20 @@ def test_an_encrypted_store(open_store, file_mode, path, tmp_path):
     database.close()
     with DictSQLiteV4(path, encryption_password="password") as damaged:
         assert damaged.check() != []
+
+
+@pytest.mark.parametrize("dirty", (False, True))
+def test_a_cancelled_close_ends_where_it_has_nothing_to_flush(open_store, mode, dirty):
+    store = open_store(persist_mode=mode, enable_async=False)
+    if dirty:
+        store["a"] = 1
+    cancellable = Gio.Cancellable()
+    cancellable.cancel()
+    if dirty and mode == "lazy":
+        with pytest.raises(GLib.Error, match="cancelled"):
+            store._store.close(cancellable)
+        assert store["a"] == 1
+    else:
+        assert store._store.close(cancellable)
+        with pytest.raises(RuntimeError, match="closed"):
+            store["a"]

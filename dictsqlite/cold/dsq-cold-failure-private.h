@@ -1,0 +1,14 @@
+/* dsq-cold-failure-private.h - a sync that has failed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cold/dsq-cold-sqlite-private.h"
+
+G_BEGIN_DECLS
+
+/* Makes the failure final, and has its error say what that means. */
+void dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error);
+/* FALSE with DSQ_ERROR_IO: one has failed before. */
+gboolean dsq_cold_refuse_failed (DsqColdSqlite *self, GError **error);
+
+G_END_DECLS

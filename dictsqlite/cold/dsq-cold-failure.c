@@ -1,0 +1,39 @@
+/* dsq-cold-failure.c - a sync that has failed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * It is final. The system may have forgotten what it could not write, and call the next sync a
+ * success; so nothing that was committed since the last good one is known to last, and nothing more
+ * is committed. Reading goes on.
+ */
+
+#include "config.h"
+
+#include "cold/dsq-cold-failure-private.h"
+#include "dsq-error.h"
+
+void
+dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error)
+{
+  __atomic_store_n (&self->tier.is_failed, TRUE, __ATOMIC_RELEASE);
+  if (error != NULL && *error != NULL)
+    {
+      g_autofree char *message = (*error)->message;
+
+      (*error)->message =
+          g_strconcat (message, "; whether what was written lasts is not known", NULL);
+    }
+}
+
+gboolean
+dsq_cold_refuse_failed (DsqColdSqlite *self, GError **error)
+{
+  if (G_LIKELY (!__atomic_load_n (&self->tier.is_failed, __ATOMIC_ACQUIRE)))
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_IO,
+                       "Failed to write: a sync of the file has failed, so what was written since "
+                       "the one before may be lost; open the store again");
+  return FALSE;
+}
