@@ -464,12 +464,11 @@ add_result (DsqPackBuilder *builder, const Operation *self, const GError *error)
     }
   else
     {
-      guint8 head = self->result != NULL ? RESULT_TRUE : self->result_byte;
-
-      item = g_byte_array_new ();
-      g_byte_array_append (item, &head, 1);
-      if (self->result != NULL)
-        g_byte_array_append (item, self->result, (guint) self->length);
+      dsq_pack_builder_add_behind (builder,
+                                   self->result != NULL ? RESULT_TRUE : self->result_byte,
+                                   self->result,
+                                   self->result != NULL ? self->length : 0);
+      return;
     }
   dsq_pack_builder_add (builder, item->data, item->len);
 }

@@ -189,28 +189,45 @@ dsq_channel_get_fd (DsqChannel *self)
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 /* A result of nothing but the ticket and one item. */
-static void
-set_result (Job *self, const guint8 *item, gsize length)
+static DsqPackBuilder *
+begin_result (const Job *self)
 {
-  static const guint8 failed[] = { 0, DSQ_ERROR_INVALID_VALUE, 1 };
   DsqPackBuilder *builder = dsq_pack_builder_new ();
 
   dsq_pack_builder_add (builder, (const guint8 *) &self->ticket, sizeof self->ticket);
-  dsq_pack_builder_add (builder, item, length);
+  return builder;
+}
+
+static void
+finish_result (Job *self, DsqPackBuilder *builder)
+{
+  static const guint8 failed[] = { 0, DSQ_ERROR_INVALID_VALUE, 1 };
+
   self->result = dsq_pack_builder_finish (builder, &self->length, NULL);
-  if (self->result == NULL)
-    set_result (self, failed, sizeof failed); /* 4 GiB or more */
+  if (self->result != NULL)
+    return;
+  /* 4 GiB or more */
+  builder = begin_result (self);
+  dsq_pack_builder_add (builder, failed, sizeof failed);
+  self->result = dsq_pack_builder_finish (builder, &self->length, NULL);
+}
+
+static void
+set_result (Job *self, const guint8 *item, gsize length)
+{
+  DsqPackBuilder *builder = begin_result (self);
+
+  dsq_pack_builder_add (builder, item, length);
+  finish_result (self, builder);
 }
 
 static void
 set_pack_result (Job *self, const guint8 *pack, gsize length)
 {
-  g_autoptr (GByteArray) item = g_byte_array_sized_new ((guint) length + 1);
-  const guint8 head = 1;
+  DsqPackBuilder *builder = begin_result (self);
 
-  g_byte_array_append (item, &head, 1);
-  g_byte_array_append (item, pack, (guint) length);
-  set_result (self, item->data, item->len);
+  dsq_pack_builder_add_behind (builder, 1, pack, length);
+  finish_result (self, builder);
 }
 
 static void

@@ -33,6 +33,11 @@ DsqPackBuilder *dsq_pack_builder_new (void);
 void dsq_pack_builder_free (DsqPackBuilder *self);
 void dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length);
 gboolean dsq_pack_builder_is_empty (const DsqPackBuilder *self);
+/* The same for an item that begins with a byte of its own. */
+void dsq_pack_builder_add_behind (DsqPackBuilder *self,
+                                  guint8 head,
+                                  const guint8 *rest,
+                                  gsize rest_length);
 /* The pack (g_malloc), and frees the builder. Gives DSQ_ERROR_INVALID_ARGUMENT when the whole is
  * 4 GiB or more. */
 guint8 *dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error);

@@ -114,27 +114,54 @@ prefix_length (guint n_items)
   return NUMBER_LENGTH * (1 + (guint64) n_items);
 }
 
-void
-dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length)
+/* Where an item of @length bytes and, should there be one, its head are to be written; NULL when
+ * that is too much. */
+static guint8 *
+make_room (DsqPackBuilder *self, gsize head_length, gsize length)
 {
-  guint64 used = prefix_length (self->lengths->len + 1) + self->bytes_length;
-  guint32 length32 = (guint32) length;
+  guint64 used = prefix_length (self->lengths->len + 1) + self->bytes_length + head_length;
+  guint32 item_length;
 
   if (self->too_long || used > G_MAXUINT32 || length > G_MAXUINT32 - used)
     {
       self->too_long = TRUE;
-      return;
+      return NULL;
     }
 
-  if (length > self->bytes_room - self->bytes_length)
+  length += head_length;
+  item_length = (guint32) length;
+  if (self->bytes == NULL || length > self->bytes_room - self->bytes_length)
     {
       self->bytes_room = MAX (2 * self->bytes_room, self->bytes_length + MAX (length, 256));
       self->bytes = g_realloc (self->bytes, self->bytes_room);
     }
-  if (length > 0)
-    memcpy (self->bytes + self->bytes_length, item, length);
   self->bytes_length += length;
-  g_array_append_val (self->lengths, length32);
+  g_array_append_val (self->lengths, item_length);
+  return self->bytes + self->bytes_length - length;
+}
+
+void
+dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length)
+{
+  guint8 *to = make_room (self, 0, length);
+
+  if (to != NULL && length > 0)
+    memcpy (to, item, length);
+}
+
+void
+dsq_pack_builder_add_behind (DsqPackBuilder *self,
+                             guint8 head,
+                             const guint8 *rest,
+                             gsize rest_length)
+{
+  guint8 *to = make_room (self, 1, rest_length);
+
+  if (to == NULL)
+    return;
+  *to = head;
+  if (rest_length > 0)
+    memcpy (to + 1, rest, rest_length);
 }
 
 gboolean

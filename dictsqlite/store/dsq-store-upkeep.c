@@ -82,12 +82,21 @@ dsq_store_check (DsqStore *self, GCancellable *cancellable, GError **error)
   return (char **) g_ptr_array_steal (problems, NULL);
 }
 
+static gboolean
+is_behind (const guint8 *bytes, gsize length, const DsqKey *key)
+{
+  int order = key->length > 0 ? memcmp (bytes, key->bytes, MIN (length, key->length)) : 0;
+
+  return order > 0 || (order == 0 && length > key->length);
+}
+
 /**
  * dsq_store_list_prefix:
  * @self: a store
  * @prefix: (array length=prefix_length): what the keys begin with, UTF-8
  * @prefix_length: bytes of @prefix
- * @from: (array length=from_length): the first key that is asked for, empty for @prefix itself
+ * @from: (array length=from_length): the first key that is asked for; what is before @prefix, as
+ *   the empty one is, stands for @prefix itself
  * @from_length: bytes of @from
  * @max_keys: the most keys to return, at least 1
  * @out_length: (out): bytes returned
@@ -122,6 +131,8 @@ dsq_store_list_prefix (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
   g_return_val_if_fail (max_keys > 0, NULL);
+  g_return_val_if_fail (prefix != NULL || prefix_length == 0, NULL);
+  g_return_val_if_fail (from != NULL || from_length == 0, NULL);
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
@@ -138,10 +149,11 @@ dsq_store_list_prefix (DsqStore *self,
   else
     end_bytes[end.length++] = 0xFF;
   end.bytes = end_bytes;
-  if (from_length > 0)
+  /* one before the prefix asks for all; what of it is longer than any key changes nothing */
+  if (from_length > 0 && is_behind (from, from_length, &start))
     {
       start.bytes = from;
-      start.length = (guint32) from_length;
+      start.length = (guint32) MIN (from_length, DSQ_MAX_KEY_LENGTH + 1);
     }
 
   if (!dsq_engine_list_keys (engine, &start, &end, max_keys, entries, error))

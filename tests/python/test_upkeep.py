@@ -13,8 +13,10 @@ import threading
 
 import pytest
 from conftest import LONG, python
+from gi.repository import Gio, GLib
 
 from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4._pack import unpack
 
 # --- backup
 
@@ -459,3 +461,14 @@ def test_a_cancelled_close_ends_where_it_has_nothing_to_flush(open_store, mode, 
         assert store._store.close(cancellable)
         with pytest.raises(RuntimeError, match="closed"):
             store["a"]
+
+
+FROM = {b"": 3, b"a": 3, b"key": 3, b"key1": 2, b"key1\0": 1, b"key9": 0, b"zoo": 0, b"\xff": 0}
+
+
+@pytest.mark.parametrize("start", FROM)
+def test_a_prefix_is_kept_to_wherever_the_list_begins(open_store, mode, start):
+    store = open_store(persist_mode=mode)
+    store.update(dict.fromkeys(["a", "b", "key", "key1", "key2", "kez", "zz"], 1))
+    assert len(unpack(store._store.list_prefix(b"key", start, 10))) == FROM[start]
+    assert len(unpack(store._store.list_prefix(b"key", start + b"x" * (2 << 20), 10))) <= 3

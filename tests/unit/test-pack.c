@@ -160,6 +160,36 @@ test_refuses_to_build_four_gibibytes (void)
     }
 }
 
+/* With a byte before it an item may be one too long, and is told so before it is looked at. */
+static void
+test_items_with_a_head (void)
+{
+  static const guint32 numbers[] = { 2, 1, 4 };
+  const gsize most = G_MAXUINT32 - 2 * sizeof (guint32);
+  const gsize lengths[] = { most, most + 1, G_MAXUINT32, G_MAXSIZE - 1, G_MAXSIZE };
+  DsqPackBuilder *builder = dsq_pack_builder_new ();
+  g_autofree guint8 *pack = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize length;
+
+  dsq_pack_builder_add_behind (builder, '1', NULL, 0);
+  dsq_pack_builder_add_behind (builder, '2', (const guint8 *) "key", 3);
+  pack = dsq_pack_builder_finish (builder, &length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (length, ==, sizeof numbers + 5);
+  g_assert_cmpmem (pack, sizeof numbers, numbers, sizeof numbers);
+  g_assert_cmpmem (pack + sizeof numbers, 5, "12key", 5);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      builder = dsq_pack_builder_new ();
+      dsq_pack_builder_add_behind (builder, '1', (const guint8 *) "key", lengths[i]);
+      g_assert_null (dsq_pack_builder_finish (builder, &length, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+      g_clear_error (&error);
+    }
+}
+
 static void
 test_builder_may_be_given_up (void)
 {
@@ -173,6 +203,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/dsq/pack/lies-as-told", test_lies_as_told);
+  g_test_add_func ("/dsq/pack/items-with-a-head", test_items_with_a_head);
   g_test_add_func ("/dsq/pack/reads-what-was-built", test_reads_what_was_built);
   g_test_add_func ("/dsq/pack/holds-nothing", test_holds_nothing);
   g_test_add_func ("/dsq/pack/refuses-what-does-not-tile", test_refuses_what_does_not_tile);
