@@ -32,7 +32,8 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_READ_ONLY: the file, folder or medium cannot be written; change that and try again
  * @DSQ_ERROR_NOT_FOUND: the folder of the file is missing, or the file where it must exist
  * @DSQ_ERROR_PERMISSION: the file may not be opened by this user
- * @DSQ_ERROR_NOT_REGULAR: the path is a folder, a symbolic link or another thing than a file
+ * @DSQ_ERROR_NOT_REGULAR: the path is a folder, a symbolic link that is not one's own or leads to
+ *   nothing, or another thing than a file
  * @DSQ_ERROR_BUSY: another process held the file for longer than the busy timeout; try again
  * @DSQ_ERROR_CHANGED: the store changed its size while it was walked; start the walk anew
  * @DSQ_ERROR_NO_TABLE: the table was dropped; open it anew
@@ -40,7 +41,10 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_ENCRYPTED: the file is encrypted and no password was passed; pass its password
  * @DSQ_ERROR_NOT_ENCRYPTED: the file is not encrypted and a password was passed; pass none
  * @DSQ_ERROR_EXISTS: there is a file where a new one shall be; choose another name
- * @DSQ_ERROR_TOO_MANY_FILES: no more files can be opened; close some and try again
+ * @DSQ_ERROR_NAME_TOO_LONG: the path is too long; choose a shorter one
+ * @DSQ_ERROR_TOO_MANY_FILES: the process or the system may open no more files; close some
+ * @DSQ_ERROR_TOO_LARGE: the file may not grow further by the process's limit or the file system's;
+ *   raise it, or make room in the file
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -72,7 +76,9 @@ typedef enum
   DSQ_ERROR_ENCRYPTED,
   DSQ_ERROR_NOT_ENCRYPTED,
   DSQ_ERROR_EXISTS,
-  DSQ_ERROR_TOO_MANY_FILES
+  DSQ_ERROR_NAME_TOO_LONG,
+  DSQ_ERROR_TOO_MANY_FILES,
+  DSQ_ERROR_TOO_LARGE
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

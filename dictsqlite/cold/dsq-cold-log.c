@@ -208,7 +208,8 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
       dsq_cold_wants_checkpoint (&self->tier, TRUE))
     folded = dsq_cold_checkpoint (&self->tier, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
-             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE) ||
+             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_TOO_LARGE);
   if (!folded)
     g_propagate_error (error, g_steal_pointer (&local_error));
   g_clear_pointer (&self->log, dsq_database_close);

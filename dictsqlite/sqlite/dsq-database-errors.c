@@ -18,8 +18,14 @@ code_of_errno (int system_errno)
     {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
       return DSQ_ERROR_NO_SPACE;
+    case EFBIG:
+      return DSQ_ERROR_TOO_LARGE;
+    case EMFILE:
+    case ENFILE:
+      return DSQ_ERROR_TOO_MANY_FILES;
+    case ENAMETOOLONG:
+      return DSQ_ERROR_NAME_TOO_LONG;
     case EROFS:
       return DSQ_ERROR_READ_ONLY;
     case EACCES:
@@ -31,9 +37,6 @@ code_of_errno (int system_errno)
     case EISDIR:
     case ELOOP:
       return DSQ_ERROR_NOT_REGULAR;
-    case EMFILE:
-    case ENFILE:
-      return DSQ_ERROR_TOO_MANY_FILES;
     default:
       return DSQ_ERROR_IO;
     }
@@ -50,14 +53,20 @@ dsq_database_set_system_error (int system_errno, const char *purpose, GError **e
                g_strerror (system_errno));
 }
 
-/* On a file that is open, errno tells a full medium and one that became read-only from the rest. */
+/* On a file that is open, errno tells these from the rest. */
+static gboolean
+is_told_by_errno (DsqError meaning)
+{
+  return meaning == DSQ_ERROR_NO_SPACE || meaning == DSQ_ERROR_READ_ONLY ||
+         meaning == DSQ_ERROR_TOO_LARGE || meaning == DSQ_ERROR_TOO_MANY_FILES;
+}
+
 static void
 set_io_error (int code, int system_errno, const char *purpose, GError **error)
 {
   DsqError meaning = code_of_errno (system_errno);
 
-  if (meaning != DSQ_ERROR_NO_SPACE && meaning != DSQ_ERROR_READ_ONLY &&
-      meaning != DSQ_ERROR_TOO_MANY_FILES)
+  if (!is_told_by_errno (meaning))
     meaning = code == SQLITE_IOERR_NOMEM ? DSQ_ERROR_FAILED : DSQ_ERROR_IO;
   g_set_error (error,
                DSQ_ERROR,
@@ -77,6 +86,27 @@ could_make_log (DsqDatabase *self)
   g_autofree char *folder = path != NULL ? g_path_get_dirname (path) : NULL;
 
   return folder != NULL && access (path, F_OK) == 0 && access (folder, W_OK) == 0;
+}
+
+/* What the system said last of the log, or of the file. SQLite forgets it where a commit fails. */
+static int
+last_errno_of_files (sqlite3 *handle)
+{
+  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+
+  for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)
+    {
+      sqlite3_file *file = NULL;
+      int system_errno = 0;
+
+      if (sqlite3_file_control (handle, "main", pointers[i], &file) == SQLITE_OK && file != NULL &&
+          file->pMethods != NULL &&
+          file->pMethods->xFileControl (file, SQLITE_FCNTL_LAST_ERRNO, &system_errno) ==
+              SQLITE_OK &&
+          system_errno != 0)
+        return system_errno;
+    }
+  return 0;
 }
 
 /* SQLite's message is left out: it may quote what a hostile file says. */
@@ -141,6 +171,8 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
       meaning = DSQ_ERROR_IO;
       break;
     case SQLITE_IOERR:
+      if (system_errno == 0 && self->handle != NULL)
+        system_errno = last_errno_of_files (self->handle);
       set_io_error (code, system_errno, purpose, error);
       return;
     case SQLITE_ERROR:

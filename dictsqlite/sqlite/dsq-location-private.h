@@ -15,8 +15,10 @@ typedef enum
   DSQ_LOCATION_STORE
 } DsqLocation;
 
-/* The absolute form of @path (filename encoding), every link in its folder followed; it is good
- * whatever the working folder will be. Gives DSQ_ERROR_NOT_FOUND without that folder. */
+/* The absolute form of @path (filename encoding), every link in its folder followed, and the path
+ * itself where it is a link of this user's in a folder of this user's to something that is there;
+ * other links give DSQ_ERROR_NOT_REGULAR. It is good whatever the working folder will be. Gives
+ * DSQ_ERROR_NOT_FOUND without that folder. */
 char *dsq_location_resolve (const char *path, GError **error);
 
 /* Looks at the resolved @path without leaving anything behind. Gives DSQ_ERROR_NOT_REGULAR,

@@ -39,6 +39,9 @@
 #define CUT_TRIES   3
 #define CUT_WAIT_US 1000
 
+/* As many links as the kernel follows from one to the next. */
+#define MAX_LINKS 40
+
 static gboolean
 refuse (GError **error, DsqError code, const char *cause)
 {
@@ -48,14 +51,15 @@ refuse (GError **error, DsqError code, const char *cause)
 
 /* --- resolving -------------------------------------------------------------------------------- */
 
-char *
-dsq_location_resolve (const char *path, GError **error)
+/* The absolute form of @path, of whose last part alone a link is not followed. */
+static char *
+resolve_folder (const char *path, GError **error)
 {
   const char *slash = strrchr (path, '/');
   const char *name = slash != NULL ? slash + 1 : path;
   g_autofree char *folder = NULL;
-  g_autofree char *resolved = NULL;
   char *absolute; /* by malloc() */
+  char *resolved;
 
   if (path[0] == '\0')
     {
@@ -81,10 +85,75 @@ dsq_location_resolve (const char *path, GError **error)
     }
   resolved = g_build_filename (absolute, name, NULL);
   free (absolute);
+  return resolved;
+}
 
-  if (strlen (resolved) + strlen ("-journal") >= (gsize) sqlite3_vfs_find (NULL)->mxPathname)
+static gboolean
+is_own (const struct stat *info)
+{
+  return info->st_uid == geteuid () || info->st_uid == 0;
+}
+
+/* Where the link at @path leads, NULL without an error when there is no link. One that somebody
+ * else made, or could have put there, would have this user open what that one chose. */
+static char *
+follow_own_link (const char *path, GError **error)
+{
+  g_autofree char *folder = NULL;
+  g_autofree char *target = NULL;
+  struct stat link;
+  struct stat around;
+  struct stat leads_to;
+
+  if (lstat (path, &link) != 0 || !S_ISLNK (link.st_mode))
+    return NULL;
+  folder = g_path_get_dirname (path);
+  if (!is_own (&link) || stat (folder, &around) != 0 || !is_own (&around) ||
+      (around.st_mode & S_IWOTH) != 0)
     {
-      refuse (error, DSQ_ERROR_INVALID_ARGUMENT, "the path is too long for SQLite");
+      refuse (error,
+              DSQ_ERROR_NOT_REGULAR,
+              "the path is that of a symbolic link which is not in a folder of one's own");
+      return NULL;
+    }
+  if (stat (path, &leads_to) != 0)
+    {
+      refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is that of a symbolic link to nothing");
+      return NULL;
+    }
+  target = g_file_read_link (path, NULL);
+  if (target == NULL)
+    dsq_database_set_system_error (errno, OPEN_PURPOSE, error);
+  if (target == NULL || g_path_is_absolute (target))
+    return g_steal_pointer (&target);
+  return g_build_filename (folder, target, NULL);
+}
+
+char *
+dsq_location_resolve (const char *path, GError **error)
+{
+  g_autofree char *resolved = resolve_folder (path, error);
+
+  for (guint i = 0; i < MAX_LINKS && resolved != NULL; i++)
+    {
+      g_autoptr (GError) link_error = NULL;
+      g_autofree char *target = follow_own_link (resolved, &link_error);
+
+      if (link_error != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&link_error));
+          return NULL;
+        }
+      if (target == NULL)
+        break;
+      g_free (resolved);
+      resolved = resolve_folder (target, error);
+    }
+
+  if (resolved != NULL &&
+      strlen (resolved) + strlen ("-journal") >= (gsize) sqlite3_vfs_find (NULL)->mxPathname)
+    {
+      dsq_database_set_system_error (ENAMETOOLONG, OPEN_PURPOSE, error);
       return NULL;
     }
   return g_steal_pointer (&resolved);
@@ -265,7 +334,7 @@ dsq_location_inspect (const char *path,
       return TRUE;
     }
   if (S_ISLNK (info.st_mode))
-    return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is that of a symbolic link");
+    return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path became that of a symbolic link");
   if (!S_ISREG (info.st_mode))
     return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path is not that of a regular file");
   /* SQLite takes a file of one byte for an empty one */

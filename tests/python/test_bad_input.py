@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 
 import pytest
+from legacy_files import write_diskcache, write_sqlitedict, write_v4
 from conftest import python, snapshot
 
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, FormatError
@@ -163,17 +164,129 @@ def test_a_folder_that_is_a_file(tmp_path, file_mode):
     assert snapshot(tmp_path) == before
 
 
-def test_a_symbolic_link_and_a_device(tmp_path):
-    sample(tmp_path / "real.db", 1)
-    link = tmp_path / "link.db"
-    link.symlink_to("real.db")
-    assert refused(link, OSError).errno == errno.EINVAL
+def test_what_is_no_file(tmp_path):
     dangling = tmp_path / "dangling.db"
     dangling.symlink_to("nowhere.db")
     assert refused(dangling, OSError).errno == errno.EINVAL
     fifo = tmp_path / "fifo.db"
     os.mkfifo(fifo)
     assert refused(fifo, OSError).errno == errno.EINVAL
+    to_fifo = tmp_path / "to-fifo.db"
+    to_fifo.symlink_to("fifo.db")
+    assert refused(to_fifo, OSError).errno == errno.EINVAL
+
+
+def test_a_symbolic_link_in_a_folder_of_ones_own(tmp_path, file_mode):
+    (tmp_path / "far").mkdir()
+    sample(tmp_path / "far" / "real.db", 1)
+    (tmp_path / "far" / "second.db").symlink_to("real.db")
+    link = tmp_path / "link.db"
+    link.symlink_to("far/second.db")
+    with DictSQLiteV4(link, persist_mode=file_mode) as store:
+        store["by"] = "link"
+        with DictSQLiteV4(tmp_path / "far" / "real.db") as real:
+            store.flush()
+            assert real["by"] == "link"
+    assert link.is_symlink() and sorted(path.name for path in tmp_path.iterdir()) == [
+        "far", "link.db",
+    ]
+
+
+def test_a_symbolic_link_that_somebody_could_have_put_there(tmp_path):
+    sample(tmp_path / "real.db", 1)
+    public = tmp_path / "public"
+    public.mkdir()
+    public.chmod(0o1777)
+    (public / "link.db").symlink_to(tmp_path / "real.db")
+    assert refused(public / "link.db", OSError).errno == errno.EINVAL
+    public.chmod(0o755)
+    with DictSQLiteV4(public / "link.db") as store:
+        assert len(store) == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a link away")
+def test_a_symbolic_link_of_somebody_else(tmp_path):
+    sample(tmp_path / "real.db", 1)
+    link = tmp_path / "link.db"
+    link.symlink_to("real.db")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    assert refused(link, OSError).errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("length", (300, 3000))
+def test_a_path_that_is_too_long(tmp_path, length):
+    name = "n" * 300 if length == 300 else "/".join(["n" * 100] * 30)
+    if length == 3000:
+        os.makedirs(tmp_path / name)
+        name += "/store.db"
+    with pytest.raises(OSError) as caught:
+        DictSQLiteV4(tmp_path / name)
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+def test_no_more_files_may_be_opened(path):
+    sample(path, 1)
+    code = """
+import errno, os, resource, sys
+from dictsqlite_v4 import DictSQLiteV4
+store = DictSQLiteV4(sys.argv[1] + ".first")  # whatever is loaded when it is needed is
+held = []
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+for path in (sys.argv[1], sys.argv[1] + ".new"):
+    for n_free in range(3):
+        try:
+            DictSQLiteV4(path).close()
+        except OSError as error:
+            assert error.errno == errno.EMFILE, error
+        else:
+            raise SystemExit(f"it opened with {n_free} files")
+        os.close(held.pop())
+    held += [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
+del held[:]
+"""
+    done = python(code, path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_may_not_grow(path):
+    code = """
+import errno, resource, sys
+from dictsqlite_v4 import DictSQLiteV4
+with DictSQLiteV4(sys.argv[1]) as store:
+    store["before"] = 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    try:
+        store["large"] = b"x" * (4 << 20)
+    except OSError as error:
+        assert error.errno == errno.EFBIG, error
+    else:
+        raise SystemExit("it was written")
+    assert store["before"] == 1 and "large" not in store
+"""
+    done = python(code, path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_of_others_name_what_imports_them(tmp_path):
+    write_v4(tmp_path / "v4", [("a", b"b")]).close()
+    write_sqlitedict(tmp_path / "sqlitedict", {"a": 1})
+    write_sqlitedict(tmp_path / "named", {"a": 1}, table="mine")
+    write_diskcache(tmp_path / "diskcache", [])
+    with contextlib.closing(sqlite3.connect(tmp_path / "other")) as connection:
+        connection.execute("CREATE TABLE other (a, b)")
+    for name, call in (
+        ("v4", "; dictsqlite_v4.import_v4() reads it"),
+        ("sqlitedict", "; dictsqlite_v4.migrate.import_sqlitedict() reads it"),
+        ("named", "; dictsqlite_v4.migrate.import_sqlitedict(..., table='mine') reads it"),
+        ("diskcache/cache.db", "; dictsqlite_v4.migrate.import_diskcache() reads it"),
+        ("other", "of another application"),
+    ):
+        assert refused(tmp_path / name, FormatError).strerror.endswith(call)
 
 
 def test_a_linked_folder_is_fine(tmp_path):

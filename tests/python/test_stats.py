@@ -120,7 +120,9 @@ OWN = {
     "ENCRYPTED": WrongPasswordError,
     "NOT_ENCRYPTED": WrongPasswordError,
     "EXISTS": errno.EEXIST,
+    "NAME_TOO_LONG": errno.ENAMETOOLONG,
     "TOO_MANY_FILES": errno.EMFILE,
+    "TOO_LARGE": errno.EFBIG,
 }
 
 

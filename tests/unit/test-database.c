@@ -225,12 +225,20 @@ test_says_what_a_code_means (Fixture *fixture, gconstpointer data)
     int number;
     DsqError meaning;
   } numbers[] = {
-    { ENOSPC, DSQ_ERROR_NO_SPACE },       { EDQUOT, DSQ_ERROR_NO_SPACE },
-    { EROFS, DSQ_ERROR_READ_ONLY },       { EACCES, DSQ_ERROR_PERMISSION },
-    { EPERM, DSQ_ERROR_PERMISSION },      { ENOENT, DSQ_ERROR_NOT_FOUND },
-    { ENOTDIR, DSQ_ERROR_NOT_FOUND },     { EISDIR, DSQ_ERROR_NOT_REGULAR },
-    { ELOOP, DSQ_ERROR_NOT_REGULAR },     { EIO, DSQ_ERROR_IO },
+    { ENOSPC, DSQ_ERROR_NO_SPACE },
+    { EDQUOT, DSQ_ERROR_NO_SPACE },
+    { EROFS, DSQ_ERROR_READ_ONLY },
+    { EACCES, DSQ_ERROR_PERMISSION },
+    { EPERM, DSQ_ERROR_PERMISSION },
+    { ENOENT, DSQ_ERROR_NOT_FOUND },
+    { ENOTDIR, DSQ_ERROR_NOT_FOUND },
+    { EISDIR, DSQ_ERROR_NOT_REGULAR },
+    { ELOOP, DSQ_ERROR_NOT_REGULAR },
+    { EIO, DSQ_ERROR_IO },
     { EMFILE, DSQ_ERROR_TOO_MANY_FILES },
+    { ENFILE, DSQ_ERROR_TOO_MANY_FILES },
+    { ENAMETOOLONG, DSQ_ERROR_NAME_TOO_LONG },
+    { EFBIG, DSQ_ERROR_TOO_LARGE },
   };
   g_autoptr (GError) scratch_error = NULL;
   g_autoptr (DsqDatabase) database = dsq_database_open_scratch (&scratch_error);

@@ -71,17 +71,17 @@ assert_refused (Fixture *fixture, int code)
 static void
 test_other_kinds_of_file_are_refused (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *link = g_build_filename (fixture->folder, "link", NULL);
+  g_autofree char *loop = g_build_filename (fixture->folder, "loop", NULL);
   g_autofree char *dangling = g_build_filename (fixture->folder, "dangling", NULL);
   g_autofree char *fifo = g_build_filename (fixture->folder, "fifo", NULL);
   g_autofree char *folder = g_build_filename (fixture->folder, "folder", NULL);
   g_autofree char *trailing = g_strconcat (fixture->folder, "/", NULL);
-  const char *paths[] = { link, dangling, folder, trailing, ".", "..", "/", "/dev/null" };
+  const char *paths[] = { loop, dangling, folder, trailing, ".", "..", "/", "/dev/null" };
   g_autoptr (GError) error = NULL;
   Foreign foreign;
 
   make_store (fixture->path);
-  g_assert_no_errno (symlink ("store", link));
+  g_assert_no_errno (symlink ("loop", loop));
   g_assert_no_errno (symlink ("nowhere", dangling));
   g_assert_no_errno (mkdir (folder, 0700));
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++)

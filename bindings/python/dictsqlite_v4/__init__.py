@@ -13,6 +13,7 @@ pickle says: open only files whose writers you trust, or open them with enable_s
 
 from __future__ import annotations
 
+from . import _host  # noqa: F401, first: where the package cannot be used, this says so
 from ._aio import AsyncDictSQLite
 from ._errors import (
     ConflictError,

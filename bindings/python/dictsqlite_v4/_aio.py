@@ -23,6 +23,7 @@ from ._aio_verbs import AsyncVerbs
 from ._dsq import FORWARD, GError
 from ._errors import to_exception
 from ._expiry import DEFAULT, Expire
+from ._host import check_loop
 from ._keys import decode_key, encode_key
 from ._lane import Lane
 from ._mapping import as_dict
@@ -53,8 +54,9 @@ class AsyncDictSQLite(AsyncVerbs):
     task that waits for a write may come too late to keep it from taking place.
 
     One store may be used from several event loops, one after the other or at the same time in
-    threads of their own. The constructor opens the file and so blocks, for a fifth of a second
-    where there is a password; ``await AsyncDictSQLite.open(...)`` does not.
+    threads of their own. In a task of trio it is a RuntimeError. The constructor opens the file and
+    so blocks, for a fifth of a second where there is a password; ``await
+    AsyncDictSQLite.open(...)`` does not.
 
         async with AsyncDictSQLite("data.db") as db:
             await db.set_async("key", "value")
@@ -81,6 +83,7 @@ class AsyncDictSQLite(AsyncVerbs):
     ) -> None:
         if "after_fork" in parameters:
             raise TypeError("after_fork is for DictSQLiteV4: a loop does not outlive a fork")
+        check_loop()
         self._db = DictSQLiteV4(
             db_path,
             hot_capacity if capacity is None else capacity,
@@ -116,6 +119,7 @@ class AsyncDictSQLite(AsyncVerbs):
         cls: Type[_Self], db_path: Union[str, os.PathLike[str]], *args: Any, **parameters: Any
     ) -> _Self:
         """Open a store as the constructor does, in a thread, so that the loop does not wait."""
+        check_loop()
         construct = functools.partial(cls, db_path, *args, **parameters)
         return await asyncio.get_running_loop().run_in_executor(None, construct)
 
@@ -345,7 +349,11 @@ class AsyncDictSQLite(AsyncVerbs):
 
     def _lane(self) -> Lane:
         """The running loop's."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            check_loop()
+            raise
         lane = self._lanes.get(loop)
         if lane is None:
             for old, over in list(self._lanes.items()):

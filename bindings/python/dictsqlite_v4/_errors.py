@@ -79,7 +79,9 @@ _ERRNO: Dict[int, int] = {
     ErrorCode.PERMISSION: errno.EACCES,
     ErrorCode.BUSY: errno.EBUSY,
     ErrorCode.EXISTS: errno.EEXIST,
+    ErrorCode.NAME_TOO_LONG: errno.ENAMETOOLONG,
     ErrorCode.TOO_MANY_FILES: errno.EMFILE,
+    ErrorCode.TOO_LARGE: errno.EFBIG,
 }
 
 

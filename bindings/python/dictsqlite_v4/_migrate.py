@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pickle
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Tuple, Union
+from typing import Any, Callable, Iterator, Optional, Tuple, Union, cast
 
 from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
-from ._errors import UnsafePickleError
+from ._errors import FormatError, UnsafePickleError
 from ._pickle import SafePickle
 from ._values import PICKLE
 
@@ -132,6 +133,39 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         yield connection
+
+
+def with_import_named(error: Exception, path: str) -> Exception:
+    """`error`, or where it is that the file at `path` is no store, one that names its import."""
+    call = _name_import(path) if isinstance(error, FormatError) else ""
+    if not call:
+        return error
+    return FormatError(errno.EINVAL, f"{cast(FormatError, error).strerror}; {call} reads it", path)
+
+
+def _name_import(path: str) -> str:
+    """The call that imports the file of another program at `path`, '' where none is known.
+
+    A write-ahead log beside it is not looked at, so that nothing has to be copied.
+    """
+    uri = Path(path).absolute().as_uri() + "?immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.text_factory = bytes
+            connection.execute("PRAGMA trusted_schema = OFF")
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for name in [row[0].decode() for row in names]:
+                columns = columns_of(connection, name)
+                if {"key", "value", "expire_time", "filename"} <= set(columns):
+                    return "dictsqlite_v4.migrate.import_diskcache()"
+                if name == "kv_store" and {"key", "value"} <= set(columns):
+                    return "dictsqlite_v4.import_v4()"
+                if columns == ("key", "value"):
+                    table = "" if name == "unnamed" else f"..., table={name!r}"
+                    return f"dictsqlite_v4.migrate.import_sqlitedict({table})"
+    except (sqlite3.Error, UnicodeDecodeError):
+        pass  # it is not even an SQLite file, or a damaged one
+    return ""
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> Tuple[str, ...]:

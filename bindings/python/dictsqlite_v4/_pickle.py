@@ -14,13 +14,17 @@ from __future__ import annotations
 import _compat_pickle
 import importlib
 import io
+import os
 import pickle
+import pkgutil
 import re
 import struct
 import sys
 from enum import Enum, Flag
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, cast
+from typing import (
+    Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, cast,
+)  # fmt: skip
 
 from . import _pickle_table as table
 from ._dsq import GError, NativeError, check_pickle
@@ -35,6 +39,12 @@ _LONGEST_REPORT = 4096
 _MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.DOTALL)
 _CALL_HEAD = struct.Struct("<cBII")
 _USED_AS_VALUE = 1
+
+# Python's own modules; Python 3.9 does not list them.
+_STANDARD_MODULES: FrozenSet[str] = getattr(sys, "stdlib_module_names", None) or frozenset(
+    [*sys.builtin_module_names, *(found.name for found in pkgutil.iter_modules(
+        [os.path.dirname(os.__file__), os.path.dirname(os.__file__) + "/lib-dynload"]))]
+)  # fmt: skip
 
 _Name = Tuple[str, str]  # module and qualified name
 _CallRule = Callable[["_Call"], Optional[str]]  # why a call is refused
@@ -82,6 +92,7 @@ class SafePickle:
         self._names: Set[_Name] = set()
         for name in _check_allowed(allowed):
             module, colon, qualname = name.partition(":")
+            module = table.HOMES.get(module, module)
             if colon:
                 self._names.add((module, qualname))
             else:
@@ -228,7 +239,8 @@ def _check_allowed(allowed: Optional[Iterable[str]]) -> List[str]:
                 f"'package.module:name', not {name!r}"
             )
         if colon and (module == "builtins" or _is_standard(module)):
-            if module != "builtins" and qualname in table.TABLE.get(module, {}):
+            home = table.HOMES.get(module, module)
+            if module != "builtins" and qualname in table.TABLE.get(home, {}):
                 continue
             raise ValueError(
                 f"safe_pickle_allowed_modules: {name!r} is of Python itself, where only the "
@@ -242,16 +254,15 @@ def _is_dotted(name: str) -> bool:
 
 
 def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in sys.stdlib_module_names
+    return module.partition(".")[0] in _STANDARD_MODULES
 
 
 def _as_unpickled(name: _Name, protocol: int) -> _Name:
-    """The name that Python's unpickler makes of one of Python 2's."""
-    if protocol >= 3:
-        return name
-    if name in _compat_pickle.NAME_MAPPING:
-        return _compat_pickle.NAME_MAPPING[name]
-    return _compat_pickle.IMPORT_MAPPING.get(name[0], name[0]), name[1]
+    """The name that this Python's unpickler makes of one of Python 2's, or of another version's."""
+    if protocol < 3:
+        module = _compat_pickle.IMPORT_MAPPING.get(name[0], name[0])
+        name = _compat_pickle.NAME_MAPPING.get(name, (module, name[1]))
+    return table.HOMES.get(name[0], name[0]), name[1]
 
 
 # --- from a name to the object, without running anything -----------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from pathlib import PurePath
 from typing import Any, Callable, Dict, NamedTuple, Optional, Pattern, Tuple, Type
 
 # What was done to an instance: the flags of a report.
@@ -102,7 +103,8 @@ TABLE: Dict[str, Dict[str, Entry]] = {
         "IPv6Interface": _entry("R:s"),
         "IPv6Network": _entry("R:s"),
     },
-    "pathlib": {
+    # pathlib._local in Python 3.13
+    PurePath.__module__: {
         name: _entry(f"R:{_STRINGS}")
         for name in (
             "Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath",
@@ -122,6 +124,9 @@ TABLE: Dict[str, Dict[str, Entry]] = {
     "uuid": {"UUID": _entry("N:", BUILT)},
     "zoneinfo": {"ZoneInfo": _entry("A_unpickle:s[bi]|M_unpickle:")},
 }
+
+# Where this Python has what another version pickles from elsewhere.
+HOMES: Dict[str, str] = dict.fromkeys(("pathlib", "pathlib._local"), PurePath.__module__)
 
 # Always allowed: what is plain data, but is pickled as a call, at least in some protocol.
 BUILTINS: Dict[str, Entry] = {

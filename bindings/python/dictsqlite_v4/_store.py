@@ -17,6 +17,7 @@ from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._expiry import Expire
 from ._fork import AFTER_FORK, reopen_after_fork
+from ._migrate import with_import_named
 from ._pickle import SafePickle
 from ._reopen import keep_parameters, reduce_store
 from ._repr import describe
@@ -45,7 +46,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     512 MiB.
 
     :param db_path: the file, made when it is missing; its folder must exist. ':memory:' is no
-        file at all.
+        file at all. A symbolic link is followed where it and its folder are yours or root's, not
+        everybody may write that folder, and it leads to a file; else it is an OSError (EINVAL).
     :param hot_capacity: most entries that are kept decoded in memory once they are in the file,
         at least 1.
     :param enable_async: whether a background thread flushes lazy writes. If not, nothing runs
@@ -151,7 +153,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
         except GError as error:
-            raise to_exception(error, self._path) from None
+            raise with_import_named(to_exception(error, self._path), self._path) from None
         if default is not None:
             store = ExpiringStore(store, default, bool(sliding) and not read_only)
         self._bind(store, safe if enable_safe_pickle else None)

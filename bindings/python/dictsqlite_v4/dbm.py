@@ -14,12 +14,13 @@ so that DictSQLiteV4 and other languages find it, and a value is bytes.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, MutableMapping
 from types import TracebackType
 from typing import Any, List, Optional, Tuple, Type, Union
 
-from ._errors import FormatError
+from ._errors import WrongPasswordError
 from ._store import DictSQLiteV4
 
 __all__ = ["error", "open"]
@@ -29,6 +30,10 @@ _CLOSED = "DBM object has already been closed"
 
 class error(OSError):
     """What goes wrong beside what OSError and KeyError say."""
+
+
+class _MissingError(error, FileNotFoundError):
+    """There is no such file, as dbm.dumb says it and as dbm.gnu does."""
 
 
 class _Database(MutableMapping[bytes, bytes]):
@@ -81,7 +86,16 @@ class _Database(MutableMapping[bytes, bytes]):
         return len(self._open_store())
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(_from_key, self._open_store())
+        return self._iterate(iter(self._open_store()))
+
+    def _iterate(self, keys: Iterator[Any]) -> Iterator[bytes]:
+        while True:
+            self._open_store()  # the caller may have closed it meanwhile
+            try:
+                key = next(keys)
+            except StopIteration:
+                return
+            yield _from_key(key)
 
     iterkeys = __iter__
 
@@ -169,23 +183,28 @@ def open(  # noqa: A001
         missing, 'n' always makes a new one in its place.
     :param mode: permissions of a file that is made, less those that the umask takes away.
 
-    Writes are in the file when close() or sync() has returned. Raises `error` and OSError.
+    Writes are in the file when close() or sync() has returned. Raises `error`, an OSError with
+    its errno, where the file is missing or cannot be opened, by whatever cause.
     """
     if flag not in ("r", "w", "c", "n"):
         raise ValueError("Flag must be one of 'r', 'w', 'c', or 'n'")
     path = os.fsdecode(file)
-    if flag == "n":
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            _remove(path + suffix)
-    if flag in ("c", "n"):
-        # a file of no bytes is made a store where it stands, and so keeps its permissions
-        _touch(path, mode)
-    elif not os.path.exists(path):
-        raise FileNotFoundError(2, "there is no such file", path)
     try:
+        if flag == "n":
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                _remove(path + suffix)
+        if flag in ("c", "n"):
+            # a file of no bytes is made a store where it stands, and so keeps its permissions
+            _touch(path, mode)
+        elif not os.path.exists(path):
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
         store = DictSQLiteV4(path, persist_mode="lazy", read_only=flag == "r")
-    except FormatError as problem:
+    except FileNotFoundError as problem:
+        raise _MissingError(problem.errno, problem.strerror, path) from None
+    except OSError as problem:
         raise error(problem.errno, problem.strerror, path) from None
+    except WrongPasswordError as problem:
+        raise error(errno.EACCES, str(problem), path) from None
     return _Database(store, flag == "r")
 
 
