@@ -30,7 +30,8 @@ G_BEGIN_DECLS
  * @cold_misses: reads of keys that the file does not hold
  * @expired_entries: entries that were removed because they had expired
  * @max_bytes: what the store is kept to; 0: everything is kept
- * @used_bytes: what counts against that, as last measured; 0 without it
+ * @used_bytes: what counts against that, or would: bytes of the file's pages that hold something,
+ * as last measured with @max_bytes; in memory mode, @hot_bytes
  * @dropped_entries: entries that were dropped to keep to that
  * @dropped_bytes: bytes that dropping them has freed
  * @flushes: flushes that wrote something

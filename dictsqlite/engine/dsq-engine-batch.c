@@ -344,6 +344,24 @@ add_cold (DsqEngine *self, DsqStats *stats)
   stats->wal_bytes = cold.wal_bytes;
 }
 
+/* What is used of the file; in memory mode, of memory. As last known while somebody writes, or
+ * where it cannot be read now. */
+static guint64
+used_bytes (DsqEngine *self, const DsqStats *stats)
+{
+  guint64 n_bytes;
+
+  if (!self->has_file)
+    return stats->hot_bytes;
+  if (self->options.max_bytes == 0 && dsq_mutex_trylock (&self->writer_lock))
+    {
+      if (self->cold->funcs->get_used (self->cold, &n_bytes, NULL))
+        __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
+  return __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
+}
+
 void
 dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
 {
@@ -356,11 +374,8 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   for (guint i = 0; i < self->hot->n_shards; i++)
     add_shard (self, i, out_stats);
   out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
-  if (!self->has_file && self->options.max_bytes != 0)
-    out_stats->used_bytes = out_stats->hot_bytes;
   out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
-  if (self->has_file)
-    out_stats->used_bytes = __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
+  out_stats->used_bytes = used_bytes (self, out_stats);
   out_stats->dropped_entries = __atomic_load_n (&self->n_dropped, __ATOMIC_RELAXED);
   out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
   out_stats->expired_entries = __atomic_load_n (&self->n_expired, __ATOMIC_RELAXED);

@@ -170,7 +170,10 @@ open_engine (const DsqEngineOptions *options, GError **error)
   self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   init_locks (self);
   self->workers = dsq_workers_new ();
-  self->hot = dsq_hot_tier_new (options->hot_capacity, !self->has_file, options->warm_capacity);
+  self->hot = dsq_hot_tier_new (options->hot_capacity,
+                                !self->has_file,
+                                options->hot_limit,
+                                options->warm_capacity);
   set_limits (self);
   dsq_engine_init_expiry (self);
   self->flusher = dsq_flusher_new (self, options->flush_interval_ms);

@@ -22,6 +22,7 @@ typedef struct
   gboolean read_only;    /* every write is an error */
   gboolean background;   /* a thread flushes, syncs and checkpoints */
   guint64 hot_capacity;  /* entries */
+  guint64 hot_limit;     /* bytes */
   guint64 warm_capacity; /* bytes */
   guint flush_interval_ms;
   guint64 dirty_limit; /* bytes */

@@ -52,7 +52,7 @@ dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEn
   DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
   gboolean is_admitted = FALSE;
 
-  if (!dsq_hot_tier_reserve (self->hot))
+  if (!dsq_hot_tier_takes (self->hot, entry) || !dsq_hot_tier_reserve (self->hot))
     return;
   dsq_hot_shard_lock (shard);
   if (!shard->is_closed && shard->epoch == miss->epoch && shard->n_writing == 0 &&
@@ -64,6 +64,7 @@ dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEn
   dsq_hot_shard_unlock (shard);
   if (!is_admitted)
     dsq_hot_tier_release (self->hot);
+  dsq_hot_tier_trim (self->hot);
 }
 
 /* The key is not in memory; its shard was as @miss says. */

@@ -345,6 +345,7 @@ forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
   node->change.fresh = below & 1;
   node->change.parity = !self->parity;
   dsq_hot_shard_replace_locked (
+      self->hot,
       shard,
       number,
       dsq_entry_ref (dsq_pending_change_locked (self, shard, node->change)->entry));
@@ -390,7 +391,7 @@ dsq_pending_stage_over_locked (DsqPending *self,
   dsq_hot_shard_assert_locked (shard);
   dsq_pending_touch (self);
   dsq_pending_count_own (self, is_set - was_set);
-  dsq_hot_shard_replace_locked (shard, number, dsq_entry_share (entry));
+  dsq_hot_shard_replace_locked (self->hot, shard, number, dsq_entry_share (entry));
   dsq_hot_shard_touch_locked (self->hot, shard, number);
   if (node->change.index == 0)
     stage_over_clean (self, shard, number, entry);

@@ -7,10 +7,10 @@
 
 /*
  * In memory mode nothing need ever be in a file, so everything is dirty, and nothing is written as
- * long as it fits: as long as there are no more entries than the hot tier may hold, or they take
- * less than the dirty limit. Beyond both, a flush into the private cold tier makes all of them
- * clean; then the hot tier keeps its capacity, the warm one its budget, and the private file the
- * rest. Memory is bounded by the three of them.
+ * long as it fits: as long as there are no more entries and bytes than the hot tier may hold, or
+ * what is dirty takes less than the dirty limit. Beyond both, a flush into the private cold tier
+ * makes all of them clean; then the hot tier keeps its capacity, the warm one its budget, and the
+ * private file the rest. Memory is bounded by the three of them.
  *
  * Counting entries takes all locks in turn, so it is done when the dirty bytes have passed
  * room_limit, which is then moved on by a step. With background the limit is half of the dirty
@@ -44,6 +44,9 @@ exceeds_capacity (DsqEngine *self)
   /* with max_bytes what is too much is dropped instead */
   if (self->options.max_bytes != 0)
     return FALSE;
+  if (__atomic_load_n (&self->hot->clean_bytes, __ATOMIC_RELAXED) + dsq_engine_dirty_bytes (self) >
+      self->options.hot_limit)
+    return TRUE;
   for (guint i = 0; i < self->hot->n_shards; i++)
     {
       dsq_hot_shard_lock (&self->hot->shards[i]);

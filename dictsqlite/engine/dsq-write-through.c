@@ -74,6 +74,7 @@ publish_change_locked (DsqEngine *self,
   DsqTable *table = dsq_engine_find_table (self, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
+  gboolean is_kept;
   guint32 number;
 
   dsq_hot_shard_assert_locked (shard);
@@ -88,22 +89,24 @@ publish_change_locked (DsqEngine *self,
     dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
   dsq_engine_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
   number = dsq_hot_shard_find_locked (shard, &key);
+  is_kept =
+      is_set && self->generation == generation && dsq_hot_tier_takes (self->hot, change->entry);
   if (number == 0)
     dsq_hot_shard_forget_warm_locked (shard, change->entry, key.hash);
-  if (number != 0 && is_set && self->generation == generation)
+  if (number != 0 && is_kept)
     {
-      dsq_hot_shard_replace_locked (shard, number, dsq_entry_ref (change->entry));
+      dsq_hot_shard_replace_locked (self->hot, shard, number, dsq_entry_ref (change->entry));
       dsq_hot_shard_touch_locked (self->hot, shard, number);
     }
   else if (number != 0)
     {
       dsq_hot_shard_remove_locked (self->hot, shard, number);
     }
-  else if (is_set && *n_room == 0 && self->generation == generation)
+  else if (is_set && (*n_room == 0 || !is_kept) && self->generation == generation)
     {
       dsq_warm_shard_put_locked (&shard->warm, change->entry, key.hash);
     }
-  else if (is_set && self->generation == generation)
+  else if (is_kept)
     {
       dsq_hot_shard_insert_locked (self->hot,
                                    shard,
@@ -164,6 +167,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
   dsq_hot_tier_unlock_all (self->hot);
   for (; n_room > 0; n_room--)
     dsq_hot_tier_release (self->hot);
+  dsq_hot_tier_trim (self->hot);
 }
 
 static void
@@ -187,6 +191,7 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   dsq_hot_shard_unlock (shard);
   if (n_room > 0)
     dsq_hot_tier_release (self->hot);
+  dsq_hot_tier_trim (self->hot);
 }
 
 /* --- the transaction -------------------------------------------------------------------------- */

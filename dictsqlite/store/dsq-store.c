@@ -69,6 +69,7 @@ enum
   PROP_READ_ONLY,
   PROP_DURABILITY,
   PROP_HOT_CAPACITY,
+  PROP_HOT_LIMIT,
   PROP_WARM_CAPACITY,
   PROP_BACKGROUND,
   PROP_FLUSH_INTERVAL,
@@ -124,6 +125,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_HOT_CAPACITY:
       self->options.hot_capacity = g_value_get_uint64 (value);
+      break;
+    case PROP_HOT_LIMIT:
+      self->options.hot_limit = g_value_get_uint64 (value);
       break;
     case PROP_WARM_CAPACITY:
       self->options.warm_capacity = g_value_get_uint64 (value);
@@ -187,6 +191,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       break;
     case PROP_HOT_CAPACITY:
       g_value_set_uint64 (value, self->options.hot_capacity);
+      break;
+    case PROP_HOT_LIMIT:
+      g_value_set_uint64 (value, self->options.hot_limit);
       break;
     case PROP_WARM_CAPACITY:
       g_value_set_uint64 (value, self->options.warm_capacity);
@@ -341,6 +348,18 @@ install_size_properties (void)
    */
   properties[PROP_HOT_CAPACITY] =
       g_param_spec_uint64 ("hot-capacity", NULL, NULL, 1, G_MAXUINT64, 1000000, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:hot-limit:
+   *
+   * The most bytes of clean entries that the hot tier holds, beside #DsqStore:hot-capacity: their
+   * keys and records, and 64 bytes an entry. One that would take more than a quarter of it is not
+   * kept there. In memory mode, where all entries are dirty as long as they fit, it is also what
+   * they may take together before they go to the private file.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_HOT_LIMIT] =
+      g_param_spec_uint64 ("hot-limit", NULL, NULL, 1, G_MAXINT64, 256 * MEBIBYTE, CONSTRUCT_ONLY);
   /**
    * DsqStore:warm-capacity:
    *

@@ -70,11 +70,13 @@ typedef struct
 typedef struct
 {
   guint64 capacity; /* most clean entries */
+  guint64 limit;    /* most bytes of clean entries */
   guint n_shards;   /* power of two */
   guint shard_shift;
   guint64 clock __attribute__ ((aligned (64))); /* (atomic) one tick a use */
   guint64 n_clean
       __attribute__ ((aligned (64))); /* (atomic) clean entries, reservations included */
+  guint64 clean_bytes;                /* (atomic) of the clean entries */
   guint64 oldest[DSQ_HOT_MAX_SHARDS]; /* (atomic) stamp of each shard's oldest clean entry */
   gboolean has_tables;                /* (all shard locks) there may be entries of several tables */
   gint64 dirty_grain; /* constant once open: bytes that a shard may keep to itself */
@@ -83,8 +85,10 @@ typedef struct
   DsqHotShard shards[];
 } DsqHotTier;
 
-/* What is evicted goes to a warm tier of at most @warm_bytes in all; 0: to none. */
-DsqHotTier *dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes);
+/* At most @limit bytes of clean entries. What is evicted goes to a warm tier of at most @warm_bytes
+ * in all; 0: to none. */
+DsqHotTier *
+dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 limit, guint64 warm_bytes);
 void dsq_hot_tier_free (DsqHotTier *self);
 
 void dsq_hot_tier_lock_all (DsqHotTier *self);
@@ -96,6 +100,9 @@ void dsq_hot_tier_drop_clean_locked (DsqHotTier *self);
  * be evicted. To be called without a shard lock; then insert, or give the room back. */
 gboolean dsq_hot_tier_reserve (DsqHotTier *self);
 void dsq_hot_tier_release (DsqHotTier *self);
+/* Evicts the oldest until the clean entries keep to the limit of bytes. To be called without a
+ * shard lock by whoever has put a clean entry in. */
+void dsq_hot_tier_trim (DsqHotTier *self);
 
 /* The rest: with the shard's lock held. */
 
@@ -109,7 +116,10 @@ guint32 dsq_hot_shard_insert_locked (DsqHotTier *self,
 /* Drops what the warm tier has of the key of @entry; whether it had anything. */
 gboolean dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash);
 /* Takes over @entry. */
-void dsq_hot_shard_replace_locked (DsqHotShard *shard, guint32 number, DsqEntry *entry);
+void dsq_hot_shard_replace_locked (DsqHotTier *self,
+                                   DsqHotShard *shard,
+                                   guint32 number,
+                                   DsqEntry *entry);
 void dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
 /* Moves a clean node among the pinned; the room it took is free again. */
 void dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
@@ -123,6 +133,14 @@ void dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guin
 void dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard);
 
 void dsq_hot_shard_move_to_newest_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number);
+
+/* Whether an entry is small enough to be kept as a clean one: not the most of what there is room
+ * for would go for it. */
+static inline gboolean
+dsq_hot_tier_takes (const DsqHotTier *self, const DsqEntry *entry)
+{
+  return dsq_entry_size (entry) <= self->limit / 4;
+}
 
 static inline DsqHotShard *
 dsq_hot_tier_shard (DsqHotTier *self, guint64 hash)

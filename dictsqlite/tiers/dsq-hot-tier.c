@@ -20,7 +20,8 @@
  * LRU is exact over all shards for one thread: every use takes a tick of one clock, every shard
  * publishes the tick of its oldest clean node, and the victim is the smallest of these. Room is
  * reserved before an entry is inserted, so that there are never more clean entries than the
- * capacity, not even for a moment.
+ * capacity, not even for a moment. Their bytes are looked at behind each change of what is clean,
+ * so that they keep to the limit whenever nobody is about to look; what is dirty does not count.
  *
  * Links are node numbers, half the size of pointers, and the key's hash is kept in the node, so
  * that growing the index reads no entry.
@@ -42,7 +43,7 @@ allocate_index (DsqHotShard *shard, guint32 n_slots)
 }
 
 DsqHotTier *
-dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes)
+dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 limit, guint64 warm_bytes)
 {
   guint n_shards = is_unlimited || capacity >= SMALL_CAPACITY ? DSQ_HOT_MAX_SHARDS : 1;
   DsqHotTier *self;
@@ -52,6 +53,7 @@ dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 warm_bytes)
     g_error ("out of memory");
   memset (self, 0, sizeof *self + n_shards * sizeof (DsqHotShard));
   self->capacity = capacity;
+  self->limit = limit;
   self->n_shards = n_shards;
   self->shard_shift = n_shards == 1 ? 32 : 27;
   for (guint i = 0; i < n_shards; i++)
@@ -103,6 +105,15 @@ dsq_hot_tier_unlock_all (DsqHotTier *self)
 {
   for (guint i = self->n_shards; i > 0; i--)
     dsq_hot_shard_unlock (&self->shards[i - 1]);
+}
+
+/* The bytes of clean entries are those of the nodes that are not pinned, whatever happens to them.
+ */
+static void
+count_clean_bytes (DsqHotTier *self, const DsqHotNode *node, gint64 n_bytes)
+{
+  if (!node->change.is_pinned)
+    __atomic_fetch_add (&self->clean_bytes, (guint64) n_bytes, __ATOMIC_RELAXED);
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -280,19 +291,21 @@ dsq_hot_shard_insert_locked (DsqHotTier *self,
   node->change.is_pinned = is_pinned != FALSE;
   shard->n_nodes++;
   shard->n_bytes += dsq_entry_size (entry);
+  count_clean_bytes (self, node, (gint64) dsq_entry_size (entry));
   index_put (shard, number);
   list_link_newest (self, shard, number);
   return number;
 }
 
 void
-dsq_hot_shard_replace_locked (DsqHotShard *shard, guint32 number, DsqEntry *entry)
+dsq_hot_shard_replace_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
 {
   DsqHotNode *node = &shard->nodes[number];
+  gint64 growth = (gint64) dsq_entry_size (entry) - (gint64) dsq_entry_size (node->entry);
 
   dsq_hot_shard_assert_locked (shard);
-  shard->n_bytes += dsq_entry_size (entry);
-  shard->n_bytes -= dsq_entry_size (node->entry);
+  shard->n_bytes += (guint64) growth;
+  count_clean_bytes (self, node, growth);
   dsq_entry_unref (g_steal_pointer (&node->entry));
   node->entry = entry;
 }
@@ -308,6 +321,7 @@ dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 numbe
   list_unlink (self, shard, number);
   index_take (shard, number);
   shard->n_bytes -= dsq_entry_size (node->entry);
+  count_clean_bytes (self, node, -(gint64) dsq_entry_size (node->entry));
   dsq_entry_unref (g_steal_pointer (&node->entry));
   memset (&node->change, 0, sizeof node->change);
   node->newer = shard->first_free;
@@ -320,6 +334,9 @@ dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 {
   dsq_hot_shard_assert_locked (shard);
   list_unlink (self, shard, number);
+  count_clean_bytes (self,
+                     &shard->nodes[number],
+                     -(gint64) dsq_entry_size (shard->nodes[number].entry));
   shard->nodes[number].change.is_pinned = 1;
   list_link_newest (self, shard, number);
   dsq_hot_tier_release (self);
@@ -486,6 +503,14 @@ dsq_hot_tier_reserve (DsqHotTier *self)
   return reserve_from_older_than (self, NO_STAMP);
 }
 
+void
+dsq_hot_tier_trim (DsqHotTier *self)
+{
+  while (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) > self->limit)
+    if (!evict_older_than (self, NO_STAMP))
+      return;
+}
+
 /* Stamps of the pinned nodes that are no longer dirty, oldest first. */
 static GArray *
 collect_cleaned (DsqHotShard *shard)
@@ -525,7 +550,7 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
       next = node->newer;
       if (!is_cleaned (node))
         continue;
-      if (n_too_old > 0 || n_rooms == 0)
+      if (n_too_old > 0 || n_rooms == 0 || !dsq_hot_tier_takes (self, node->entry))
         {
           n_too_old -= n_too_old > 0;
           evict_locked (self, shard, i);
@@ -536,6 +561,7 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
       n_rooms--;
       list_unlink (self, shard, i);
       node->change.is_pinned = 0;
+      count_clean_bytes (self, node, (gint64) dsq_entry_size (node->entry));
       for (guint32 newer = above != 0 ? shard->nodes[above].newer : shard->clean.oldest;
            newer != 0 && shard->nodes[newer].stamp < node->stamp;
            newer = shard->nodes[newer].newer)
@@ -546,4 +572,5 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
   dsq_hot_shard_unlock (shard);
   for (; n_rooms > 0; n_rooms--)
     dsq_hot_tier_release (self);
+  dsq_hot_tier_trim (self);
 }

@@ -19,6 +19,7 @@ LONG_HEADERS = {
     "dictsqlite/engine/dsq-engine-internal.h",
     "dictsqlite/engine/dsq-engine-private.h",
     "dictsqlite/pickle/dsq-pickle-machine-private.h",
+    "dictsqlite/tiers/dsq-hot-tier-private.h",
 }
 TOP_LEVEL = {
     "meson.build", "dictsqlite", "bindings", "tests", "docs", "data", "README.md", "LICENSE",

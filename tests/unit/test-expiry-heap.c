@@ -16,7 +16,7 @@ typedef struct
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  fixture->hot = dsq_hot_tier_new (10, FALSE, 0);
+  fixture->hot = dsq_hot_tier_new (10, FALSE, G_MAXUINT64, 0);
   fixture->shard = &fixture->hot->shards[0];
   dsq_hot_shard_lock (fixture->shard);
   dsq_expiry_heap_init (&fixture->heap);
@@ -83,7 +83,7 @@ test_stays_small_when_one_key_is_set_again_and_again (Fixture *fixture, gconstpo
 
   for (gint64 i = 2; i < 100000; i++)
     {
-      dsq_hot_shard_replace_locked (fixture->shard, node, make_entry (1, i));
+      dsq_hot_shard_replace_locked (fixture->hot, fixture->shard, node, make_entry (1, i));
       dsq_expiry_heap_push_locked (&fixture->heap, fixture->shard, node, i);
       dsq_expiry_heap_push_locked (&fixture->heap, fixture->shard, node, i);
       g_assert_cmpuint (fixture->heap.n_items, <=, 64);

@@ -81,7 +81,7 @@ test_hits_equal_a_reference_lru (void)
   for (guint c = 0; c < G_N_ELEMENTS (capacities); c++)
     {
       guint capacity = capacities[c];
-      DsqHotTier *tier = dsq_hot_tier_new (capacity, FALSE, 0);
+      DsqHotTier *tier = dsq_hot_tier_new (capacity, FALSE, G_MAXUINT64, 0);
       GQueue queue = G_QUEUE_INIT;
       GRand *rand = g_rand_new_with_seed (capacity);
 
@@ -105,7 +105,7 @@ test_hits_equal_a_reference_lru (void)
 static void
 test_fitting_loop_never_misses (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (10000, FALSE, 0);
+  DsqHotTier *tier = dsq_hot_tier_new (10000, FALSE, G_MAXUINT64, 0);
   guint n_hits = 0;
 
   for (guint round = 0; round < 5; round++)
@@ -119,7 +119,7 @@ test_fitting_loop_never_misses (void)
 static void
 test_admits_cleaned_at_their_recency (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (3, FALSE, 0);
+  DsqHotTier *tier = dsq_hot_tier_new (3, FALSE, G_MAXUINT64, 0);
   DsqHotShard *shard = &tier->shards[0];
   char buffer[16];
 
@@ -158,7 +158,7 @@ test_admits_cleaned_at_their_recency (void)
 static void
 test_finds_what_is_left_after_removals (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (100000, FALSE, 0);
+  DsqHotTier *tier = dsq_hot_tier_new (100000, FALSE, G_MAXUINT64, 0);
   char buffer[16];
 
   for (guint i = 0; i < 50000; i++)
@@ -187,7 +187,7 @@ test_finds_what_is_left_after_removals (void)
 static void
 test_drops_one_table_alone (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (3000, FALSE, 8 << 20);
+  DsqHotTier *tier = dsq_hot_tier_new (3000, FALSE, G_MAXUINT64, 8 << 20);
   guint n_in_hot = 0;
   guint n_in_warm = 0;
 

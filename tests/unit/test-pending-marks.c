@@ -22,7 +22,7 @@ set_up (Fixture *fixture, gconstpointer data)
 {
   const DsqTableState state = { .table = DSQ_TABLE_MAIN, .next = 101, .count = 10 };
 
-  fixture->hot = dsq_hot_tier_new (100, FALSE, 0);
+  fixture->hot = dsq_hot_tier_new (100, FALSE, G_MAXUINT64, 0);
   dsq_pending_set_dirty_limit (fixture->hot, 1 << 20);
   fixture->pending = dsq_pending_new (fixture->hot, &state, FALSE);
   dsq_hot_tier_lock_all (fixture->hot);

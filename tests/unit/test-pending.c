@@ -396,7 +396,7 @@ step (World *self, gboolean with_others)
 static void
 run_worlds (guint seed, guint capacity, gboolean with_others)
 {
-  DsqHotTier *hot = dsq_hot_tier_new (capacity, FALSE, 0);
+  DsqHotTier *hot = dsq_hot_tier_new (capacity, FALSE, G_MAXUINT64, 0);
   GRand *rand = g_rand_new_with_seed (seed);
   World worlds[2] = { { 0 } };
 

@@ -65,6 +65,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         without enable_safe_pickle.
     :param durability: 'normal' (a power cut may cost the writes of the last interval) or 'full'
         (a writethrough write is synced when it returns).
+    :param hot_limit: most bytes that these entries take; one of more than a quarter of it is not
+        kept. In memory mode, what all entries may take before some go to a private file.
     :param warm_capacity: bytes of memory for entries that fell out of the hot tier, in a compact
         form; 0 turns it off.
     :param flush_interval: seconds between background flushes.
@@ -104,6 +106,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         safe_pickle_allowed_modules: Optional[Iterable[str]] = None,
         *,
         durability: str = "normal",
+        hot_limit: int = 256 << 20,
         warm_capacity: int = 64 << 20,
         flush_interval: float = 1.0,
         dirty_limit: int = 64 << 20,
@@ -140,6 +143,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 persist_mode=PERSIST_MODES[self._mode],
                 read_only=bool(read_only),
                 hot_capacity=_options.capacity(hot_capacity),
+                hot_limit=_options.size("hot_limit", hot_limit, 1, 2**63 - 1),
                 warm_capacity=_options.size("warm_capacity", warm_capacity, 0, 2**63 - 1),
                 background=bool(enable_async),
                 durability=DURABILITIES[_options.choice("durability", durability, DURABILITIES)],
