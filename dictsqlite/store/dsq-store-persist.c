@@ -107,12 +107,10 @@ dsq_store_get_stats (DsqStore *self)
  * table that [method@Store.get_table] gave only ends that object.
  *
  * When the flush fails, or the call is cancelled before everything is flushed, the store stays open
- * and nothing is lost: make room, say, and close again. When a sync has failed it is closed all the
- * same, with an error: see the page on durability.
- * A store that is dropped without having been closed is flushed and closed then.
- *
- * What @cancellable ends is the flush. Where there is nothing to flush the store closes, even when
- * it is cancelled already.
+ * and nothing is lost: make room, say, and close again. So it does when @cancellable is cancelled
+ * already, be there something to flush or not. When a sync has failed it is closed all the same,
+ * with an error: see the page on durability. A store that is dropped without having been closed is
+ * flushed and closed then.
  *
  * Returns: %TRUE when it is closed
  *

@@ -33,6 +33,7 @@ IN_CIRCLES = {
     "dictsqlite/engine/dsq-standstill.c",
     "dictsqlite/engine/dsq-tend.c",
     "dictsqlite/engine/dsq-trim.c",
+    "dictsqlite/engine/dsq-write-queue.c",
     "dictsqlite/engine/dsq-write-through.c",
 }
 
