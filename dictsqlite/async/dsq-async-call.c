@@ -64,6 +64,31 @@ report_unref (gpointer data)
   g_free (self);
 }
 
+/* In the context that is told, for what is freed there may be of a language that wants its thread.
+ */
+static void
+attach_to (DsqAsyncReport *self, int priority, GSourceFunc func)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_priority (source, priority);
+  g_source_set_callback (source, func, self, report_unref);
+  g_source_attach (source, self->context);
+}
+
+static gboolean
+no_report_cb (gpointer data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* Takes over the call's reference. */
+static void
+report_let_go (DsqAsyncReport *self)
+{
+  attach_to (self, G_PRIORITY_DEFAULT, no_report_cb);
+}
+
 static gboolean
 report_cb (gpointer data)
 {
@@ -98,7 +123,6 @@ dsq_async_call_progress (guint64 n_done, guint64 n_total, gpointer call)
 {
   DsqAsyncCall *self = call;
   DsqAsyncReport *report = self->report;
-  g_autoptr (GSource) source = NULL;
 
   if (report->func == NULL)
     return;
@@ -107,10 +131,7 @@ dsq_async_call_progress (guint64 n_done, guint64 n_total, gpointer call)
   if (__atomic_exchange_n (&report->is_pending, TRUE, __ATOMIC_SEQ_CST))
     return;
   __atomic_fetch_add (&report->n_references, 1, __ATOMIC_RELAXED);
-  source = g_idle_source_new ();
-  g_source_set_priority (source, g_task_get_priority (self->task));
-  g_source_set_callback (source, report_cb, report, report_unref);
-  g_source_attach (source, report->context);
+  attach_to (report, g_task_get_priority (self->task), report_cb);
 }
 
 /* --- the call --------------------------------------------------------------------------------- */
@@ -132,7 +153,7 @@ call_free (gpointer data)
     if (self->slots[i].pointer != NULL)
       self->slots[i].free (self->slots[i].pointer);
   g_clear_object (&self->cursor);
-  g_clear_pointer (&self->report, report_unref);
+  g_clear_pointer (&self->report, report_let_go);
   if (self->pointer != NULL)
     self->pointer_free (self->pointer);
   g_clear_error (&self->error);

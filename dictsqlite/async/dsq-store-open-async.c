@@ -87,7 +87,7 @@ rekey_file_worker (DsqAsyncCall *call, DsqStore *store)
  * @progress: (nullable) (scope notified) (closure progress_data) (destroy progress_free): called
  *   now and then, in the caller's main context, before @callback
  * @progress_data: passed to @progress
- * @progress_free: (nullable): frees @progress_data
+ * @progress_free: (nullable): frees @progress_data, in that context
  * @callback: (scope async): called when it is done
  * @user_data: for @callback
  *

@@ -293,7 +293,7 @@ def describe(pair: Pair) -> dict[str, str]:
             " (destroy progress_free):",
             "  called now and then, in the caller's main context, before @callback",
             "@progress_data: passed to @progress",
-            "@progress_free: (nullable): frees @progress_data",
+            "@progress_free: (nullable): frees @progress_data, in that context",
         ]
         keeps.append("dsq_async_call_report (call, progress, progress_data, progress_free);")
         passed += ["dsq_async_call_progress", "call"]

@@ -538,30 +538,52 @@ note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
   dsq_hot_tier_unlock_all (self->hot);
 }
 
+/* A walk to the newest entry alone, which follows the shifts of places as all do. */
+static gboolean
+find_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
+{
+  DsqPending *pending = dsq_engine_pending (self, table);
+  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
+  DsqWalk walk = {
+    .table = table,
+    .order = DSQ_WALK_REVERSE,
+    .place = G_MAXINT64,
+    .end = G_MAXINT64,
+  };
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  walk.n_rebases = dsq_pending_n_rebases_locked (pending);
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  success = dsq_engine_walk (self, &walk, 1, 1, TRUE, rows, error);
+  if (success && rows->len > 0)
+    {
+      *out_entry = g_array_index (rows, DsqWalkRow, 0).entry;
+      note_dead_beyond (self, &walk);
+    }
+  dsq_engine_end_walk (self, &walk);
+  dsq_engine_leave (self);
+  return success;
+}
+
 gboolean
 dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
 {
   *out_entry = NULL;
   for (;;)
     {
-      g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
       g_autoptr (DsqEntry) last = NULL;
-      DsqWalk walk = {
-        .table = table,
-        .order = DSQ_WALK_REVERSE,
-        .place = G_MAXINT64,
-        .end = G_MAXINT64,
-      };
       gboolean is_removed;
       DsqKey key;
 
-      if (!dsq_engine_walk (self, &walk, 1, 1, TRUE, rows, error))
+      if (!find_last (self, table, &last, error))
         return FALSE;
-      if (rows->len == 0)
+      if (last == NULL)
         return TRUE;
-      last = g_array_index (rows, DsqWalkRow, 0).entry;
       key = dsq_entry_as_key (last);
-      note_dead_beyond (self, &walk);
       if (!dsq_engine_remove (self, &key, &is_removed, out_entry, error))
         return FALSE;
       if (is_removed)

@@ -127,7 +127,17 @@ progress_cb (guint64 n_done, guint64 n_total, gpointer user_data)
 static void
 progress_free (gpointer user_data)
 {
-  ((Progress *) user_data)->is_freed = TRUE;
+  Progress *self = user_data;
+
+  g_assert_true (g_thread_self () == self->thread);
+  self->is_freed = TRUE;
+}
+
+static void
+wait_until_freed (const Progress *self)
+{
+  while (!self->is_freed)
+    g_main_context_iteration (NULL, TRUE);
 }
 
 static void
@@ -165,14 +175,15 @@ test_backup (Fixture *self, gconstpointer data)
     {
       g_assert_false (dsq_store_backup_finish (self->store, result, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
-      return;
     }
-  g_assert_true (dsq_store_backup_finish (self->store, result, &error));
-  g_assert_no_error (error);
-  g_assert_cmpuint (progress.n_told, >, 0);
+  else
+    {
+      g_assert_true (dsq_store_backup_finish (self->store, result, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (progress.n_told, >, 0);
+    }
   g_clear_object (&result);
-  while (!progress.is_freed)
-    g_main_context_iteration (NULL, FALSE);
+  wait_until_freed (&progress);
 }
 
 static void
@@ -218,6 +229,7 @@ test_passwords (Fixture *self, gconstpointer data)
                                 answer_cb,
                                 &answer);
   g_assert_true (boolean_of (dsq_store_encrypt_copy_finish, self->store, &answer));
+  wait_until_freed (&progress);
   dsq_store_change_password_async (self->store, password, other, NULL, answer_cb, &answer);
   refused = wait_for (&answer);
   g_assert_false (dsq_store_change_password_finish (self->store, refused, &error));
