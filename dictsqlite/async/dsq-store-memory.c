@@ -97,6 +97,7 @@ dsq_store_peek_string (DsqStore *self, const char *key)
   char *string;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
 
   engine = dsq_store_get_engine (self, NULL);
   if (engine == NULL || !dsq_store_make_key (self, (const guint8 *) key, strlen (key), &made, NULL))

@@ -306,6 +306,8 @@ dsq_store_insert_record (DsqStore *self,
 guint8 *
 dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
 {
+  g_return_val_if_fail (key != NULL, NULL);
+
   return dsq_store_lookup_record (self, (const guint8 *) key, strlen (key), out_length, error);
 }
 
@@ -331,6 +333,7 @@ dsq_store_set_text (DsqStore *self, const char *text, GError **error)
   const char *record;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (text != NULL, FALSE);
 
   record = strchr (text, DSQ_VALUE_STRING);
   if (record == NULL || strchr (record + 1, DSQ_VALUE_STRING) != NULL)
@@ -358,6 +361,8 @@ dsq_store_set_text (DsqStore *self, const char *text, GError **error)
 gboolean
 dsq_store_contains_text (DsqStore *self, const char *key, GError **error)
 {
+  g_return_val_if_fail (key != NULL, FALSE);
+
   return dsq_store_contains_key (self, (const guint8 *) key, strlen (key), error);
 }
 
@@ -376,5 +381,7 @@ dsq_store_contains_text (DsqStore *self, const char *key, GError **error)
 gboolean
 dsq_store_remove_text (DsqStore *self, const char *key, GError **error)
 {
+  g_return_val_if_fail (key != NULL, FALSE);
+
   return dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);
 }
