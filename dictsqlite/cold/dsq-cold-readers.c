@@ -25,8 +25,8 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 
-/* Longest wait for readers that are out: writers wait as long. */
-#define DRAIN_US (20 * 1000)
+/* Longest wait for readers that are out: writers wait as long, at most twice a checkpoint. */
+#define DRAIN_US (45 * 1000)
 
 #define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
 #define SQL_KEYS "SELECT NULL, NULL, place, token, table_id, name FROM entry"
