@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import pickle
 import shutil
@@ -135,6 +136,10 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         yield connection
 
 
+# Times that SQLite may make 1,000 steps for looking whose file it is.
+_LOOKS = 8
+
+
 def with_import_named(error: Exception, path: str) -> Exception:
     """`error`, or where it is that the file at `path` is no store, one that names its import."""
     call = _name_import(path) if isinstance(error, FormatError) else ""
@@ -152,8 +157,13 @@ def _name_import(path: str) -> str:
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             connection.text_factory = bytes
+            # a schema of very many objects would take minutes; those that are known have a few
+            looks = itertools.count()
+            connection.set_progress_handler(lambda: next(looks) >= _LOOKS, 1000)
             connection.execute("PRAGMA trusted_schema = OFF")
-            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            names = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' LIMIT 9"
+            )
             for name in [row[0].decode() for row in names]:
                 columns = columns_of(connection, name)
                 if {"key", "value", "expire_time", "filename"} <= set(columns):
