@@ -120,16 +120,28 @@ typedef struct
   guint n_calls;
 } Published;
 
-/* The other tier stands for another process. */
+static void *
+look_from_outside (void *user_data)
+{
+  Published *self = user_data;
+
+  catch_up (self->fixture->tiers[1]);
+  assert_value (self->fixture->tiers[1], "a", "1");
+  g_assert_false (dsq_cold_tier_is_current (self->fixture->tiers[0]));
+  return NULL;
+}
+
+/* The other tier stands for another process, so another thread has it: this one holds the lock of
+ * what has been learned. */
 static void
 published_cb (gpointer user_data)
 {
   Published *self = user_data;
+  pthread_t thread;
 
   self->n_calls++;
-  catch_up (self->fixture->tiers[1]);
-  assert_value (self->fixture->tiers[1], "a", "1");
-  g_assert_false (dsq_cold_tier_is_current (self->fixture->tiers[0]));
+  g_assert_cmpint (pthread_create (&thread, NULL, look_from_outside, self), ==, 0);
+  g_assert_cmpint (pthread_join (thread, NULL), ==, 0);
 }
 
 /* What others can read already is brought to memory before anybody finds the file current. */
