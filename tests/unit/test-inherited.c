@@ -3,6 +3,7 @@
 
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,16 @@ hold_locks (gpointer user_data)
   return NULL;
 }
 
+/* A child ends well by a signal: a sanitizer would miss the threads that are not here, and valgrind
+ * find what they had, and what is leaked on purpose. */
+static void
+end_well_if (gboolean is_well)
+{
+  if (is_well)
+    kill (getpid (), SIGKILL);
+  syscall (SYS_exit_group, 1);
+}
+
 static void
 fork_while_locked (Fixture *self)
 {
@@ -181,13 +192,11 @@ fork_while_locked (Fixture *self)
     g_usleep (1000);
   child = fork ();
   if (child == 0)
-    /* a sanitizer would miss the threads that are not here */
-    syscall (SYS_exit_group, call_everything (self));
+    end_well_if (call_everything (self) == 0);
   __atomic_store_n (&self->may_go_on, TRUE, __ATOMIC_SEQ_CST);
   g_thread_join (thread);
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
-  g_assert_true (WIFEXITED (status));
-  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
+  g_assert_true (WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL);
 }
 
 static void
