@@ -25,8 +25,8 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 
-/* Longest wait for readers that are out, which are short: who reads for long has a connection of its
- * own. One that gets no processor for a while must not make the log grow. */
+/* Longest wait for readers that are out, which are short: who reads for long has a connection of
+ * its own. One that gets no processor for a while must not make the log grow. */
 #define DRAIN_US (200 * 1000)
 
 #define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
