@@ -18,6 +18,7 @@
 #include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"

@@ -381,24 +381,13 @@ find_expired (DsqColdTier *tier,
          dsq_cold_find_expired (tier, FALSE, span, max_rows, rows, out_next, error);
 }
 
-/* --- what only shared files need -------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
+/* Nobody else commits. */
 static gboolean
-do_nothing (DsqColdTier *tier, GError **error)
+catch_up (DsqColdTier *tier, GError **error)
 {
   return TRUE;
-}
-
-static gboolean
-tend (DsqColdTier *tier)
-{
-  return FALSE;
-}
-
-static gboolean
-wants_checkpoint (DsqColdTier *tier, gboolean idle)
-{
-  return FALSE;
 }
 
 static void
@@ -420,13 +409,12 @@ static const DsqColdTierFuncs private_funcs = {
   .walk = walk,
   .list_keys = list_keys,
   .find_expired = find_expired,
-  .tend = tend,
   .wants_filter = dsq_cold_filter_wants_build,
   .is_filter_worth = dsq_cold_filter_is_worth,
   .begin_filter = dsq_cold_filter_begin,
   .fill_filter = dsq_cold_filter_fill,
   .list_tables = dsq_cold_list_tables,
-  .catch_up = do_nothing,
+  .catch_up = catch_up,
   .begin = begin,
   .get_table = dsq_cold_get_table,
   .open_table = dsq_cold_open_table,
@@ -438,9 +426,6 @@ static const DsqColdTierFuncs private_funcs = {
   .release = dsq_cold_release,
   .commit = commit,
   .rollback = rollback,
-  .sync = do_nothing,
-  .wants_checkpoint = wants_checkpoint,
-  .checkpoint = do_nothing,
   .get_stats = get_stats,
 };
 

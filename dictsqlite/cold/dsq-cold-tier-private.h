@@ -2,97 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
-
-#include "codec/dsq-header-private.h"
-#include "dsq-enums.h"
-#include "tiers/dsq-entry-private.h"
+#include "cold/dsq-cold-types-private.h"
 #include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
-
-/* What is known of a key's row in the file. */
-typedef enum
-{
-  DSQ_PRESENCE_UNKNOWN,
-  DSQ_PRESENCE_ABSENT,
-  DSQ_PRESENCE_PRESENT
-} DsqPresence;
-
-/* One write to bring into the file. */
-typedef struct
-{
-  DsqEntry *entry; /* (owned) the new state of the key, maybe a tombstone; NULL: nothing to do */
-  gint64 place;    /* where its row goes if the key is absent; 0 in a tombstone */
-  guint8 presence; /* DsqPresence of the row before the change */
-  guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
-  /* the rest is the pending room's own: see there */
-  guint32 node;
-  guint32 below;
-} DsqChange;
-
-/* What the file says of a table, beside its rows. */
-typedef struct
-{
-  guint32 table;
-  gint64 next;  /* the place that its next new key gets */
-  gint64 count; /* its rows */
-} DsqTableState;
-
-/* A row as walked. */
-typedef struct
-{
-  gint64 place;
-  DsqEntry *entry; /* (owned) */
-} DsqColdRow;
-
-/* A stretch of the order of expiry, and where a search in it stands: behind the row of @place that
- * expires at @after. */
-typedef struct
-{
-  gint64 after; /* milliseconds since 1970 */
-  gint64 place;
-  gint64 until; /* inclusive */
-} DsqExpirySpan;
-
-typedef struct
-{
-  guint64 entries; /* in all tables, as last known */
-  guint64 commits;
-  guint64 syncs;
-  guint64 checkpoints;
-  guint64 foreign_changes;
-  guint64 file_bytes;
-  guint64 wal_bytes;
-  guint64 private_bytes; /* of a private file */
-  guint64 filter_keys;
-  guint64 filter_bytes;
-} DsqColdStats;
-
-typedef struct
-{
-  const char *path;         /* filename encoding */
-  gboolean read_only;       /* nothing is written: begin and sync are not to be called */
-  gboolean full_durability; /* sync at every commit */
-  guint busy_timeout_ms;    /* for a lock that another process holds */
-  gsize cache_bytes;        /* page cache of one connection */
-  gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
-  GBytes *password;         /* (unowned) (nullable) until the tier is open */
-  DsqKdfCost kdf_cost;      /* of a new file's password */
-  gboolean seals_ahead;     /* a call that writes many rows may have a thread seal them */
-} DsqColdOptions;
-
-typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
-
-/* The new file of a copy. */
-typedef struct
-{
-  const char *path;             /* filename encoding */
-  GBytes *password;             /* (unowned) (nullable) */
-  DsqKdfCost kdf_cost;          /* of the password */
-  DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */
-  gpointer user_data;           /* (unowned) of progress */
-} DsqColdCopyOptions;
 
 /* Called when another connection than this tier's writer has committed: everything clean that was
  * read from the file is stale, presence on disk is unknown. @states are all tables of the file as
@@ -104,15 +17,13 @@ typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
 /* What has been committed is in the file. May lock shards, and wait for nothing. */
 typedef void (*DsqColdCommittedFunc) (gpointer user_data);
 
-/* How far a long call has come: called on its thread, of whichever unit. */
-typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
-
 typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
+typedef struct _DsqColdFileFuncs DsqColdFileFuncs;
 
 /*
- * The one table of functions through which the engine reaches the file. SQLite is the only
- * implementation.
+ * The table of functions through which the engine reaches what every cold tier is, and, in
+ * dsq-cold-file-private.h, what only a file has besides. SQLite is the only implementation.
  *
  * Reads (get, get_many, probe, walk) may be called from any thread at any time before close, each
  * uses a reader's connection of its own. Writes (begin to commit or rollback, checkpoint) are
@@ -128,7 +39,6 @@ struct _DsqColdTierFuncs
    * last checkpoint; the tier is freed all the same. Not to be called in the child of a fork, where
    * a tier is left as it is. */
   gboolean (*close) (DsqColdTier *self, GError **error);
-
   /* NULL in *out_entry: absent. */
   gboolean (*get) (DsqColdTier *self, const DsqKey *key, DsqEntry **out_entry, GError **error);
   /* One read transaction; out[i] is NULL where keys[i] is absent. */
@@ -157,7 +67,6 @@ struct _DsqColdTierFuncs
                     GArray *rows,
                     gboolean *out_is_last,
                     GError **error);
-
   /* Appends the names, of GBytes, of all tables but the first, in the order of their ids. As other
    * reads. */
   gboolean (*list_tables) (DsqColdTier *self, GPtrArray *names, GError **error);
@@ -172,11 +81,6 @@ struct _DsqColdTierFuncs
                             GArray *rows,
                             gint64 *out_next,
                             GError **error);
-
-  /* Ends read transactions that were kept and not used since it was last called. FALSE: there are
-   * no others, and it need not be called until holds_readers is set. */
-  gboolean (*tend) (DsqColdTier *self);
-
   /* @n_absent more keys were looked for in the file and not there: whether it is time to build the
    * filter, or to go on with that. */
   gboolean (*wants_filter) (DsqColdTier *self, guint64 n_absent);
@@ -187,18 +91,8 @@ struct _DsqColdTierFuncs
   /* Goes on with the build by about @max_rows. FALSE: it has ended, well or by an error. Does
    * nothing while another thread is at it. */
   gboolean (*fill_filter) (DsqColdTier *self, guint max_rows, GError **error);
-
-  /* Of a tier that only reads, by one thread at a time: the table of that name; 0 as its id: there
-   * is none. */
-  gboolean (*find_table) (DsqColdTier *self,
-                          const guint8 *name,
-                          gsize length,
-                          DsqTableState *out_state,
-                          GError **error);
-
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
-
   /* Starts the write transaction, waiting for other processes' locks up to the busy timeout; then
    * catches up, so that the foreign function may run. */
   gboolean (*begin) (DsqColdTier *self, GError **error);
@@ -229,13 +123,6 @@ struct _DsqColdTierFuncs
                                   const DsqKey *key,
                                   DsqEntry **out_entry,
                                   GError **error);
-  /* The header, at any time; and its replacement in the transaction, DSQ_ERROR_CHANGED when it is
-   * no longer @before. */
-  gboolean (*get_header) (DsqColdTier *self, DsqHeader *out_header, GError **error);
-  gboolean (*replace_header) (DsqColdTier *self,
-                              const DsqHeader *before,
-                              const DsqHeader *after,
-                              GError **error);
   /* A savepoint round one writer's changes among several that share a commit. */
   gboolean (*savepoint) (DsqColdTier *self, GError **error);
   gboolean (*release) (DsqColdTier *self, gboolean keep, GError **error);
@@ -247,26 +134,6 @@ struct _DsqColdTierFuncs
                       gpointer committed_data,
                       GError **error);
   void (*rollback) (DsqColdTier *self);
-
-  /* Everything committed before the call is on the medium when it returns. Does nothing if all is
-   * synced already. */
-  gboolean (*sync) (DsqColdTier *self, GError **error);
-  /* Whether enough is in the log that a checkpoint is due; with @idle, whether there is any. */
-  gboolean (*wants_checkpoint) (DsqColdTier *self, gboolean idle);
-  /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
-  gboolean (*checkpoint) (DsqColdTier *self, GError **error);
-
-  /* Writes all that is committed into a new file: as other reads, but longer. */
-  gboolean (*copy) (DsqColdTier *self, const DsqColdCopyOptions *options, GError **error);
-  /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is
-   * resolved; commits meanwhile are not in the copy. */
-  gboolean (*backup) (DsqColdTier *self,
-                      const char *path,
-                      DsqColdProgressFunc progress,
-                      gpointer user_data,
-                      GError **error);
-  /* Likewise. Reads the whole file, and appends what is wrong to @problems, of char * (owned). */
-  gboolean (*check) (DsqColdTier *self, GPtrArray *problems, GError **error);
   /* Appends to @entries, without records, the keys of the table of @from from there on, in the
    * order of their bytes and as long as they are below @end: at most @max_keys. */
   gboolean (*list_keys) (DsqColdTier *self,
@@ -275,22 +142,6 @@ struct _DsqColdTierFuncs
                          guint max_keys,
                          GPtrArray *entries,
                          GError **error);
-  /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables beyond *@place,
-   * which moves on; with the writer lock held, in a transaction or not. */
-  gboolean (*find_oldest) (DsqColdTier *self,
-                           gint64 *place,
-                           guint max_rows,
-                           GArray *rows,
-                           gboolean *out_is_last,
-                           GError **error);
-  /* Bytes of the file's pages that hold something; with the writer lock held, in a transaction or
-   * not. */
-  gboolean (*get_used) (DsqColdTier *self, guint64 *out_bytes, GError **error);
-  /* Gives free pages back to the file system, if there are so many that it is worth it: at most
-   * @max_bytes, in a transaction of its own. *out_more: there is more to do. The file is shorter
-   * after the next checkpoint. */
-  gboolean (*shrink) (DsqColdTier *self, guint max_bytes, gboolean *out_more, GError **error);
-
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
 };
 
@@ -298,6 +149,7 @@ struct _DsqColdTierFuncs
 struct _DsqColdTier
 {
   const DsqColdTierFuncs *funcs;
+  const DsqColdFileFuncs *file;       /* (nullable) NULL: nothing of it outlives the process */
   const volatile guint64 *live_stamp; /* (unowned) what every commit to the file changes, as it is
                                          now, in memory shared with other processes */
   guint64 seen_stamp[6];              /* (atomic) as last learned */
@@ -317,13 +169,6 @@ DsqColdTier *dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
                                         gpointer user_data,
                                         GError **error);
 
-/* Puts a copy of the file, which must be open nowhere (DSQ_ERROR_BUSY), in its place; the path of
- * @options is not used. */
-gboolean dsq_cold_rekey_file (const char *path,
-                              GBytes *old_password,
-                              guint busy_timeout_ms,
-                              const DsqColdCopyOptions *options,
-                              GError **error);
 /* A private one, for what a store in memory cannot hold: a temporary file that nobody else can open
  * and that is gone with the process. It is made by the first transaction, in SQLite's folder for
  * temporary files; of @options only the size of the cache counts. */

@@ -6,6 +6,7 @@
 #include "cold/dsq-cold-changes-private.h"
 #include "cold/dsq-cold-coherence-private.h"
 #include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-log-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -79,10 +80,8 @@ static const DsqColdTierFuncs funcs = {
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
-  .find_table = dsq_cold_find_table_by_name,
   .list_tables = dsq_cold_list_tables,
   .find_expired = dsq_cold_find_expired,
-  .tend = dsq_cold_readers_tend,
   .wants_filter = dsq_cold_filter_wants_build,
   .is_filter_worth = dsq_cold_filter_is_worth,
   .begin_filter = dsq_cold_filter_begin,
@@ -95,23 +94,28 @@ static const DsqColdTierFuncs funcs = {
   .clear_table = dsq_cold_clear_table,
   .apply = dsq_cold_apply,
   .get_in_transaction = dsq_cold_get_in_transaction,
-  .get_header = dsq_cold_get_header,
-  .replace_header = dsq_cold_replace_header,
   .savepoint = dsq_cold_savepoint,
   .release = dsq_cold_release,
   .commit = dsq_cold_commit,
   .rollback = dsq_cold_rollback,
+  .list_keys = dsq_cold_list_keys,
+  .get_stats = get_stats,
+};
+
+static const DsqColdFileFuncs file_funcs = {
+  .find_table = dsq_cold_find_table_by_name,
+  .tend = dsq_cold_readers_tend,
+  .get_header = dsq_cold_get_header,
+  .replace_header = dsq_cold_replace_header,
   .sync = dsq_cold_sync,
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
   .copy = dsq_cold_copy,
   .backup = dsq_cold_backup,
   .check = dsq_cold_check,
-  .list_keys = dsq_cold_list_keys,
   .find_oldest = dsq_cold_find_oldest,
   .get_used = dsq_cold_get_used,
   .shrink = dsq_cold_shrink,
-  .get_stats = get_stats,
 };
 
 DsqColdSqlite *
@@ -190,6 +194,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
 {
   DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
 
+  self->tier.file = &file_funcs;
   if (!open_tier (self, options, error))
     {
       close_tier (&self->tier, NULL);

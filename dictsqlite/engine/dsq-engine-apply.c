@@ -4,6 +4,13 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-standstill-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * With write-through the batch is one transaction. Otherwise it is staged with all shards locked,

@@ -3,7 +3,14 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-presence-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 gboolean
 dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
@@ -355,7 +362,7 @@ used_bytes (DsqEngine *self, const DsqStats *stats)
     return stats->hot_bytes;
   if (self->options.max_bytes == 0 && dsq_mutex_trylock (&self->writer_lock))
     {
-      if (self->cold->funcs->get_used (self->cold, &n_bytes, NULL))
+      if (self->cold->file->get_used (self->cold, &n_bytes, NULL))
         __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);
       dsq_mutex_unlock (&self->writer_lock);
     }

@@ -4,6 +4,12 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-standstill-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * A key is looked for in memory, with its shard's lock held, and in the file, without. When the

@@ -4,6 +4,11 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * What a key becomes depends on what it is. In memory that is looked at and replaced under the lock

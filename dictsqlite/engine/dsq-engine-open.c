@@ -3,8 +3,13 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-tables-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 gboolean
 dsq_engine_enter (DsqEngine *self, GError **error)
@@ -302,7 +307,7 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
     return FALSE;
   is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
-                           self->cold->funcs->sync (self->cold, &flush_error));
+                           self->cold->file->sync (self->cold, &flush_error));
   /* there is nothing to come back for when a sync has failed */
   if (is_flushed || by_force || dsq_engine_has_failed (self))
     close_flushed (self, is_flushed && writes, &close_error);

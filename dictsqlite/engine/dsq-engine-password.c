@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
@@ -16,7 +17,7 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
   dsq_mutex_assert_held (&self->writer_lock);
   if (!cold->funcs->begin (cold, error))
     return FALSE;
-  if (cold->funcs->replace_header (cold, before, after, error))
+  if (cold->file->replace_header (cold, before, after, error))
     return cold->funcs->commit (cold, NULL, NULL, error);
   cold->funcs->rollback (cold);
   return FALSE;
@@ -28,7 +29,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   DsqHeader before, after;
   gboolean replaced;
 
-  if (!self->cold->funcs->get_header (self->cold, &before, error))
+  if (!self->cold->file->get_header (self->cold, &before, error))
     return FALSE;
   after = before;
   if (!dsq_header_change_password (&after,
@@ -44,7 +45,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   replaced = replace_locked (self, &before, &after, error);
   dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
-  return replaced && self->cold->funcs->sync (self->cold, error);
+  return replaced && self->cold->file->sync (self->cold, error);
 }
 
 gboolean
@@ -97,8 +98,7 @@ dsq_engine_copy (DsqEngine *self,
                  DSQ_ERROR_NOT_FOUND,
                  "Failed to copy the store: there is no file");
   else
-    copied =
-        dsq_engine_flush (self, error) && self->cold->funcs->copy (self->cold, &options, error);
+    copied = dsq_engine_flush (self, error) && self->cold->file->copy (self->cold, &options, error);
   dsq_engine_leave (self);
   return copied;
 }

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-path-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * The file has an index of its keys. What is pending has none: so its keys in the range are picked

@@ -5,8 +5,13 @@
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-utf8-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-tables-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 /*
  * Tables share the tiers, the file, the flush and all limits; what a table has of its own is its
@@ -223,7 +228,7 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->funcs->find_table (self->cold, bytes, length, &state, error))
+  if (!self->cold->file->find_table (self->cold, bytes, length, &state, error))
     return FALSE;
   if (state.table == 0)
     return dsq_engine_refuse_read_only (error);

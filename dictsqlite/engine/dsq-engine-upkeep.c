@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 
@@ -27,7 +28,7 @@ dsq_engine_backup (DsqEngine *self,
                            "Failed to copy the store: in memory mode it has no file");
       return FALSE;
     }
-  success = self->cold->funcs->backup (self->cold, path, progress, user_data, error);
+  success = self->cold->file->backup (self->cold, path, progress, user_data, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -39,7 +40,7 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || self->cold->funcs->check (self->cold, problems, error);
+  success = !self->has_file || self->cold->file->check (self->cold, problems, error);
   dsq_engine_leave (self);
   return success;
 }

@@ -5,7 +5,13 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-presence-private.h"
+#include "engine/dsq-standstill-private.h"
 #include "engine/dsq-walker-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * A walk goes by place, in batches, and holds nothing between them. A batch is read from the file

@@ -4,7 +4,13 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
 #include "engine/dsq-walker-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  *   set      memory, lazy     hot <- entry, pending <- change; the flusher brings it to cold

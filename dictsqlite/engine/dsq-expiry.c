@@ -7,6 +7,13 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-standstill-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * An entry whose time has come is absent. Reads find that out by the entry itself. Everything that

@@ -4,6 +4,10 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-tables-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 /*
  * begin      wait for other processes, learn what they wrote

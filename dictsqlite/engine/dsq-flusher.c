@@ -4,7 +4,11 @@
 #include "config.h"
 
 #include "base/dsq-mutex-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 /*
  * The thread sleeps until something is dirty or unsynced, waits out the interval, and then flushes,
@@ -60,7 +64,7 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 
   dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < max_rounds && has_more; i++)
-    if (!self->cold->funcs->shrink (self->cold, SHRINK_BYTES, &has_more, NULL))
+    if (!self->cold->file->shrink (self->cold, SHRINK_BYTES, &has_more, NULL))
       return;
   if (has_more && self->options.background)
     dsq_flusher_wake (self->flusher, FALSE);
@@ -73,15 +77,16 @@ write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   if (dsq_engine_has_failed (self))
-    return self->cold->funcs->sync (self->cold, error);
+    return self->cold->file->sync (self->cold, error);
   if (!dsq_engine_flush_locked (self, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
-  if (self->has_file)
-    dsq_engine_shrink_locked (self, 1);
-  if (!self->cold->funcs->sync (self->cold, error))
+  if (self->cold->file == NULL)
+    return TRUE;
+  dsq_engine_shrink_locked (self, 1);
+  if (!self->cold->file->sync (self->cold, error))
     return FALSE;
-  if (self->cold->funcs->wants_checkpoint (self->cold, is_idle))
-    self->cold->funcs->checkpoint (self->cold, NULL);
+  if (self->cold->file->wants_checkpoint (self->cold, is_idle))
+    self->cold->file->checkpoint (self->cold, NULL);
   return TRUE;
 }
 
@@ -404,7 +409,7 @@ dsq_engine_make_room (DsqEngine *self, GError **error)
   if (!self->has_file)
     success = dsq_engine_make_room_by_spilling (self, error);
   else if (dsq_engine_has_failed (self))
-    success = self->cold->funcs->sync (self->cold, error);
+    success = self->cold->file->sync (self->cold, error);
   else if (self->options.background)
     success = wait_for_flush (self, error);
   else

@@ -5,6 +5,7 @@
 
 #include "engine/dsq-pending-internal.h"
 #include "engine/dsq-walker-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * A dirty key has a node in the hot tier, which holds its newest state, and a change, which tells

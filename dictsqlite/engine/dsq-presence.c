@@ -4,6 +4,12 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-presence-private.h"
+#include "engine/dsq-standstill-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * Writes are blind, so whether a key that waits for the file has a row there may be unknown. Who

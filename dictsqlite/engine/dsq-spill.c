@@ -4,6 +4,9 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 /*
  * In memory mode nothing need ever be in a file, so everything is dirty, and nothing is written as

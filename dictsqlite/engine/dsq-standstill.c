@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-standstill-private.h"
 
 /*
  * What is read from the file without a lock may be old when it is to be used: our own threads

@@ -3,7 +3,10 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-path-private.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -98,7 +101,7 @@ dsq_engine_tend (DsqEngine *self)
 
   if (!dsq_engine_enter (self, NULL))
     return DSQ_TEND_DONE;
-  holds_readers = self->cold->funcs->tend (self->cold);
+  holds_readers = self->cold->file != NULL && self->cold->file->tend (self->cold);
   if (self->cold->funcs->wants_filter (self->cold, 0))
     while (goes_on && !dsq_flusher_is_hurried (self->flusher) && !dsq_engine_is_closed (self))
       goes_on = build_some (self, THREAD_ROWS);

@@ -3,8 +3,14 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * What max-bytes bounds is known without counting: with a file, the bytes of its pages that hold
@@ -149,7 +155,7 @@ find_in_file (Trim *self, Pass pass, GError **error)
       gint64 end = engine->trim_hand;
       gboolean is_last;
 
-      if (!engine->cold->funcs->find_oldest (engine->cold, &end, BATCH, rows, &is_last, error))
+      if (!engine->cold->file->find_oldest (engine->cold, &end, BATCH, rows, &is_last, error))
         return FALSE;
       for (guint i = 0; i < rows->len; i++)
         {
@@ -288,7 +294,7 @@ drop_some (DsqEngine *self, guint64 used, guint64 excess, guint *out_n_dropped, 
 static gboolean
 measure (DsqEngine *self, guint64 *out_used, GError **error)
 {
-  if (!self->cold->funcs->get_used (self->cold, out_used, error))
+  if (!self->cold->file->get_used (self->cold, out_used, error))
     return FALSE;
   __atomic_store_n (&self->n_used_bytes, *out_used, __ATOMIC_RELAXED);
   return TRUE;

@@ -5,6 +5,7 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-write-through-private.h"
 
 /*
  * Written through, they share one transaction. They are tried as one write first, which is all that

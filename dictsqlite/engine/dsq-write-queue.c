@@ -5,6 +5,7 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-write-through-private.h"
 
 /*
  * Writers queue up; the first becomes the leader. It waits for the writer's lock and for other

@@ -3,8 +3,15 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * The writes that have queued up, see dsq-write-queue.c, are committed in one transaction. Several
@@ -461,8 +468,8 @@ tidy_up_locked (DsqEngine *self)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   dsq_engine_trim_locked (self, NULL);
-  if (self->cold->funcs->wants_checkpoint (self->cold, FALSE))
-    self->cold->funcs->checkpoint (self->cold, NULL);
+  if (self->cold->file->wants_checkpoint (self->cold, FALSE))
+    self->cold->file->checkpoint (self->cold, NULL);
   dsq_flusher_wake (self->flusher, FALSE);
 }
 

@@ -7,6 +7,7 @@
 
 #include "codec/dsq-utf8-private.h"
 #include "pickle/dsq-pickle-calls-private.h"
+#include "pickle/dsq-pickle-notes-private.h"
 
 /*
  * Only what was imported by a name that stands in the pickle may be called. What a call gives is an

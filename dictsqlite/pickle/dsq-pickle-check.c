@@ -6,7 +6,9 @@
 #include "dsq-error.h"
 #include "dsq-types.h"
 #include "pickle/dsq-pickle-check-private.h"
+#include "pickle/dsq-pickle-notes-private.h"
 #include "pickle/dsq-pickle-opcodes-private.h"
+#include "pickle/dsq-pickle-reading-private.h"
 
 /*
  * One pass over the opcodes of protocols 0 to 5, as pickletools.py documents them, with what

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "codec/dsq-bytes-private.h"
 #include "pickle/dsq-pickle-machine-private.h"
 
 /*

@@ -2,11 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <string.h>
-
 #include <glib.h>
-
-#include "codec/dsq-bytes-private.h"
 
 G_BEGIN_DECLS
 
@@ -136,56 +132,6 @@ dsq_pickle_fail (DsqPickleMachine *self, const char *fault)
   return FALSE;
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
-
-/* Where what may be read now ends: in a frame at its end, as no opcode crosses that. */
-static inline guint32
-dsq_pickle_end_of (const DsqPickleMachine *self)
-{
-  return self->frame_end != 0 ? self->frame_end : self->length;
-}
-
-/* The offset of the next @length bytes, which are passed over. */
-static inline gboolean
-dsq_pickle_take (DsqPickleMachine *self, guint64 length, guint32 *out_at)
-{
-  if (length > dsq_pickle_end_of (self) - self->at)
-    return dsq_pickle_fail (self, "it ends early, or tells a length beyond its end");
-  *out_at = self->at;
-  self->at += (guint32) length;
-  return TRUE;
-}
-
-/* A number of @size bytes, little-endian, unsigned. */
-static inline gboolean
-dsq_pickle_take_number (DsqPickleMachine *self, guint size, guint64 *out)
-{
-  guint32 at;
-
-  if (!dsq_pickle_take (self, size, &at))
-    return FALSE;
-  *out = size == 1   ? self->bytes[at]
-         : size == 2 ? (guint64) self->bytes[at] | (guint64) self->bytes[at + 1] << 8
-         : size == 4 ? dsq_bytes_load_u32 (self->bytes + at)
-                     : dsq_bytes_load_u64 (self->bytes + at);
-  return TRUE;
-}
-
-/* What stands up to the next line feed, which is passed over as well. */
-static inline gboolean
-dsq_pickle_take_line (DsqPickleMachine *self, guint32 *out_at, guint32 *out_length)
-{
-  const guint8 *begin = self->bytes + self->at;
-  const guint8 *end = memchr (begin, '\n', dsq_pickle_end_of (self) - self->at);
-
-  if (end == NULL)
-    return dsq_pickle_fail (self, "a line has no end");
-  *out_at = self->at;
-  *out_length = (guint32) (end - begin);
-  self->at += *out_length + 1;
-  return TRUE;
-}
-
 /* --- dsq-pickle-machine.c. Functions that return a gboolean set the fault when it is FALSE. --- */
 
 void dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 length);
@@ -219,30 +165,6 @@ gboolean dsq_pickle_fill (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_
 
 /* The kind of a value as a letter of a signature. */
 char dsq_pickle_letter (DsqPickleKind kind);
-
-/* --- dsq-pickle-notes.c ----------------------------------------------------------------------- */
-
-/* A fault that is about what was imported, or what a call of it gave: @value, if it is such. */
-gboolean dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault);
-/* "module:name" of the fault's import; NULL: it has none. */
-char *dsq_pickle_fault_name (DsqPickleMachine *self);
-/* An import or a member is used as a value. */
-void dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value);
-/* The instance of @node is filled as a list, dict or set is. */
-gboolean dsq_pickle_note_fill (DsqPickleMachine *self, guint32 node, DsqPickleKind kind);
-void dsq_pickle_calls_free (DsqPickleCalls *calls);
-
-/* --- dsq-pickle-calls.c ----------------------------------------------------------------------- */
-
-gboolean dsq_pickle_import (DsqPickleMachine *self,
-                            guint32 module_at,
-                            guint32 module_length,
-                            guint32 name_at,
-                            guint32 name_length);
-/* REDUCE: 'R', NEWOBJ: 'N', NEWOBJ_EX: 'X'. */
-gboolean dsq_pickle_call (DsqPickleMachine *self, char op);
-gboolean dsq_pickle_build (DsqPickleMachine *self);
-guint8 *dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error);
 
 /* --- dsq-pickle-graph.c ----------------------------------------------------------------------- */
 

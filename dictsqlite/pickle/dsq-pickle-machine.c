@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pickle/dsq-pickle-machine-private.h"
+#include "pickle/dsq-pickle-notes-private.h"
 
 /*
  * The machine does to kinds of values what Python's unpickler does to values: it has the same

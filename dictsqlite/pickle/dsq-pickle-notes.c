@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pickle/dsq-pickle-calls-private.h"
+#include "pickle/dsq-pickle-notes-private.h"
 
 static const char too_many[] = "it imports and calls too many different things";
 

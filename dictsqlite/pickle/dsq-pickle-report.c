@@ -8,6 +8,7 @@
 #include "codec/dsq-bytes-private.h"
 #include "codec/dsq-pack-private.h"
 #include "pickle/dsq-pickle-calls-private.h"
+#include "pickle/dsq-pickle-notes-private.h"
 
 /* The form is documented where it is public, at dsq_pickle_check(). */
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "pickle/dsq-pickle-opcodes-private.h"
+#include "pickle/dsq-pickle-reading-private.h"
 
 /* Bytes, behind their length in @size bytes. */
 static gboolean

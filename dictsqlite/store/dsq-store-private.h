@@ -3,7 +3,7 @@
 #pragma once
 
 #include "dsq-store.h"
-#include "engine/dsq-engine-private.h"
+#include "engine/dsq-engine-entries-private.h"
 
 G_BEGIN_DECLS
 

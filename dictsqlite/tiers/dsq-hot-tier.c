@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "tiers/dsq-hot-lookup-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 /*

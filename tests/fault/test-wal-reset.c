@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "cold-support.h"
+#include "cold/dsq-cold-file-private.h"
 
 #define N_COMMITS 9
 
@@ -200,7 +201,7 @@ checkpoint_tier (void *tier)
   g_autoptr (GError) error = NULL;
 
   is_armed = TRUE;
-  ((DsqColdTier *) tier)->funcs->checkpoint (tier, &error);
+  ((DsqColdTier *) tier)->file->checkpoint (tier, &error);
   is_armed = FALSE;
   g_assert_no_error (error);
   return NULL;
@@ -240,7 +241,7 @@ test_tier_loses_none (Fixture *fixture, gconstpointer data)
 
       put (writer, key, value);
     }
-  g_assert_true (writer->funcs->checkpoint (writer, &error));
+  g_assert_true (writer->file->checkpoint (writer, &error));
   g_assert_no_error (error);
 
   g_assert_cmpint (pthread_create (&threads[0], NULL, checkpoint_tier, checkpointer), ==, 0);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "base/dsq-call-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "config.h"
 
 #include <pthread.h>
@@ -49,7 +50,7 @@ checkpoint (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tier->funcs->checkpoint (tier, &error));
+  g_assert_true (tier->file->checkpoint (tier, &error));
   g_assert_no_error (error);
 }
 
@@ -478,7 +479,7 @@ write_much (void *user_data)
 
       memset (value, 'a' + (int) (i % 26), 1000);
       put (tier, key, value);
-      if (tier->funcs->wants_checkpoint (tier, FALSE))
+      if (tier->file->wants_checkpoint (tier, FALSE))
         checkpoint (tier);
       most = MAX (most, stats_of (tier).wal_bytes);
     }

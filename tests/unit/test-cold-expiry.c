@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold-support.h"
+#include "cold/dsq-cold-file-private.h"
 
 typedef struct
 {
@@ -167,7 +168,7 @@ used (DsqColdTier *tier)
   g_autoptr (GError) error = NULL;
   guint64 bytes = 0;
 
-  g_assert_true (tier->funcs->get_used (tier, &bytes, &error));
+  g_assert_true (tier->file->get_used (tier, &bytes, &error));
   g_assert_no_error (error);
   return bytes;
 }
@@ -178,7 +179,7 @@ shrink (DsqColdTier *tier, guint max_bytes)
   g_autoptr (GError) error = NULL;
   gboolean more = FALSE;
 
-  g_assert_true (tier->funcs->shrink (tier, max_bytes, &more, &error));
+  g_assert_true (tier->file->shrink (tier, max_bytes, &more, &error));
   g_assert_no_error (error);
   return more;
 }
@@ -205,7 +206,7 @@ checkpoint (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tier->funcs->checkpoint (tier, &error));
+  g_assert_true (tier->file->checkpoint (tier, &error));
   g_assert_no_error (error);
 }
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold-support.h"
+#include "cold/dsq-cold-file-private.h"
 
 typedef struct
 {
@@ -104,8 +105,8 @@ test_idle_ones_end (Fixture *fixture, gconstpointer data)
 {
   hold (fixture);
   g_assert_true (is_log_held (fixture->path));
-  g_assert_true (fixture->tier->funcs->tend (fixture->tier));
-  g_assert_false (fixture->tier->funcs->tend (fixture->tier));
+  g_assert_true (fixture->tier->file->tend (fixture->tier));
+  g_assert_false (fixture->tier->file->tend (fixture->tier));
   g_assert_false (fixture->tier->holds_readers);
   g_assert_false (is_log_held (fixture->path));
 }
@@ -116,7 +117,7 @@ test_used_ones_stay (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 5; i++)
     {
       hold (fixture);
-      g_assert_true (fixture->tier->funcs->tend (fixture->tier));
+      g_assert_true (fixture->tier->file->tend (fixture->tier));
     }
 }
 
@@ -127,9 +128,9 @@ test_checkpoint_ends_them (Fixture *fixture, gconstpointer data)
 
   hold (fixture);
   put (fixture->tier, "b", "2");
-  g_assert_true (fixture->tier->funcs->checkpoint (fixture->tier, &error));
+  g_assert_true (fixture->tier->file->checkpoint (fixture->tier, &error));
   g_assert_no_error (error);
-  g_assert_false (fixture->tier->funcs->wants_checkpoint (fixture->tier, TRUE));
+  g_assert_false (fixture->tier->file->wants_checkpoint (fixture->tier, TRUE));
   g_assert_false (is_log_held (fixture->path));
   hold (fixture);
 }

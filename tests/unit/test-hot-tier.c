@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "codec/dsq-hash-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 static DsqKey

@@ -10,7 +10,7 @@
 
 #include "base/dsq-fork-private.h"
 #include "codec/dsq-value-private.h"
-#include "engine/dsq-engine-private.h"
+#include "engine/dsq-engine-entries-private.h"
 #include "store/dsq-store-private.h"
 
 #define DEADLINE 30

@@ -7,6 +7,7 @@
 
 #include "codec/dsq-hash-private.h"
 #include "engine/dsq-pending-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /* A tombstone with an expiry is the mark of a sweep: it must not outlive what was known of the
  * file. One without is the caller's and must. */

@@ -7,6 +7,7 @@
 
 #include "codec/dsq-hash-private.h"
 #include "engine/dsq-pending-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * A model of the file (key -> place and value) and one of the mapping (key -> value and the order

@@ -1,0 +1,97 @@
+/* dsq-cold-types-private.h - what an engine and a cold tier tell each other
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "codec/dsq-header-private.h"
+#include "dsq-enums.h"
+#include "tiers/dsq-entry-private.h"
+#include "tiers/dsq-filter-private.h"
+
+G_BEGIN_DECLS
+
+/* What is known of a key's row in the file. */
+typedef enum
+{
+  DSQ_PRESENCE_UNKNOWN,
+  DSQ_PRESENCE_ABSENT,
+  DSQ_PRESENCE_PRESENT
+} DsqPresence;
+
+/* One write to bring into the file. */
+typedef struct
+{
+  DsqEntry *entry; /* (owned) the new state of the key, maybe a tombstone; NULL: nothing to do */
+  gint64 place;    /* where its row goes if the key is absent; 0 in a tombstone */
+  guint8 presence; /* DsqPresence of the row before the change */
+  guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
+  /* the rest is the pending room's own: see there */
+  guint32 node;
+  guint32 below;
+} DsqChange;
+
+/* What the file says of a table, beside its rows. */
+typedef struct
+{
+  guint32 table;
+  gint64 next;  /* the place that its next new key gets */
+  gint64 count; /* its rows */
+} DsqTableState;
+
+/* A row as walked. */
+typedef struct
+{
+  gint64 place;
+  DsqEntry *entry; /* (owned) */
+} DsqColdRow;
+
+/* A stretch of the order of expiry, and where a search in it stands: behind the row of @place that
+ * expires at @after. */
+typedef struct
+{
+  gint64 after; /* milliseconds since 1970 */
+  gint64 place;
+  gint64 until; /* inclusive */
+} DsqExpirySpan;
+
+typedef struct
+{
+  guint64 entries; /* in all tables, as last known */
+  guint64 commits;
+  guint64 syncs;
+  guint64 checkpoints;
+  guint64 foreign_changes;
+  guint64 file_bytes;
+  guint64 wal_bytes;
+  guint64 private_bytes; /* of a private file */
+  guint64 filter_keys;
+  guint64 filter_bytes;
+} DsqColdStats;
+
+typedef struct
+{
+  const char *path;         /* filename encoding */
+  gboolean read_only;       /* nothing is written: begin and sync are not to be called */
+  gboolean full_durability; /* sync at every commit */
+  guint busy_timeout_ms;    /* for a lock that another process holds */
+  gsize cache_bytes;        /* page cache of one connection */
+  gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
+  GBytes *password;         /* (unowned) (nullable) until the tier is open */
+  DsqKdfCost kdf_cost;      /* of a new file's password */
+  gboolean seals_ahead;     /* a call that writes many rows may have a thread seal them */
+} DsqColdOptions;
+
+typedef void (*DsqColdProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
+
+/* The new file of a copy. */
+typedef struct
+{
+  const char *path;             /* filename encoding */
+  GBytes *password;             /* (unowned) (nullable) */
+  DsqKdfCost kdf_cost;          /* of the password */
+  DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */
+  gpointer user_data;           /* (unowned) of progress */
+} DsqColdCopyOptions;
+
+G_END_DECLS

@@ -1,0 +1,90 @@
+/* dsq-write-behind-private.h - what is dirty, the room for it, and how it reaches the file
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/dsq-engine-internal.h"
+
+G_BEGIN_DECLS
+
+/* Whether a sync has failed: what is in memory can be read, and nothing written any more. */
+static inline gboolean
+dsq_engine_has_failed (DsqEngine *self)
+{
+  return G_UNLIKELY (__atomic_load_n (&self->cold->is_failed, __ATOMIC_ACQUIRE));
+}
+
+/* Waits, or flushes, while too much is dirty. */
+gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
+
+static inline gboolean
+dsq_engine_wait_for_room (DsqEngine *self, GError **error)
+{
+  gint64 n_bytes = __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
+
+  /* a flush makes the room */
+  dsq_mutex_assert_not_held (&self->writer_lock, "room");
+  dsq_mutex_assert_may_wait ("room");
+  if (G_LIKELY (n_bytes < (gint64) __atomic_load_n (&self->room_limit, __ATOMIC_RELAXED)))
+    return TRUE;
+  return dsq_engine_make_room (self, error);
+}
+
+/* To be called after staging: wakes the flusher if that is needed. */
+void dsq_engine_wake_flusher (DsqEngine *self);
+/* Memory mode: drops entries until max_bytes are kept. */
+void dsq_engine_trim_in_memory (DsqEngine *self);
+
+static inline void
+dsq_engine_note_dirty (DsqEngine *self)
+{
+  if (self->has_file)
+    dsq_engine_wake_flusher (self);
+  else if (G_UNLIKELY (self->options.max_bytes != 0) &&
+           __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
+    dsq_engine_trim_in_memory (self);
+}
+
+/* Writes what is pending of all tables in one transaction; writer_lock held. */
+gboolean dsq_engine_flush_locked (DsqEngine *self, GError **error);
+/* The same, and drops a table of the file at the same instant. FALSE in *out_dropped: it was not
+ * there. */
+gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
+                                           GBytes *name,
+                                           gboolean *out_dropped,
+                                           GError **error);
+/* The same, and sees to checkpoints, statistics and waiting writers. */
+gboolean dsq_engine_write_behind (DsqEngine *self, GError **error);
+/* Gives free pages of the file back, if they are many; writer_lock held. */
+void dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds);
+/* Drops entries until max_bytes are kept; writer_lock held. */
+gboolean dsq_engine_trim_locked (DsqEngine *self, GError **error);
+/* FALSE with DSQ_ERROR_INVALID_VALUE when an entry could not be kept under max_bytes. */
+gboolean dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error);
+
+static inline gboolean
+dsq_engine_check_size (DsqEngine *self, const DsqEntry *entry, GError **error)
+{
+  return G_LIKELY (self->options.max_bytes == 0) ||
+         dsq_engine_refuse_too_large (self, entry, error);
+}
+
+/* The same for what a key becomes: an entry that stays as large as it was may stay. */
+gboolean dsq_engine_check_modified (DsqEngine *self,
+                                    const DsqEntry *old,
+                                    const DsqEntry *entry,
+                                    GError **error);
+
+/* Memory mode's part of making room, and whether it is time to spill. */
+gboolean dsq_engine_make_room_by_spilling (DsqEngine *self, GError **error);
+gboolean dsq_engine_wants_spill (DsqEngine *self);
+void dsq_engine_reset_room_limit (DsqEngine *self);
+/* After a clear in memory mode: gives the temporary file back. */
+void dsq_engine_drop_spilled (DsqEngine *self);
+/* After a table was dropped in memory mode: removes its rows; writer_lock held. */
+void dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table);
+guint64 dsq_engine_dirty_bytes (DsqEngine *self);
+
+/* The cold tier's foreign function. */
+void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);
+
+G_END_DECLS
