@@ -249,6 +249,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
 {
   DsqEngine *engine = self->engine;
   ApplyResult result = APPLY_AGAIN;
+  DsqTries tries = { 0 };
 
   if (!dsq_call_check (error) || !dsq_engine_wait_for_room (engine, error))
     return FALSE;
@@ -261,16 +262,13 @@ stage (Apply *self, gboolean *out_applied, GError **error)
         return FALSE;
     }
   collect_wanted (self);
-  for (guint n_tries = 0; result == APPLY_AGAIN; n_tries++)
+  while (result == APPLY_AGAIN)
     {
-      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
-
       if (!dsq_engine_sweep_if_due (engine, self->batch->table, error) ||
-          (stops && !dsq_engine_stop_file (engine, error)))
+          !dsq_tries_begin (&tries, engine, error))
         break;
       result = try_to_stage (self, out_applied, error);
-      if (stops)
-        dsq_engine_let_file_go (engine);
+      dsq_tries_end (&tries, engine);
       forget_wanted (self);
     }
   g_free (self->wanted);

@@ -137,19 +137,19 @@ dsq_engine_locate (DsqEngine *self,
                    GError **error)
 {
   LocateResult result = LOCATE_AGAIN;
+  DsqTries tries = { 0 };
   guint n_sweeps = 0;
 
-  for (guint n_tries = 0; result == LOCATE_AGAIN; n_tries++)
+  while (result == LOCATE_AGAIN)
     {
-      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       guint64 n_swept = 0;
 
-      if (stops && !dsq_engine_stop_file (self, error))
+      if (!dsq_tries_begin (&tries, self, error))
         return FALSE;
       result = try_to_locate (self, key, flags, located, error);
-      located->has_stopped = stops && result == LOCATE_DONE;
-      if (stops && result != LOCATE_DONE)
-        dsq_engine_let_file_go (self);
+      located->tries = tries;
+      if (result != LOCATE_DONE)
+        dsq_tries_end (&tries, self);
       if (result != LOCATE_SWEEP_FIRST)
         continue;
       if (++n_sweeps == DSQ_MAX_SWEEPS)
@@ -163,8 +163,7 @@ void
 dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
 {
   dsq_hot_shard_unlock (located->shard);
-  if (located->has_stopped)
-    dsq_engine_let_file_go (self);
+  dsq_tries_end (&located->tries, self);
   g_clear_pointer (&located->cold, dsq_entry_unref);
   if (is_dirtied)
     dsq_engine_note_dirty (self);

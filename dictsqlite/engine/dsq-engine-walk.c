@@ -365,22 +365,18 @@ static gboolean
 read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 {
   gboolean success = TRUE;
+  DsqTries tries = { 0 };
   DsqTally tally;
 
   batch->is_quiet = FALSE;
-  for (guint n_tries = 0; success && !batch->is_quiet; n_tries++)
+  while (success && !batch->is_quiet)
     {
-      if (n_tries < DSQ_MAX_OPTIMISTIC_TRIES)
-        {
-          success = dsq_engine_tally (self, walk->table, &tally, error) &&
-                    try_batch (self, walk, &tally, batch, error);
-          continue;
-        }
-      if (!dsq_engine_stop_file (self, error))
+      if (!dsq_tries_begin (&tries, self, error))
         return FALSE;
-      success = dsq_engine_tally_stopped (self, walk->table, &tally, error) &&
+      success = (tries.is_stopped ? dsq_engine_tally_stopped (self, walk->table, &tally, error)
+                                  : dsq_engine_tally (self, walk->table, &tally, error)) &&
                 try_batch (self, walk, &tally, batch, error);
-      dsq_engine_let_file_go (self);
+      dsq_tries_end (&tries, self);
     }
   return success;
 }

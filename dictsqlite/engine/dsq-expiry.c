@@ -320,25 +320,22 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
   DsqEngine *engine = self->engine;
   DsqExpirySpan span = { self->swept_until, G_MAXINT64, self->now };
   gboolean is_last = FALSE;
-  guint n_tries = 0;
+  DsqTries tries = { 0 };
 
   *out_done = TRUE;
   while (!is_last)
     {
-      gboolean stops = n_tries >= DSQ_MAX_OPTIMISTIC_TRIES;
       DsqExpirySpan before = span;
       gboolean again = FALSE;
       gboolean success;
 
-      if (stops && !dsq_engine_stop_file (engine, error))
+      if (!dsq_tries_begin (&tries, engine, error))
         return FALSE;
       success = sweep_rows (self, &span, &again, &is_last, out_next, error);
-      if (stops)
-        dsq_engine_let_file_go (engine);
-      n_tries = again ? n_tries + 1 : 0;
+      dsq_tries_end (&tries, engine);
       if (!success)
         return FALSE;
-      if (again && n_tries > DSQ_MAX_OPTIMISTIC_TRIES)
+      if (again && tries.is_stopped)
         {
           *out_done = FALSE;
           return TRUE;
@@ -347,6 +344,10 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
         {
           span = before;
           is_last = FALSE;
+        }
+      else
+        {
+          tries = (DsqTries){ 0 };
         }
       dsq_engine_note_dirty (engine);
       if (!dsq_engine_wait_for_room (engine, error))

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-standstill-private.h"
 
 G_BEGIN_DECLS
 
@@ -14,7 +15,7 @@ typedef struct
   DsqPresence presence; /* without a node: whether it has a row */
   DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
   gint64 expires;       /* when that row expires, as far as it is known; 0 for never */
-  gboolean has_stopped; /* the file is stopped until this is finished */
+  DsqTries tries;       /* the last lasts until this is finished */
 } DsqLocated;
 
 /* What is to be known of it. */
@@ -32,10 +33,6 @@ gboolean dsq_engine_locate (DsqEngine *self,
                             DsqLocateFlags flags,
                             DsqLocated *located,
                             GError **error);
-/* Tries after which a key that keeps changing is looked at under the writer's lock, where no flush
- * can take it out of memory. */
-#define DSQ_MAX_OPTIMISTIC_TRIES 3
-
 void dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied);
 /* A new reference to what the key is, or NULL. */
 DsqEntry *dsq_located_entry (const DsqLocated *located);

@@ -215,22 +215,20 @@ gboolean
 dsq_engine_tally (DsqEngine *self, guint32 table, DsqTally *tally, GError **error)
 {
   gboolean is_done = FALSE;
-  gboolean success = TRUE;
+  DsqTries tries = { 0 };
 
-  for (guint n_tries = 0; success && !is_done; n_tries++)
+  while (!is_done)
     {
-      success = dsq_engine_sweep_if_due (self, table, error);
-      if (success && n_tries < DSQ_MAX_OPTIMISTIC_TRIES)
-        {
-          success = try_to_tally (self, table, tally, &is_done, error);
-          continue;
-        }
-      success = success && dsq_engine_stop_file (self, error);
+      gboolean success;
+
+      if (!dsq_engine_sweep_if_due (self, table, error) || !dsq_tries_begin (&tries, self, error))
+        return FALSE;
+      is_done = tries.is_stopped;
+      success = tries.is_stopped ? dsq_engine_tally_stopped (self, table, tally, error)
+                                 : try_to_tally (self, table, tally, &is_done, error);
+      dsq_tries_end (&tries, self);
       if (!success)
-        break;
-      success = dsq_engine_tally_stopped (self, table, tally, error);
-      dsq_engine_let_file_go (self);
-      is_done = TRUE;
+        return FALSE;
     }
-  return success;
+  return TRUE;
 }

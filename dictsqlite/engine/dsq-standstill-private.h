@@ -6,8 +6,16 @@
 
 G_BEGIN_DECLS
 
-/* Stops the file, and lets it go. Nothing that sweeps or waits for room is called meanwhile. */
-gboolean dsq_engine_stop_file (DsqEngine *self, GError **error);
-void dsq_engine_let_file_go (DsqEngine *self);
+/* Tries at what a commit of somebody else's may spoil: a few without locks, then with the file
+ * stopped. Nothing that sweeps or waits for room is called while it is. */
+typedef struct
+{
+  guint n_begun;
+  gboolean is_stopped; /* from the beginning of a try to its end */
+} DsqTries;
+
+/* FALSE: there is no try, and nothing to end. */
+gboolean dsq_tries_begin (DsqTries *self, DsqEngine *engine, GError **error);
+void dsq_tries_end (DsqTries *self, DsqEngine *engine);
 
 G_END_DECLS

@@ -14,28 +14,50 @@
  * own threads stage in memory. Others wait meanwhile, so it is short.
  */
 
-/* Where nobody else commits to the file our own lock is all there is to it. */
-gboolean
-dsq_engine_stop_file (DsqEngine *self, GError **error)
+/* Tries without locks. */
+#define MAX_OPTIMISTIC_TRIES 3
+
+static gboolean
+is_shared (DsqEngine *engine)
 {
-  if (!dsq_engine_enter (self, error))
+  return engine->shared != NULL && !engine->options.read_only;
+}
+
+/* Where nobody else commits to the file our own lock is all there is to it. */
+static gboolean
+stop_file (DsqEngine *engine, GError **error)
+{
+  if (!dsq_engine_enter (engine, error))
     return FALSE;
-  if (dsq_call_lock (&self->writer_lock, error))
+  if (dsq_call_lock (&engine->writer_lock, error))
     {
-      if (self->shared == NULL || self->options.read_only ||
-          self->cold->funcs->begin (self->cold, error))
+      if (!is_shared (engine) || engine->cold->funcs->begin (engine->cold, error))
         return TRUE;
-      dsq_mutex_unlock (&self->writer_lock);
+      dsq_mutex_unlock (&engine->writer_lock);
     }
-  dsq_engine_leave (self);
+  dsq_engine_leave (engine);
   return FALSE;
 }
 
-void
-dsq_engine_let_file_go (DsqEngine *self)
+static void
+let_file_go (DsqEngine *engine)
 {
-  if (self->shared != NULL && !self->options.read_only)
-    self->cold->funcs->rollback (self->cold);
-  dsq_mutex_unlock (&self->writer_lock);
-  dsq_engine_leave (self);
+  if (is_shared (engine))
+    engine->cold->funcs->rollback (engine->cold);
+  dsq_mutex_unlock (&engine->writer_lock);
+  dsq_engine_leave (engine);
+}
+
+gboolean
+dsq_tries_begin (DsqTries *self, DsqEngine *engine, GError **error)
+{
+  self->is_stopped = self->n_begun++ >= MAX_OPTIMISTIC_TRIES;
+  return !self->is_stopped || stop_file (engine, error);
+}
+
+void
+dsq_tries_end (DsqTries *self, DsqEngine *engine)
+{
+  if (self->is_stopped)
+    let_file_go (engine);
 }

@@ -283,6 +283,19 @@ dsq_workers_leave_line (void)
   dsq_mutex_unlock (&self->lock);
 }
 
+/* It is not in the way of others any more. Lets go of the lock while it tells whoever waits. */
+static void
+finish_locked (DsqWorkers *self, DsqJob *job)
+{
+  dsq_mutex_assert_held (&self->lock);
+  count_reach_locked (self, job, -1);
+  wake_threads_locked (self);
+  pthread_cond_broadcast (&self->progress);
+  dsq_mutex_unlock (&self->lock);
+  job->finish (job);
+  dsq_mutex_lock (&self->lock);
+}
+
 /* Lets go of the lock meanwhile. */
 static void
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
@@ -299,12 +312,7 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
   self->n_ordered -= job->is_ordered;
   lane->n_running--;
   note_running (lane, job->number, 0);
-  count_reach_locked (self, job, -1);
-  wake_threads_locked (self);
-  pthread_cond_broadcast (&self->progress);
-  dsq_mutex_unlock (&self->lock);
-  job->finish (job);
-  dsq_mutex_lock (&self->lock);
+  finish_locked (self, job);
 }
 
 /* Takes the next job that waits in vain out of its lane, or NULL. */
@@ -339,12 +347,7 @@ run_cancelled_locked (DsqWorkers *self, DsqJob *job)
   job->run (job);
   dsq_mutex_lock (&self->lock);
   self->n_cancelled--;
-  count_reach_locked (self, job, -1);
-  wake_threads_locked (self);
-  pthread_cond_broadcast (&self->progress);
-  dsq_mutex_unlock (&self->lock);
-  job->finish (job);
-  dsq_mutex_lock (&self->lock);
+  finish_locked (self, job);
 }
 
 /* Until there may be work. */
