@@ -94,13 +94,30 @@ OPERATION = st.one_of(
     st.tuples(st.just("len_async")),
     st.tuples(st.just("clear_async")),
     st.tuples(st.just("flush")),
+    # what a thread does
+    st.tuples(st.just("set_to_expire"), KEYS, VALUES),
+    st.tuples(st.just("add_async"), KEYS, VALUES),
+    st.tuples(st.just("set_many_async"), PAIRS),
+    st.tuples(st.just("delete_many_async"), st.lists(KEYS, max_size=4)),
+    st.tuples(st.just("get_with_expiry_async"), KEYS),
 )
 
 
 def in_a_dict(model, name, *arguments):
     """What an operation gives, and does."""
-    if name == "set_async":
+    if name in ("set_async", "set_to_expire"):
         model[arguments[0]] = arguments[1]
+    elif name == "add_async":
+        if arguments[0] in model:
+            return False
+        model[arguments[0]] = arguments[1]
+        return True
+    elif name == "set_many_async":
+        model.update(arguments[0])
+    elif name == "delete_many_async":
+        return sum(model.pop(key, model) is not model for key in set(arguments[0]))
+    elif name == "get_with_expiry_async":
+        return model.get(arguments[0])
     elif name == "get_async":
         return model.get(arguments[0])
     elif name == "delete_async":
@@ -118,18 +135,33 @@ def in_a_dict(model, name, *arguments):
     return None
 
 
+def asked(db, name, *arguments):
+    """The operation on the store."""
+    if name == "set_to_expire":
+        return db.set_async(*arguments, expire=1000)
+    if name == "get_with_expiry_async":
+        return first_of(db.get_with_expiry_async(*arguments))
+    return getattr(db, name)(*arguments)
+
+
+async def first_of(pair):
+    return (await pair)[0]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"default_expire": 1000, "sliding": True}],
+                         ids=["for-good", "expiring"])
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=1000 if LONG else 60, deadline=None)
 @given(turns=st.lists(st.lists(OPERATION, min_size=1, max_size=12), min_size=1, max_size=6),
        limit=st.sampled_from([2000, 64 << 20]))
-def test_a_program_does_what_a_dict_does(mode, turns, limit):
+def test_a_program_does_what_a_dict_does(mode, parameters, turns, limit):
     async def program(db):
         model = {}
         for number, turn in enumerate(turns):
             expected = [in_a_dict(model, *operation) for operation in turn]
             tasks = []
             for name, *arguments in turn:
-                tasks.append(asyncio.ensure_future(getattr(db, name)(*arguments)))
+                tasks.append(asyncio.ensure_future(asked(db, name, *arguments)))
                 if number % 2:
                     await asyncio.sleep(0)  # some of them are under way when others come
             assert await asyncio.gather(*tasks) == expected
@@ -138,4 +170,37 @@ def test_a_program_does_what_a_dict_does(mode, turns, limit):
 
     with tempfile.TemporaryDirectory() as folder:
         run_in(Path(folder) / "store.db", mode, program, hot_capacity=1, warm_capacity=0,
-               dirty_limit=limit)
+               dirty_limit=limit, **parameters)
+
+
+def test_what_a_thread_does_raises_what_it_raises(path, mode):
+    async def program(db):
+        await db.set_async("text", "no number")
+        results = await asyncio.gather(
+            db.incr_async("text"), db.set_async("text", 1), db.incr_async("text"),
+            return_exceptions=True,
+        )
+        assert isinstance(results[0], TypeError) and results[1:] == [None, 2]
+        late = asyncio.ensure_future(db.incr_async("text"))
+        waits = asyncio.ensure_future(db.incr_async("text"))
+        await asyncio.sleep(0)
+        waits.cancel()  # before its turn
+        assert await late == 3
+        assert await db.get_async("text") == 3 and not db._busy
+
+    run_in(path, mode, program)
+
+
+def test_what_is_asked_for_at_a_close_has_an_end(path, mode):
+    async def program(db):
+        closing = asyncio.ensure_future(db.close())
+        await asyncio.sleep(0)
+        results = await asyncio.gather(
+            *(db.incr_async("n") for _ in range(3)), return_exceptions=True
+        )
+        await closing
+        assert all(isinstance(result, (int, RuntimeError)) for result in results)
+        late = await asyncio.gather(db.incr_async("n"), return_exceptions=True)
+        assert isinstance(late[0], RuntimeError)
+
+    run_in(path, mode, program)

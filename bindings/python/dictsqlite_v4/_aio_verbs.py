@@ -1,14 +1,11 @@
 # _aio_verbs.py - the verbs of AsyncDictSQLite that a thread does
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is asked for less often than get and set: each is DictSQLiteV4's method, called in the
-store's thread for them, in their order, after all writes that were asked for before.
-
-What is asked for after one of these, before it was awaited, may come before it.
+"""What is asked for less often than get and set: each is DictSQLiteV4's method, called in a thread,
+in its place among all that is asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,14 +27,12 @@ class AsyncVerbs:
     _lane: Callable[[], Lane]
 
     async def _in_thread(self, function: Callable[..., _Result], *args: Any, **kwargs: Any) -> Any:
-        """What `function` returns, called when the writes that were asked for are done."""
-        if not self._db.closed:
-            await self._lane().wait_for_writes()
-        call = functools.partial(function, *args, **kwargs)
+        """What `function` returns, called between what was asked for before and after."""
+        self._db._check_open()
         if self._thread is None:
-            # one, so that these come in their order
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="dictsqlite")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        call = functools.partial(function, *args, **kwargs)
+        return await self._lane().call(self._thread, call)
 
     def _end_thread(self) -> None:
         thread, self._thread = self._thread, None

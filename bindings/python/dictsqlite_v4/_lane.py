@@ -14,18 +14,21 @@ in which they were asked for, and share their commits the more the longer these 
 
 All that a loop's tasks ask for comes out as if it were done one by one, in that order. So a read
 of a key that a write in the line is for goes into the line as well, and the line waits for the
-reads that are under way of what it writes next. A lane keeps account of both by their keys. As
-long as it has anything under way it is one of its store's busy lanes, and whoever could have an
-answer from memory asks the lane first whether it may.
+reads that are under way of what it writes next. A lane keeps account of both by their keys. What
+the library does not do in a batch is called in a thread: it stands in the line as a write of any
+key, a batch of its own. As long as a lane has anything under way it is one of its store's busy
+lanes, and whoever could have an answer from memory asks the lane first whether it may.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import sys
 import threading
 from asyncio import AbstractEventLoop, Future
+from concurrent.futures import Executor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._dsq import Channel, Cursor, GError, Store
@@ -36,7 +39,10 @@ from ._pack import pack, unpack
 _Keys = Optional[Sequence[bytes]]
 
 _READS = b"gcGn"
-_WRITES = b"sdSx"
+_CALL = b"t"  # a function, which a thread calls; may be anything
+_WRITES = b"sdSx" + _CALL
+# The ticket of one that is called.
+_CALLED = -1
 
 # Gets that are submitted before the turn is over.
 _MANY_GETS = 256
@@ -47,7 +53,7 @@ class _Asked(NamedTuple):
 
     future: "Future[bytes]"
     kind: bytes
-    arguments: Tuple[bytes, ...]
+    arguments: Tuple[Any, ...]  # bytes; of a call the executor and the function
     keys: _Keys
 
 
@@ -165,9 +171,13 @@ class Lane:
         self._submit_soon()
         return asked.future
 
+    def call(self, executor: Executor, function: Callable[[], Any]) -> "Future[Any]":
+        """Have a function called by `executor`, between what was asked for before and after."""
+        return self._enter_line(_CALL, (executor, function), None)
+
     def _enter_line(
-        self, kind: bytes, arguments: Tuple[bytes, ...], keys: _Keys
-    ) -> "Future[bytes]":
+        self, kind: bytes, arguments: Tuple[Any, ...], keys: _Keys
+    ) -> "Future[Any]":
         asked = _Asked(self._create_future(), kind, arguments, keys)
         self._line.append(asked)
         self._n_line += kind != b"f"
@@ -232,19 +242,47 @@ class Lane:
 
     def _submit_line(self) -> None:
         """Submit what nobody has given up, unless it has to wait."""
-        if self._line_ticket or not self._line:
+        while self._line and not self._line_ticket:
+            n_next = _length_of_next(self._line)
+            if self._reading and any(
+                asked.kind in _WRITES and self._reading.has(asked.keys)
+                for asked in self._line[:n_next]
+            ):
+                return
+            line, self._line = self._line[:n_next], self._line[n_next:]
+            self._note_done([asked for asked in line if asked.future.done()])
+            batch = [asked for asked in line if not asked.future.done()]
+            if batch and batch[0].kind == _CALL:
+                self._start_call(batch[0])
+            elif batch:
+                self._line_ticket = self._submit_items(
+                    _items(batch), _Batch(_futures(batch), (), batch)
+                )
+
+    def _start_call(self, asked: _Asked) -> None:
+        try:
+            called = self._loop.run_in_executor(*asked.arguments)
+        except RuntimeError as error:  # the store was closed meanwhile, and its thread is gone
+            self._note_done((asked,))
+            asked.future.set_exception(error)
             return
-        if self._reading and any(
-            asked.kind in _WRITES and self._reading.has(asked.keys) for asked in self._line
-        ):
-            return
-        line, self._line = self._line, []
-        self._note_done([asked for asked in line if asked.future.done()])
-        batch = [asked for asked in line if not asked.future.done()]
-        if batch:
-            self._line_ticket = self._submit_items(
-                _items(batch), _Batch(_futures(batch), (), batch)
-            )
+        self._line_ticket = _CALLED
+        called.add_done_callback(functools.partial(self._end_call, asked))
+
+    def _end_call(self, asked: _Asked, called: "Future[Any]") -> None:
+        self._line_ticket = 0
+        self._note_done((asked,))
+        if asked.future.done():
+            pass  # the task was cancelled
+        elif called.cancelled():
+            asked.future.cancel()
+        elif (error := called.exception()) is not None:
+            asked.future.set_exception(error)
+        else:
+            asked.future.set_result(called.result())
+        if not self._is_submitting:
+            self._submit_line()
+        self._note_idle()
 
     def _submit_items(self, items: List[bytes], batch: _Batch) -> int:
         """Submit a batch. Its ticket; 0 where it failed at once."""
@@ -384,6 +422,14 @@ class _Watcher:
             self._thread.join()
         os.close(self._stop_read)
         os.close(self._stop_write)
+
+
+def _length_of_next(line: Sequence[_Asked]) -> int:
+    """How much of a line makes a batch: one call, or what comes before the next call."""
+    for n, asked in enumerate(line):
+        if asked.kind == _CALL:
+            return max(n, 1)
+    return len(line)
 
 
 def _items(batch: Sequence[_Asked]) -> List[bytes]:
