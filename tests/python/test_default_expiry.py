@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import math
 import pickle
+import threading
 
 import pytest
 
@@ -40,6 +42,26 @@ def test_every_write_has_it(mapping):
     assert mapping.compare_and_set("a", 1, 2)
     assert len(mapping) == 13
     assert all(59 < mapping.expires_in(key) <= 60 for key in list(mapping))
+
+
+def test_a_count_begins_with_its_time(open_store, mode):
+    store = open_store(persist_mode=mode, default_expire=MINUTE)
+    seen = set()
+    done = threading.Event()
+
+    def watch():
+        while not done.is_set():
+            value, left = store.get_with_expiry("n")
+            seen.add((value, left and math.ceil(left)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(1000):
+        assert store.incr("n") == 1
+        del store["n"]
+    done.set()
+    watcher.join()
+    assert seen <= {(None, None), (1, 60)}
 
 
 def test_what_says_its_own_time_has_that(mapping):

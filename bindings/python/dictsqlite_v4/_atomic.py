@@ -24,8 +24,8 @@ class AtomicMethods:
 
         A missing key counts as `default`; where that is None, KeyError. Threads that count at the
         same time lose nothing, nor do processes in writethrough mode. A key that expires does so
-        when it would have. Besides int, of any size,
-        all that can be added works: float, Decimal, str, list. Raises what adding raises.
+        when it would have. Besides int, of any size, all that can be added works: float, Decimal,
+        str, list. Raises what adding raises.
         """
         encoded = encode_key(key)
         if type(delta) is int and type(default) is int:

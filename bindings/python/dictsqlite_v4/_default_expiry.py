@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Tuple
 
-from ._dsq import NEVER
 from ._pack import pack, unpack
 from ._values import STRING
 
@@ -96,10 +95,9 @@ class ExpiringStore:
         return applied
 
     def increment_key(self, key: bytes, delta: int, initial: int) -> Tuple[bool, int]:
-        result: Tuple[bool, int] = self.native.increment_key(key, delta, initial)
-        if self.native.lookup_expiry(key) == NEVER:
-            self.native.touch_key(key, self.default_milliseconds)
-        return result
+        # As for what is beyond 64 bits: incr() does it by exchanges then, which give a key that is
+        # missing its time together with its value.
+        raise OverflowError
 
     def compare_and_set_record(
         self, key: bytes, expected: bytes, record: bytes, keeps_expiry: bool
