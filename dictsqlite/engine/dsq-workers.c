@@ -19,10 +19,9 @@
  *
  * Calls come in the order in which they were asked for. So writes begin one by one. Only those that
  * do nothing but to join the queue of commits need not wait for each other's end: the next begins
- * when one stands in the queue. A call that
- * memory could answer must not be tried there while a job is under way that reaches its keys and
- * one of the two writes: these are counted, by slots of their hash, and such a call goes into the
- * lane of writes, reads too.
+ * when one stands in the queue. A call that memory could answer must not be tried there while a job
+ * is under way that reaches its keys and one of the two writes: these are counted, by slots of
+ * their hash, and such a call goes into the lane of writes, reads too.
  */
 
 #define MAX_RUNNING 4
@@ -89,9 +88,7 @@ unref_and_unlock (DsqWorkers *self)
   g_free (self);
 }
 
-/* --- the threads ------------------------------------------------------------------------------ */
-
-/* --- order --------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static gboolean
 is_reached (const Reached *self, guint slot)
@@ -202,6 +199,8 @@ take_locked (DsqWorkers *self, Lane **out_lane)
   return NULL;
 }
 
+/* --- the threads ------------------------------------------------------------------------------ */
+
 static void *worker_thread (void *data);
 
 static gboolean
@@ -241,10 +240,10 @@ count_ready_locked (DsqWorkers *self)
 static gboolean
 wake_threads_locked (DsqWorkers *self)
 {
-  guint n_ready = count_ready_locked (self);
+  guint n_ready;
 
   dsq_mutex_assert_held (&self->lock);
-  n_ready += self->n_cancellable > 0;
+  n_ready = count_ready_locked (self) + (self->n_cancellable > 0);
   if (n_ready > self->n_idle && !start_thread_locked (self) && self->n_threads == 0)
     return FALSE;
   for (guint i = 0; i < n_ready; i++)
