@@ -99,8 +99,8 @@ dsq_store_peek_string (DsqStore *self, const char *key)
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
-  engine = dsq_store_get_engine (self, NULL);
-  if (engine == NULL || !dsq_store_make_key (self, (const guint8 *) key, strlen (key), &made, NULL))
+  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, NULL);
+  if (engine == NULL)
     return NULL;
   dsq_call_begin_memory_only ();
   string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING);

@@ -318,7 +318,7 @@ def describe(pair: Pair) -> dict[str, str]:
         out_docs = ["@out_length: (out): bytes of the result"]
         out_check = ["g_return_val_if_fail (out_length != NULL, NULL);"]
     out_pass = f", out_{pair.out}" if pair.out else ", out_length" if is_cursor else ""
-    kind = "POINTER" if pair.result.kind == "POINTER" else pair.result.kind
+    kind = pair.result.kind
     finish = {"POINTER": "pack" if is_cursor else "pointer", "NUMBER": "number",
               "BOOLEAN": "boolean_out" if pair.out else "boolean"}[kind]
     return {

@@ -18,30 +18,11 @@ get_entry (DsqStore *self,
            DsqEntry **out_entry,
            GError **error)
 {
-  DsqEngine *engine = dsq_store_get_engine (self, error);
   DsqKey made;
+  DsqEngine *engine = dsq_store_begin_call (self, key, key_length, &made, error);
 
   *out_entry = NULL;
-  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
-         dsq_engine_get (engine, &made, out_entry, error);
-}
-
-static gboolean
-set_record (DsqStore *self,
-            const guint8 *key,
-            gsize key_length,
-            const guint8 *record,
-            gsize record_length,
-            GError **error)
-{
-  DsqEngine *engine = dsq_store_get_engine (self, error);
-  DsqEntry *entry;
-  DsqKey made;
-
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error))
-    return FALSE;
-  entry = dsq_store_make_entry (&made, record, record_length, error);
-  return entry != NULL && dsq_engine_set (engine, &made, entry, error);
+  return engine != NULL && dsq_engine_get (engine, &made, out_entry, error);
 }
 
 /* A C caller's key; what it holds is fetched unless the call is cancelled before. */
@@ -73,7 +54,7 @@ set_by_string (DsqStore *self,
   if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode (value, &length);
-  return set_record (self, (const guint8 *) key, strlen (key), record, length, error);
+  return dsq_store_set_record (self, (const guint8 *) key, strlen (key), record, length, error);
 }
 
 /* --- values of any type ----------------------------------------------------------------------- */
@@ -149,7 +130,7 @@ dsq_store_set (DsqStore *self,
     return FALSE;
   record = dsq_value_encode_variant (owned, &length, error);
   return record != NULL &&
-         set_record (self, (const guint8 *) key, strlen (key), record, length, error);
+         dsq_store_set_record (self, (const guint8 *) key, strlen (key), record, length, error);
 }
 
 /**

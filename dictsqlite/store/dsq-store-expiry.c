@@ -225,9 +225,8 @@ dsq_store_set_record_expiring (DsqStore *self,
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error) ||
-      !dsq_value_check_record (record, record_length, error))
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
+  if (engine == NULL || !dsq_value_check_record (record, record_length, error))
     return FALSE;
   return dsq_engine_set (
       engine,
@@ -263,8 +262,8 @@ dsq_store_touch_key (DsqStore *self,
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
+  return engine != NULL &&
          dsq_engine_touch (engine,
                            &made,
                            dsq_store_expiry_after (engine, milliseconds),
@@ -296,9 +295,8 @@ dsq_store_lookup_expiry (DsqStore *self, const guint8 *key, gsize key_length, GE
 
   g_return_val_if_fail (DSQ_IS_STORE (self), 0);
 
-  engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error) ||
-      !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
+  if (engine == NULL || !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
     return 0;
   if (!entry->has_expiry)
     return DSQ_NEVER;

@@ -58,12 +58,11 @@ increment (DsqStore *self,
            GError **error)
 {
   Increment step = { delta, initial };
-  DsqEngine *engine = dsq_store_get_engine (self, error);
   DsqKey made;
+  DsqEngine *engine = dsq_store_begin_call (self, key, key_length, &made, error);
 
   *out_value = 0;
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, &made, error) ||
-      !dsq_engine_modify (engine, &made, increment_cb, &step, error))
+  if (engine == NULL || !dsq_engine_modify (engine, &made, increment_cb, &step, error))
     return FALSE;
   *out_value = step.value;
   return TRUE;
@@ -180,10 +179,10 @@ exchange_cb (const DsqKey *key,
 static gboolean
 exchange (DsqStore *self, const guint8 *key, gsize key_length, Exchange *step, GError **error)
 {
-  DsqEngine *engine = dsq_store_get_engine (self, error);
   DsqKey made;
+  DsqEngine *engine = dsq_store_begin_call (self, key, key_length, &made, error);
 
-  return engine != NULL && dsq_store_make_key (self, key, key_length, &made, error) &&
+  return engine != NULL &&
          (step->record_length == 0 ||
           dsq_value_check_record (step->record, step->record_length, error)) &&
          dsq_engine_modify (engine, &made, exchange_cb, step, error) && step->is_set;

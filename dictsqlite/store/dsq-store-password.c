@@ -195,7 +195,6 @@ dsq_store_rekey_file (const char *path,
                       GError **error)
 {
   g_auto (DsqCall) call = { 0 };
-
   static const DsqKdfCost cost = {
     DSQ_KDF_DEFAULT_MEMORY,
     DSQ_KDF_DEFAULT_PASSES,

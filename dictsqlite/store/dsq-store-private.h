@@ -48,6 +48,13 @@ gboolean dsq_store_make_key (DsqStore *self,
                              DsqKey *out_key,
                              GError **error);
 
+/* What a call of one key begins with: the engine and the key, or NULL with @error set. */
+DsqEngine *dsq_store_begin_call (DsqStore *self,
+                                 const guint8 *key,
+                                 gsize key_length,
+                                 DsqKey *out_key,
+                                 GError **error);
+
 /* An entry for a record that a caller passes; checks that it is one. */
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);

@@ -11,17 +11,6 @@
 /* These are the calls that Python makes for every db[k]: one each, on arrays of bytes, with nothing
  * allocated but what is stored or returned. */
 
-/* The engine and the checked key of a call. */
-static DsqEngine *
-begin_call (DsqStore *self, const guint8 *key, gsize key_length, DsqKey *out_key, GError **error)
-{
-  DsqEngine *engine = dsq_store_get_engine (self, error);
-
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, out_key, error))
-    return NULL;
-  return engine;
-}
-
 /* What a call returns of an entry, which is dropped. */
 static guint8 *
 take_record (DsqEntry *entry, gsize *out_length)
@@ -65,7 +54,7 @@ dsq_store_lookup_record (DsqStore *self,
   g_return_val_if_fail (out_length != NULL, NULL);
 
   *out_length = 0;
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL || !dsq_engine_get_record (engine, &made, &record, out_length, error))
     return NULL;
   return record;
@@ -83,7 +72,7 @@ set_record (DsqStore *self,
   DsqEntry *entry;
   DsqKey made;
 
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL)
     return FALSE;
   entry = dsq_store_make_entry (&made, record, record_length, error);
@@ -140,7 +129,7 @@ dsq_store_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GEr
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   return engine != NULL && dsq_engine_contains (engine, &made, &answer, error) && answer;
 }
 
@@ -166,7 +155,7 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   return engine != NULL && dsq_engine_remove (engine, &made, &answer, NULL, error) && answer;
 }
 
@@ -200,7 +189,7 @@ dsq_store_steal_record (DsqStore *self,
   g_return_val_if_fail (out_length != NULL, NULL);
 
   *out_length = 0;
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL || !dsq_engine_remove (engine, &made, &is_removed, &entry, error))
     return NULL;
   return take_record (entry, out_length);
@@ -275,7 +264,7 @@ dsq_store_insert_record (DsqStore *self,
   g_return_val_if_fail (out_length != NULL, NULL);
 
   *out_length = 0;
-  engine = begin_call (self, key, key_length, &made, error);
+  engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL)
     return NULL;
   entry = dsq_store_make_entry (&made, record, record_length, error);

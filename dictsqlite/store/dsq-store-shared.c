@@ -37,6 +37,20 @@ dsq_store_make_key (DsqStore *self,
   return TRUE;
 }
 
+DsqEngine *
+dsq_store_begin_call (DsqStore *self,
+                      const guint8 *key,
+                      gsize key_length,
+                      DsqKey *out_key,
+                      GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, out_key, error))
+    return NULL;
+  return engine;
+}
+
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error)
 {

@@ -135,8 +135,8 @@ dsq_store_list_prefix (DsqStore *self,
   g_return_val_if_fail (from != NULL || from_length == 0, NULL);
 
   *out_length = 0;
-  engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_store_make_key (self, prefix, prefix_length, &start, error))
+  engine = dsq_store_begin_call (self, prefix, prefix_length, &start, error);
+  if (engine == NULL)
     return NULL;
 
   /* UTF-8 has no byte 0xFF, with which keys that are no strings begin: so one that is greater than
