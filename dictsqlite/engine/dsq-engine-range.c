@@ -11,8 +11,9 @@
 #include "tiers/dsq-hot-lookup-private.h"
 
 /*
- * The file has an index of its keys. What is pending has none: so its keys in the range are picked
- * out and sorted at each call, and laid over what the file says. Nothing is held between calls.
+ * The file has an index of its keys. What is pending gets one of its own, see dsq-key-order.c, a
+ * part in each shard, when a range is asked for first; it is laid over what the file says. Nothing
+ * is held between calls.
  */
 
 /* A key that has a change pending, which decides whatever the file says. */
@@ -29,61 +30,160 @@ pending_clear (gpointer data)
 }
 
 static int
-compare_bytes (const guint8 *a, guint32 a_length, const guint8 *b, guint32 b_length)
-{
-  int order = memcmp (a, b, MIN (a_length, b_length));
-
-  if (order != 0)
-    return order;
-  return a_length < b_length ? -1 : a_length > b_length;
-}
-
-static int
 compare_entries (const DsqEntry *a, const DsqEntry *b)
 {
-  return compare_bytes (dsq_entry_key (a), a->key_length, dsq_entry_key (b), b->key_length);
+  return dsq_key_compare (dsq_entry_key (a), a->key_length, dsq_entry_key (b), b->key_length);
 }
 
-static int
-compare_pending (gconstpointer a, gconstpointer b)
-{
-  return compare_entries (((const Pending *) a)->entry, ((const Pending *) b)->entry);
-}
+/* --- the order of what is pending ------------------------------------------------------------- */
 
-static gboolean
-is_in_range (const DsqEntry *entry, const DsqKey *from, const DsqKey *end)
-{
-  const guint8 *key = dsq_entry_key (entry);
-
-  return entry->table == from->table &&
-         compare_bytes (key, entry->key_length, from->bytes, from->length) >= 0 &&
-         compare_bytes (key, entry->key_length, end->bytes, end->length) < 0;
-}
-
-/* A key may have changes in both generations; its node holds the newest state. */
 static void
-collect_list_locked (DsqHotShard *shard,
-                     const DsqChangeList *list,
-                     const DsqKey *from,
-                     const DsqKey *end,
-                     GArray *pending)
+add_list_locked (const DsqPending *self, DsqHotShard *shard, const DsqChangeList *list)
 {
+  DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
+
   dsq_hot_shard_assert_locked (shard);
   for (guint32 i = 0; i < list->n_items; i++)
-    {
-      DsqEntry *entry = list->items[i].entry;
-      Pending found = { 0 };
-      guint32 number;
-      DsqKey key;
+    if (list->items[i].entry != NULL)
+      dsq_key_order_add_locked (order, shard, self->table, list->items[i].node);
+}
 
-      if (entry == NULL || !is_in_range (entry, from, end))
-        continue;
-      key = dsq_entry_as_key (entry);
-      number = dsq_hot_shard_find_locked (shard, &key);
-      found.entry = dsq_entry_ref (entry);
-      found.is_live = number != 0 && !dsq_entry_is_tombstone (shard->nodes[number].entry);
-      g_array_append_val (pending, found);
+static void
+settle_order_locked (DsqPending *self, DsqHotShard *shard)
+{
+  DsqPendingShard *part = dsq_pending_shard (self, shard->index);
+
+  dsq_hot_shard_assert_locked (shard);
+  if (part->order == NULL)
+    {
+      part->order = dsq_key_order_new ();
+      for (guint which = 0; which < DSQ_N_LISTS; which++)
+        {
+          add_list_locked (self, shard, &part->current.lists[which]);
+          add_list_locked (self, shard, &part->inflight.lists[which]);
+        }
     }
+  dsq_key_order_settle_locked (part->order, shard, self->table);
+}
+
+/* What is much to be sorted is sorted here, with one shard locked at a time. */
+static gboolean
+settle_orders (DsqEngine *self, guint32 table, GError **error)
+{
+  for (guint i = 0; i < self->hot->n_shards; i++)
+    {
+      DsqHotShard *shard = &self->hot->shards[i];
+
+      if (i == 0 && dsq_engine_lock_shard_slowly (self, table, 0, error) == NULL)
+        return FALSE;
+      if (i > 0)
+        dsq_hot_shard_lock (shard);
+      if (!dsq_pending_is_untouched (dsq_engine_pending (self, table)))
+        settle_order_locked (dsq_engine_pending (self, table), shard);
+      dsq_hot_shard_unlock (shard);
+    }
+  return TRUE;
+}
+
+/* --- keys that are pending, over all shards --------------------------------------------------- */
+
+/* Where the search stands in a shard. */
+typedef struct
+{
+  DsqHotShard *shard;
+  const DsqKeyOrder *order;
+  DsqKeyPosition next;
+  DsqEntry *entry; /* (unowned) at hand */
+} Run;
+
+/* Runs in a heap, that of the first key on top. */
+typedef struct
+{
+  const DsqKey *end;
+  guint n_runs;
+  Run runs[DSQ_HOT_MAX_SHARDS];
+} Runs;
+
+/* FALSE at the end of the range. */
+static gboolean
+run_step (const Runs *self, Run *run)
+{
+  guint32 number = dsq_key_order_next_locked (run->order, run->shard, &run->next);
+
+  if (number == 0)
+    return FALSE;
+  run->entry = run->shard->nodes[number].entry;
+  return dsq_key_compare (dsq_entry_key (run->entry),
+                          run->entry->key_length,
+                          self->end->bytes,
+                          self->end->length) < 0;
+}
+
+static void
+sift_down (Runs *self, guint i)
+{
+  const Run run = self->runs[i];
+
+  for (guint child; (child = 2 * i + 1) < self->n_runs; i = child)
+    {
+      if (child + 1 < self->n_runs &&
+          compare_entries (self->runs[child + 1].entry, self->runs[child].entry) < 0)
+        child++;
+      if (compare_entries (run.entry, self->runs[child].entry) <= 0)
+        break;
+      self->runs[i] = self->runs[child];
+    }
+  self->runs[i] = run;
+}
+
+static void
+runs_init_locked (Runs *self, DsqPending *pending, const DsqKey *from, const DsqKey *end)
+{
+  dsq_hot_tier_assert_all_locked (pending->hot);
+  self->end = end;
+  self->n_runs = 0;
+  for (guint i = 0; i < pending->hot->n_shards; i++)
+    {
+      Run *run = &self->runs[self->n_runs];
+
+      run->shard = &pending->hot->shards[i];
+      settle_order_locked (pending, run->shard);
+      run->order = dsq_pending_shard (pending, i)->order;
+      run->next = dsq_key_order_find_locked (run->order, run->shard, from->bytes, from->length);
+      self->n_runs += run_step (self, run);
+    }
+  for (guint i = self->n_runs / 2; i > 0; i--)
+    sift_down (self, i - 1);
+}
+
+/* Up to the last of @max_keys that are there. TRUE: these are all of the range. */
+static gboolean
+collect_locked (DsqPending *self,
+                const DsqKey *from,
+                const DsqKey *end,
+                guint max_keys,
+                GArray *pending)
+{
+  guint n_live = 0;
+  Runs runs;
+
+  dsq_hot_tier_assert_all_locked (self->hot);
+  if (dsq_pending_is_untouched (self))
+    return TRUE;
+  runs_init_locked (&runs, self, from, end);
+  while (runs.n_runs > 0 && n_live < max_keys)
+    {
+      Pending found = { dsq_entry_ref (runs.runs[0].entry), FALSE };
+
+      found.is_live = !dsq_entry_is_tombstone (found.entry);
+      n_live += found.is_live;
+      g_array_append_val (pending, found);
+      if (!run_step (&runs, &runs.runs[0]))
+        runs.runs[0] = runs.runs[--runs.n_runs];
+      if (runs.n_runs > 0)
+        sift_down (&runs, 0);
+    }
+  return runs.n_runs == 0;
 }
 
 /* All locks at once: a flush or a clear between two shards would hide keys. */
@@ -91,35 +191,24 @@ static gboolean
 collect_pending (DsqEngine *self,
                  const DsqKey *from,
                  const DsqKey *end,
+                 guint max_keys,
                  GArray *pending,
+                 gboolean *out_is_all,
                  gboolean *out_hides_cold,
                  GError **error)
 {
   if (!dsq_engine_sweep_if_due (self, from->table, error) ||
+      !settle_orders (self, from->table, error) ||
       !dsq_engine_lock_all_open (self, from->table, error))
     return FALSE;
   *out_hides_cold = dsq_engine_hides_cold (self, &self->hot->shards[0], from->table);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    for (guint which = 0; which < DSQ_N_LISTS; which++)
-      {
-        const DsqPendingShard *shard =
-            dsq_pending_shard (dsq_engine_pending (self, from->table), i);
-
-        collect_list_locked (&self->hot->shards[i],
-                             &shard->current.lists[which],
-                             from,
-                             end,
-                             pending);
-        collect_list_locked (&self->hot->shards[i],
-                             &shard->inflight.lists[which],
-                             from,
-                             end,
-                             pending);
-      }
+  *out_is_all =
+      collect_locked (dsq_engine_pending (self, from->table), from, end, max_keys, pending);
   dsq_hot_tier_unlock_all (self->hot);
-  g_array_sort (pending, compare_pending);
   return TRUE;
 }
+
+/* --- both ------------------------------------------------------------------------------------- */
 
 /* A read-only store does not sweep, so what has expired is still among the rows. */
 static gboolean
@@ -148,9 +237,10 @@ leave_out_expired (DsqEngine *self, GPtrArray *entries, GError **error)
   return TRUE;
 }
 
-/* Merges the two, up to where both are known. */
+/* Lays the one over the other, up to where both are known. */
 static void
 merge (const GArray *pending,
+       gboolean pending_ends,
        const GPtrArray *rows,
        gboolean rows_end,
        guint max_keys,
@@ -164,8 +254,7 @@ merge (const GArray *pending,
       DsqEntry *row = r < rows->len ? rows->pdata[r] : NULL;
       int order;
 
-      /* rows that were not read may come before this change */
-      if (row == NULL && !rows_end)
+      if ((row == NULL && !rows_end) || (change == NULL && !pending_ends))
         return;
       order = change == NULL ? 1 : row == NULL ? -1 : compare_entries (change->entry, row);
       if (order > 0)
@@ -173,47 +262,46 @@ merge (const GArray *pending,
       else if (change->is_live)
         g_ptr_array_add (out_entries, dsq_entry_ref (change->entry));
       r += order >= 0;
-      if (order > 0)
-        continue;
-      /* the same key in the other generation */
-      do
-        p++;
-      while (p < pending->len &&
-             compare_entries (g_array_index (pending, Pending, p).entry, change->entry) == 0);
+      p += order <= 0;
     }
 }
 
+/* As many rows are asked for as fill the list whatever is pending of them. */
 static gboolean
 list_some (DsqEngine *self,
            const DsqKey *from,
            const DsqKey *end,
            guint max_keys,
            GPtrArray *rows,
+           gboolean *out_rows_end,
            GPtrArray *out_entries,
            GError **error)
 {
   g_autoptr (GArray) pending = g_array_new (FALSE, FALSE, sizeof (Pending));
-  gboolean hides_cold;
+  gboolean is_all, hides_cold;
   gboolean success;
+  guint max_rows;
 
   g_array_set_clear_func (pending, pending_clear);
-  if (!collect_pending (self, from, end, pending, &hides_cold, error))
+  if (!collect_pending (self, from, end, max_keys, pending, &is_all, &hides_cold, error))
     return FALSE;
+  max_rows = max_keys + MIN (pending->len, G_MAXUINT - max_keys);
   if (!hides_cold)
     {
       if (!dsq_engine_enter (self, error))
         return FALSE;
-      success = self->cold->funcs->list_keys (self->cold, from, end, max_keys, rows, error);
+      success = self->cold->funcs->list_keys (self->cold, from, end, max_rows, rows, error);
       dsq_engine_leave (self);
       if (!success)
         return FALSE;
     }
-  merge (pending, rows, rows->len < max_keys, max_keys, out_entries);
+  *out_rows_end = rows->len < max_rows;
+  merge (pending, is_all, rows, *out_rows_end, max_keys, out_entries);
   return leave_out_expired (self, out_entries, error);
 }
 
-/* When all rows that were read have been removed or have expired since, the search goes on behind
- * them. */
+/* When all that was found has expired, which a read-only store leaves where it is, the search goes
+ * on behind it. */
 gboolean
 dsq_engine_list_keys (DsqEngine *self,
                       const DsqKey *from,
@@ -230,10 +318,11 @@ dsq_engine_list_keys (DsqEngine *self,
       g_autoptr (GPtrArray) rows =
           g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
       const DsqEntry *last;
+      gboolean rows_end;
 
-      if (!list_some (self, &start, end, max_keys, rows, out_entries, error))
+      if (!list_some (self, &start, end, max_keys, rows, &rows_end, out_entries, error))
         return FALSE;
-      if (out_entries->len > 0 || rows->len < max_keys)
+      if (out_entries->len > 0 || rows_end)
         return TRUE;
       last = rows->pdata[rows->len - 1];
       g_free (next);

@@ -40,6 +40,16 @@ change_over (DsqPending *self, DsqHotShard *shard, guint which, guint32 i, guint
   return over->below == ((i + 1) << 1 | which) ? over : NULL;
 }
 
+/* Changes have gone by the list. */
+static void
+filter_order (const DsqPending *self, DsqHotShard *shard)
+{
+  DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
+
+  if (order != NULL)
+    dsq_key_order_filter_locked (order, shard, self->table);
+}
+
 static void
 drop_generation (DsqPending *self, DsqHotShard *shard, DsqGeneration *generation)
 {
@@ -66,6 +76,7 @@ hide_all (DsqPending *self)
 
       /* what is in flight keeps its memory until its flush is over */
       drop_generation (self, shard, &pending->current);
+      g_clear_pointer (&pending->order, dsq_key_order_free);
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->hides_cold = TRUE;
@@ -204,6 +215,7 @@ dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *p
         }
     }
   drop_generation (self, shard, &pending->inflight);
+  filter_order (self, shard);
   pending->hides_cold = self->clears;
   shard->epoch++;
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
@@ -368,6 +380,7 @@ rollback_shard (DsqPending *self, guint index)
                 &pending->inflight.lists[which],
                 &pending->current.lists[which]);
   give_places (self, shard);
+  filter_order (self, shard);
 }
 
 void
@@ -504,5 +517,6 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
           forget_presence (self, pending, &pending->current.lists[which], presence);
         }
       give_places (self, shard);
+      filter_order (self, shard);
     }
 }

@@ -15,7 +15,6 @@ void dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, 
 void
 dsq_pending_weigh_change (DsqPending *self, DsqHotShard *shard, const DsqEntry *entry, int sign);
 
-gboolean dsq_pending_is_untouched (const DsqPending *self);
 /* As if it had never been written to; gives what is to be freed. */
 DsqPendingShard *dsq_pending_give_back (DsqPending *self);
 

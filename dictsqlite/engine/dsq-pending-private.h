@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cold/dsq-cold-tier-private.h"
+#include "engine/dsq-key-order-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
@@ -35,6 +36,8 @@ typedef struct
   DsqGeneration inflight; /* detached by the flush under way; only it replaces what is in there */
   gint64 n_live;          /* keys more, or fewer, than DsqPending.n_base */
   guint32 n_unresolved;   /* changes whose presence in the file is unknown */
+  DsqKeyOrder *order;     /* (owned) (nullable) of the keys that have a change in either, once
+                             somebody has asked for it */
   gboolean hides_cold;    /* a clear that is not in the file yet hides all rows of the table */
 } DsqPendingShard;
 
@@ -98,6 +101,8 @@ dsq_pending_shard (const DsqPending *self, guint index)
   return &__atomic_load_n (&self->shards, __ATOMIC_ACQUIRE)[index];
 }
 
+/* Whether nothing was ever written to the table, so that nothing is pending. */
+gboolean dsq_pending_is_untouched (const DsqPending *self);
 /* Shards of the table's own, to be written to. */
 void dsq_pending_touch (DsqPending *self);
 

@@ -113,6 +113,7 @@ dsq_pending_free (DsqPending *self)
     {
       generation_clear (&self->shards[i].current);
       generation_clear (&self->shards[i].inflight);
+      dsq_key_order_free (self->shards[i].order);
     }
   g_free (dsq_pending_give_back (self));
   g_clear_pointer (&self->rebases, g_array_unref);
@@ -220,6 +221,8 @@ append_change (DsqPending *self,
   DsqChange *added = dsq_change_list_append (list, change);
 
   added->node = number;
+  if (G_UNLIKELY (pending->order != NULL) && handle->index == 0)
+    dsq_key_order_add_locked (pending->order, shard, self->table, number);
   handle->index = list->n_items & 0x1fffffff;
   handle->fresh = which;
   handle->parity = self->parity;
@@ -339,6 +342,10 @@ forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
 
   if (below == 0)
     {
+      DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
+
+      if (order != NULL)
+        dsq_key_order_remove_locked (order, shard, number);
       dsq_hot_shard_remove_locked (self->hot, shard, number);
       return;
     }

@@ -257,10 +257,16 @@ def test_more_keys_than_one_batch(open_store, file_mode):
 
 
 def test_a_prefix_is_a_str(store):
-    with pytest.raises((AttributeError, TypeError)):
-        next(store.iter_prefix(1))
-    with pytest.raises(UnicodeEncodeError):
-        next(store.iter_prefix("\ud800"))
+    # at the call, and not only where the first key is asked for
+    for call in (store.iter_prefix, store.iter_from, lambda end: store.iter_from("", end)):
+        for wrong in (1, b"a", ("a",)):
+            with pytest.raises(TypeError, match="must be a str"):
+                call(wrong)
+        with pytest.raises(UnicodeEncodeError):
+            call("\ud800")
+    for wrong in (None, b"a"):
+        with pytest.raises(TypeError, match="must be a str"):
+            store.delete_prefix(wrong)
     store.close()
     with pytest.raises(RuntimeError, match="closed"):
         next(store.iter_prefix("a"))

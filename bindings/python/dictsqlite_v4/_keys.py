@@ -51,6 +51,13 @@ def encode_key(key: object) -> bytes:
     return bytes(out)
 
 
+def encode_text(text: object) -> bytes:
+    """The bytes of a prefix or a bound of keys, which is a str; raises TypeError for others."""
+    if not isinstance(text, str):
+        raise TypeError(f"what keys begin or end with must be a str, not {type(text).__name__!r}")
+    return str.encode(text)
+
+
 def _encode_item(item: object) -> bytes:
     """The tag and bytes of anything but a tuple."""
     if isinstance(item, str):

@@ -17,7 +17,7 @@ from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import hides_order, to_exception
 from ._expiry import DEFAULT, Expire, Expiry
-from ._keys import decode_key, encode_key
+from ._keys import decode_key, encode_key, encode_text
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
@@ -32,8 +32,9 @@ _EMPTY_PACK = pack(())
 # Entries fetched by one call of a cursor: few at first, so that next(iter(db)) is cheap.
 _FIRST_BATCH = 16
 _LARGEST_BATCH = 512
-# Keys of a prefix listed by one call: what is pending is looked through each time.
-_PREFIX_BATCH = 4096
+# The same of keys in the order of their characters.
+_FIRST_LISTED = 64
+_MOST_LISTED = 4096
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
 
@@ -413,26 +414,29 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def iter_prefix(self, prefix: str) -> Iterator[str]:
         """The keys that are str and begin with `prefix`, in the order of their characters.
 
-        The file is asked for these alone, so it does not matter what else there is; what is not
-        in the file yet is looked through. Keys may be set and removed meanwhile: those are in it
-        or not. Of an encrypted store, whose file hides the order of its keys, all keys are
-        walked, and come in their order of insertion.
+        These alone are looked for, so it does not matter what else there is. Keys may be set and
+        removed meanwhile: those are in it or not. Of an encrypted store, whose file hides the
+        order of its keys, all keys are walked, and come in their order of insertion. Any other
+        prefix than a str is a TypeError.
         """
-        encoded = prefix.encode()
-        start = b""
-        while True:
-            try:
-                keys = unpack(self._store.list_prefix(encoded, start, _PREFIX_BATCH))
-            except GError as error:
-                if hides_order(error):
-                    yield from (key for key in self if type(key) is str and key.startswith(prefix))
-                    return
-                raise to_exception(error, self._path) from None
-            if not keys:
-                return
-            for key in keys:
+        return self._with_prefix(prefix, encode_text(prefix))
+
+    def _with_prefix(self, prefix: str, encoded: bytes) -> Iterator[str]:
+        try:
+            for key in self._list_keys(encoded, b""):
                 yield key.decode()
+        except GError as error:
+            if not hides_order(error):
+                raise to_exception(error, self._path) from None
+            yield from (key for key in self if type(key) is str and key.startswith(prefix))
+
+    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[bytes]:
+        """The encoded keys that are str, from `start` on; raises GError."""
+        size = _FIRST_LISTED
+        while keys := unpack(self._store.list_prefix(prefix, start, size)):
+            yield from keys
             start = keys[-1] + b"\0"
+            size = min(2 * size, _MOST_LISTED)
 
     def _walk(self, reverse: bool) -> Cursor:
         try:

@@ -27,6 +27,7 @@ from ._pack import pack, unpack
 from ._values import INT64, STRING, decode_value, encode_value
 
 _WALK_BATCH = 256
+_LIST_BATCH = 4096
 
 _Mapping = TypeVar("_Mapping", bound="Any")
 
@@ -459,7 +460,8 @@ class Overlay:
         self._sweep()
         keys = {key for key in self._written if key.startswith(prefix) and key >= start}
         at = start
-        while not self._cleared and (batch := unpack(self._base.list_prefix(prefix, at, max_keys))):
+        listed = self._base.list_prefix
+        while not self._cleared and (batch := unpack(listed(prefix, at, _LIST_BATCH))):
             keys.update(batch)
             at = batch[-1] + b"\0"
         live = (key for key in sorted(keys) if self._written.get(key) != b"" and key[:1] != b"\xff")

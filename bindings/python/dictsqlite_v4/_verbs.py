@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 from ._dsq import NEVER, GError, Store
 from ._errors import ConflictError, hides_order, to_exception
 from ._expiry import DEFAULT, Expire, time_to_live
-from ._keys import encode_key
+from ._keys import encode_key, encode_text
 from ._pack import pack, pack_entries, unpack
 
 _MISSING: Any = object()
@@ -32,6 +32,7 @@ class Verbs:
     _lookup: Callable[[bytes], bytes]
     transaction: Callable[[], Any]
     iter_prefix: Callable[[Any], Iterator[str]]
+    _list_keys: Callable[[bytes, bytes], Iterator[bytes]]
 
     def set_many(self, mapping_or_pairs: Any, /, expire: Expire = DEFAULT) -> None:
         """Set all keys of a mapping or of pairs, all or none, to expire as by set()."""
@@ -121,23 +122,18 @@ class Verbs:
         The file is asked for these alone; keys may be set and removed meanwhile. Of an encrypted
         store, whose file hides the order of its keys, all keys are listed and sorted.
         """
-        at = start.encode()
-        end = None if stop is None else stop.encode()
-        while True:
-            try:
-                keys = unpack(self._store.list_prefix(b"", at, _BATCH))
-            except GError as error:
-                if not hides_order(error):
-                    raise to_exception(error, self._path) from None
-                yield from self._sorted_from(at, end)
-                return
-            for key in keys:
+        return self._between(encode_text(start), None if stop is None else encode_text(stop))
+
+    def _between(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
+        try:
+            for key in self._list_keys(b"", start):
                 if end is not None and key >= end:
                     return
                 yield key.decode()
-            if not keys:
-                return
-            at = keys[-1] + b"\0"
+        except GError as error:
+            if not hides_order(error):
+                raise to_exception(error, self._path) from None
+            yield from self._sorted_from(start, end)
 
     def _sorted_from(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
         keys = (key.encode() for key in self if type(key) is str)  # type: ignore[attr-defined]

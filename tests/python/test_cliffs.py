@@ -1,0 +1,119 @@
+# test_cliffs.py - what an operation costs does not grow with what else there is
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each measures the same work beside little and beside much, in one run, by the processor's time of
+its thread. What should cost the same may cost four times as much where there is 32 times as much;
+what grows with that would cost 32 times."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from conftest import ENCRYPTED
+
+FEW = 3_000
+MANY = 96_000
+
+
+def cost(action):
+    """Seconds of this thread; the least of several."""
+    best = float("inf")
+    for _ in range(5):
+        start = time.thread_time()
+        action()
+        best = min(best, time.thread_time() - start)
+    return best
+
+
+def assert_flat(costs, factor=4):
+    few, many = costs
+    assert many < factor * few + 200e-6, f"{few * 1e6:.0f} us grew to {many * 1e6:.0f} us"
+
+
+def fill(store, n_keys):
+    keys = [f"k{i}" for i in range(n_keys)]
+    random.Random(5).shuffle(keys)
+    store.bulk_insert(dict.fromkeys(keys, 1))
+
+
+# --- keys by prefix, of what is in memory only
+
+
+@pytest.fixture(params=("memory", "lazy"))
+def open_filled(request, open_store, tmp_path):
+    """A store of as many keys, none of which is in a file."""
+
+    def open_one(n_keys):
+        store = open_store(
+            db_path=tmp_path / f"{n_keys}.db",
+            persist_mode=request.param,
+            flush_interval=3600,
+            dirty_limit=512 << 20,
+        )
+        fill(store, n_keys)
+        return store
+
+    return open_one
+
+
+plain_only = pytest.mark.skipif(ENCRYPTED, reason="an encrypted file hides the order of its keys")
+
+
+def set_and_list(store):
+    for i in range(20):
+        store[f"z{i}"] = 1
+        assert len(list(store.iter_prefix("z"))) == i + 1
+    for i in range(20):
+        del store[f"z{i}"]
+        left = [f"z{j}" for j in range(i + 1, 20)]
+        assert next(store.iter_prefix("z"), None) == min(left, default=None)
+
+
+PREFIXES = {
+    "nothing": lambda store: [list(store.iter_prefix("nothing")) for _ in range(20)],
+    "first": lambda store: [next(store.iter_prefix("k")) for _ in range(20)],
+    "from": lambda store: [next(store.iter_from("k5", "k6")) for _ in range(20)],
+    "set_and_list": set_and_list,
+}
+
+
+@plain_only
+@pytest.mark.parametrize("name", PREFIXES)
+def test_prefixes(open_filled, name):
+    costs = []
+    for n_keys in (FEW, MANY):
+        store = open_filled(n_keys)
+        PREFIXES[name](store)  # the first may sort
+        costs.append(cost(lambda: PREFIXES[name](store)))
+    assert_flat(costs)
+
+
+@plain_only
+def test_all_pages_of_a_prefix(open_filled):
+    costs = []
+    for n_keys in (FEW, MANY):
+        store = open_filled(n_keys)
+        found = list(store.iter_prefix("k"))
+        assert found == sorted(f"k{i}" for i in range(n_keys))
+        costs.append(cost(lambda: list(store.iter_prefix("k"))))
+    assert costs[1] < 4 * MANY / FEW * costs[0]
+
+
+@plain_only
+def test_prefixes_while_much_comes_and_goes(open_filled):
+    """Keys set and removed between two listings cost once, not each time."""
+
+    def churn(store):
+        for i in range(500):
+            store[f"n{i}"] = 1
+        for i in range(500):
+            assert next(store.iter_prefix("n")) is not None
+            del store[f"n{i}"]
+
+    costs = []
+    for n_keys in (FEW, MANY):
+        store = open_filled(n_keys)
+        churn(store)
+        costs.append(cost(lambda: churn(store)))
+    assert_flat(costs)

@@ -1,0 +1,271 @@
+/* test-range.c - keys by their prefix, beside those who write, flush and clear
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dictsqlite.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define N_STABLE 300
+#define N_MOVING 2000
+
+typedef struct
+{
+  char *folder;    /* (owned) */
+  DsqStore *store; /* (owned) */
+  int is_over;     /* (atomic) */
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer mode)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+
+  fixture->folder = g_dir_make_tmp ("dsq-range-XXXXXX", &error);
+  g_assert_no_error (error);
+  path = g_build_filename (fixture->folder, "store", NULL);
+  fixture->store = g_object_new (DSQ_TYPE_STORE,
+                                 "path",
+                                 GPOINTER_TO_INT (mode) == DSQ_PERSIST_MEMORY ? ":memory:" : path,
+                                 "persist-mode",
+                                 GPOINTER_TO_INT (mode),
+                                 "flush-interval",
+                                 1,
+                                 "hot-capacity",
+                                 (guint64) 1100,
+                                 "dirty-limit",
+                                 (guint64) 200000,
+                                 NULL);
+  g_initable_init (G_INITABLE (fixture->store), NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  static const char *const names[] = { "store", "store-wal", "store-shm" };
+
+  g_clear_object (&fixture->store);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
+
+      g_unlink (path);
+    }
+  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
+  g_free (fixture->folder);
+}
+
+static void
+set (DsqStore *store, const char *key, gint64 value)
+{
+  g_autoptr (GError) error = NULL;
+
+  dsq_store_set_int64 (store, key, value, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* Appends the keys of a pack: their number, their lengths, their bytes. */
+static guint
+append_keys (const guint8 *pack, gsize length, GPtrArray *keys)
+{
+  guint32 numbers[1 + 2 * N_MOVING] = { 0 };
+  const char *bytes;
+
+  g_assert_cmpuint (length, >=, sizeof *numbers);
+  memcpy (numbers, pack, MIN (length, sizeof numbers));
+  bytes = (const char *) pack + (1 + numbers[0]) * sizeof *numbers;
+  for (guint i = 1; i <= numbers[0]; i++)
+    {
+      g_ptr_array_add (keys, g_strndup (bytes, numbers[i]));
+      bytes += numbers[i];
+    }
+  g_assert_true (bytes == (const char *) pack + length);
+  return numbers[0];
+}
+
+static GPtrArray *
+list (DsqStore *store, const char *prefix, guint page)
+{
+  GPtrArray *keys = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *from = NULL;
+  gsize from_length = 0;
+
+  for (;;)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree guint8 *pack = NULL;
+      gsize length;
+      guint n_keys;
+
+      pack = dsq_store_list_prefix (store,
+                                    (const guint8 *) prefix,
+                                    strlen (prefix),
+                                    (const guint8 *) from,
+                                    from_length,
+                                    page,
+                                    &length,
+                                    &error);
+      g_assert_no_error (error);
+      n_keys = append_keys (pack, length, keys);
+      g_assert_cmpuint (n_keys, <=, page);
+      if (n_keys == 0)
+        return keys;
+      g_free (from);
+      from = g_strdup (keys->pdata[keys->len - 1]);
+      from_length = strlen (from) + 1;
+    }
+}
+
+static gpointer
+write_in_thread (gpointer data)
+{
+  Fixture *fixture = data;
+  g_autoptr (GRand) random = g_rand_new_with_seed (1);
+
+  while (!__atomic_load_n (&fixture->is_over, __ATOMIC_RELAXED))
+    {
+      g_autofree char *key =
+          g_strdup_printf ("key %d", g_rand_int_range (random, 1000, 1000 + N_MOVING));
+
+      if (g_rand_boolean (random))
+        set (fixture->store, key, 1);
+      else
+        dsq_store_remove (fixture->store, key, NULL, NULL);
+    }
+  return NULL;
+}
+
+static gpointer
+flush_in_thread (gpointer data)
+{
+  Fixture *fixture = data;
+  g_autoptr (GError) error = NULL;
+
+  while (!__atomic_load_n (&fixture->is_over, __ATOMIC_RELAXED))
+    {
+      dsq_store_flush (fixture->store, NULL, &error);
+      g_assert_no_error (error);
+    }
+  return NULL;
+}
+
+/* Each listing is in order, without doubles, and has what was there all the time. */
+static void
+test_lists_beside_writers (Fixture *fixture, gconstpointer mode)
+{
+  GThread *threads[2];
+
+  for (guint i = 0; i < N_STABLE; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u stays", 1000 + i * 5);
+
+      set (fixture->store, key, i);
+    }
+  threads[0] = g_thread_new ("write", write_in_thread, fixture);
+  threads[1] = g_thread_new ("flush", flush_in_thread, fixture);
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autoptr (GPtrArray) keys = list (fixture->store, "key ", i % 3 == 0 ? 100000 : 50 + i % 60);
+      guint n_stable = 0;
+
+      for (guint k = 0; k < keys->len; k++)
+        {
+          n_stable += g_str_has_suffix (keys->pdata[k], " stays");
+          if (k > 0)
+            g_assert_cmpstr (keys->pdata[k - 1], <, keys->pdata[k]);
+        }
+      g_assert_cmpuint (n_stable, ==, N_STABLE);
+    }
+  __atomic_store_n (&fixture->is_over, TRUE, __ATOMIC_RELAXED);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+}
+
+/* The first of many, again and again, while what came before it has gone. */
+static void
+test_is_a_queue_by_key (Fixture *fixture, gconstpointer mode)
+{
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("job %03u", i * 7 % 500);
+
+      set (fixture->store, key, i);
+    }
+  dsq_store_flush (fixture->store, NULL, NULL);
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("job %03u", i);
+      g_autofree guint8 *pack = NULL;
+      gsize length;
+
+      if (i == 250)
+        dsq_store_flush (fixture->store, NULL, NULL);
+      pack = dsq_store_list_prefix (fixture->store,
+                                    (const guint8 *) "job ",
+                                    4,
+                                    NULL,
+                                    0,
+                                    1,
+                                    &length,
+                                    NULL);
+      g_assert_cmpmem (pack + 8, length - 8, key, strlen (key));
+      g_assert_true (dsq_store_remove (fixture->store, key, NULL, NULL));
+    }
+}
+
+/* What is gone, by a clear or with its table, is not listed, nor is what another table holds. */
+static void
+test_forgets_with_the_table (Fixture *fixture, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) table =
+      dsq_store_open_table (fixture->store, (const guint8 *) "table", 5, &error);
+
+  g_assert_no_error (error);
+  for (guint round = 0; round < 3; round++)
+    {
+      g_autoptr (GPtrArray) of_store = NULL;
+      g_autoptr (GPtrArray) of_table = NULL;
+      g_autoptr (GPtrArray) of_nothing = NULL;
+
+      set (fixture->store, "a1", 1);
+      set (fixture->store, "a2", 1);
+      set (table, "a3", 1);
+      of_store = list (fixture->store, "a", 1);
+      of_table = list (table, "a", 1);
+      g_assert_cmpuint (of_store->len, ==, 2);
+      g_assert_cmpuint (of_table->len, ==, 1);
+      dsq_store_clear (fixture->store, NULL, &error);
+      g_assert_no_error (error);
+      of_nothing = list (fixture->store, "a", 1);
+      g_assert_cmpuint (of_nothing->len, ==, 0);
+      if (round == 1)
+        dsq_store_flush (fixture->store, NULL, NULL);
+    }
+  g_assert_true (dsq_store_drop_table (fixture->store, "table", NULL, &error));
+  g_assert_null (dsq_store_list_prefix (table, NULL, 0, NULL, 0, 1, &(gsize){ 0 }, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+}
+
+static void
+add (const char *path, DsqPersistMode mode, void (*function) (Fixture *fixture, gconstpointer mode))
+{
+  g_test_add (path, Fixture, GINT_TO_POINTER (mode), set_up, function, tear_down);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  add ("/dsq/range/memory/beside-writers", DSQ_PERSIST_MEMORY, test_lists_beside_writers);
+  add ("/dsq/range/lazy/beside-writers", DSQ_PERSIST_LAZY, test_lists_beside_writers);
+  add ("/dsq/range/writethrough/beside-writers",
+       DSQ_PERSIST_WRITETHROUGH,
+       test_lists_beside_writers);
+  add ("/dsq/range/memory/queue", DSQ_PERSIST_MEMORY, test_is_a_queue_by_key);
+  add ("/dsq/range/lazy/queue", DSQ_PERSIST_LAZY, test_is_a_queue_by_key);
+  add ("/dsq/range/memory/tables", DSQ_PERSIST_MEMORY, test_forgets_with_the_table);
+  add ("/dsq/range/lazy/tables", DSQ_PERSIST_LAZY, test_forgets_with_the_table);
+  return g_test_run ();
+}
