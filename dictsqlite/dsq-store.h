@@ -136,12 +136,7 @@ DSQ_API gboolean dsq_store_remove_key (DsqStore *self,
                                        const guint8 *key,
                                        gsize key_length,
                                        GError **error);
-DSQ_API guint8 *dsq_store_steal_record (DsqStore *self,
-                                        const guint8 *key,
-                                        gsize key_length,
-                                        gsize *out_length,
-                                        GError **error);
-DSQ_API guint8 *dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error);
+DSQ_API guint8 *dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error);
 DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
                                          const guint8 *key,
                                          gsize key_length,

@@ -244,7 +244,7 @@ dsq_engine_remove_many (DsqEngine *self,
     {
       gboolean is_removed;
 
-      if (!dsq_call_check (error) || !dsq_engine_remove (self, &keys[i], &is_removed, NULL, error))
+      if (!dsq_call_check (error) || !dsq_engine_remove (self, &keys[i], &is_removed, error))
         return FALSE;
       *out_n_removed += is_removed;
     }

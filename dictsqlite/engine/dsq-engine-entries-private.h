@@ -53,12 +53,8 @@ gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* Takes over @entry, whatever happens. */
 gboolean dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error);
-/* Removes the key and gives what it was, or NULL; with @out_entry NULL only removes. */
-gboolean dsq_engine_remove (DsqEngine *self,
-                            const DsqKey *key,
-                            gboolean *out_removed,
-                            DsqEntry **out_entry,
-                            GError **error);
+gboolean
+dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error);
 /* What a key becomes: *out_new is a new entry of it, a tombstone to remove it, or NULL to leave it
  * as it is. @old is what it is, or NULL. Called once, with a lock or the transaction held and maybe
  * by another thread: it must not wait. */
@@ -163,8 +159,7 @@ gboolean
 dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, GError **error);
 /* The table is as of now for check_walk(), but for its keys. */
 void dsq_engine_refresh_walk (DsqEngine *self, DsqWalk *walk);
-/* Removes the newest entry and gives it, or NULL when there is none. */
-gboolean
-dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error);
+/* Gives the newest entry, or NULL when there is none. */
+gboolean dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error);
 
 G_END_DECLS

@@ -541,8 +541,8 @@ note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
 }
 
 /* A walk to the newest entry alone, which follows the shifts of places as all do. */
-static gboolean
-find_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
+gboolean
+dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
 {
   DsqPending *pending = dsq_engine_pending (self, table);
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
@@ -554,13 +554,14 @@ find_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
   };
   gboolean success;
 
+  *out_entry = NULL;
   if (!dsq_engine_enter (self, error))
     return FALSE;
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
   dsq_hot_shard_lock (&self->hot->shards[0]);
   walk.n_rebases = dsq_pending_n_rebases_locked (pending);
   dsq_hot_shard_unlock (&self->hot->shards[0]);
-  success = dsq_engine_walk (self, &walk, 1, 1, TRUE, rows, error);
+  success = dsq_engine_walk (self, &walk, 1, 1, FALSE, rows, error);
   if (success && rows->len > 0)
     {
       *out_entry = g_array_index (rows, DsqWalkRow, 0).entry;
@@ -569,26 +570,4 @@ find_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
   dsq_engine_end_walk (self, &walk);
   dsq_engine_leave (self);
   return success;
-}
-
-gboolean
-dsq_engine_steal_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
-{
-  *out_entry = NULL;
-  for (;;)
-    {
-      g_autoptr (DsqEntry) last = NULL;
-      gboolean is_removed;
-      DsqKey key;
-
-      if (!find_last (self, table, &last, error))
-        return FALSE;
-      if (last == NULL)
-        return TRUE;
-      key = dsq_entry_as_key (last);
-      if (!dsq_engine_remove (self, &key, &is_removed, out_entry, error))
-        return FALSE;
-      if (is_removed)
-        return TRUE;
-    }
 }

@@ -395,50 +395,13 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
   dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
-static gboolean
-steal_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
-{
-  DsqEntry **out_entry = user_data;
-
-  if (old == NULL)
-    return TRUE;
-  *out_entry = dsq_entry_ref (old);
-  *out_new = dsq_entry_new_tombstone (key);
-  return TRUE;
-}
-
-static gboolean
-steal (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
-{
-  *out_entry = NULL;
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH && !self->options.read_only &&
-      is_surely_absent (self, key))
-    return TRUE;
-  if (dsq_engine_modify (self, key, steal_cb, out_entry, error))
-    return TRUE;
-  /* of a transaction that failed as a whole */
-  g_clear_pointer (out_entry, dsq_entry_unref);
-  return FALSE;
-}
-
 gboolean
-dsq_engine_remove (DsqEngine *self,
-                   const DsqKey *key,
-                   gboolean *out_removed,
-                   DsqEntry **out_entry,
-                   GError **error)
+dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
 {
   DsqLocated located;
   gboolean is_held;
 
   *out_removed = FALSE;
-  if (out_entry != NULL)
-    {
-      gboolean success = steal (self, key, out_entry, error);
-
-      *out_removed = *out_entry != NULL;
-      return success;
-    }
   if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
     return (!self->options.read_only && is_surely_absent (self, key)) ||
            remove_through (self, key, out_removed, error);

@@ -25,7 +25,7 @@ stage_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
       if (!dsq_call_check (&write->error))
         continue;
       if (dsq_entry_is_tombstone (write->entry))
-        dsq_engine_remove (self, &key, &write->was_present, NULL, &write->error);
+        dsq_engine_remove (self, &key, &write->was_present, &write->error);
       else
         dsq_engine_set (self, &key, dsq_entry_ref (write->entry), &write->error);
     }

@@ -183,6 +183,23 @@ dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GE
          dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);
 }
 
+static gboolean
+steal_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
+{
+  GVariant **out_value = user_data;
+
+  if (old == NULL)
+    return TRUE;
+  *out_value = dsq_value_get_variant (dsq_entry_record (old), old->record_length, error);
+  if (*out_value == NULL)
+    {
+      g_prefix_error_literal (error, "Failed to steal a value, which stays: ");
+      return FALSE;
+    }
+  *out_new = dsq_entry_new_tombstone (key);
+  return TRUE;
+}
+
 /**
  * dsq_store_steal:
  * @self: a store
@@ -191,7 +208,7 @@ dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GE
  * @error: return location for an error
  *
  * Removes a key and gives the value that it had, in one step: of several threads that steal a key
- * one gets it.
+ * one gets it. What [method@Store.get] cannot give stays, and gives the same error here.
  *
  * Returns: (transfer full) (nullable): the value, or %NULL without an error when the key is
  * missing
@@ -201,17 +218,25 @@ dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GE
 GVariant *
 dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
-  g_autofree guint8 *record = NULL;
+  g_autoptr (DsqEntry) entry = NULL;
   g_auto (DsqCall) call = { 0 };
-  gsize length;
+  GVariant *value = NULL;
+  DsqEngine *engine;
+  DsqKey made;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
   if (!dsq_call_begin (&call, cancellable, error))
     return NULL;
-  record = dsq_store_steal_record (self, (const guint8 *) key, strlen (key), &length, error);
-  return record != NULL ? dsq_value_get_variant (record, length, error) : NULL;
+  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
+  /* what is missing needs no write */
+  if (engine == NULL || !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
+    return NULL;
+  if (dsq_engine_modify (engine, &made, steal_cb, &value, error))
+    return value;
+  g_clear_pointer (&value, g_variant_unref); /* of a transaction that failed as a whole */
+  return NULL;
 }
 
 /**

@@ -156,52 +156,18 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  return engine != NULL && dsq_engine_remove (engine, &made, &answer, NULL, error) && answer;
+  return engine != NULL && dsq_engine_remove (engine, &made, &answer, error) && answer;
 }
 
 /**
- * dsq_store_steal_record:
- * @self: a store
- * @key: (array length=key_length): the encoded key
- * @key_length: bytes of @key
- * @out_length: (out): bytes returned
- * @error: return location for an error
- *
- * Removes a key and gives the record that it had, in one step.
- *
- * Returns: (transfer full) (array length=out_length): the record, empty when the key is missing
- *
- * Since: 1.0
- */
-guint8 *
-dsq_store_steal_record (DsqStore *self,
-                        const guint8 *key,
-                        gsize key_length,
-                        gsize *out_length,
-                        GError **error)
-{
-  DsqEngine *engine;
-  gboolean is_removed;
-  DsqEntry *entry;
-  DsqKey made;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-  g_return_val_if_fail (out_length != NULL, NULL);
-
-  *out_length = 0;
-  engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  if (engine == NULL || !dsq_engine_remove (engine, &made, &is_removed, &entry, error))
-    return NULL;
-  return take_record (entry, out_length);
-}
-
-/**
- * dsq_store_steal_last:
+ * dsq_store_lookup_last:
  * @self: a store
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Removes the newest entry, the last in the order of insertion, and gives it.
+ * Gets the newest entry, the last in the order of insertion.
+ *
+ * [method@Store.compare_and_set_record] then removes it, unless it has been changed meanwhile.
  *
  * Returns: (transfer full) (array length=out_length): the pack of its key and its record, empty
  * when the store is
@@ -209,7 +175,7 @@ dsq_store_steal_record (DsqStore *self,
  * Since: 1.0
  */
 guint8 *
-dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error)
+dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error)
 {
   DsqEngine *engine;
   g_autoptr (DsqEntry) entry = NULL;
@@ -220,8 +186,7 @@ dsq_store_steal_last (DsqStore *self, gsize *out_length, GError **error)
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_engine_steal_last (engine, self->table, &entry, error) ||
-      entry == NULL)
+  if (engine == NULL || !dsq_engine_get_last (engine, self->table, &entry, error) || entry == NULL)
     return NULL;
   builder = dsq_pack_builder_new ();
   dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);

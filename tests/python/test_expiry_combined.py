@@ -269,7 +269,6 @@ WRITES = {
     "touch of the expired": lambda db: db.touch("short", HOUR),
     "expire": lambda db: db.expire(),
     "incr of the expired": lambda db: db.incr("short"),
-    "pop of the expired": lambda db: db.pop("short", None),
     "new table": lambda db: db.table("none"),
     "drop": lambda db: db.drop_table("t"),
 }

@@ -62,10 +62,10 @@ remove_one (DsqStore *store, GRand *random, GError **error)
 }
 
 static void
-steal_last (DsqStore *store, GRand *random, GError **error)
+lookup_last (DsqStore *store, GRand *random, GError **error)
 {
   gsize length;
-  G_GNUC_UNUSED g_autofree guint8 *pack = dsq_store_steal_last (store, &length, error);
+  G_GNUC_UNUSED g_autofree guint8 *pack = dsq_store_lookup_last (store, &length, error);
 }
 
 static void
@@ -225,7 +225,7 @@ static const Verb verbs[] = {
   { "get", get, TRUE },
   { "contains", contains, TRUE },
   { "remove", remove_one, FALSE },
-  { "steal_last", steal_last, FALSE },
+  { "lookup_last", lookup_last, TRUE },
   { "count", count, TRUE },
   { "walk", walk, TRUE },
   { "list_prefix", list_prefix, TRUE },

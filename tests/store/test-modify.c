@@ -133,6 +133,81 @@ test_compare_and_set (Fixture *fixture, gconstpointer mode)
   g_assert_no_error (error);
 }
 
+static void
+set_record (DsqStore *store, const char *key, const char *record, gsize length)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_store_set_record (store,
+                                       (const guint8 *) key,
+                                       strlen (key),
+                                       (const guint8 *) record,
+                                       length,
+                                       &error));
+  g_assert_no_error (error);
+}
+
+/* What a variant cannot hold is never removed by the call that would have to give it. */
+static void
+test_steal (Fixture *fixture, gconstpointer mode)
+{
+  static const char *const unfit[] = { "nul", "pickle" };
+  static const char nul[] = "\x03with\0nul";
+  static const char pickle[] = "\x08\x80\x05N.";
+  g_autoptr (GVariant) stolen = NULL;
+  g_autoptr (GError) error = NULL;
+
+  set_record (fixture->store, "nul", nul, sizeof nul - 1);
+  set_record (fixture->store, "pickle", pickle, sizeof pickle - 1);
+  for (guint i = 0; i < G_N_ELEMENTS (unfit); i++)
+    {
+      g_assert_null (dsq_store_steal (fixture->store, unfit[i], NULL, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_WRONG_TYPE);
+      g_assert_nonnull (strstr (error->message, "which stays"));
+      g_clear_error (&error);
+      g_assert_true (dsq_store_contains (fixture->store, unfit[i], NULL, &error));
+    }
+
+  g_assert_true (dsq_store_set_string (fixture->store, "a", "text", NULL, &error));
+  stolen = dsq_store_steal (fixture->store, "a", NULL, &error);
+  g_assert_cmpstr (g_variant_get_string (stolen, NULL), ==, "text");
+  g_assert_false (dsq_store_contains (fixture->store, "a", NULL, &error));
+  g_assert_null (dsq_store_steal (fixture->store, "a", NULL, &error));
+  g_assert_no_error (error);
+}
+
+/* The newest entry is given as often as it is asked for, until it is removed. */
+static void
+test_lookup_last (Fixture *fixture, gconstpointer mode)
+{
+  DsqStore *store = fixture->store;
+  g_autoptr (GError) error = NULL;
+  gsize length;
+
+  g_assert_null (dsq_store_lookup_last (store, &length, &error));
+  g_assert_no_error (error);
+  for (int i = 10; i < 30; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("%d", i);
+
+      g_assert_true (dsq_store_set_string (store, key, key, NULL, &error));
+    }
+  for (int i = 59; i >= 20; i--)
+    {
+      g_autofree char *key = g_strdup_printf ("%d", i / 2);
+      g_autofree char *entry = g_strdup_printf ("%s\x03%s", key, key);
+      g_autofree guint8 *pack = dsq_store_lookup_last (store, &length, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpmem (pack + 3 * sizeof (guint32),
+                       length - 3 * sizeof (guint32),
+                       entry,
+                       strlen (entry));
+      if (i % 2 == 0)
+        g_assert_true (dsq_store_remove (store, key, NULL, &error));
+    }
+}
+
 #define HOUR G_GINT64_CONSTANT (3600000)
 
 /* Keys that nobody has read since, of which some have left memory in the modes with a file. */
@@ -460,6 +535,8 @@ main (int argc, char **argv)
   } tests[] = {
     { "increment", test_increment },
     { "compare-and-set", test_compare_and_set },
+    { "steal", test_steal },
+    { "lookup-last", test_lookup_last },
     { "expired-is-missing", test_expired_is_missing },
     { "threads-count-exactly", test_threads_count_exactly },
     { "apply", test_apply },

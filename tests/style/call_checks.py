@@ -22,7 +22,6 @@ IN_CIRCLES = {
     "dictsqlite/engine/dsq-engine-apply.c",
     "dictsqlite/engine/dsq-engine-batch.c",
     "dictsqlite/engine/dsq-engine-locate.c",
-    "dictsqlite/engine/dsq-engine-modify.c",
     "dictsqlite/engine/dsq-engine-open.c",
     "dictsqlite/engine/dsq-engine-tables.c",
     "dictsqlite/engine/dsq-expiry.c",

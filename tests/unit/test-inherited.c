@@ -51,7 +51,7 @@ CALL (insert, dsq_store_insert (store, "k", g_variant_new_int32 (1), NULL, error
 CALL (increment, dsq_store_increment (store, "n", 1, 0, &number, NULL, error))
 CALL (lookup, dsq_store_lookup_record (store, key, sizeof key, &length, error))
 CALL (set_record, dsq_store_set_record (store, key, sizeof key, record, sizeof record, error))
-CALL (steal_last, dsq_store_steal_last (store, &length, error))
+CALL (lookup_last, dsq_store_lookup_last (store, &length, error))
 CALL (touch, dsq_store_touch (store, "k", 1000, NULL, error))
 CALL (get_expiry, dsq_store_get_expiry (store, "k", &number, NULL, error))
 CALL (expire, dsq_store_expire (store, NULL, error))
@@ -96,7 +96,7 @@ static const struct
   }
   CALL (get),         CALL (set),        CALL (contains),      CALL (contains_other),
   CALL (remove),      CALL (steal),      CALL (insert),        CALL (increment),
-  CALL (lookup),      CALL (set_record), CALL (steal_last),    CALL (touch),
+  CALL (lookup),      CALL (set_record), CALL (lookup_last),   CALL (touch),
   CALL (get_expiry),  CALL (expire),     CALL (lookup_pack),   CALL (set_pack),
   CALL (apply),       CALL (clear),      CALL (count),         CALL (get_table),
   CALL (list_tables), CALL (drop_table), CALL (get_new_table), CALL (walk),

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overloa
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
-from ._errors import hides_order, to_exception
+from ._errors import ConflictError, hides_order, to_exception
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import decode_key, encode_key, encode_text
 from ._memoize import memoize
@@ -37,6 +37,8 @@ _FIRST_LISTED = 64
 _MOST_LISTED = 4096
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
+# Values that are loaded to be removed before others have changed each of them.
+_MOST_TRIES = 1000
 
 _Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -74,7 +76,6 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     _set_record: Callable[[bytes, bytes], bool]
     _contains_key: Callable[[bytes], bool]
     _remove_key: Callable[[bytes], bool]
-    _steal_record: Callable[[bytes], bytes]
 
     # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
@@ -174,29 +175,39 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
         """Remove `key` and return its value, or `default`; without one, raises KeyError.
 
-        Of several threads that pop a key, one gets it.
+        Of several threads that pop a key, one gets it. A value that cannot be loaded stays.
         """
-        if self._safe is not None:  # what is refused stays
-            self._safe.check(self._call(self._lookup_record, key))
-        record = self._call(self._steal_record, key)
-        if record:
-            return self._decode(record)
-        if default is _MISSING:
-            raise KeyError(key)
-        return default
+        return self._pop(key, default, self._decode)
+
+    def _pop(self, key: Any, default: Any, decode: Callable[[bytes], Any]) -> Any:
+        encoded = encode_key(key)
+        for _ in range(_MOST_TRIES):
+            record = self._lookup(encoded)
+            if not record:
+                if default is _MISSING:
+                    raise KeyError(key)
+                return default
+            value = decode(record)
+            if self._exchange_record(encoded, record, b"", False):
+                return value
+        raise ConflictError("the key is set again faster than its value can be loaded")
 
     def popitem(self) -> Tuple[_Key, _Value]:
-        """Remove the newest key and return it with its value; raises KeyError when empty."""
-        try:
-            if self._safe is not None:  # what is refused stays
-                for record in unpack(self._walk(reverse=True).next_entries(1))[1:]:
-                    self._safe.check(record)
-            entry = unpack(self._store.steal_last())
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        if not entry:
-            raise KeyError("popitem(): dictionary is empty")
-        return decode_key(entry[0]), self._decode(entry[1])
+        """Remove the newest key and return it with its value; raises KeyError when empty.
+
+        A value that cannot be loaded stays.
+        """
+        for _ in range(_MOST_TRIES):
+            try:
+                entry = unpack(self._store.lookup_last())
+            except GError as error:
+                raise to_exception(error, self._path) from None
+            if not entry:
+                raise KeyError("popitem(): dictionary is empty")
+            value = self._decode(entry[1])
+            if self._exchange_record(entry[0], entry[1], b"", False):
+                return decode_key(entry[0]), value
+        raise ConflictError("others take the newest key each time before it can be")
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, which is set to `default` where it is missing.

@@ -126,11 +126,6 @@ class SafePickle:
                 f"building it failed: {type(error).__name__}: {error}", verb="load"
             ) from error
 
-    def check(self, record: bytes) -> None:
-        """Raise UnsafePickleError where decode() would by what it decides."""
-        if record and record[0] == _PICKLE_TYPE:
-            self._decide(record[1:], "load")
-
     # --- deciding --------------------------------------------------------------------------------
 
     def _decide(self, payload: bytes, verb: str) -> Optional[Dict[_Name, _Decision]]:

@@ -164,7 +164,6 @@ def routes_to(store: Any, functions: Any) -> Dict[str, Any]:
         "_set_record": store.set_record,
         "_contains_key": store.contains_key,
         "_remove_key": store.remove_key,
-        "_steal_record": store.steal_record,
     }
 
 
@@ -182,8 +181,7 @@ _ROUTED = (
     "expire",
     "contains_key",
     "remove_key",
-    "steal_record",
-    "steal_last",
+    "lookup_last",
     "insert_record",
     "lookup_pack",
     "set_pack",
@@ -330,20 +328,16 @@ class Overlay:
         return bool(self.lookup_record(key))
 
     def remove_key(self, key: bytes) -> bool:
-        return bool(self.steal_record(key))
+        if not self.lookup_record(key):
+            return False
+        self._written[key] = b""
+        self._deadlines.pop(key, None)
+        self.n_resized += 1
+        return True
 
-    def steal_record(self, key: bytes) -> bytes:
-        record = self.lookup_record(key)
-        if record:
-            self._written[key] = b""
-            self._deadlines.pop(key, None)
-            self.n_resized += 1
-        return record
-
-    def steal_last(self) -> bytes:
-        for key, record in self.entries(reverse=True):
-            self.steal_record(key)
-            return pack((key, record))
+    def lookup_last(self) -> bytes:
+        for entry in self.entries(reverse=True):
+            return pack(entry)
         return b""
 
     def insert_record(self, key: bytes, record: bytes) -> bytes:

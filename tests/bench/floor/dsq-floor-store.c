@@ -214,44 +214,6 @@ dsq_floor_store_remove_key (DsqFloorStore *self,
 }
 
 /**
- * dsq_floor_store_steal_record:
- * @self: a store
- * @key: (array length=key_length): an encoded key
- * @key_length: length of @key, in bytes
- * @out_length: length of the record, in bytes
- * @error: return location for an error
- *
- * Returns the one record.
- *
- * Returns: (array length=out_length) (transfer full) (nullable): a record
- */
-guint8 *
-dsq_floor_store_steal_record (DsqFloorStore *self,
-                              const guint8 *key,
-                              gsize key_length,
-                              gsize *out_length,
-                              GError **error)
-{
-  return copy_record (holds (key, key_length), out_length);
-}
-
-/**
- * dsq_floor_store_steal_last:
- * @self: a store
- * @out_length: length of the pack, in bytes
- * @error: return location for an error
- *
- * Returns the one entry.
- *
- * Returns: (array length=out_length) (transfer full) (nullable): a pack of a key and its record
- */
-guint8 *
-dsq_floor_store_steal_last (DsqFloorStore *self, gsize *out_length, GError **error)
-{
-  return dsq_floor_pack_repeat (2, DSQ_FLOOR_KEY, DSQ_FLOOR_RECORD, out_length);
-}
-
-/**
  * dsq_floor_store_insert_record:
  * @self: a store
  * @key: (array length=key_length): an encoded key
