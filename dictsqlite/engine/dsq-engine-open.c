@@ -337,6 +337,8 @@ close_serially (DsqEngine *self, gboolean by_force, GError **error)
       dsq_fork_leave ();
       return FALSE;
     }
+  /* however many flushes wait before it does, and transactions it takes */
+  dsq_call_state.waits_since = g_get_monotonic_time ();
   success = dsq_workers_drain (self->workers, error) && close_once (self, by_force, error);
   if (self->flusher != NULL && dsq_engine_is_closed (self))
     dsq_flusher_stop (self->flusher);
@@ -344,6 +346,7 @@ close_serially (DsqEngine *self, gboolean by_force, GError **error)
     dsq_workers_stop (self->workers);
   else
     dsq_workers_resume (self->workers);
+  dsq_call_state.waits_since = 0;
   dsq_mutex_unlock (&self->close_lock);
   dsq_fork_leave ();
   return success;

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import weakref
 from collections.abc import Iterable
 from typing import Any, Dict, Optional, Tuple, Type, TypeVar, Union
@@ -15,6 +14,7 @@ from ._default_expiry import ExpiringStore
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
+from ._exit import close_dropped, watch
 from ._expiry import Expire
 from ._fork import AFTER_FORK, reopen_after_fork
 from ._migrate import with_import_named
@@ -166,8 +166,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         super()._bind(store, safe)
-        # Closes the store when this object goes, and at the interpreter's exit.
-        weakref.finalize(self, _close_unless_forked, store, os.getpid())
+        dropped = weakref.finalize(self, close_dropped, store, self._path, os.getpid())
+        dropped.atexit = False
+        if self._mode != "memory":
+            watch(store, self._path)
 
     @classmethod
     def _over(cls: Type[_Self], store: Store, mode: str = "memory") -> _Self:
@@ -248,13 +250,3 @@ def _is_utf8(raw: bytes) -> bool:
         return os.fsdecode(raw).encode() == raw
     except UnicodeEncodeError:
         return False
-
-
-def _close_unless_forked(store: Store, process: int) -> None:
-    """Close what was left open. A store inherited by fork is its parent's to close."""
-    if os.getpid() != process:
-        return
-    try:
-        store.close(None)
-    except GError as error:
-        print(f"Failed to close a store at its end: {error}", file=sys.stderr)
