@@ -202,7 +202,7 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
 
   if (self->log == NULL)
     return TRUE;
-  self->foreign_func = ignore_foreign_change;
+  self->tier.foreign_func = ignore_foreign_change;
   self->writer.database->busy_timeout_ms = 0;
   if (!__atomic_load_n (&self->tier.is_failed, __ATOMIC_ACQUIRE) &&
       dsq_cold_wants_checkpoint (&self->tier, TRUE))

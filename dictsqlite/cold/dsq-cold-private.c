@@ -5,6 +5,7 @@
 
 #include "cold/dsq-cold-changes-private.h"
 #include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-open-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-reads-private.h"
 #include "cold/dsq-cold-rows-private.h"
@@ -14,6 +15,7 @@
 #include "cold/dsq-cold-writer-private.h"
 #include "crypto/dsq-random-private.h"
 #include "crypto/dsq-secret-private.h"
+#include "dsq-error.h"
 #include "sqlite/dsq-schema-private.h"
 
 /*
@@ -42,10 +44,18 @@ static const DsqTableState first_state = {
   .next = ((gint64) DSQ_TABLE_MAIN << DSQ_FORMAT_POSITION_BITS) + 1,
 };
 
-static gboolean
-is_open (DsqColdSqlite *self)
+/* A name that the transaction has brought or taken away. */
+typedef struct
 {
-  return __atomic_load_n (&self->writer.database, __ATOMIC_ACQUIRE) != NULL;
+  GBytes *name; /* (owned) */
+  guint32 table;
+  gboolean is_new;
+} Rename;
+
+static void
+rename_clear (gpointer data)
+{
+  g_bytes_unref (((Rename *) data)->name);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -73,6 +83,7 @@ close_file (DsqColdSqlite *self)
 {
   dsq_cold_readers_unshare (self);
   dsq_cold_writer_close (self);
+  self->has_begun = FALSE;
 }
 
 /* Rows are sealed under keys that nobody else ever has, drawn once for the tier. */
@@ -105,7 +116,8 @@ make_schema (DsqColdSqlite *self, DsqDatabase *database, GError **error)
   return TRUE;
 }
 
-/* The states of the tables are kept in memory; their rows only tell that they are there. */
+/* The states and names of the tables are kept in memory; their rows only tell that they are there.
+ */
 static gboolean
 write_table (DsqColdSqlite *self, guint32 table, GError **error)
 {
@@ -160,6 +172,8 @@ close_private (DsqColdTier *tier, GError **error)
 
   close_file (self);
   g_free (self->own_reader);
+  g_hash_table_unref (self->names);
+  g_array_unref (self->renames);
   dsq_cold_sqlite_free (self);
   return TRUE;
 }
@@ -173,102 +187,126 @@ run_locked (DsqColdSqlite *self, DsqColdWrite which, GError **error)
   return dsq_statement_run (&self->writer.statements[which], error);
 }
 
+/* Opens the file and begins SQLite's transaction, unless that has been done. */
+static gboolean
+start_locked (DsqColdSqlite *self, GError **error)
+{
+  dsq_mutex_assert_held (&self->connection_lock);
+  if (self->has_begun)
+    return TRUE;
+  if ((dsq_cold_is_unmade (self) && !open_file (self, error)) ||
+      !run_locked (self, DSQ_COLD_WRITE_BEGIN, error))
+    return FALSE;
+  if (self->keys != NULL)
+    dsq_keys_start (self->keys);
+  self->has_begun = TRUE;
+  return TRUE;
+}
+
 static gboolean
 begin (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean begun;
 
-  dsq_mutex_lock (&self->connection_lock);
-  begun =
-      (is_open (self) || open_file (self, error)) && run_locked (self, DSQ_COLD_WRITE_BEGIN, error);
-  dsq_mutex_unlock (&self->connection_lock);
-  if (!begun)
-    return FALSE;
-  if (self->keys != NULL)
-    dsq_keys_start (self->keys);
   dsq_cold_copy_tables (self->writer.committed, self->tables);
   return TRUE;
 }
 
-/* Whether no other table has rows. */
-static gboolean
-is_alone (DsqColdSqlite *self, guint32 table)
-{
-  for (guint i = 0; i < self->tables->len; i++)
-    {
-      const DsqTableState *state = &g_array_index (self->tables, DsqTableState, i);
-
-      if (state->table != table && state->count > 0)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* What is cleared hides behind the engine's clear whether or not the transaction succeeds, so the
- * whole file may go, and its room on the medium with it. */
 static gboolean
 clear_table (DsqColdTier *tier, guint32 table, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  DsqTableState *state = dsq_cold_find_table (self, table);
+  const DsqTableState *state = dsq_cold_find_table (self, table);
   gboolean cleared;
 
   if (state == NULL || state->count == 0)
     return TRUE;
   dsq_mutex_lock (&self->connection_lock);
-  if (!is_alone (self, table) || self->writer.has_changed)
-    {
-      cleared = dsq_cold_clear_table (tier, table, error);
-    }
-  else
-    {
-      close_file (self);
-      cleared = open_file (self, error) && run_locked (self, DSQ_COLD_WRITE_BEGIN, error);
-      state->count = 0;
-      dsq_cold_copy_tables (self->writer.committed, self->tables);
-    }
+  cleared = start_locked (self, error) && dsq_cold_clear_table (tier, table, error);
   dsq_mutex_unlock (&self->connection_lock);
   return cleared;
-}
-
-/* Tables come here with their first row, since they are given out in memory. */
-static gboolean
-know_table (DsqColdSqlite *self, guint32 table, GError **error)
-{
-  DsqTableState state = { .table = table,
-                          .next = ((gint64) table << DSQ_FORMAT_POSITION_BITS) + 1 };
-  guint at = self->tables->len;
-
-  if (dsq_cold_find_table (self, table) != NULL)
-    return TRUE;
-  while (g_array_index (self->tables, DsqTableState, at - 1).table > table)
-    at--;
-  g_array_insert_val (self->tables, at, state);
-  return write_table (self, table, error);
 }
 
 static gboolean
 apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean applied = TRUE;
+  gboolean applied;
 
   dsq_mutex_lock (&self->connection_lock);
-  for (gsize i = 0; i < n_changes && applied; i++)
-    applied = changes[i].entry == NULL || know_table (self, changes[i].entry->table, error);
-  applied = applied && dsq_cold_apply (tier, changes, n_changes, error);
+  applied = start_locked (self, error) && dsq_cold_apply (tier, changes, n_changes, error);
   dsq_mutex_unlock (&self->connection_lock);
   return applied;
+}
+
+static gboolean
+get_in_transaction (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean read = TRUE;
+
+  *out_entry = NULL;
+  dsq_mutex_lock (&self->connection_lock);
+  if (!dsq_cold_is_unmade (self))
+    read = dsq_cold_get_in_transaction (tier, key, out_entry, error);
+  dsq_mutex_unlock (&self->connection_lock);
+  return read;
+}
+
+static gboolean
+savepoint (DsqColdTier *tier, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean set;
+
+  dsq_mutex_lock (&self->connection_lock);
+  set = start_locked (self, error) && dsq_cold_savepoint (tier, error);
+  dsq_mutex_unlock (&self->connection_lock);
+  return set;
+}
+
+static gboolean
+release (DsqColdTier *tier, gboolean keep, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  gboolean released;
+
+  dsq_mutex_lock (&self->connection_lock);
+  released = dsq_cold_release (tier, keep, error);
+  dsq_mutex_unlock (&self->connection_lock);
+  return released;
+}
+
+/* --- the transaction's end -------------------------------------------------------------------- */
+
+static void
+rename_back_locked (DsqColdSqlite *self)
+{
+  dsq_mutex_assert_held (&self->connection_lock);
+  for (guint i = self->renames->len; i > 0; i--)
+    {
+      const Rename *rename = &g_array_index (self->renames, Rename, i - 1);
+
+      if (rename->is_new)
+        g_hash_table_remove (self->names, rename->name);
+      else
+        g_hash_table_insert (self->names,
+                             g_bytes_ref (rename->name),
+                             GUINT_TO_POINTER (rename->table));
+    }
+  g_array_set_size (self->renames, 0);
 }
 
 static void
 rollback_locked (DsqColdSqlite *self)
 {
   dsq_mutex_assert_held (&self->connection_lock);
-  if (is_open (self) && !sqlite3_get_autocommit (self->writer.database->handle))
+  if (self->has_begun && !sqlite3_get_autocommit (self->writer.database->handle))
     run_locked (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+  self->has_begun = FALSE;
   dsq_cold_copy_tables (self->tables, self->writer.committed);
+  rename_back_locked (self);
+  self->writer.in_savepoint = FALSE;
   self->writer.has_changed = FALSE;
 }
 
@@ -288,11 +326,15 @@ count_bytes_locked (DsqColdSqlite *self)
   gint64 n_pages = 0, page_size = 0;
 
   dsq_mutex_assert_held (&self->connection_lock);
+  if (dsq_cold_is_unmade (self))
+    return 0;
   dsq_database_get_number (self->writer.database, "PRAGMA page_count", "ask", &n_pages, NULL);
   dsq_database_get_number (self->writer.database, "PRAGMA page_size", "ask", &page_size, NULL);
   return (guint64) (n_pages * page_size);
 }
 
+/* A file without rows is made anew, so that its room on the medium is given back; that it cannot be
+ * opened now does not matter as long as it has none. */
 static void
 note_commit_locked (DsqColdSqlite *self)
 {
@@ -302,13 +344,16 @@ note_commit_locked (DsqColdSqlite *self)
   for (guint i = 0; i < self->tables->len; i++)
     n_entries += (guint64) g_array_index (self->tables, DsqTableState, i).count;
   __atomic_store_n (&self->n_entries, n_entries, __ATOMIC_RELAXED);
+  if (n_entries == 0 && self->writer.has_changed)
+    {
+      close_file (self);
+      open_file (self, NULL);
+    }
   __atomic_store_n (&self->private_bytes, count_bytes_locked (self), __ATOMIC_RELAXED);
   self->tier.n_commits++;
-  self->writer.has_changed = FALSE;
   DSQ_COLD_COUNT (self->n_commits);
 }
 
-/* The states of the tables are kept in memory alone. */
 static gboolean
 commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_data, GError **error)
 {
@@ -316,11 +361,14 @@ commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_da
   gboolean is_committed;
 
   dsq_mutex_lock (&self->connection_lock);
-  is_committed = run_locked (self, DSQ_COLD_WRITE_COMMIT, error);
-  if (is_committed)
-    note_commit_locked (self);
-  else
+  is_committed = !self->has_begun || run_locked (self, DSQ_COLD_WRITE_COMMIT, error);
+  if (!is_committed)
     rollback_locked (self);
+  else if (self->has_begun)
+    note_commit_locked (self);
+  self->has_begun = FALSE;
+  self->writer.has_changed = FALSE;
+  g_array_set_size (self->renames, 0);
   dsq_mutex_unlock (&self->connection_lock);
   if (is_committed && committed != NULL)
     committed (committed_data);
@@ -328,48 +376,127 @@ commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_da
   return is_committed;
 }
 
-/* --- reads that may come before the first transaction ----------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static gboolean
-walk (DsqColdTier *tier,
-      guint32 table,
-      gint64 place,
-      DsqWalkOrder order,
-      guint max_rows,
-      gsize max_bytes,
-      gboolean keys_only,
-      GArray *rows,
-      gboolean *out_is_last,
-      GError **error)
+make_table_locked (DsqColdSqlite *self, GBytes *name, DsqTableState *out_state, GError **error)
 {
-  *out_is_last = TRUE;
-  return !is_open ((DsqColdSqlite *) tier) || dsq_cold_walk (tier,
-                                                             table,
-                                                             place,
-                                                             order,
-                                                             max_rows,
-                                                             max_bytes,
-                                                             keys_only,
-                                                             rows,
-                                                             out_is_last,
-                                                             error);
+  Rename rename = { g_bytes_ref (name), self->last_table + 1, TRUE };
+
+  dsq_mutex_assert_held (&self->connection_lock);
+  if (self->last_table >= DSQ_TABLE_MAX)
+    {
+      rename_clear (&rename);
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_FAILED,
+                           "Failed to make a table: the store has had as many as it can have");
+      return FALSE;
+    }
+  self->last_table++;
+  *out_state = (DsqTableState){ .table = rename.table };
+  out_state->next = ((gint64) rename.table << DSQ_FORMAT_POSITION_BITS) + 1;
+  g_array_append_val (self->tables, *out_state);
+  g_array_append_val (self->renames, rename);
+  g_hash_table_insert (self->names, g_bytes_ref (name), GUINT_TO_POINTER (rename.table));
+  return dsq_cold_is_unmade (self) ||
+         (start_locked (self, error) && write_table (self, rename.table, error));
 }
 
 static gboolean
-list_keys (DsqColdTier *tier,
-           const DsqKey *from,
-           const DsqKey *end,
-           guint max_keys,
-           GPtrArray *entries,
-           GError **error)
+open_table (DsqColdTier *tier,
+            const guint8 *name,
+            gsize length,
+            DsqTableState *out_state,
+            GError **error)
 {
-  return !is_open ((DsqColdSqlite *) tier) ||
-         dsq_cold_list_keys (tier, from, end, max_keys, entries, error);
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GBytes) owned = g_bytes_new (name, length);
+  gboolean success = TRUE;
+  guint32 table;
+
+  dsq_mutex_lock (&self->connection_lock);
+  table = GPOINTER_TO_UINT (g_hash_table_lookup (self->names, owned));
+  if (table != 0)
+    *out_state = *dsq_cold_find_table (self, table);
+  else
+    success = make_table_locked (self, owned, out_state, error);
+  dsq_mutex_unlock (&self->connection_lock);
+  return success;
 }
 
+static gboolean
+remove_row_locked (DsqColdSqlite *self, guint32 table, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_DROP_TABLE];
+
+  dsq_mutex_assert_held (&self->connection_lock);
+  if (dsq_cold_is_unmade (self))
+    return TRUE;
+  if (!start_locked (self, error))
+    return FALSE;
+  dsq_statement_bind_number (statement, 1, table);
+  return dsq_statement_run (statement, error);
+}
+
+static gboolean
+drop_table (DsqColdTier *tier, const guint8 *name, gsize length, guint32 *out_table, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  Rename rename = { g_bytes_new (name, length), 0, FALSE };
+  gboolean dropped;
+
+  dsq_mutex_lock (&self->connection_lock);
+  *out_table = rename.table = GPOINTER_TO_UINT (g_hash_table_lookup (self->names, rename.name));
+  dsq_mutex_unlock (&self->connection_lock);
+  if (rename.table == 0)
+    {
+      rename_clear (&rename);
+      return TRUE;
+    }
+  dropped = clear_table (tier, rename.table, error);
+  dsq_mutex_lock (&self->connection_lock);
+  dropped = dropped && remove_row_locked (self, rename.table, error);
+  if (dropped)
+    {
+      DsqTableState *first = &g_array_index (self->tables, DsqTableState, 0);
+
+      g_array_remove_index (self->tables,
+                            (guint) (dsq_cold_find_table (self, rename.table) - first));
+      g_hash_table_remove (self->names, rename.name);
+    }
+  g_array_append_val (self->renames, rename);
+  dsq_mutex_unlock (&self->connection_lock);
+  return dropped;
+}
+
+static gboolean
+list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autoptr (GHashTable) by_id = g_hash_table_new (NULL, NULL);
+  GHashTableIter iter;
+  gpointer name, table;
+
+  dsq_mutex_lock (&self->connection_lock);
+  g_hash_table_iter_init (&iter, self->names);
+  while (g_hash_table_iter_next (&iter, &name, &table))
+    g_hash_table_insert (by_id, table, name);
+  for (guint i = 1; i < self->tables->len; i++)
+    {
+      table = GUINT_TO_POINTER (g_array_index (self->tables, DsqTableState, i).table);
+      g_ptr_array_add (names, g_bytes_ref (g_hash_table_lookup (by_id, table)));
+    }
+  dsq_mutex_unlock (&self->connection_lock);
+  return TRUE;
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+/* One connection shows all there is. */
 static gboolean
 find_expired (DsqColdTier *tier,
-              gboolean in_transaction,
+              gboolean by_writer,
               DsqExpirySpan *span,
               guint max_rows,
               GArray *rows,
@@ -377,11 +504,9 @@ find_expired (DsqColdTier *tier,
               GError **error)
 {
   *out_next = G_MAXINT64;
-  return !is_open ((DsqColdSqlite *) tier) ||
+  return dsq_cold_is_unmade ((DsqColdSqlite *) tier) ||
          dsq_cold_find_expired (tier, FALSE, span, max_rows, rows, out_next, error);
 }
-
-/* --- the rest --------------------------------------------------------------------------------- */
 
 /* Nobody else commits. */
 static gboolean
@@ -406,38 +531,43 @@ static const DsqColdTierFuncs private_funcs = {
   .get = dsq_cold_get,
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
-  .walk = walk,
-  .list_keys = list_keys,
+  .walk = dsq_cold_walk,
+  .list_keys = dsq_cold_list_keys,
   .find_expired = find_expired,
   .wants_filter = dsq_cold_filter_wants_build,
   .is_filter_worth = dsq_cold_filter_is_worth,
   .begin_filter = dsq_cold_filter_begin,
   .fill_filter = dsq_cold_filter_fill,
-  .list_tables = dsq_cold_list_tables,
+  .list_tables = list_tables,
   .catch_up = catch_up,
   .begin = begin,
   .get_table = dsq_cold_get_table,
-  .open_table = dsq_cold_open_table,
-  .drop_table = dsq_cold_drop_table,
+  .open_table = open_table,
+  .drop_table = drop_table,
   .clear_table = clear_table,
   .apply = apply,
-  .get_in_transaction = dsq_cold_get_in_transaction,
-  .savepoint = dsq_cold_savepoint,
-  .release = dsq_cold_release,
+  .get_in_transaction = get_in_transaction,
+  .savepoint = savepoint,
+  .release = release,
   .commit = commit,
   .rollback = rollback,
   .get_stats = get_stats,
 };
 
 DsqColdTier *
-dsq_cold_tier_new_private (const DsqColdOptions *options, GArray *states)
+dsq_cold_tier_new_private (const DsqColdOptions *options, DsqTableState *out_main)
 {
-  DsqColdSqlite *self = dsq_cold_sqlite_new (&private_funcs, options, NULL, NULL);
+  DsqColdSqlite *self = dsq_cold_sqlite_new (&private_funcs, options);
 
+  self->tier.begins_empty = TRUE;
   self->is_sealed = options->password != NULL;
   self->own_reader = g_new0 (DsqColdReader, 1);
-  self->tier.live_stamp = self->tier.seen_stamp;
+  self->last_table = DSQ_TABLE_MAIN;
+  self->names =
+      g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
+  self->renames = g_array_new (FALSE, FALSE, sizeof (Rename));
+  g_array_set_clear_func (self->renames, rename_clear);
   g_array_append_val (self->tables, first_state);
-  dsq_cold_copy_tables (states, self->tables);
+  *out_main = first_state;
   return &self->tier;
 }

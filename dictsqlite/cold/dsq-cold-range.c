@@ -42,6 +42,8 @@ dsq_cold_list_keys (DsqColdTier *tier,
   DsqStatement *statement;
   DsqStep step;
 
+  if (dsq_cold_is_unmade (self))
+    return TRUE;
   if (self->keys != NULL)
     {
       g_set_error_literal (error,

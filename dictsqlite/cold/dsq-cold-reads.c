@@ -26,9 +26,13 @@ gboolean
 dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqColdReader *reader;
   gboolean read;
 
+  *out_entry = NULL;
+  if (dsq_cold_is_unmade (self))
+    return TRUE;
+  reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
   read = dsq_cold_readers_start (self, reader, FALSE, error) &&
@@ -79,7 +83,7 @@ read_keys (DsqColdSqlite *self,
   DsqColdReader *reader;
   gboolean read;
 
-  if (n_keys == 0)
+  if (n_keys == 0 || dsq_cold_is_unmade (self))
     return TRUE;
   reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
@@ -158,6 +162,7 @@ dsq_cold_probe (DsqColdTier *tier,
                 gint64 *out_places,
                 GError **error)
 {
+  memset (out_places, 0, n_keys * sizeof *out_places);
   return read_keys ((DsqColdSqlite *) tier, keys, n_keys, probe_one, out_places, error);
 }
 
@@ -251,12 +256,16 @@ dsq_cold_walk (DsqColdTier *tier,
   gboolean forward = order == DSQ_WALK_FORWARD;
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
   gint64 end = first | DSQ_FORMAT_POSITION_MAX; /* which is never given out */
-  DsqColdReader *reader = dsq_cold_readers_take (self, error);
   guint n_before = rows->len;
+  DsqColdReader *reader;
   DsqStatement *statement;
   DsqColdRead which;
   gboolean walked;
 
+  *out_is_last = TRUE;
+  if (dsq_cold_is_unmade (self))
+    return TRUE;
+  reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
   if (keys_only)

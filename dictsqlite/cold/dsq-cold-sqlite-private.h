@@ -53,7 +53,11 @@ struct _DsqColdSqlite
   DsqColdReader *own_reader; /* (owned) (nullable) NULL in other tiers */
   DsqMutex connection_lock;  /* the connection of both */
   gboolean is_sealed;        /* constant: its rows are to be sealed */
-  guint64 private_bytes;     /* (atomic) size of the file after the last commit */
+  gboolean has_begun;        /* (mutex connection_lock) SQLite's transaction too has begun */
+  guint32 last_table;        /* (mutex connection_lock) the id given out last */
+  GHashTable *names; /* (owned) (mutex connection_lock) GBytes to id, of all tables but the first */
+  GArray *renames;   /* (owned) (mutex connection_lock) what the transaction did to names */
+  guint64 private_bytes; /* (atomic) size of the file after the last commit */
 
   /* filter */
   DsqMutex filter_lock;
@@ -67,12 +71,10 @@ struct _DsqColdSqlite
 
   /* coherence */
   DsqMutex coherence_lock;
-  pthread_cond_t learned; /* (mutex coherence_lock) state is no longer DSQ_COLD_COMMITTING */
-  DsqColdForeignFunc foreign_func;
-  gpointer foreign_data;     /* (unowned) */
+  pthread_cond_t learned;    /* (mutex coherence_lock) state is no longer DSQ_COLD_COMMITTING */
   DsqWalIndex wal_index;     /* memory of the writer's connection */
   DsqColdState state;        /* (mutex coherence_lock) */
-  DsqWalStamp seen;          /* (mutex coherence_lock) tier.seen_stamp is its copy for all */
+  DsqWalStamp seen;          /* (mutex coherence_lock) tier.seen_version is its copy for all */
   DsqWalStamp before_commit; /* (mutex coherence_lock) the header as our commit began */
   GArray *tables;      /* (owned) of DsqTableState, by id; (mutex coherence_lock) when idle, as of
                           seen; the writer's own during its transaction */
@@ -101,11 +103,16 @@ struct _DsqColdSqlite
 
 #define DSQ_COLD_COUNT(counter) __atomic_fetch_add (&(counter), 1, __ATOMIC_RELAXED)
 
+/* Whether it is a private tier that has had no rows yet. */
+static inline gboolean
+dsq_cold_is_unmade (const DsqColdSqlite *self)
+{
+  return __atomic_load_n (&self->writer.database, __ATOMIC_ACQUIRE) == NULL;
+}
+
 /* The head of a tier with nothing opened, and the end of one with everything closed. */
 DsqColdSqlite *dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
-                                    const DsqColdOptions *options,
-                                    DsqColdForeignFunc foreign_func,
-                                    gpointer user_data);
+                                    const DsqColdOptions *options);
 void dsq_cold_sqlite_free (DsqColdSqlite *self);
 
 G_END_DECLS

@@ -9,6 +9,7 @@
 #include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-log-private.h"
+#include "cold/dsq-cold-open-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-reads-private.h"
 #include "cold/dsq-cold-rows-private.h"
@@ -119,10 +120,7 @@ static const DsqColdFileFuncs file_funcs = {
 };
 
 DsqColdSqlite *
-dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
-                     const DsqColdOptions *options,
-                     DsqColdForeignFunc foreign_func,
-                     gpointer user_data)
+dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *options)
 {
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
@@ -134,8 +132,6 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs,
   self->tuning.cache_bytes = options->cache_bytes;
   self->tuning.wal_limit_bytes = options->wal_limit_bytes;
   self->seals_ahead = options->seals_ahead && g_get_num_processors () > 1;
-  self->foreign_func = foreign_func;
-  self->foreign_data = user_data;
   self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   self->writer.committed = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   self->writer.at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
@@ -186,20 +182,17 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
 }
 
 DsqColdTier *
-dsq_cold_tier_open_sqlite (const DsqColdOptions *options,
-                           GArray *states,
-                           DsqColdForeignFunc foreign_func,
-                           gpointer user_data,
-                           GError **error)
+dsq_cold_tier_open_sqlite (const DsqColdOptions *options, DsqTableState *out_main, GError **error)
 {
-  DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options, foreign_func, user_data);
+  DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options);
 
   self->tier.file = &file_funcs;
+  self->tier.is_lasting = TRUE;
   if (!open_tier (self, options, error))
     {
       close_tier (&self->tier, NULL);
       return NULL;
     }
-  dsq_cold_copy_tables (states, self->tables);
+  *out_main = g_array_index (self->tables, DsqTableState, 0);
   return &self->tier;
 }

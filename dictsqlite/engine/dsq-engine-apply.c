@@ -274,7 +274,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   g_free (self->wanted);
   if (result == APPLY_DONE && *out_applied)
     dsq_engine_note_dirty (engine);
-  if (result == APPLY_DONE && *out_applied && self->batch->clears && !engine->has_file)
+  if (result == APPLY_DONE && *out_applied && self->batch->clears && !engine->is_lasting)
     dsq_engine_drop_spilled (engine);
   return result == APPLY_DONE;
 }
@@ -317,7 +317,7 @@ dsq_engine_apply (DsqEngine *self,
       return FALSE;
   if (batch->n_changes == 0 && batch->n_expected == 0 && !batch->clears)
     return dsq_engine_check_open (self, batch->table, error);
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     return write_through (&apply, out_applied, error);
   return stage (&apply, out_applied, error);
 }

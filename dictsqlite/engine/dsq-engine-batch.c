@@ -238,7 +238,7 @@ dsq_engine_remove_many (DsqEngine *self,
   *out_n_removed = 0;
   if (n_keys == 0)
     return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     return remove_many_through (self, keys, n_keys, out_n_removed, error);
   for (gsize i = 0; i < n_keys; i++)
     {
@@ -256,7 +256,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
 {
   guint64 n_bytes;
 
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     {
       DsqWrite write = { .table = table, .clears = TRUE };
 
@@ -272,7 +272,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
   dsq_engine_mark_changed_locked (dsq_engine_table (self, table), DSQ_CHANGE_OF_KEYS);
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_note_dirty (self);
-  if (!self->has_file)
+  if (!self->is_lasting)
     dsq_engine_drop_spilled (self);
   dsq_engine_trim_memory (n_bytes);
   return TRUE;
@@ -358,9 +358,10 @@ used_bytes (DsqEngine *self, const DsqStats *stats)
 {
   guint64 n_bytes;
 
-  if (!self->has_file)
+  if (!self->is_lasting)
     return stats->hot_bytes;
-  if (self->options.max_bytes == 0 && dsq_mutex_trylock (&self->writer_lock))
+  if (self->options.max_bytes == 0 && self->cold->file != NULL &&
+      dsq_mutex_trylock (&self->writer_lock))
     {
       if (self->cold->file->get_used (self->cold, &n_bytes, NULL))
         __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);

@@ -36,22 +36,21 @@ typedef struct
 struct _DsqEngine
 {
   DsqEngineOptions options;
-  char *path;            /* (owned) (nullable) what options.path points at */
-  DsqHotTier *hot;       /* (owned) */
-  DsqTable main;         /* the table that a store opens with */
-  DsqColdTier *cold;     /* (owned) (nullable) gone once a shard is closed */
-  DsqColdTier *shared;   /* (unowned) (nullable) the same where others may commit, else NULL */
-  DsqFlusher *flusher;   /* (owned) */
-  DsqWorkers *workers;   /* (owned) */
-  gboolean has_file;     /* not in memory mode, whose cold tier is a private one */
-  gboolean is_encrypted; /* there was a password */
-  guint n_references;    /* (atomic) */
+  DsqHotTier *hot;          /* (owned) */
+  DsqTable main;            /* the table that a store opens with */
+  DsqColdTier *cold;        /* (owned) (nullable) gone once a shard is closed */
+  DsqFlusher *flusher;      /* (owned) */
+  DsqWorkers *workers;      /* (owned) */
+  gboolean commits_at_once; /* constant: a write is committed before it returns, and nothing is ever
+                               dirty; so in a store that only reads, which refuses it there */
+  gboolean is_lasting;      /* constant: the cold tier's, which may be gone */
+  gboolean is_encrypted;    /* there was a password */
+  guint n_references;       /* (atomic) */
 
   GPtrArray *tables;  /* (owned) (all shard locks) of DsqTable: those in use, main the first */
   GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */
   GHashTable *names;  /* (owned) (all shard locks) GBytes to DsqTable, of those in use */
   DsqTable ***pages;  /* (owned) (nullable) (atomic) all but main by id, see dsq_engine_table() */
-  guint32 last_table; /* (all shard locks) in memory mode: the id given out last */
 
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
@@ -146,8 +145,7 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
     return dsq_engine_lock_shard_slowly (self, table, hash, error);
   shard = dsq_hot_tier_shard (self->hot, hash);
   dsq_hot_shard_lock (shard);
-  if (G_LIKELY (!shard->is_closed &&
-                (self->shared == NULL || dsq_cold_tier_is_current (self->shared)) &&
+  if (G_LIKELY (!shard->is_closed && dsq_cold_tier_is_current (self->cold) &&
                 (table == DSQ_TABLE_MAIN || !dsq_engine_table (self, table)->is_dropped)))
     return shard;
   dsq_hot_shard_unlock (shard);

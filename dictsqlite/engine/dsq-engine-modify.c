@@ -67,7 +67,7 @@ dsq_engine_modify (DsqEngine *self,
   DsqLocated located;
   gboolean success;
 
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     return modify_through (self, key, func, user_data, error);
   if (!dsq_engine_wait_for_room (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold/dsq-cold-file-private.h"
+#include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-expiry-private.h"
@@ -27,8 +28,7 @@ dsq_engine_leave (DsqEngine *self)
       return;
     }
   /* reads that keep their transactions want somebody to end them */
-  if (self->has_file && self->cold != NULL &&
-      __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
+  if (self->cold != NULL && __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
     dsq_flusher_tick (self->flusher, FALSE);
   dsq_door_leave (&self->door);
 }
@@ -48,7 +48,7 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
 
   if (!dsq_engine_enter (self, error))
     return NULL;
-  if (self->shared != NULL && !self->shared->funcs->catch_up (self->shared, error))
+  if (!self->cold->funcs->catch_up (self->cold, error))
     {
       dsq_engine_leave (self);
       return NULL;
@@ -108,36 +108,25 @@ init_locks (DsqEngine *self)
   dsq_door_init (&self->door);
 }
 
-static gboolean
-open_cold (DsqEngine *self, GError **error)
+static DsqColdTier *
+open_cold (const DsqEngineOptions *options, DsqTableState *out_main, GError **error)
 {
-  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  DsqColdOptions options = {
-    .path = self->path,
-    .read_only = self->options.read_only,
-    .full_durability = self->options.durability == DSQ_DURABILITY_FULL &&
-                       self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH,
-    .busy_timeout_ms = self->options.busy_timeout_ms,
-    .cache_bytes = self->options.cache_size,
-    .wal_limit_bytes = self->options.wal_limit,
-    .password = self->options.password,
-    .kdf_cost = self->options.kdf_cost,
-    .seals_ahead = self->options.background,
+  const DsqColdOptions cold_options = {
+    .path = options->path,
+    .read_only = options->read_only,
+    .full_durability = options->durability == DSQ_DURABILITY_FULL &&
+                       options->persist_mode == DSQ_PERSIST_WRITETHROUGH,
+    .busy_timeout_ms = options->busy_timeout_ms,
+    .cache_bytes = options->cache_size,
+    .wal_limit_bytes = options->wal_limit,
+    .password = options->password,
+    .kdf_cost = options->kdf_cost,
+    .seals_ahead = options->background,
   };
 
-  if (self->has_file)
-    self->cold =
-        dsq_cold_tier_open_sqlite (&options, states, dsq_engine_on_foreign_change, self, error);
-  else
-    self->cold = dsq_cold_tier_new_private (&options, states);
-  if (self->cold == NULL)
-    return FALSE;
-  if (self->has_file)
-    self->shared = self->cold;
-  dsq_hot_tier_lock_all (self->hot);
-  dsq_engine_add_table_locked (self, NULL, &g_array_index (states, DsqTableState, 0));
-  dsq_hot_tier_unlock_all (self->hot);
-  return dsq_engine_learn_expiry_at_open (self, error);
+  if (options->persist_mode == DSQ_PERSIST_MEMORY)
+    return dsq_cold_tier_new_private (&cold_options, out_main);
+  return dsq_cold_tier_open_sqlite (&cold_options, out_main, error);
 }
 
 /* The sum of what is in memory need only be as exact as something depends on it. */
@@ -146,7 +135,7 @@ set_limits (DsqEngine *self)
 {
   guint64 max_bytes = self->options.max_bytes;
 
-  if (self->has_file || max_bytes == 0)
+  if (self->is_lasting || max_bytes == 0)
     {
       dsq_pending_set_dirty_limit (self->hot, self->options.dirty_limit);
       return;
@@ -156,69 +145,114 @@ set_limits (DsqEngine *self)
 }
 
 static DsqEngine *
-open_engine (const DsqEngineOptions *options, GError **error)
+engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
 {
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
 
   self->options = *options;
-  self->path = g_strdup (options->path);
-  self->options.path = self->path;
-  self->has_file = options->persist_mode != DSQ_PERSIST_MEMORY;
+  self->options.path = NULL;
+  self->options.password = NULL;
+  self->is_encrypted = options->password != NULL;
   /* write-through is the one gate for all writes, and needs no thread */
-  if (options->read_only)
-    self->options.persist_mode = DSQ_PERSIST_WRITETHROUGH;
+  self->commits_at_once = options->persist_mode == DSQ_PERSIST_WRITETHROUGH || options->read_only;
+  self->is_lasting = cold->is_lasting;
+  self->cold = cold;
   self->queue_end = &self->queue_first;
   self->n_references = 1;
-  self->last_table = DSQ_TABLE_MAIN;
   self->tables = g_ptr_array_new ();
   self->dropped = g_ptr_array_new ();
   self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   init_locks (self);
   self->workers = dsq_workers_new ();
   self->hot = dsq_hot_tier_new (options->hot_capacity,
-                                !self->has_file,
+                                !self->is_lasting,
                                 options->hot_limit,
                                 options->warm_capacity);
   set_limits (self);
   dsq_engine_init_expiry (self);
   self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
-  if (!open_cold (self, error))
-    {
-      /* what was opened in vain is left as it is */
-      if (self->cold != NULL)
-        self->cold->funcs->close (g_steal_pointer (&self->cold), NULL);
-      dsq_engine_unref (self);
-      return NULL;
-    }
-  self->is_encrypted = self->options.password != NULL;
-  self->options.password = NULL;
   dsq_engine_reset_room_limit (self);
-  if (!self->has_file)
-    return self;
-  self->options.background = options->background && !options->read_only;
+  return self;
+}
+
+/* With all that lasts a thread goes from the beginning on; else what does not fit starts it. */
+static gboolean
+start_thread (DsqEngine *self, GError **error)
+{
+  if (!self->is_lasting)
+    return TRUE;
+  self->options.background = self->options.background && !self->options.read_only;
   if (self->options.background && !dsq_flusher_start (self->flusher))
     {
       /* there is nothing to flush yet */
       self->options.background = FALSE;
-      dsq_engine_unref (self);
       g_set_error_literal (error,
                            DSQ_ERROR,
                            DSQ_ERROR_IO,
                            "Failed to open the store: no thread can be started that flushes");
-      return NULL;
+      return FALSE;
     }
   __atomic_store_n (&self->cold->may_hold, self->options.background, __ATOMIC_RELAXED);
+  return TRUE;
+}
+
+static DsqEngine *
+open_over (const DsqEngineOptions *options,
+           DsqColdTier *cold,
+           const DsqTableState *main,
+           GError **error)
+{
+  DsqEngine *self = engine_new (options, cold);
+
+  cold->foreign_func = dsq_engine_on_foreign_change;
+  cold->foreign_data = self;
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_engine_add_table_locked (self, NULL, main);
+  dsq_hot_tier_unlock_all (self->hot);
+  if (dsq_engine_learn_expiry_at_open (self, error))
+    {
+      if (start_thread (self, error))
+        return self;
+    }
+  else
+    {
+      /* what was opened in vain is left as it is */
+      cold->funcs->close (g_steal_pointer (&self->cold), NULL);
+    }
+  dsq_engine_unref (self);
+  return NULL;
+}
+
+DsqEngine *
+dsq_engine_open_over (const DsqEngineOptions *options,
+                      DsqColdTier *cold,
+                      const DsqTableState *main,
+                      GError **error)
+{
+  DsqEngine *self;
+
+  if (!dsq_fork_enter_to_open (error))
+    {
+      cold->funcs->close (cold, NULL);
+      return NULL;
+    }
+  self = open_over (options, cold, main, error);
+  dsq_fork_leave ();
   return self;
 }
 
 DsqEngine *
 dsq_engine_open (const DsqEngineOptions *options, GError **error)
 {
-  DsqEngine *self;
+  DsqEngine *self = NULL;
+  DsqColdTier *cold;
+  DsqTableState main;
 
   if (!dsq_fork_enter_to_open (error))
     return NULL;
-  self = open_engine (options, error);
+  cold = open_cold (options, &main, error);
+  if (cold != NULL)
+    self = open_over (options, cold, &main, error);
   dsq_fork_leave ();
   return self;
 }
@@ -298,7 +332,7 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
   g_autoptr (GError) close_error = NULL;
-  gboolean writes = self->cold != NULL && self->has_file && !self->options.read_only;
+  gboolean writes = self->cold != NULL && self->is_lasting && !self->options.read_only;
 
   if (dsq_engine_is_closed (self))
     return TRUE;
@@ -307,7 +341,7 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
     return FALSE;
   is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
-                           self->cold->file->sync (self->cold, &flush_error));
+                           dsq_engine_sync (self, &flush_error));
   /* there is nothing to come back for when a sync has failed */
   if (is_flushed || by_force || dsq_engine_has_failed (self))
     close_flushed (self, is_flushed && writes, &close_error);
@@ -397,6 +431,5 @@ dsq_engine_unref (DsqEngine *self)
   pthread_cond_destroy (&self->room_cond);
   dsq_door_clear (&self->door);
   g_clear_error (&self->last_error);
-  g_free (self->path);
   g_aligned_free (self);
 }

@@ -6,6 +6,7 @@
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-write-behind-private.h"
 
 /* The keys that passwords give are derived with no lock held, since that takes its time: so the
  * header may be another by the time that the write lock is had. */
@@ -45,7 +46,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   replaced = replace_locked (self, &before, &after, error);
   dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
-  return replaced && self->cold->file->sync (self->cold, error);
+  return replaced && dsq_engine_sync (self, error);
 }
 
 gboolean
@@ -58,7 +59,7 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (!self->has_file)
+  if (self->cold->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
@@ -92,7 +93,7 @@ dsq_engine_copy (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (!self->has_file)
+  if (self->cold->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_FOUND,

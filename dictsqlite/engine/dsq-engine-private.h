@@ -4,6 +4,7 @@
 
 #include <gio/gio.h>
 
+#include "cold/dsq-cold-tier-private.h"
 #include "crypto/dsq-kdf-private.h"
 #include "dsq-enums.h"
 #include "dsq-stats.h"
@@ -16,8 +17,8 @@ typedef struct _DsqEngine DsqEngine;
 
 typedef struct
 {
-  const char *path; /* filename encoding; NULL in memory mode */
-  DsqPersistMode persist_mode;
+  const char *path; /* (unowned) (nullable) while the engine is opened; filename encoding */
+  DsqPersistMode persist_mode; /* looked at while the engine is opened */
   DsqDurability durability;
   gboolean read_only;    /* every write is an error */
   gboolean background;   /* a thread flushes, syncs and checkpoints */
@@ -40,6 +41,13 @@ typedef struct
 /* --- open and close --------------------------------------------------------------------------- */
 
 DsqEngine *dsq_engine_open (const DsqEngineOptions *options, GError **error);
+/* The same over a cold tier of the caller's, which is taken over, whatever happens: of @options
+ * nothing counts that is a file's, and of the mode only whether it is write-through. @main: the
+ * table that it opens with. */
+DsqEngine *dsq_engine_open_over (const DsqEngineOptions *options,
+                                 DsqColdTier *cold,
+                                 const DsqTableState *main,
+                                 GError **error);
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
 gboolean dsq_engine_close (DsqEngine *self, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);

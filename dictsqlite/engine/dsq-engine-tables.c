@@ -55,8 +55,7 @@ dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState 
 
   dsq_hot_tier_assert_all_locked (self->hot);
   table->id = state->table;
-  /* nothing of it is in a private file before the first flush */
-  table->pending = dsq_pending_new (self->hot, state, !self->has_file);
+  table->pending = dsq_pending_new (self->hot, state, self->cold->begins_empty);
   table->dead_beyond = G_MAXINT64;
   g_ptr_array_add (self->tables, table);
   if (name == NULL)
@@ -175,7 +174,7 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
 }
 
 static gboolean
-open_in_file_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+open_to_write_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->begin (self->cold, error))
@@ -190,32 +189,6 @@ open_in_file_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
     return open_in_transaction (self, name, out_table, error);
   self->cold->funcs->rollback (self->cold);
   return TRUE;
-}
-
-static gboolean
-open_in_memory (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
-{
-  DsqTable *table;
-
-  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
-    return FALSE;
-  table = dsq_engine_find_table_locked (self, name);
-  if (table == NULL && self->last_table < DSQ_TABLE_MAX)
-    {
-      DsqTableState state = { .table = ++self->last_table };
-
-      state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + 1;
-      table = dsq_engine_add_table_locked (self, name, &state);
-    }
-  *out_table = table != NULL ? table->id : 0;
-  dsq_hot_tier_unlock_all (self->hot);
-  if (table != NULL)
-    return TRUE;
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_FAILED,
-                       "Failed to make a table: the store has had as many as it can have");
-  return FALSE;
 }
 
 /* A table of a read-only store must be in the file. */
@@ -241,27 +214,6 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   return TRUE;
 }
 
-static gboolean
-open_in_file (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
-{
-  gboolean success;
-
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  success = dsq_call_lock (&self->writer_lock, error);
-  if (success)
-    {
-      if (self->options.read_only)
-        success = open_to_read_locked (self, name, out_table, error);
-      else
-        success = open_in_file_locked (self, name, out_table, error);
-      dsq_mutex_unlock (&self->writer_lock);
-    }
-  dsq_flusher_wake (self->flusher, FALSE);
-  dsq_engine_leave (self);
-  return success;
-}
-
 gboolean
 dsq_engine_open_table (DsqEngine *self,
                        const guint8 *name,
@@ -270,15 +222,27 @@ dsq_engine_open_table (DsqEngine *self,
                        GError **error)
 {
   g_autoptr (GBytes) owned = make_name (name, length, error);
+  gboolean success;
 
   *out_table = 0;
   if (owned == NULL || !find_open_table (self, owned, out_table, error))
     return FALSE;
   if (*out_table != 0)
     return TRUE;
-  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
-    return open_in_memory (self, owned, out_table, error);
-  return open_in_file (self, owned, out_table, error);
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_call_lock (&self->writer_lock, error);
+  if (success)
+    {
+      if (self->options.read_only)
+        success = open_to_read_locked (self, owned, out_table, error);
+      else
+        success = open_to_write_locked (self, owned, out_table, error);
+      dsq_mutex_unlock (&self->writer_lock);
+    }
+  dsq_flusher_wake (self->flusher, FALSE);
+  dsq_engine_leave (self);
+  return success;
 }
 
 gboolean
@@ -296,37 +260,11 @@ dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, G
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-static int
-compare_tables (gconstpointer a, gconstpointer b)
-{
-  guint32 left = (*(const DsqTable *const *) a)->id;
-  guint32 right = (*(const DsqTable *const *) b)->id;
-
-  return left < right ? -1 : left > right;
-}
-
-static gboolean
-list_in_memory (DsqEngine *self, GPtrArray *names, GError **error)
-{
-  g_autoptr (GPtrArray) tables = NULL;
-
-  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
-    return FALSE;
-  tables = g_ptr_array_copy (self->tables, NULL, NULL);
-  g_ptr_array_sort (tables, compare_tables);
-  for (guint i = 1; i < tables->len; i++)
-    g_ptr_array_add (names, g_bytes_ref (((DsqTable *) tables->pdata[i])->name));
-  dsq_hot_tier_unlock_all (self->hot);
-  return TRUE;
-}
-
 gboolean
 dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 {
   gboolean success;
 
-  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
-    return list_in_memory (self, names, error);
   if (!dsq_engine_enter (self, error))
     return FALSE;
   success = self->cold->funcs->list_tables (self->cold, names, error);
@@ -335,45 +273,6 @@ dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 }
 
 /* --- drop ------------------------------------------------------------------------------------ */
-
-/* The writer's lock is held, so that no flush has anything of the table in flight. */
-static gboolean
-drop_in_memory_locked (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
-{
-  DsqTable *table;
-
-  dsq_mutex_assert_held (&self->writer_lock);
-  if (!dsq_engine_lock_all_open (self, DSQ_TABLE_MAIN, error))
-    return FALSE;
-  table = dsq_engine_find_table_locked (self, name);
-  *out_dropped = table != NULL;
-  if (table != NULL)
-    {
-      dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
-      dsq_engine_drop_table_locked (self, table);
-    }
-  dsq_hot_tier_unlock_all (self->hot);
-  if (table != NULL)
-    dsq_engine_drop_spilled_table_locked (self, table->id);
-  return TRUE;
-}
-
-static gboolean
-drop_in_memory (DsqEngine *self, GBytes *name, gboolean *out_dropped, GError **error)
-{
-  gboolean success;
-
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  success = dsq_call_lock (&self->writer_lock, error);
-  if (success)
-    {
-      success = drop_in_memory_locked (self, name, out_dropped, error);
-      dsq_mutex_unlock (&self->writer_lock);
-    }
-  dsq_engine_leave (self);
-  return success;
-}
 
 gboolean
 dsq_engine_drop_table (DsqEngine *self,
@@ -388,8 +287,6 @@ dsq_engine_drop_table (DsqEngine *self,
   *out_dropped = FALSE;
   if (owned == NULL)
     return FALSE;
-  if (self->options.persist_mode == DSQ_PERSIST_MEMORY)
-    return drop_in_memory (self, owned, out_dropped, error);
   if (self->options.read_only)
     return dsq_engine_refuse_read_only (error);
   if (!dsq_engine_enter (self, error))

@@ -19,7 +19,7 @@ dsq_engine_backup (DsqEngine *self,
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  if (!self->has_file)
+  if (self->cold->file == NULL)
     {
       dsq_engine_leave (self);
       g_set_error_literal (error,
@@ -40,7 +40,7 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || self->cold->file->check (self->cold, problems, error);
+  success = self->cold->file == NULL || self->cold->file->check (self->cold, problems, error);
   dsq_engine_leave (self);
   return success;
 }

@@ -342,7 +342,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
 
   dsq_hot_tier_lock_all (self->hot);
   /* written through, no place is one that pending keys were to have */
-  if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
+  if (!self->commits_at_once)
     follow_rebases_locked (table->pending, walk);
   walk->n_settled = tally->n_settled;
   place = walk->place;
@@ -415,8 +415,7 @@ dsq_engine_start_walk (DsqEngine *self,
   dsq_hot_tier_lock_all (self->hot);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   /* written through, places are the file's: see find_end() */
-  walk->end = self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH ? G_MAXINT64
-                                                                     : pending->next_place;
+  walk->end = self->commits_at_once ? G_MAXINT64 : pending->next_place;
   dsq_hot_tier_unlock_all (self->hot);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
   adopt (self, walk);
@@ -529,7 +528,7 @@ note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
   DsqTable *table = dsq_engine_table (self, walk->table);
 
   /* written through, the entry is gone from the file itself, and new ones come beyond it */
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     return;
   dsq_hot_tier_lock_all (self->hot);
   if (walk->n_settled == table->pending->n_settled)

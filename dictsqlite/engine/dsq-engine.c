@@ -319,7 +319,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       dsq_entry_unref (entry);
       return FALSE;
     }
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
       DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
@@ -402,7 +402,7 @@ dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GE
   gboolean is_held;
 
   *out_removed = FALSE;
-  if (self->options.persist_mode == DSQ_PERSIST_WRITETHROUGH)
+  if (self->commits_at_once)
     return (!self->options.read_only && is_surely_absent (self, key)) ||
            remove_through (self, key, out_removed, error);
   if (!dsq_engine_wait_for_room (self, error) ||

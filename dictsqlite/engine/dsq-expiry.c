@@ -80,7 +80,7 @@ void
 dsq_engine_init_expiry (DsqEngine *self)
 {
   dsq_mutex_init (&self->sweep_lock, DSQ_RANK_SWEEP, 0);
-  self->next_expiry = self->options.persist_mode == DSQ_PERSIST_MEMORY ? G_MAXINT64 : G_MININT64;
+  self->next_expiry = G_MININT64;
   self->swept_until = G_MININT64;
   self->expiries = g_new (DsqExpiryHeap, self->hot->n_shards);
   for (guint i = 0; i < self->hot->n_shards; i++)
@@ -504,7 +504,7 @@ sweep_once (DsqEngine *self, guint64 *out_n_swept, GError **error)
 {
   DsqWrite write = { .table = DSQ_TABLE_MAIN };
 
-  if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
+  if (!self->commits_at_once)
     return sweep_by_staging (self, out_n_swept, error);
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;

@@ -18,7 +18,8 @@
  * commit     and what has not changed meanwhile is clean; or, on any error, roll back, and the
  *            generation goes under the next one as if it had never been detached
  *
- * A table is dropped by a flush that leaves its changes out and removes its rows instead.
+ * A table is dropped by a flush that leaves its changes out and removes its rows instead; where
+ * nothing outlives the process, so that nobody can find the two apart, by one of nothing else.
  */
 
 /* Changes handed to the cold tier at a time. */
@@ -100,7 +101,7 @@ detach (Flush *self)
   dsq_hot_tier_lock_all (engine->hot);
   if (self->dropped != NULL)
     self->dropped->is_dropped = TRUE;
-  for (guint i = 0; i < engine->tables->len; i++)
+  for (guint i = 0; i < engine->tables->len && (engine->is_lasting || self->dropped == NULL); i++)
     {
       FlushTable table = { engine->tables->pdata[i], { { NULL } } };
 

@@ -46,7 +46,7 @@ note_result (DsqEngine *self, const GError *error)
       self->n_failures++;
     }
   /* no write passes without a look any more */
-  if (self->has_file && self->cold->is_failed)
+  if (self->cold->is_failed)
     __atomic_store_n (&self->room_limit, 0, __ATOMIC_RELAXED);
   pthread_cond_broadcast (&self->room_cond);
   dsq_mutex_unlock (&self->room_lock);
@@ -60,7 +60,7 @@ note_result (DsqEngine *self, const GError *error)
 void
 dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 {
-  gboolean has_more = TRUE;
+  gboolean has_more = self->cold->file != NULL;
 
   dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < max_rounds && has_more; i++)
@@ -77,15 +77,13 @@ write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   if (dsq_engine_has_failed (self))
-    return self->cold->file->sync (self->cold, error);
+    return dsq_engine_sync (self, error);
   if (!dsq_engine_flush_locked (self, error) || !dsq_engine_trim_locked (self, error))
     return FALSE;
-  if (self->cold->file == NULL)
-    return TRUE;
   dsq_engine_shrink_locked (self, 1);
-  if (!self->cold->file->sync (self->cold, error))
+  if (!dsq_engine_sync (self, error))
     return FALSE;
-  if (self->cold->file->wants_checkpoint (self->cold, is_idle))
+  if (self->cold->file != NULL && self->cold->file->wants_checkpoint (self->cold, is_idle))
     self->cold->file->checkpoint (self->cold, NULL);
   return TRUE;
 }
@@ -103,7 +101,7 @@ write_behind (DsqEngine *self, gboolean is_idle, GError **error)
       /* who is cancelled has not failed, for those that wait for a flush */
       if (!g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         note_result (self, local_error);
-      if (!self->has_file && local_error == NULL)
+      if (!self->is_lasting && local_error == NULL)
         dsq_engine_reset_room_limit (self);
     }
   dsq_mutex_unlock (&self->writer_lock);
@@ -126,7 +124,7 @@ dsq_engine_flush (DsqEngine *self, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->has_file || self->options.read_only || dsq_engine_write_behind (self, error);
+  success = !self->is_lasting || self->options.read_only || dsq_engine_write_behind (self, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -215,7 +213,7 @@ run_round (DsqEngine *self, gboolean is_idle)
 {
   gboolean success = TRUE;
 
-  if (self->has_file || dsq_engine_wants_spill (self))
+  if (self->is_lasting || dsq_engine_wants_spill (self))
     success = write_behind (self, is_idle, NULL);
   dsq_mutex_lock (&self->room_lock);
   self->n_rounds++;
@@ -258,10 +256,10 @@ flusher_thread (void *data)
       if (has_work || is_idle)
         {
           agenda.work = 0;
-          agenda.idle = has_work && self->engine->has_file ? now + self->interval_us : 0;
+          agenda.idle = has_work && self->engine->is_lasting ? now + self->interval_us : 0;
           /* a flush that fails is tried again after the interval; the error is in the statistics
            * and the next flush() meets it as well */
-          if (!run_round (self->engine, !has_work) && self->engine->has_file)
+          if (!run_round (self->engine, !has_work) && self->engine->is_lasting)
             dsq_flusher_wake (self, FALSE);
         }
       if (agenda.tend != 0 && agenda.tend <= now)
@@ -404,12 +402,12 @@ dsq_engine_make_room (DsqEngine *self, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->has_file)
+  if (self->is_lasting)
     __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
-  if (!self->has_file)
+  if (!self->is_lasting)
     success = dsq_engine_make_room_by_spilling (self, error);
   else if (dsq_engine_has_failed (self))
-    success = self->cold->file->sync (self->cold, error);
+    success = dsq_engine_sync (self, error);
   else if (self->options.background)
     success = wait_for_flush (self, error);
   else

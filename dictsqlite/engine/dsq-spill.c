@@ -28,7 +28,7 @@ base_limit (DsqEngine *self)
 {
   guint64 limit = self->options.dirty_limit;
 
-  return self->has_file || !self->options.background ? limit : limit / 2;
+  return self->is_lasting || !self->options.background ? limit : limit / 2;
 }
 
 void
@@ -140,18 +140,4 @@ dsq_engine_drop_spilled (DsqEngine *self)
       dsq_mutex_unlock (&self->writer_lock);
     }
   dsq_engine_leave (self);
-}
-
-/* Rows that stay because this fails are never looked at again either: ids are not used twice. */
-void
-dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table)
-{
-  DsqColdTier *cold = self->cold;
-
-  dsq_mutex_assert_held (&self->writer_lock);
-  if (cold->n_commits == 0 || !cold->funcs->begin (cold, NULL))
-    return;
-  if (!cold->funcs->clear_table (cold, table, NULL) ||
-      !cold->funcs->commit (cold, NULL, NULL, NULL))
-    cold->funcs->rollback (cold);
 }

@@ -20,7 +20,7 @@
 static gboolean
 is_shared (DsqEngine *engine)
 {
-  return engine->shared != NULL && !engine->options.read_only;
+  return dsq_cold_tier_is_shared (engine->cold) && !engine->options.read_only;
 }
 
 /* Where nobody else commits to the file our own lock is all there is to it. */

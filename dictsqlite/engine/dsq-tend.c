@@ -49,7 +49,7 @@ dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
   __atomic_fetch_add (&self->n_cold_misses, n_keys, __ATOMIC_RELAXED);
   if (!self->cold->funcs->wants_filter (self->cold, n_keys))
     return;
-  if (self->options.background && self->has_file)
+  if (self->options.background && self->is_lasting)
     dsq_flusher_tick (self->flusher, TRUE);
   else
     build_some (self, CALLER_ROWS);

@@ -276,7 +276,7 @@ drop_through (Trim *self, guint64 n_in_file, GError **error)
 static gboolean
 drop_some (DsqEngine *self, guint64 used, guint64 excess, guint *out_n_dropped, GError **error)
 {
-  Trim trim = { .engine = self, .stages = self->options.persist_mode == DSQ_PERSIST_LAZY };
+  Trim trim = { .engine = self, .stages = !self->commits_at_once };
   DsqColdStats stats = { 0 };
   gboolean success;
 
@@ -307,7 +307,7 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
   guint64 used;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (limit == 0 || !self->has_file)
+  if (limit == 0 || self->cold->file == NULL)
     return TRUE;
   if (!measure (self, &used, error))
     return FALSE;

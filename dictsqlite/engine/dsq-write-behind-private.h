@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
 
 G_BEGIN_DECLS
@@ -11,6 +12,13 @@ static inline gboolean
 dsq_engine_has_failed (DsqEngine *self)
 {
   return G_UNLIKELY (__atomic_load_n (&self->cold->is_failed, __ATOMIC_ACQUIRE));
+}
+
+/* What has been committed is on the medium, where that is not so by itself. */
+static inline gboolean
+dsq_engine_sync (DsqEngine *self, GError **error)
+{
+  return self->cold->file == NULL || self->cold->file->sync (self->cold, error);
 }
 
 /* Waits, or flushes, while too much is dirty. */
@@ -37,7 +45,7 @@ void dsq_engine_trim_in_memory (DsqEngine *self);
 static inline void
 dsq_engine_note_dirty (DsqEngine *self)
 {
-  if (self->has_file)
+  if (self->is_lasting)
     dsq_engine_wake_flusher (self);
   else if (G_UNLIKELY (self->options.max_bytes != 0) &&
            __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
@@ -46,7 +54,7 @@ dsq_engine_note_dirty (DsqEngine *self)
 
 /* Writes what is pending of all tables in one transaction; writer_lock held. */
 gboolean dsq_engine_flush_locked (DsqEngine *self, GError **error);
-/* The same, and drops a table of the file at the same instant. FALSE in *out_dropped: it was not
+/* Drops a table, of a lasting store at the instant of a flush. FALSE in *out_dropped: it was not
  * there. */
 gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                            GBytes *name,
@@ -80,8 +88,6 @@ gboolean dsq_engine_wants_spill (DsqEngine *self);
 void dsq_engine_reset_room_limit (DsqEngine *self);
 /* After a clear in memory mode: gives the temporary file back. */
 void dsq_engine_drop_spilled (DsqEngine *self);
-/* After a table was dropped in memory mode: removes its rows; writer_lock held. */
-void dsq_engine_drop_spilled_table_locked (DsqEngine *self, guint32 table);
 guint64 dsq_engine_dirty_bytes (DsqEngine *self);
 
 /* The cold tier's foreign function. */

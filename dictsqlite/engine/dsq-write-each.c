@@ -88,7 +88,7 @@ dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
 
   if (n_writes == 0)
     return;
-  if (self->options.persist_mode != DSQ_PERSIST_WRITETHROUGH)
+  if (!self->commits_at_once)
     stage_each (self, writes, n_writes);
   else if (write_as_one (self, writes, n_writes, &error))
     return;

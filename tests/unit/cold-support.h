@@ -8,7 +8,7 @@
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
-#include "cold/dsq-cold-tier-private.h"
+#include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
 
 /* --- a scratch folder ------------------------------------------------------------------------- */
@@ -150,6 +150,15 @@ note_foreign (const DsqTableState *states, guint n_states, gpointer user_data)
   foreign->next = states[0].next;
 }
 
+static inline void
+watch_foreign (DsqColdTier *tier, const DsqTableState *state, Foreign *foreign)
+{
+  note_foreign (state, 1, foreign);
+  foreign->n_calls = 0;
+  tier->foreign_func = note_foreign;
+  tier->foreign_data = foreign;
+}
+
 static inline DsqColdTier *
 try_open (const char *path, Foreign *foreign, GError **error)
 {
@@ -159,12 +168,11 @@ try_open (const char *path, Foreign *foreign, GError **error)
     .cache_bytes = 1 << 20,
     .wal_limit_bytes = 16 << 20,
   };
-  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, foreign, error);
+  DsqTableState state;
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, error);
 
   if (tier != NULL)
-    note_foreign (&g_array_index (states, DsqTableState, 0), states->len, foreign);
-  foreign->n_calls = 0;
+    watch_foreign (tier, &state, foreign);
   return tier;
 }
 

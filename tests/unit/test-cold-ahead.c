@@ -225,7 +225,7 @@ static DsqColdTier *
 open_sealed (const char *path)
 {
   g_autoptr (GBytes) password = g_bytes_new_static ("password", 8);
-  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  DsqTableState state;
   g_autoptr (GError) error = NULL;
   const DsqColdOptions options = {
     .path = path,
@@ -236,8 +236,7 @@ open_sealed (const char *path)
     .kdf_cost = { .memory = DSQ_KDF_MIN_MEMORY, .passes = DSQ_KDF_MIN_PASSES, .lanes = 1 },
     .seals_ahead = TRUE,
   };
-  static Foreign foreign;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, &error);
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, &error);
 
   g_assert_no_error (error);
   return tier;

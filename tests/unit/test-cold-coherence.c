@@ -173,10 +173,10 @@ test_restarted_log_is_no_change (Fixture *fixture, gconstpointer data)
   catch_up (fixture->tiers[1]);
   checkpoint (fixture->tiers[0]);
 
-  before = fixture->tiers[0]->live_stamp[4];
+  before = fixture->tiers[0]->live_version[4];
   begin (fixture->tiers[0]);
   apply_one (fixture->tiers[0], "b", value, DSQ_PRESENCE_UNKNOWN);
-  g_assert_cmpuint (before, !=, fixture->tiers[0]->live_stamp[4]);
+  g_assert_cmpuint (before, !=, fixture->tiers[0]->live_version[4]);
   catch_up (fixture->tiers[0]);
   catch_up (fixture->tiers[1]);
   fixture->tiers[0]->funcs->rollback (fixture->tiers[0]);
@@ -198,7 +198,7 @@ test_own_commits_are_never_foreign (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 10000; i++)
     {
       g_autofree char *key = g_strdup_printf ("key %u", i % 100);
-      guint64 before = tier->live_stamp[4];
+      guint64 before = tier->live_version[4];
 
       begin (tier);
       apply_one (tier, key, i % 7 == 3 ? NULL : "value", DSQ_PRESENCE_UNKNOWN);
@@ -206,7 +206,7 @@ test_own_commits_are_never_foreign (Fixture *fixture, gconstpointer data)
         tier->funcs->rollback (tier);
       else
         commit (tier);
-      n_restarts += before != tier->live_stamp[4];
+      n_restarts += before != tier->live_version[4];
       g_assert_true (dsq_cold_tier_is_current (tier));
       if (i % 50 == 0)
         checkpoint (tier);
@@ -264,13 +264,12 @@ test_waits_for_a_lock_up_to_the_timeout (Fixture *fixture, gconstpointer data)
     .cache_bytes = 1 << 20,
     .wal_limit_bytes = 16 << 20,
   };
-  g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   DsqCall call;
   g_autoptr (GError) error = NULL;
-  Foreign foreign = { 0 };
+  DsqTableState state;
   gint64 started;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, states, note_foreign, &foreign, &error);
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, &error);
 
   g_assert_no_error (error);
   begin (fixture->tiers[0]);

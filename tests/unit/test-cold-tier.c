@@ -304,11 +304,11 @@ test_commit_of_nothing_is_none (Fixture *fixture, gconstpointer data)
 {
   DsqColdTier *tier = fixture->tier;
   g_autoptr (GError) error = NULL;
-  guint64 before[G_N_ELEMENTS (tier->seen_stamp)];
+  guint64 before[G_N_ELEMENTS (tier->seen_version)];
 
   put (tier, "a", "1");
   for (guint i = 0; i < G_N_ELEMENTS (before); i++)
-    before[i] = tier->live_stamp[i];
+    before[i] = tier->live_version[i];
   begin (tier);
   apply_one (tier, "b", NULL, DSQ_PRESENCE_UNKNOWN);
   g_assert_true (tier->funcs->savepoint (tier, &error));
@@ -316,7 +316,7 @@ test_commit_of_nothing_is_none (Fixture *fixture, gconstpointer data)
   g_assert_true (tier->funcs->release (tier, FALSE, &error));
   commit (tier);
   for (guint i = 0; i < G_N_ELEMENTS (before); i++)
-    g_assert_cmpuint (before[i], ==, tier->live_stamp[i]);
+    g_assert_cmpuint (before[i], ==, tier->live_version[i]);
   g_assert_cmpuint (stats_of (tier).commits, ==, 1);
 }
 

@@ -1,0 +1,140 @@
+/* test-engine-over.c - an engine over a cold tier of the caller's
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "cold-support.h"
+#include "engine/dsq-engine-entries-private.h"
+
+static DsqEngine *
+open_over (DsqColdTier *cold, const DsqTableState *main, DsqPersistMode mode)
+{
+  const DsqEngineOptions options = {
+    .persist_mode = mode,
+    .hot_capacity = 1000,
+    .hot_limit = 1 << 20,
+    .dirty_limit = 1 << 20,
+    .flush_interval_ms = 1000,
+  };
+  g_autoptr (GError) error = NULL;
+  DsqEngine *engine = dsq_engine_open_over (&options, cold, main, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (engine);
+  return engine;
+}
+
+static void
+set (DsqEngine *engine, const char *key, const char *value)
+{
+  g_autoptr (GError) error = NULL;
+  DsqChange change = change_of (key, value, 0, DSQ_PRESENCE_UNKNOWN);
+  DsqKey a_key = key_of (key);
+
+  g_assert_true (dsq_engine_set (engine, &a_key, change.entry, &error));
+  g_assert_no_error (error);
+}
+
+static void
+assert_holds (DsqEngine *engine, const char *key, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqEntry) entry = NULL;
+  DsqKey a_key = key_of (key);
+
+  g_assert_true (dsq_engine_get (engine, &a_key, &entry, &error));
+  g_assert_no_error (error);
+  assert_entry (entry, expected);
+}
+
+static void
+close_engine (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_engine_close (engine, &error));
+  g_assert_no_error (error);
+  dsq_engine_unref (engine);
+}
+
+static DsqColdTier *
+open_file (const char *path, DsqTableState *out_main)
+{
+  const DsqColdOptions options = { .path = path, .cache_bytes = 1 << 20 };
+  g_autoptr (GError) error = NULL;
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, out_main, &error);
+
+  g_assert_no_error (error);
+  return tier;
+}
+
+/* What is there shows, what is written comes there with a flush, what others commit is learned. */
+static void
+test_over_a_file (gconstpointer mode)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqTableState main;
+  DsqColdTier *tier;
+  DsqEngine *engine;
+  guint64 n_keys;
+
+  make_store (path);
+  tier = open_file (path, &main);
+  g_assert_cmpint (main.count, ==, 1);
+  engine = open_over (tier, &main, GPOINTER_TO_INT (mode));
+  assert_holds (engine, "a", "1");
+  set (engine, "b", "2");
+  g_assert_true (dsq_engine_flush (engine, &error));
+  {
+    Foreign foreign;
+    DsqColdTier *other = open_tier (path, &foreign);
+
+    assert_value (other, "b", "2");
+    put (other, "a", "3");
+    close_tier (other);
+  }
+  assert_holds (engine, "a", "3");
+  g_assert_true (dsq_engine_count (engine, DSQ_TABLE_MAIN, &n_keys, &error));
+  g_assert_cmpuint (n_keys, ==, 2);
+  set (engine, "c", "4");
+  close_engine (engine);
+
+  tier = open_file (path, &main);
+  assert_value (tier, "c", "4");
+  close_tier (tier);
+  assert_sound (path);
+  remove_folder (folder);
+}
+
+/* Nothing is committed that nobody can find again. */
+static void
+test_over_what_does_not_last (void)
+{
+  const DsqColdOptions options = { .cache_bytes = 1 << 20 };
+  DsqTableState main;
+  DsqColdTier *tier = dsq_cold_tier_new_private (&options, &main);
+  DsqEngine *engine = open_over (tier, &main, DSQ_PERSIST_MEMORY);
+  g_autoptr (GError) error = NULL;
+
+  set (engine, "a", "1");
+  g_assert_true (dsq_engine_flush (engine, &error));
+  assert_holds (engine, "a", "1");
+  g_assert_cmpuint (tier->n_commits, ==, 0);
+  close_engine (engine);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_data_func ("/dsq/engine-over/lazily-over-a-file",
+                        GINT_TO_POINTER (DSQ_PERSIST_LAZY),
+                        test_over_a_file);
+  g_test_add_data_func ("/dsq/engine-over/through-to-a-file",
+                        GINT_TO_POINTER (DSQ_PERSIST_WRITETHROUGH),
+                        test_over_a_file);
+  g_test_add_func ("/dsq/engine-over/over-what-does-not-last", test_over_what_does_not_last);
+  return g_test_run ();
+}
