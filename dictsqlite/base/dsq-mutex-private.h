@@ -25,7 +25,7 @@ typedef enum
   DSQ_RANK_COHERENCE,  /* what of the file has been learned */
   DSQ_RANK_SHARD,      /* a shard's entries and what is pending of them; all shards': the tables */
   DSQ_RANK_QUEUE,      /* write-through commits that wait for a leader */
-  DSQ_RANK_ROOM,       /* who waits until less is dirty; what failed last */
+  DSQ_RANK_BUDGET,     /* who waits until less is dirty; what failed last */
   DSQ_RANK_USERS,      /* calls that a close waits for */
   DSQ_RANK_READERS,    /* the pool of connections that read */
   DSQ_RANK_CONNECTION, /* the one connection of a private file */

@@ -44,7 +44,7 @@ static const Rank ranks[DSQ_N_RANKS] = {
   [DSQ_RANK_WRITER] = { "writer", TRUE },    [DSQ_RANK_FILTER] = { "filter", TRUE },
   [DSQ_RANK_LOG] = { "log", TRUE },          [DSQ_RANK_COHERENCE] = { "coherence", TRUE },
   [DSQ_RANK_SHARD] = { "shard", FALSE },     [DSQ_RANK_QUEUE] = { "queue", FALSE },
-  [DSQ_RANK_ROOM] = { "room", FALSE },       [DSQ_RANK_USERS] = { "users", FALSE },
+  [DSQ_RANK_BUDGET] = { "budget", FALSE },   [DSQ_RANK_USERS] = { "users", FALSE },
   [DSQ_RANK_READERS] = { "readers", TRUE },  [DSQ_RANK_CONNECTION] = { "connection", TRUE },
   [DSQ_RANK_FLUSHER] = { "flusher", FALSE }, [DSQ_RANK_CHANNEL] = { "channel", FALSE },
   [DSQ_RANK_WORKERS] = { "workers", FALSE }, [DSQ_RANK_AHEAD] = { "ahead", FALSE },

@@ -12,17 +12,6 @@
 #include "engine/dsq-write-through-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
 
-gboolean
-dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
-{
-  DsqHotShard *shard = dsq_engine_lock_shard (self, table, 0, error);
-
-  if (shard == NULL)
-    return FALSE;
-  dsq_hot_shard_unlock (shard);
-  return TRUE;
-}
-
 /* --- get many --------------------------------------------------------------------------------- */
 
 /* Keys that memory does not answer, with where their answer goes. */
@@ -159,21 +148,6 @@ dsq_engine_get_many (DsqEngine *self,
 }
 
 /* --- set many, remove many -------------------------------------------------------------------- */
-
-gboolean
-dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
-{
-  gboolean is_closed;
-
-  if (!dsq_engine_check_open (self, table, error))
-    return FALSE;
-  dsq_hot_tier_lock_all (self->hot);
-  is_closed = self->hot->shards[0].is_closed;
-  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
-    return TRUE;
-  dsq_hot_tier_unlock_all (self->hot);
-  return is_closed ? dsq_door_refuse_closed (error) : dsq_engine_refuse_dropped (error);
-}
 
 gboolean
 dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
@@ -388,12 +362,8 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
   out_stats->expired_entries = __atomic_load_n (&self->n_expired, __ATOMIC_RELAXED);
   out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
-  out_stats->failed_flushes = __atomic_load_n (&self->n_failed_flushes, __ATOMIC_RELAXED);
+  out_stats->failed_flushes = dsq_budget_get_failures (&self->budget, &out_stats->last_error);
   out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
   add_cold (self, out_stats);
-  dsq_mutex_lock (&self->room_lock);
-  if (self->last_error != NULL)
-    out_stats->last_error = g_strdup (self->last_error->message);
-  dsq_mutex_unlock (&self->room_lock);
   dsq_engine_leave (self);
 }

@@ -5,15 +5,16 @@
 #include "base/dsq-call-private.h"
 #include "base/dsq-mutex-private.h"
 #include "cold/dsq-cold-tier-private.h"
+#include "engine/dsq-budget-private.h"
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-entries-private.h"
 #include "engine/dsq-expiry-heap-private.h"
+#include "engine/dsq-flusher-private.h"
 #include "engine/dsq-pending-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
 
-typedef struct _DsqFlusher DsqFlusher;
 typedef struct _DsqWrite DsqWrite;
 
 /* One table of the store. It lives as long as the engine, for whoever has its id may ask for it at
@@ -66,7 +67,6 @@ struct _DsqEngine
   DsqMutex close_lock; /* one close at a time; taken before all others */
   DsqMutex writer_lock;
   guint64 n_flushes;        /* (atomic) */
-  guint64 n_failed_flushes; /* (atomic) */
   guint64 n_writer_waits;   /* (atomic) */
   guint64 n_cold_hits;      /* (atomic) */
   guint64 n_cold_misses;    /* (atomic) */
@@ -76,7 +76,6 @@ struct _DsqEngine
   gint64 memory_limit;      /* constant: bytes at which memory mode looks at max_bytes */
   gint64 trim_hand;         /* (lock writer_lock) place of the row that was looked at last */
   guint64 n_filter_answers; /* (atomic) keys that the filter knew to be absent */
-  guint64 room_limit;       /* (atomic) dirty bytes at which a writer looks whether it may go on */
 
   DsqMutex queue_lock;
   pthread_cond_t queue_cond;
@@ -84,11 +83,7 @@ struct _DsqEngine
   DsqWrite **queue_end;  /* (lock queue_lock) */
   gboolean has_leader;   /* (lock queue_lock) a thread is committing for itself and others */
 
-  DsqMutex room_lock; /* writers that wait until less is dirty */
-  pthread_cond_t room_cond;
-  guint64 n_failures; /* (lock room_lock) flushes that failed */
-  guint64 n_rounds;   /* (lock room_lock) rounds of the flusher's thread */
-  GError *last_error; /* (owned) (nullable) (lock room_lock) of the last flush, if it failed */
+  DsqBudget budget;
 
   DsqDoor door __attribute__ ((aligned (64))); /* every hit reads its first line */
 };

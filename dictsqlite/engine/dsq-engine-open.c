@@ -9,63 +9,9 @@
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
+#include "engine/dsq-path-private.h"
 #include "engine/dsq-tables-private.h"
 #include "engine/dsq-write-behind-private.h"
-
-gboolean
-dsq_engine_enter (DsqEngine *self, GError **error)
-{
-  return dsq_door_enter (&self->door, error);
-}
-
-void
-dsq_engine_leave (DsqEngine *self)
-{
-  /* in a child that a function made which the call has called */
-  if (!dsq_door_is_own (&self->door))
-    {
-      dsq_fork_leave ();
-      return;
-    }
-  /* reads that keep their transactions want somebody to end them */
-  if (self->cold != NULL && __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
-    dsq_flusher_tick (self->flusher, FALSE);
-  dsq_door_leave (&self->door);
-}
-
-gboolean
-dsq_engine_refuse_dropped (GError **error)
-{
-  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE, "table is dropped");
-  return FALSE;
-}
-
-DsqHotShard *
-dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
-{
-  DsqHotShard *shard;
-  gboolean is_closed;
-
-  if (!dsq_engine_enter (self, error))
-    return NULL;
-  if (!self->cold->funcs->catch_up (self->cold, error))
-    {
-      dsq_engine_leave (self);
-      return NULL;
-    }
-  shard = dsq_hot_tier_shard (self->hot, hash);
-  dsq_hot_shard_lock (shard);
-  dsq_engine_leave (self);
-  is_closed = shard->is_closed;
-  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
-    return shard;
-  dsq_hot_shard_unlock (shard);
-  if (is_closed)
-    dsq_door_refuse_closed (error);
-  else
-    dsq_engine_refuse_dropped (error);
-  return NULL;
-}
 
 gboolean
 dsq_engine_submit (DsqEngine *self, DsqLane lane, DsqJob *job, GError **error)
@@ -82,18 +28,6 @@ dsq_engine_is_next (DsqEngine *self, const DsqJob *job)
          dsq_workers_is_next (self->workers, job->reach, job->slot);
 }
 
-gboolean
-dsq_engine_is_closed (DsqEngine *self)
-{
-  return dsq_door_is_closed (&self->door);
-}
-
-gboolean
-dsq_engine_is_inherited (DsqEngine *self)
-{
-  return !dsq_door_is_own (&self->door);
-}
-
 /* --- open ------------------------------------------------------------------------------------ */
 
 static void
@@ -103,8 +37,7 @@ init_locks (DsqEngine *self)
   dsq_mutex_init (&self->writer_lock, DSQ_RANK_WRITER, 0);
   dsq_mutex_init (&self->queue_lock, DSQ_RANK_QUEUE, 0);
   dsq_cond_init (&self->queue_cond);
-  dsq_mutex_init (&self->room_lock, DSQ_RANK_ROOM, 0);
-  dsq_cond_init (&self->room_cond);
+  dsq_budget_init (&self->budget, 0);
   dsq_door_init (&self->door);
 }
 
@@ -144,6 +77,8 @@ set_limits (DsqEngine *self)
   self->memory_limit = (gint64) max_bytes - self->hot->dirty_grain * self->hot->n_shards;
 }
 
+static const DsqFlusherFuncs flusher_funcs = { dsq_engine_work_behind, dsq_engine_tend };
+
 static DsqEngine *
 engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
 {
@@ -170,8 +105,8 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
                                 options->warm_capacity);
   set_limits (self);
   dsq_engine_init_expiry (self);
-  self->flusher = dsq_flusher_new (self, options->flush_interval_ms);
-  dsq_engine_reset_room_limit (self);
+  self->flusher = dsq_flusher_new (options->flush_interval_ms, &flusher_funcs, self);
+  dsq_engine_reset_threshold (self);
   return self;
 }
 
@@ -427,9 +362,7 @@ dsq_engine_unref (DsqEngine *self)
   dsq_mutex_clear (&self->close_lock);
   dsq_mutex_clear (&self->queue_lock);
   pthread_cond_destroy (&self->queue_cond);
-  dsq_mutex_clear (&self->room_lock);
-  pthread_cond_destroy (&self->room_cond);
+  dsq_budget_clear (&self->budget);
   dsq_door_clear (&self->door);
-  g_clear_error (&self->last_error);
   g_aligned_free (self);
 }

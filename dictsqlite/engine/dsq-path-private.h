@@ -54,13 +54,7 @@ void dsq_engine_note_absent (DsqEngine *self, guint64 n_keys);
 /* Builds the filter at once if that is cheaper than looking for @n_keys; writer_lock held. */
 void dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys);
 /* What the flusher's thread does beside flushing. */
-typedef enum
-{
-  DSQ_TEND_DONE,  /* nothing until it is woken */
-  DSQ_TEND_LATER, /* again after the interval */
-  DSQ_TEND_SOON   /* again after a look for other work */
-} DsqTend;
-DsqTend dsq_engine_tend (DsqEngine *self);
+DsqTend dsq_engine_tend (gpointer engine);
 
 /* What a set that has not looked may say of the key's row. */
 static inline DsqPresence

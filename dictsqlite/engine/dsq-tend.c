@@ -94,8 +94,9 @@ dsq_engine_trim_memory (guint64 n_bytes)
 /* --- the thread ------------------------------------------------------------------------------- */
 
 DsqTend
-dsq_engine_tend (DsqEngine *self)
+dsq_engine_tend (gpointer engine)
 {
+  DsqEngine *self = engine;
   gboolean goes_on = TRUE;
   gboolean holds_readers;
 

@@ -1,9 +1,10 @@
-/* dsq-write-behind-private.h - what is dirty, the room for it, and how it reaches the file
+/* dsq-write-behind-private.h - what is dirty, how much may be, and how it reaches the file
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 #include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-flusher-private.h"
 
 G_BEGIN_DECLS
 
@@ -27,12 +28,11 @@ gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
 static inline gboolean
 dsq_engine_wait_for_room (DsqEngine *self, GError **error)
 {
-  gint64 n_bytes = __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
-
   /* a flush makes the room */
-  dsq_mutex_assert_not_held (&self->writer_lock, "room");
-  dsq_mutex_assert_may_wait ("room");
-  if (G_LIKELY (n_bytes < (gint64) __atomic_load_n (&self->room_limit, __ATOMIC_RELAXED)))
+  dsq_mutex_assert_not_held (&self->writer_lock, "the budget");
+  dsq_mutex_assert_may_wait ("the budget");
+  if (G_LIKELY (dsq_budget_has_room (&self->budget,
+                                     __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED))))
     return TRUE;
   return dsq_engine_make_room (self, error);
 }
@@ -60,8 +60,8 @@ gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
                                            GBytes *name,
                                            gboolean *out_dropped,
                                            GError **error);
-/* The same, and sees to checkpoints, statistics and waiting writers. */
-gboolean dsq_engine_write_behind (DsqEngine *self, GError **error);
+/* A round of the flusher's thread: writes all that is dirty, if that is due. */
+DsqRound dsq_engine_work_behind (gpointer engine, gboolean is_idle);
 /* Gives free pages of the file back, if they are many; writer_lock held. */
 void dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds);
 /* Drops entries until max_bytes are kept; writer_lock held. */
@@ -82,10 +82,11 @@ gboolean dsq_engine_check_modified (DsqEngine *self,
                                     const DsqEntry *entry,
                                     GError **error);
 
-/* Memory mode's part of making room, and whether it is time to spill. */
-gboolean dsq_engine_make_room_by_spilling (DsqEngine *self, GError **error);
+/* Memory mode: whether there is more than memory may hold, and whether it is time to spill. */
+gboolean dsq_engine_exceeds_memory (DsqEngine *self);
 gboolean dsq_engine_wants_spill (DsqEngine *self);
-void dsq_engine_reset_room_limit (DsqEngine *self);
+/* Writers look at what is dirty where they do at first. */
+void dsq_engine_reset_threshold (DsqEngine *self);
 /* After a clear in memory mode: gives the temporary file back. */
 void dsq_engine_drop_spilled (DsqEngine *self);
 guint64 dsq_engine_dirty_bytes (DsqEngine *self);

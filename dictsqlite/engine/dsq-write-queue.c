@@ -112,16 +112,6 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
       dsq_pending_count_own (dsq_engine_pending (self, write->table), write->n_keys);
 }
 
-gboolean
-dsq_engine_refuse_read_only (GError **error)
-{
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_READ_ONLY,
-                       "Failed to write: the store was opened read-only");
-  return FALSE;
-}
-
 /* As dsq_engine_enter(), for what writes. */
 static gboolean
 enter_to_write (DsqEngine *self, GError **error)

@@ -22,7 +22,7 @@ static const struct
   { DSQ_RANK_WRITER, "writer", TRUE },    { DSQ_RANK_FILTER, "filter", TRUE },
   { DSQ_RANK_LOG, "log", TRUE },          { DSQ_RANK_COHERENCE, "coherence", TRUE },
   { DSQ_RANK_SHARD, "shard", FALSE },     { DSQ_RANK_QUEUE, "queue", FALSE },
-  { DSQ_RANK_ROOM, "room", FALSE },       { DSQ_RANK_USERS, "users", FALSE },
+  { DSQ_RANK_BUDGET, "budget", FALSE },   { DSQ_RANK_USERS, "users", FALSE },
   { DSQ_RANK_READERS, "readers", TRUE },  { DSQ_RANK_CONNECTION, "connection", TRUE },
   { DSQ_RANK_FLUSHER, "flusher", FALSE }, { DSQ_RANK_CHANNEL, "channel", FALSE },
   { DSQ_RANK_WORKERS, "workers", FALSE }, { DSQ_RANK_AHEAD, "ahead", FALSE },
@@ -198,8 +198,8 @@ wait_for_a_condition_under_a_shard (void)
 
   dsq_cond_init (&cond);
   dsq_mutex_lock (&mutexes[DSQ_RANK_SHARD]);
-  dsq_mutex_lock (&mutexes[DSQ_RANK_ROOM]);
-  dsq_cond_wait_until (&cond, &mutexes[DSQ_RANK_ROOM], 0);
+  dsq_mutex_lock (&mutexes[DSQ_RANK_BUDGET]);
+  dsq_cond_wait_until (&cond, &mutexes[DSQ_RANK_BUDGET], 0);
 }
 
 static void

@@ -1,0 +1,49 @@
+/* dsq-budget-private.h - how much may be dirty, and who waits until it is less
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/dsq-mutex-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint64 threshold; /* (atomic) dirty bytes at which a writer looks whether it may go on */
+  DsqMutex lock;
+  pthread_cond_t cond; /* a round has ended */
+  guint64 n_rounds;    /* (lock) attempts to have less dirty that have ended */
+  guint64 n_failures;  /* (lock) those that failed */
+  GError *last_error;  /* (owned) (nullable) (lock) of the last, if it did */
+} DsqBudget;
+
+/* Where the rounds stood. */
+typedef struct
+{
+  guint64 n_rounds;
+  guint64 n_failures;
+} DsqBudgetMark;
+
+void dsq_budget_init (DsqBudget *self, guint64 threshold);
+void dsq_budget_clear (DsqBudget *self);
+
+static inline gboolean
+dsq_budget_has_room (const DsqBudget *self, gint64 n_dirty_bytes)
+{
+  return n_dirty_bytes < (gint64) __atomic_load_n (&self->threshold, __ATOMIC_RELAXED);
+}
+
+/* From here on writers look at @threshold dirty bytes; 0: always. */
+void dsq_budget_set_threshold (DsqBudget *self, guint64 threshold);
+
+/* Something was written, or failed to be; or nothing was due. */
+void dsq_budget_end_round (DsqBudget *self, const GError *error);
+void dsq_budget_skip_round (DsqBudget *self);
+
+DsqBudgetMark dsq_budget_mark (DsqBudget *self);
+/* Until a round has ended since the mark. FALSE when one has failed, with its error, and when the
+ * call is cancelled. */
+gboolean dsq_budget_wait (DsqBudget *self, const DsqBudgetMark *mark, GError **error);
+/* How many rounds have failed, and why the last did (g_free) if it did. */
+guint64 dsq_budget_get_failures (DsqBudget *self, char **out_last_error);
+
+G_END_DECLS

@@ -1,0 +1,110 @@
+/* dsq-engine-enter.c - how a call comes in: through the door, to a shard or to all
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dsq-error.h"
+#include "engine/dsq-engine-internal.h"
+
+gboolean
+dsq_engine_enter (DsqEngine *self, GError **error)
+{
+  return dsq_door_enter (&self->door, error);
+}
+
+void
+dsq_engine_leave (DsqEngine *self)
+{
+  /* in a child that a function made which the call has called */
+  if (!dsq_door_is_own (&self->door))
+    {
+      dsq_fork_leave ();
+      return;
+    }
+  /* reads that keep their transactions want somebody to end them */
+  if (self->cold != NULL && __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
+    dsq_flusher_tick (self->flusher, FALSE);
+  dsq_door_leave (&self->door);
+}
+
+gboolean
+dsq_engine_refuse_dropped (GError **error)
+{
+  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE, "table is dropped");
+  return FALSE;
+}
+
+DsqHotShard *
+dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
+{
+  DsqHotShard *shard;
+  gboolean is_closed;
+
+  if (!dsq_engine_enter (self, error))
+    return NULL;
+  if (!self->cold->funcs->catch_up (self->cold, error))
+    {
+      dsq_engine_leave (self);
+      return NULL;
+    }
+  shard = dsq_hot_tier_shard (self->hot, hash);
+  dsq_hot_shard_lock (shard);
+  dsq_engine_leave (self);
+  is_closed = shard->is_closed;
+  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
+    return shard;
+  dsq_hot_shard_unlock (shard);
+  if (is_closed)
+    dsq_door_refuse_closed (error);
+  else
+    dsq_engine_refuse_dropped (error);
+  return NULL;
+}
+
+gboolean
+dsq_engine_is_closed (DsqEngine *self)
+{
+  return dsq_door_is_closed (&self->door);
+}
+
+gboolean
+dsq_engine_is_inherited (DsqEngine *self)
+{
+  return !dsq_door_is_own (&self->door);
+}
+
+gboolean
+dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, table, 0, error);
+
+  if (shard == NULL)
+    return FALSE;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
+}
+
+gboolean
+dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
+{
+  gboolean is_closed;
+
+  if (!dsq_engine_check_open (self, table, error))
+    return FALSE;
+  dsq_hot_tier_lock_all (self->hot);
+  is_closed = self->hot->shards[0].is_closed;
+  if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
+    return TRUE;
+  dsq_hot_tier_unlock_all (self->hot);
+  return is_closed ? dsq_door_refuse_closed (error) : dsq_engine_refuse_dropped (error);
+}
+
+gboolean
+dsq_engine_refuse_read_only (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_READ_ONLY,
+                       "Failed to write: the store was opened read-only");
+  return FALSE;
+}

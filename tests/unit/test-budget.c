@@ -1,0 +1,163 @@
+/* test-budget.c - who waits until less is dirty, and what ends the wait
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "base/dsq-call-private.h"
+#include "engine/dsq-budget-private.h"
+
+typedef struct
+{
+  DsqBudget budget;
+  DsqBudgetMark mark; /* of the thread that waits */
+  GError *error;      /* (owned) (nullable) what its wait gave */
+  gboolean success;
+  gboolean has_ended; /* (atomic) */
+  GCancellable *cancellable;
+} Fixture;
+
+static void
+set_up (Fixture *self, gconstpointer data)
+{
+  dsq_budget_init (&self->budget, 1000);
+  self->cancellable = g_cancellable_new ();
+}
+
+static void
+tear_down (Fixture *self, gconstpointer data)
+{
+  dsq_budget_clear (&self->budget);
+  g_clear_error (&self->error);
+  g_object_unref (self->cancellable);
+}
+
+static void *
+wait_for_round (void *data)
+{
+  Fixture *self = data;
+  g_auto (DsqCall) call = { 0 };
+
+  g_assert_true (dsq_call_begin (&call, self->cancellable, NULL));
+  self->success = dsq_budget_wait (&self->budget, &self->mark, &self->error);
+  __atomic_store_n (&self->has_ended, TRUE, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+/* Has another thread wait, which it does still when this returns. */
+static pthread_t
+start_waiting (Fixture *self)
+{
+  pthread_t thread;
+
+  self->mark = dsq_budget_mark (&self->budget);
+  g_assert_cmpint (pthread_create (&thread, NULL, wait_for_round, self), ==, 0);
+  g_usleep (50 * 1000);
+  g_assert_false (__atomic_load_n (&self->has_ended, __ATOMIC_SEQ_CST));
+  return thread;
+}
+
+static void
+test_threshold (Fixture *self, gconstpointer data)
+{
+  g_assert_true (dsq_budget_has_room (&self->budget, 999));
+  g_assert_false (dsq_budget_has_room (&self->budget, 1000));
+  /* sums of several shards may be below 0 for an instant */
+  g_assert_true (dsq_budget_has_room (&self->budget, -1));
+  dsq_budget_set_threshold (&self->budget, G_MAXUINT64);
+  g_assert_true (dsq_budget_has_room (&self->budget, G_MAXINT64 - 1));
+  dsq_budget_set_threshold (&self->budget, 0);
+  g_assert_false (dsq_budget_has_room (&self->budget, 0));
+}
+
+static void
+test_a_round_ends_the_wait (Fixture *self, gconstpointer data)
+{
+  pthread_t thread = start_waiting (self);
+
+  dsq_budget_end_round (&self->budget, NULL);
+  pthread_join (thread, NULL);
+  g_assert_no_error (self->error);
+  g_assert_true (self->success);
+}
+
+static void
+test_a_round_of_nothing_ends_the_wait (Fixture *self, gconstpointer data)
+{
+  pthread_t thread = start_waiting (self);
+
+  dsq_budget_skip_round (&self->budget);
+  pthread_join (thread, NULL);
+  g_assert_true (self->success);
+}
+
+static void
+test_no_round_is_missed (Fixture *self, gconstpointer data)
+{
+  self->mark = dsq_budget_mark (&self->budget);
+  dsq_budget_end_round (&self->budget, NULL);
+  g_assert_true (dsq_budget_wait (&self->budget, &self->mark, NULL));
+}
+
+static void
+test_a_failure_is_told (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_NO_SPACE, "no space");
+  pthread_t thread = start_waiting (self);
+  g_autofree char *message = NULL;
+
+  dsq_budget_end_round (&self->budget, failure);
+  pthread_join (thread, NULL);
+  g_assert_false (self->success);
+  g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_NO_SPACE);
+  g_assert_cmpuint (dsq_budget_get_failures (&self->budget, &message), ==, 1);
+  g_assert_cmpstr (message, ==, "no space");
+}
+
+/* One that was before the wait is not the waiter's, and forgotten with the next that succeeds. */
+static void
+test_an_old_failure_is_not_told (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_NO_SPACE, "no space");
+  char *message;
+
+  dsq_budget_end_round (&self->budget, failure);
+  self->mark = dsq_budget_mark (&self->budget);
+  dsq_budget_skip_round (&self->budget);
+  g_assert_true (dsq_budget_wait (&self->budget, &self->mark, &self->error));
+  g_assert_no_error (self->error);
+  dsq_budget_end_round (&self->budget, NULL);
+  g_assert_cmpuint (dsq_budget_get_failures (&self->budget, &message), ==, 1);
+  g_assert_null (message);
+}
+
+static void
+test_cancelling_ends_the_wait (Fixture *self, gconstpointer data)
+{
+  pthread_t thread = start_waiting (self);
+
+  g_cancellable_cancel (self->cancellable);
+  pthread_join (thread, NULL);
+  g_assert_false (self->success);
+  g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *path;
+    void (*test) (Fixture *, gconstpointer);
+  } tests[] = {
+    { "/dsq/budget/threshold", test_threshold },
+    { "/dsq/budget/a-round-ends-the-wait", test_a_round_ends_the_wait },
+    { "/dsq/budget/a-round-of-nothing-ends-the-wait", test_a_round_of_nothing_ends_the_wait },
+    { "/dsq/budget/no-round-is-missed", test_no_round_is_missed },
+    { "/dsq/budget/a-failure-is-told", test_a_failure_is_told },
+    { "/dsq/budget/an-old-failure-is-not-told", test_an_old_failure_is_not_told },
+    { "/dsq/budget/cancelling-ends-the-wait", test_cancelling_ends_the_wait },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
+  return g_test_run ();
+}
