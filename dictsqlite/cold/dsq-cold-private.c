@@ -81,6 +81,7 @@ tune (DsqColdSqlite *self, DsqDatabase *database, GError **error)
 static void
 close_file (DsqColdSqlite *self)
 {
+  __atomic_store_n (&self->is_made, FALSE, __ATOMIC_RELEASE);
   dsq_cold_readers_unshare (self);
   dsq_cold_writer_close (self);
   self->has_begun = FALSE;
@@ -159,6 +160,7 @@ open_file (DsqColdSqlite *self, GError **error)
       dsq_cold_readers_share (self, error))
     {
       dsq_filter_finish (self->tier.filter, dsq_filter_begin (self->tier.filter, FIRST_KEYS));
+      __atomic_store_n (&self->is_made, TRUE, __ATOMIC_RELEASE);
       return TRUE;
     }
   close_file (self);

@@ -53,8 +53,9 @@ struct _DsqColdSqlite
   DsqColdReader *own_reader; /* (owned) (nullable) NULL in other tiers */
   DsqMutex connection_lock;  /* the connection of both */
   gboolean is_sealed;        /* constant: its rows are to be sealed */
-  gboolean has_begun;        /* (mutex connection_lock) SQLite's transaction too has begun */
-  guint32 last_table;        /* (mutex connection_lock) the id given out last */
+  gboolean is_made;   /* (atomic, set with connection_lock) it is open, as others always are */
+  gboolean has_begun; /* (mutex connection_lock) SQLite's transaction too has begun */
+  guint32 last_table; /* (mutex connection_lock) the id given out last */
   GHashTable *names; /* (owned) (mutex connection_lock) GBytes to id, of all tables but the first */
   GArray *renames;   /* (owned) (mutex connection_lock) what the transaction did to names */
   guint64 private_bytes; /* (atomic) size of the file after the last commit */
@@ -107,7 +108,7 @@ struct _DsqColdSqlite
 static inline gboolean
 dsq_cold_is_unmade (const DsqColdSqlite *self)
 {
-  return __atomic_load_n (&self->writer.database, __ATOMIC_ACQUIRE) == NULL;
+  return !__atomic_load_n (&self->is_made, __ATOMIC_ACQUIRE);
 }
 
 /* The head of a tier with nothing opened, and the end of one with everything closed. */

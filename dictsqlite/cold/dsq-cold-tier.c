@@ -188,6 +188,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options, DsqTableState *out_mai
 
   self->tier.file = &file_funcs;
   self->tier.is_lasting = TRUE;
+  self->is_made = TRUE;
   if (!open_tier (self, options, error))
     {
       close_tier (&self->tier, NULL);

@@ -76,8 +76,7 @@ dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error
 {
   DsqColdWriter *writer = &self->writer;
 
-  /* of a private tier others ask whether it is open */
-  __atomic_store_n (&writer->database, database, __ATOMIC_RELEASE);
+  writer->database = database;
   if (!dsq_cold_prepare (writer->statements, database, write_sql, DSQ_COLD_N_WRITES, error))
     return FALSE;
   /* takes the place of SQLite's own checkpointing */
@@ -88,10 +87,8 @@ dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error
 void
 dsq_cold_writer_close (DsqColdSqlite *self)
 {
-  DsqDatabase *database = __atomic_exchange_n (&self->writer.database, NULL, __ATOMIC_ACQ_REL);
-
   dsq_cold_clear_statements (self->writer.statements, DSQ_COLD_N_WRITES);
-  g_clear_pointer (&database, dsq_database_close);
+  g_clear_pointer (&self->writer.database, dsq_database_close);
 }
 
 static gboolean
