@@ -14,6 +14,7 @@
 #include <dsq-pickle.h>
 #include <dsq-stats.h>
 #include <dsq-store-async.h>
+#include <dsq-store-records.h>
 #include <dsq-store.h>
 #include <dsq-types.h>
 #include <dsq-version.h>

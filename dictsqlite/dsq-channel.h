@@ -1,10 +1,44 @@
-/* dsq-channel.h - batches of operations and their results, for loops that watch a descriptor
+/* dsq-channel.h - what event loops that are not GLib's call, which never wait
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <dsq-store.h>
+#include <dsq-store-records.h>
 
 G_BEGIN_DECLS
+
+/* --- from memory only, at once --------------------------------------------------------------- */
+
+DSQ_API guint8 *dsq_store_peek_record (DsqStore *self,
+                                       const guint8 *key,
+                                       gsize key_length,
+                                       gsize *out_length,
+                                       GError **error);
+DSQ_API guint8 *
+dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
+DSQ_API char *dsq_store_peek_string (DsqStore *self, const char *key);
+DSQ_API guint8 *dsq_store_peek_pack (DsqStore *self,
+                                     const guint8 *keys,
+                                     gsize length,
+                                     gsize *out_length,
+                                     GError **error);
+DSQ_API gboolean dsq_store_try_set_record (DsqStore *self,
+                                           const guint8 *key,
+                                           gsize key_length,
+                                           const guint8 *record,
+                                           gsize record_length,
+                                           GError **error);
+DSQ_API gboolean dsq_store_try_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API gboolean dsq_store_try_set_pack (DsqStore *self,
+                                         const guint8 *entries,
+                                         gsize length,
+                                         GError **error);
+DSQ_API int
+dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
+DSQ_API int
+dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
+DSQ_API gint64 dsq_store_try_count (DsqStore *self, GError **error);
+
+/* --- batches, whose results a descriptor tells of -------------------------------------------- */
 
 #define DSQ_TYPE_CHANNEL (dsq_channel_get_type ())
 
@@ -17,7 +51,6 @@ DSQ_API guint64 dsq_channel_submit (DsqChannel *self,
                                     const guint8 *operations,
                                     gsize length,
                                     GError **error);
-DSQ_API DsqCursor *dsq_channel_walk (DsqChannel *self, DsqWalkOrder order);
 DSQ_API guint64 dsq_channel_submit_walk (DsqChannel *self,
                                          DsqCursor *cursor,
                                          guint max_entries,

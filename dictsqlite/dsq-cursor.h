@@ -11,15 +11,9 @@ G_BEGIN_DECLS
 DSQ_API
 G_DECLARE_FINAL_TYPE (DsqCursor, dsq_cursor, DSQ, CURSOR, GObject)
 
-DSQ_API gboolean dsq_cursor_next (DsqCursor *self,
-                                  char **out_key,
-                                  GVariant **out_value,
-                                  GCancellable *cancellable,
-                                  GError **error);
-DSQ_API guint8 *
-dsq_cursor_next_keys (DsqCursor *self, guint max_entries, gsize *out_length, GError **error);
-DSQ_API guint8 *
-dsq_cursor_next_entries (DsqCursor *self, guint max_entries, gsize *out_length, GError **error);
-DSQ_API gboolean dsq_cursor_check (DsqCursor *self, guint n_used, GError **error);
+DSQ_API GVariant *dsq_cursor_next_many (DsqCursor *self,
+                                        guint max_entries,
+                                        GCancellable *cancellable,
+                                        GError **error);
 
 G_END_DECLS

@@ -43,11 +43,29 @@ typedef enum
 /**
  * DSQ_NEVER:
  *
- * The time to live, in milliseconds, of an entry that does not expire.
+ * The time to live, in milliseconds, of an entry that does not expire: 2 to the 62nd, which a
+ * double holds exactly. Anything longer is taken for it.
  *
  * Since: 1.0
  */
-#define DSQ_NEVER (G_GINT64_CONSTANT (9223372036854775807))
+#define DSQ_NEVER (G_GINT64_CONSTANT (4611686018427387904))
+
+/**
+ * DsqCopyForm:
+ * @DSQ_COPY_SAME: as the store's own file is: plain, or encrypted under the same password
+ * @DSQ_COPY_ENCRYPTED: encrypted, under a password of its own
+ * @DSQ_COPY_PLAIN: not encrypted
+ *
+ * What [method@Store.copy] makes.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_COPY_SAME,
+  DSQ_COPY_ENCRYPTED,
+  DSQ_COPY_PLAIN
+} DsqCopyForm;
 
 /**
  * DsqWalkOrder:

@@ -98,7 +98,6 @@ struct _DsqStats
 };
 
 DSQ_API GType dsq_stats_get_type (void) G_GNUC_CONST;
-DSQ_API DsqStats *dsq_stats_copy (const DsqStats *self);
 DSQ_API void dsq_stats_free (DsqStats *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DsqStats, dsq_stats_free)

@@ -48,7 +48,6 @@ struct _DsqAsyncCall
   gint64 out;       /* what an out parameter gets */
   gpointer pointer; /* (owned) */
   GDestroyNotify pointer_free;
-  gsize length; /* of bytes at pointer */
   GError *error;
   gboolean is_done; /* (atomic) what is above belongs to the caller's thread from here on */
 };
@@ -98,10 +97,5 @@ gssize
 dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer tag, GError **error);
 gpointer
 dsq_async_call_finish_pointer (gpointer source, GAsyncResult *result, gpointer tag, GError **error);
-gpointer dsq_async_call_finish_pack (gpointer source,
-                                     GAsyncResult *result,
-                                     gpointer tag,
-                                     gsize *out_length,
-                                     GError **error);
 
 G_END_DECLS

@@ -370,17 +370,3 @@ dsq_async_call_finish_boolean_out (gpointer source,
     *out_value = call_of (result)->out;
   return dsq_async_call_finish_boolean (source, result, tag, error);
 }
-
-gpointer
-dsq_async_call_finish_pack (gpointer source,
-                            GAsyncResult *result,
-                            gpointer tag,
-                            gsize *out_length,
-                            GError **error)
-{
-  *out_length = 0;
-  g_return_val_if_fail (g_async_result_is_tagged (result, tag), NULL);
-
-  *out_length = call_of (result)->length;
-  return dsq_async_call_finish_pointer (source, result, tag, error);
-}

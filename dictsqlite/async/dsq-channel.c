@@ -255,10 +255,12 @@ run_step (DsqJob *job)
   g_autofree guint8 *pack = NULL;
   gsize length;
 
-  if (self->keys_only)
-    pack = dsq_cursor_next_keys (self->cursor, self->max_entries, &length, &error);
-  else
-    pack = dsq_cursor_next_entries (self->cursor, self->max_entries, &length, &error);
+  pack = dsq_cursor_next_pack (self->cursor,
+                               self->max_entries,
+                               self->keys_only,
+                               &length,
+                               NULL,
+                               &error);
   if (error == NULL)
     set_pack_result (self, pack, length);
   else
@@ -353,25 +355,6 @@ dsq_channel_submit (DsqChannel *self, const guint8 *operations, gsize length, GE
 }
 
 /**
- * dsq_channel_walk:
- * @self: a channel
- * @order: the direction
- *
- * Makes a cursor whose walk starts with its first step: for [method@Channel.submit_walk].
- *
- * Returns: (transfer full): a cursor before the first entry
- *
- * Since: 1.0
- */
-DsqCursor *
-dsq_channel_walk (DsqChannel *self, DsqWalkOrder order)
-{
-  g_return_val_if_fail (DSQ_IS_CHANNEL (self), NULL);
-
-  return dsq_cursor_new (self->store, order);
-}
-
-/**
  * dsq_channel_submit_walk:
  * @self: a channel
  * @cursor: a cursor of the channel's store, not to be used until the result is there
@@ -379,8 +362,8 @@ dsq_channel_walk (DsqChannel *self, DsqWalkOrder order)
  * @keys_only: whether to give keys, or else entries
  * @error: return location for an error
  *
- * Has the next step of a walk done: what [method@Cursor.next_keys] or
- * [method@Cursor.next_entries] gives is the one result, behind a byte that is 1.
+ * Has the next step of a walk done: what [method@Cursor.next_pack] gives is the one result, behind
+ * a byte that is 1.
  *
  * Returns: the ticket, more than 0, that the result has; 0 with @error set
  *

@@ -7,6 +7,7 @@
 
 #include "base/dsq-call-private.h"
 #include "codec/dsq-pack-private.h"
+#include "dsq-channel.h"
 #include "store/dsq-store-private.h"
 
 /*

@@ -72,9 +72,9 @@ rekey_file_worker (DsqAsyncCall *call, DsqStore *store)
   call->value = dsq_store_rekey_file (call->slots[0].pointer,
                                       call->slots[1].pointer,
                                       call->slots[2].pointer,
+                                      g_task_get_cancellable (call->task),
                                       dsq_async_call_progress,
                                       call,
-                                      g_task_get_cancellable (call->task),
                                       &call->error);
 }
 

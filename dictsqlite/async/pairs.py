@@ -68,8 +68,6 @@ BYTES = Result("GBytes *", "POINTER", "NULL", "(GDestroyNotify) g_bytes_unref")
 STRING = Result("char *", "POINTER", "NULL", "g_free")
 STRINGS = Result("char **", "POINTER", "NULL", "(GDestroyNotify) g_strfreev")
 STORE = Result("DsqStore *", "POINTER", "NULL", "g_object_unref")
-CURSOR = Result("DsqCursor *", "POINTER", "NULL", "g_object_unref")
-PACK = Result("guint8 *", "POINTER", "NULL", "g_free")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ class Pair:
     passes: bool = False  # the next write may begin once this one is queued for its commit
     is_long: bool = False  # or as soon as this one has begun
     progress: bool = False
-    takes_cancellable: bool = True
     source: str = "store"
 
 
@@ -102,8 +99,6 @@ PAIRS = [
          "%TRUE if it is; %FALSE if not, or with @error set"),
     Pair("remove", [KEY], BOOLEAN, "WRITE", "Removes a key", WAS_THERE),
     Pair("steal", [KEY], VARIANT, "WRITE", "Removes a key and gives what it was", FOUND),
-    Pair("insert", [KEY, VALUE], BOOLEAN, "WRITE", "Sets a key that is missing",
-         "%TRUE if it was set; %FALSE if the key was there, or with @error set", passes=True),
     Pair("increment", [KEY, number("gint64", "delta", "what is added"),
                        number("gint64", "initial", "what a missing key is taken to hold")],
          BOOLEAN, "WRITE", "Adds to an integer", DONE, out="value"),
@@ -152,18 +147,26 @@ PAIRS = [
     Pair("drop_table", [text("name", "its name")], BOOLEAN, "WRITE",
          "Removes a table with all that is in it", WAS_THERE, start="_on_worker"),
     # walk
-    Pair("walk", [number("DsqWalkOrder", "order", "in which order")], CURSOR, "READ",
-         "Starts a walk over the entries", "(transfer full): the walk; %NULL with @error set",
-         takes_cancellable=False),
-    Pair("next_entries", [number("guint", "max_entries", "most entries to give")], PACK, "READ",
-         "Gives the next entries of a walk, packed",
-         "(array length=out_length) (transfer full): the entries, empty at the end; "
-         "%NULL with @error set", start="_on_worker", takes_cancellable=False, source="cursor"),
+    Pair("list_keys", [text("prefix", "what the keys begin with"),
+                       Argument("const char *after",
+                                "@after: (nullable): the key after which they come",
+                                "g_strdup (after)", "g_free", check=""),
+                       number("guint", "max_keys", "the most keys to return")],
+         STRINGS, "READ", "Lists keys in the order of their bytes",
+         "(transfer full) (array zero-terminated=1): the keys; %NULL with @error set",
+         start="_on_worker"),
+    Pair("next_many", [number("guint", "max_entries", "the most entries to give")],
+         VARIANT, "READ", "Gives the next entries of a walk",
+         "(transfer full): an `a(smv)` of keys and values, empty at the end; %NULL with @error set",
+         start="_on_worker", source="cursor"),
     # persist
     Pair("flush", [], BOOLEAN, "WRITE", "Brings all that was written into the file", DONE,
          start="_behind"),
-    Pair("backup", [PATH], BOOLEAN, "WRITE", "Copies the store to a new file", DONE,
-         start="_behind", is_long=True, progress=True),
+    Pair("copy", [PATH, number("DsqCopyForm", "form", "what it is to be"),
+                  Argument("GBytes *password", "@password: (nullable): of an encrypted one",
+                           "g_bytes_ref (password)", "g_bytes_unref", check="")],
+         BOOLEAN, "WRITE", "Copies the store to a new file", DONE, start="_behind", is_long=True,
+         progress=True),
     Pair("check", [], STRINGS, "WRITE", "Checks the whole file",
          "(transfer full) (array zero-terminated=1): what is wrong, empty if nothing is; "
          "%NULL with @error set", start="_behind", is_long=True),
@@ -172,11 +175,6 @@ PAIRS = [
     Pair("change_password", [data("old_password", "the password"),
                              data("new_password", "what it becomes")],
          BOOLEAN, "WRITE", "Changes the password", DONE, start="_behind"),
-    Pair("encrypt_copy", [PATH, data("password", "of the copy")], BOOLEAN, "WRITE",
-         "Copies the store to a new file under a password", DONE,
-         start="_behind", is_long=True, progress=True),
-    Pair("decrypt_copy", [PATH], BOOLEAN, "WRITE", "Copies the store to a new file without one",
-         DONE, start="_behind", is_long=True, progress=True),
 ]
 
 NOTICE = "/* {0} - {1}\n * SPDX-License-Identifier: LGPL-2.1-or-later */\n"
@@ -251,7 +249,7 @@ void
 {r}
 {f}_finish ({end})
 {{
-  g_return_val_if_fail (DSQ_IS_{CLASS} (self), {failure});{out_check}
+  g_return_val_if_fail (DSQ_IS_{CLASS} (self), {failure});
 
   return dsq_async_call_finish_{kind_lower} (self, result, {f}_async{out_pass}, error);
 }}
@@ -296,30 +294,24 @@ def describe(pair: Pair) -> dict[str, str]:
             "@progress_free: (nullable): frees @progress_data, in that context",
         ]
         keeps.append("dsq_async_call_report (call, progress, progress_data, progress_free);")
-        passed += ["dsq_async_call_progress", "call"]
     if pair.arguments[:1] == [KEY]:
         keeps.append("call->key = call->slots[0].pointer;")
     if pair.passes:
         keeps.append("call->job.may_pass_turn = TRUE;")
     if is_cursor:
         keeps.append("call->cursor = g_object_ref (self);")
-        passed.append("&call->length")
     if pair.out:
         passed.append("&call->out")
-    if pair.takes_cancellable:
-        passed.append("g_task_get_cancellable (call->task)")
+    passed.append("g_task_get_cancellable (call->task)")
+    if pair.progress:
+        passed += ["dsq_async_call_progress", "call"]
 
-    out, out_docs, out_check = [], [], []
+    out, out_docs = [], []
     if pair.out:
         out = [f"gint64 *out_{pair.out}"]
         out_docs = [f"@out_{pair.out}: (out) (optional): as [method@Store.{pair.call}] gives it"]
-    elif is_cursor:
-        out = ["gsize *out_length"]
-        out_docs = ["@out_length: (out): bytes of the result"]
-        out_check = ["g_return_val_if_fail (out_length != NULL, NULL);"]
-    out_pass = f", out_{pair.out}" if pair.out else ", out_length" if is_cursor else ""
     kind = pair.result.kind
-    finish = {"POINTER": "pack" if is_cursor else "pointer", "NUMBER": "number",
+    finish = {"POINTER": "pointer", "NUMBER": "number",
               "BOOLEAN": "boolean_out" if pair.out else "boolean"}[kind]
     return {
         "f": f"dsq_{pair.source}_{pair.call}",
@@ -348,8 +340,7 @@ def describe(pair: Pair) -> dict[str, str]:
                           "GError **error"]),
         "failure": pair.result.failure,
         "out_docs": in_docs(out_docs),
-        "out_check": in_body(out_check),
-        "out_pass": out_pass,
+        "out_pass": f", out_{pair.out}" if pair.out else "",
         "kind_lower": finish,
     }
 

@@ -14,9 +14,6 @@
 /* A batch ends when its entries have this many bytes, however few they are. */
 #define BATCH_BYTES (1024 * 1024)
 
-/* Entries that dsq_cursor_next() reads ahead. */
-#define NEXT_ENTRIES 64
-
 /* Bytes of a record that a row which was given may keep in memory. */
 #define KEPT_RECORD 4096
 
@@ -94,14 +91,29 @@ dsq_cursor_init (DsqCursor *self)
   g_array_set_clear_func (self->rows, row_clear);
 }
 
+/**
+ * dsq_store_walk:
+ * @self: a store
+ * @order: the direction
+ *
+ * Starts a walk over the entries. It begins with the first call of the cursor: nothing is read, and
+ * nothing can fail, before.
+ *
+ * Returns: (transfer full): a cursor before the first entry
+ *
+ * Since: 1.0
+ */
 DsqCursor *
-dsq_cursor_new (DsqStore *store, DsqWalkOrder order)
+dsq_store_walk (DsqStore *self, DsqWalkOrder order)
 {
-  DsqCursor *self = g_object_new (DSQ_TYPE_CURSOR, NULL);
+  DsqCursor *cursor;
 
-  self->store = g_object_ref (store);
-  self->walk.order = order;
-  return self;
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+
+  cursor = g_object_new (DSQ_TYPE_CURSOR, NULL);
+  cursor->store = g_object_ref (self);
+  cursor->walk.order = order;
+  return cursor;
 }
 
 static gboolean
@@ -201,58 +213,31 @@ take_row (DsqCursor *self, DsqEntry **out_entry, GError **error)
   return TRUE;
 }
 
-/**
- * dsq_cursor_next:
- * @self: a cursor
- * @out_key: (out) (optional) (transfer full): return location for the key
- * @out_value: (out) (optional) (transfer full) (nullable): return location for the value
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Steps to the next entry whose key is a string.
- *
- * Keys that other languages have no string for are skipped: Python's integers or tuples, and
- * strings that hold NUL characters. A value with no form as a #GVariant, as [method@Store.get]
- * says, is %NULL.
- *
- * Returns: %TRUE if there is one; %FALSE at the end, or with @error set
- *
- * Since: 1.0
- */
-gboolean
-dsq_cursor_next (DsqCursor *self,
-                 char **out_key,
-                 GVariant **out_value,
-                 GCancellable *cancellable,
-                 GError **error)
+static void
+free_entry (gpointer entry)
 {
-  g_auto (DsqCall) call = { 0 };
+  dsq_entry_unref (entry);
+}
 
-  g_return_val_if_fail (DSQ_IS_CURSOR (self), FALSE);
+/* An entry's key as a C string; NULL of what is none. */
+static char *
+dup_key (const DsqEntry *entry)
+{
+  const guint8 *key = dsq_entry_key (entry);
 
-  if (!dsq_call_begin (&call, cancellable, error))
-    return FALSE;
-  for (;;)
-    {
-      g_autoptr (DsqEntry) entry = NULL;
-      gboolean is_current = TRUE;
+  if (!dsq_key_codec_is_c_string (key, entry->key_length))
+    return NULL;
+  return g_strndup ((const char *) key, entry->key_length);
+}
 
-      if (!check_batch (self, self->n_given - self->first_given, &is_current, error) ||
-          !take_row (self, &entry, error))
-        return FALSE;
-      if (entry == NULL &&
-          (!read_batch (self, NEXT_ENTRIES, FALSE, error) || !take_row (self, &entry, error)))
-        return FALSE;
-      if (entry == NULL)
-        return FALSE;
-      if (!dsq_key_codec_is_c_string (dsq_entry_key (entry), entry->key_length))
-        continue;
-      if (out_key != NULL)
-        *out_key = g_strndup ((const char *) dsq_entry_key (entry), entry->key_length);
-      if (out_value != NULL)
-        *out_value = dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL);
-      return TRUE;
-    }
+/* (floating) a variant of an entry's value; NULL of what is none. */
+static GVariant *
+boxed_value (const DsqEntry *entry)
+{
+  g_autoptr (GVariant) value =
+      dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL);
+
+  return value != NULL ? g_variant_new_variant (value) : NULL;
 }
 
 /* Of a row that was given its place is needed, in case others after it have changed, and its key,
@@ -276,93 +261,149 @@ let_go_of_record (DsqCursor *self, DsqWalkRow *row)
   row->entry = small;
 }
 
+/* Adds the next rows to @entries: none at the end of the last batch. */
 static gboolean
-add_rows (DsqCursor *self, guint max_entries, DsqPackBuilder *builder, GError **error)
+take_rows (DsqCursor *self, guint max_entries, GPtrArray *entries, GError **error)
 {
   self->first_given = self->n_given;
   if (self->is_stale)
     dsq_engine_refresh_walk (self->engine, &self->walk);
-  for (guint n_added = 0; n_added < max_entries; n_added++)
+  for (guint n_taken = 0; n_taken < max_entries; n_taken++)
     {
-      g_autoptr (DsqEntry) entry = NULL;
+      DsqEntry *entry;
 
       if (!take_row (self, &entry, error))
         return FALSE;
       if (entry == NULL)
         return TRUE;
-      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
-      if (!self->keys_only)
-        dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
+      g_ptr_array_add (entries, entry);
       let_go_of_record (self, &g_array_index (self->rows, DsqWalkRow, self->n_given - 1));
     }
   return TRUE;
 }
 
-static guint8 *
-next_pack (DsqCursor *self,
-           guint max_entries,
-           gboolean keys_only,
-           gsize *out_length,
-           GError **error)
+/* The next entries of the walk, owned: at least one unless it is at its end. */
+static GPtrArray *
+next_entries (DsqCursor *self, guint max_entries, gboolean keys_only, GError **error)
 {
-  g_autoptr (DsqPackBuilder) builder = dsq_pack_builder_new ();
+  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (free_entry);
 
-  *out_length = 0;
   max_entries = MAX (max_entries, 1);
   if (self->keys_only != keys_only && self->n_given < self->rows->len)
     step_back (self);
-  if (!add_rows (self, max_entries, builder, error))
+  if (!take_rows (self, max_entries, entries, error))
     return NULL;
-  if (dsq_pack_builder_is_empty (builder) && (!read_batch (self, max_entries, keys_only, error) ||
-                                              !add_rows (self, max_entries, builder, error)))
+  if (entries->len == 0 && (!read_batch (self, max_entries, keys_only, error) ||
+                            !take_rows (self, max_entries, entries, error)))
     return NULL;
-  return dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error);
+  return g_steal_pointer (&entries);
 }
 
 /**
- * dsq_cursor_next_keys:
+ * dsq_cursor_next_many:
  * @self: a cursor
  * @max_entries: the most entries to give
- * @out_length: (out): bytes returned
+ * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
- * Gives the next keys, at least one unless the walk is at its end.
+ * Gives the next entries whose keys are strings, at least one unless the walk is at its end; fewer
+ * than asked when they are large.
  *
- * Returns: (transfer full) (array length=out_length): the pack of encoded keys, of none at the end
+ * Keys that other languages have no string for are skipped: Python's integers or tuples, and
+ * strings that hold NUL characters. A value with no form as a #GVariant, as [method@Store.get]
+ * says, is nothing.
+ *
+ * Returns: (transfer full): an `a(smv)` of keys and values, empty at the end; %NULL with @error set
  *
  * Since: 1.0
  */
-guint8 *
-dsq_cursor_next_keys (DsqCursor *self, guint max_entries, gsize *out_length, GError **error)
+GVariant *
+dsq_cursor_next_many (DsqCursor *self, guint max_entries, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DSQ_IS_CURSOR (self), NULL);
-  g_return_val_if_fail (out_length != NULL, NULL);
+  g_auto (DsqCall) call = { 0 };
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(smv)"));
+  gboolean is_current;
+  guint n_added = 0;
+  guint n_taken;
 
-  return next_pack (self, max_entries, TRUE, out_length, error);
+  g_return_val_if_fail (DSQ_IS_CURSOR (self), NULL);
+
+  if (!dsq_call_begin (&call, cancellable, error) ||
+      !check_batch (self, self->n_given - self->first_given, &is_current, error))
+    return NULL;
+  do
+    {
+      g_autoptr (GPtrArray) entries = next_entries (self, max_entries, FALSE, error);
+
+      if (entries == NULL)
+        return NULL;
+      n_taken = entries->len;
+      for (guint i = 0; i < n_taken; i++)
+        {
+          const DsqEntry *entry = entries->pdata[i];
+          g_autofree char *key = dup_key (entry);
+
+          if (key == NULL)
+            continue;
+          g_variant_builder_add (&builder,
+                                 "(s@mv)",
+                                 key,
+                                 g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, boxed_value (entry)));
+          n_added++;
+        }
+    }
+  while (n_added == 0 && n_taken > 0);
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
 }
 
 /**
- * dsq_cursor_next_entries:
+ * dsq_cursor_next_pack:
  * @self: a cursor
  * @max_entries: the most entries to give
+ * @keys_only: whether their keys are enough
  * @out_length: (out): bytes returned
+ * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
  * Gives the next entries, at least one unless the walk is at its end; fewer than asked when they
  * are large.
  *
- * Returns: (transfer full) (array length=out_length): the pack of key, record, key, record, ...,
- * of none at the end
+ * Returns: (transfer full) (array length=out_length): the pack of encoded keys, or of key, record,
+ *   key, record, ...; of none at the end
  *
  * Since: 1.0
  */
 guint8 *
-dsq_cursor_next_entries (DsqCursor *self, guint max_entries, gsize *out_length, GError **error)
+dsq_cursor_next_pack (DsqCursor *self,
+                      guint max_entries,
+                      gboolean keys_only,
+                      gsize *out_length,
+                      GCancellable *cancellable,
+                      GError **error)
 {
+  g_auto (DsqCall) call = { 0 };
+  g_autoptr (GPtrArray) entries = NULL;
+  DsqPackBuilder *builder;
+
   g_return_val_if_fail (DSQ_IS_CURSOR (self), NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
 
-  return next_pack (self, max_entries, FALSE, out_length, error);
+  *out_length = 0;
+  if (!dsq_call_begin (&call, cancellable, error))
+    return NULL;
+  entries = next_entries (self, max_entries, keys_only, error);
+  if (entries == NULL)
+    return NULL;
+  builder = dsq_pack_builder_new ();
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const DsqEntry *entry = entries->pdata[i];
+
+      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
+      if (!keys_only)
+        dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
+    }
+  return dsq_pack_builder_finish (builder, out_length, error);
 }
 
 /**
@@ -391,27 +432,4 @@ dsq_cursor_check (DsqCursor *self, guint n_used, GError **error)
   g_return_val_if_fail (DSQ_IS_CURSOR (self), FALSE);
 
   return check_batch (self, n_used, &is_current, error) && is_current;
-}
-
-/**
- * dsq_store_walk:
- * @self: a store
- * @order: the direction
- * @error: return location for an error
- *
- * Starts a walk over the entries.
- *
- * Returns: (transfer full): a cursor before the first entry
- *
- * Since: 1.0
- */
-DsqCursor *
-dsq_store_walk (DsqStore *self, DsqWalkOrder order, GError **error)
-{
-  g_autoptr (DsqCursor) cursor = NULL;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-
-  cursor = dsq_cursor_new (self, order);
-  return start (cursor, error) ? g_steal_pointer (&cursor) : NULL;
 }

@@ -5,26 +5,16 @@
 
 #include "dsq-stats.h"
 
-G_DEFINE_BOXED_TYPE (DsqStats, dsq_stats, dsq_stats_copy, dsq_stats_free)
-
-/**
- * dsq_stats_copy:
- * @self: a snapshot
- *
- * Copies a snapshot.
- *
- * Returns: (transfer full): the copy; free it with [method@Stats.free]
- *
- * Since: 1.0
- */
-DsqStats *
-dsq_stats_copy (const DsqStats *self)
+static DsqStats *
+stats_copy (const DsqStats *self)
 {
   DsqStats *copy = g_memdup2 (self, sizeof *self);
 
   copy->last_error = g_strdup (self->last_error);
   return copy;
 }
+
+G_DEFINE_BOXED_TYPE (DsqStats, dsq_stats, stats_copy, dsq_stats_free)
 
 /**
  * dsq_stats_free:

@@ -354,37 +354,6 @@ dsq_store_remove_many (DsqStore *self,
 }
 
 /**
- * dsq_store_remove_pack:
- * @self: a store
- * @keys: (array length=length): a pack of encoded keys
- * @length: bytes of @keys
- * @error: return location for an error
- *
- * Removes many keys: in one transaction with %DSQ_PERSIST_WRITETHROUGH, one by one otherwise.
- *
- * Returns: how many of them were there; -1 with @error set
- *
- * Since: 1.0
- */
-gint64
-dsq_store_remove_pack (DsqStore *self, const guint8 *keys, gsize length, GError **error)
-{
-  DsqEngine *engine;
-  g_autofree DsqKey *made = NULL;
-  gsize n_keys;
-  guint64 n_removed;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
-
-  engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error) ||
-      !check_batch (self, engine, n_keys, error) ||
-      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, error))
-    return -1;
-  return (gint64) n_removed;
-}
-
-/**
  * dsq_store_clear:
  * @self: a store
  * @cancellable: (nullable): a #GCancellable

@@ -14,7 +14,7 @@ dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds)
 {
   gint64 expires;
 
-  if (milliseconds == DSQ_NEVER ||
+  if (milliseconds >= DSQ_NEVER ||
       (__builtin_add_overflow (dsq_engine_now (engine), milliseconds, &expires) &&
        milliseconds > 0))
     return 0;
@@ -300,5 +300,5 @@ dsq_store_lookup_expiry (DsqStore *self, const guint8 *key, gsize key_length, GE
     return 0;
   if (!entry->has_expiry)
     return DSQ_NEVER;
-  return MAX (dsq_entry_expires (entry) - dsq_engine_now (engine), 0);
+  return CLAMP (dsq_entry_expires (entry) - dsq_engine_now (engine), 0, DSQ_NEVER - 1);
 }

@@ -52,7 +52,7 @@ dsq_store_use_password (DsqStore *self, GBytes *password)
  *
  * The time does not depend on the size of the file, since only the key under which the entries are
  * sealed is sealed anew. So the change does not help against somebody who had both the file and its
- * old password: [method@Store.encrypt_copy] makes a file under another key. Other stores that have
+ * old password: [method@Store.copy] makes a file under another key. Other stores that have
  * the file open go on as before. When the process dies meanwhile, the file has either password.
  *
  * Errors: %DSQ_ERROR_WRONG_PASSWORD, %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an
@@ -83,73 +83,44 @@ dsq_store_change_password (DsqStore *self,
 /* --- copies ----------------------------------------------------------------------------------- */
 
 /**
- * dsq_store_encrypt_copy:
- * @self: a store with a file, encrypted or not
- * @path: (type filename): the new file, which must not exist yet
- * @password: its password, any bytes but none
- * @progress: (scope call) (closure user_data) (nullable): told how far it is
- * @user_data: passed to @progress
+ * dsq_store_copy:
+ * @self: a store with a file
+ * @path: (type filename): the new file, which must not exist yet; its folder must
+ * @form: what it is to be
+ * @password: (nullable): its password, any bytes but none, for %DSQ_COPY_ENCRYPTED; %NULL otherwise
  * @cancellable: (nullable): a #GCancellable
+ * @progress: (scope call) (closure user_data) (nullable): told how far it is, on this thread
+ * @user_data: passed to @progress
  * @error: return location for an error
  *
- * Flushes, and writes all tables and entries into a new encrypted file under a key of its own.
+ * Copies the store to a new file, while it is in use: all tables, and everything that was written
+ * before the call.
  *
- * The copy is one state of the file, of after the flush; other calls go on meanwhile. The new file
- * has its name when it is whole and synced, and mode 0600. After an error there is none.
+ * The new file gets its name when it is whole and synced; after an error there is none.
  *
- * The old file stays. What of it may be left on the medium when it is deleted is told in
+ * With %DSQ_COPY_SAME it is a backup: page by page as the store's file is, with its permissions
+ * and, if it is encrypted, its password. The other forms are written entry by entry into a file of
+ * mode 0600, with a key of its own if it is encrypted. They are one state of the file, of after a
+ * flush. The old file stays: what of it may be left on the medium when it is deleted is told in
  * docs/encryption.md.
  *
- * Errors: %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged, %DSQ_ERROR_NOT_FOUND in
- * memory mode and for a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for an empty password,
- * and those of [method@Store.flush].
+ * Errors: %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged, %DSQ_ERROR_NOT_FOUND for
+ * a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for a password that does not suit @form and
+ * in memory mode, and those of [method@Store.flush].
  *
  * Returns: %TRUE when it is there
  *
  * Since: 1.0
  */
 gboolean
-dsq_store_encrypt_copy (DsqStore *self,
-                        const char *path,
-                        GBytes *password,
-                        DsqProgressFunc progress,
-                        gpointer user_data,
-                        GCancellable *cancellable,
-                        GError **error)
-{
-  g_auto (DsqCall) call = { 0 };
-  DsqEngine *engine;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (path != NULL && password != NULL, FALSE);
-
-  engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
-         dsq_engine_copy (engine, path, password, progress, user_data, error);
-}
-
-/**
- * dsq_store_decrypt_copy:
- * @self: a store with a file, encrypted or not
- * @path: (type filename): the new file, which must not exist yet
- * @progress: (scope call) (closure user_data) (nullable): told how far it is
- * @user_data: passed to @progress
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Does what [method@Store.encrypt_copy] does, but the new file is plain.
- *
- * Returns: %TRUE when it is there
- *
- * Since: 1.0
- */
-gboolean
-dsq_store_decrypt_copy (DsqStore *self,
-                        const char *path,
-                        DsqProgressFunc progress,
-                        gpointer user_data,
-                        GCancellable *cancellable,
-                        GError **error)
+dsq_store_copy (DsqStore *self,
+                const char *path,
+                DsqCopyForm form,
+                GBytes *password,
+                GCancellable *cancellable,
+                DsqProgressFunc progress,
+                gpointer user_data,
+                GError **error)
 {
   g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
@@ -157,9 +128,20 @@ dsq_store_decrypt_copy (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
 
+  if ((form == DSQ_COPY_ENCRYPTED) != (password != NULL))
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to copy the store: a password is for an encrypted copy");
+      return FALSE;
+    }
   engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
-         dsq_engine_copy (engine, path, NULL, progress, user_data, error);
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  if (form == DSQ_COPY_SAME)
+    return dsq_engine_backup (engine, path, progress, user_data, error);
+  return dsq_engine_copy (engine, path, password, progress, user_data, error);
 }
 
 /**
@@ -167,9 +149,9 @@ dsq_store_decrypt_copy (DsqStore *self,
  * @path: (type filename): an encrypted file that no store has open, in any process
  * @old_password: its password
  * @new_password: what it shall be, any bytes but none; may be the same
+ * @cancellable: (nullable): a #GCancellable
  * @progress: (scope call) (closure user_data) (nullable): told how far it is
  * @user_data: passed to @progress
- * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
  * Writes the file anew under another key, and puts it in the old one's place.
@@ -189,9 +171,9 @@ gboolean
 dsq_store_rekey_file (const char *path,
                       GBytes *old_password,
                       GBytes *new_password,
+                      GCancellable *cancellable,
                       DsqProgressFunc progress,
                       gpointer user_data,
-                      GCancellable *cancellable,
                       GError **error)
 {
   g_auto (DsqCall) call = { 0 };

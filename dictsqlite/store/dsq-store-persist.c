@@ -7,42 +7,6 @@
 #include "store/dsq-store-private.h"
 
 /**
- * dsq_store_get_path: (get-property path)
- * @self: a store
- *
- * The path that the store was opened with.
- *
- * Returns: (transfer none) (nullable) (type filename): the path
- *
- * Since: 1.0
- */
-const char *
-dsq_store_get_path (DsqStore *self)
-{
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-
-  return self->path;
-}
-
-/**
- * dsq_store_get_persist_mode: (get-property persist-mode)
- * @self: a store
- *
- * When a write reaches the file.
- *
- * Returns: the mode
- *
- * Since: 1.0
- */
-DsqPersistMode
-dsq_store_get_persist_mode (DsqStore *self)
-{
-  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_PERSIST_MEMORY);
-
-  return self->options.persist_mode;
-}
-
-/**
  * dsq_store_flush:
  * @self: a store
  * @cancellable: (nullable): a #GCancellable

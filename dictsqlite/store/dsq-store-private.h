@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "dsq-store.h"
+#include "dsq-store-records.h"
 #include "engine/dsq-engine-entries-private.h"
 
 G_BEGIN_DECLS
@@ -66,9 +66,6 @@ gint64 dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds);
 DsqStore *dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode);
 
 void dsq_store_async_initable_init (GAsyncInitableIface *iface);
-
-/* A walk that starts with its first batch: nothing is read before. */
-DsqCursor *dsq_cursor_new (DsqStore *store, DsqWalkOrder order);
 
 DsqStore *dsq_cursor_get_store (DsqCursor *self);
 

@@ -96,25 +96,6 @@ dsq_store_open_table (DsqStore *self, const guint8 *name, gsize length, GError *
 }
 
 /**
- * dsq_store_dup_table_name: (get-property table-name)
- * @self: a store
- *
- * The name of the table that @self is.
- *
- * Returns: (transfer full) (nullable): the name; %NULL for what is no table that was opened by a
- *   name, and for a name with a NUL character
- *
- * Since: 1.0
- */
-char *
-dsq_store_dup_table_name (DsqStore *self)
-{
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-
-  return dsq_store_dup_name_text (self->name);
-}
-
-/**
  * dsq_store_is_dropped:
  * @self: a store
  *

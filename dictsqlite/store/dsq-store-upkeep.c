@@ -1,4 +1,4 @@
-/* dsq-store-upkeep.c - a mapping that lives on disk: copies, checks, keys by prefix
+/* dsq-store-upkeep.c - a mapping that lives on disk: checks, keys by prefix
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -6,50 +6,10 @@
 #include <string.h>
 
 #include "base/dsq-call-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-pack-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
-
-/**
- * dsq_store_backup:
- * @self: a store
- * @path: (type filename): the file to make; its folder must exist
- * @progress: (nullable) (scope call) (closure user_data): called now and then, on this thread
- * @user_data: passed to @progress
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Copies the store to a new file, while it is in use.
- *
- * Everything written before the call is in the copy, and of what is written meanwhile nothing, in
- * any mode that has a file. The copy gets its name when it is whole and synced. It is a store of
- * its own, with the permissions of this one's file and, if that is encrypted, its password.
- *
- * When there is something of that name already, the call gives %DSQ_ERROR_EXISTS; in memory mode
- * %DSQ_ERROR_INVALID_ARGUMENT.
- *
- * Returns: %TRUE when it is done
- *
- * Since: 1.0
- */
-gboolean
-dsq_store_backup (DsqStore *self,
-                  const char *path,
-                  DsqProgressFunc progress,
-                  gpointer user_data,
-                  GCancellable *cancellable,
-                  GError **error)
-{
-  g_auto (DsqCall) call = { 0 };
-  DsqEngine *engine;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (path != NULL, FALSE);
-
-  engine = dsq_store_get_engine (self, error);
-  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
-         dsq_engine_backup (engine, path, progress, user_data, error);
-}
 
 /**
  * dsq_store_check:
@@ -90,6 +50,124 @@ is_behind (const guint8 *bytes, gsize length, const DsqKey *key)
   return order > 0 || (order == 0 && length > key->length);
 }
 
+/* Adds the entries whose keys are strings that begin with @prefix, from @from on. */
+static gboolean
+list_range (DsqStore *self,
+            const guint8 *prefix,
+            gsize prefix_length,
+            const guint8 *from,
+            gsize from_length,
+            guint max_keys,
+            GPtrArray *entries,
+            GError **error)
+{
+  g_autofree guint8 *end_bytes = NULL;
+  DsqEngine *engine;
+  DsqKey start, end;
+
+  engine = dsq_store_begin_call (self, prefix, prefix_length, &start, error);
+  if (engine == NULL)
+    return FALSE;
+
+  /* UTF-8 has no byte 0xFF, with which keys that are no strings begin: so one that is greater than
+   * the last byte, and without a prefix 0xFF itself, ends the range */
+  end = start;
+  end_bytes = g_malloc (prefix_length + 1);
+  memcpy (end_bytes, start.bytes, prefix_length);
+  if (prefix_length > 0)
+    end_bytes[prefix_length - 1]++;
+  else
+    end_bytes[end.length++] = 0xFF;
+  end.bytes = end_bytes;
+  /* one before the prefix asks for all; what of it is longer than any key changes nothing */
+  if (from_length > 0 && is_behind (from, from_length, &start))
+    {
+      start.bytes = from;
+      start.length = (guint32) MIN (from_length, DSQ_MAX_KEY_LENGTH + 1);
+    }
+  return dsq_engine_list_keys (engine, &start, &end, max_keys, entries, error);
+}
+
+static GPtrArray *
+new_entries (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
+}
+
+/**
+ * dsq_store_list_keys:
+ * @self: a store
+ * @prefix: what the keys begin with; the empty string: any
+ * @after: (nullable): the key after which they come, as the last one of the page before; %NULL: all
+ * @max_keys: the most keys to return, at least 1
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Lists keys in the order of their bytes. The file is asked for these alone, whatever else it
+ * holds.
+ *
+ * Keys that are no C strings are left out. An encrypted file hides the order of its keys: there
+ * this gives %DSQ_ERROR_ENCRYPTED, and a walk tells them.
+ *
+ * Returns: (transfer full) (array zero-terminated=1): the keys, none at the end; %NULL with @error
+ *   set
+ *
+ * Since: 1.0
+ */
+char **
+dsq_store_list_keys (DsqStore *self,
+                     const char *prefix,
+                     const char *after,
+                     guint max_keys,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GByteArray) from = g_byte_array_new ();
+  guint n_wanted;
+  guint n_listed;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (prefix != NULL, NULL);
+  g_return_val_if_fail (max_keys > 0, NULL);
+
+  if (!dsq_call_begin (&call, cancellable, error))
+    return NULL;
+  if (after != NULL)
+    g_byte_array_append (from, (const guint8 *) after, strlen (after) + 1);
+  do
+    {
+      g_autoptr (GPtrArray) entries = new_entries ();
+
+      n_wanted = max_keys - keys->len;
+      if (!list_range (self,
+                       (const guint8 *) prefix,
+                       strlen (prefix),
+                       from->data,
+                       from->len,
+                       n_wanted,
+                       entries,
+                       error))
+        return NULL;
+      n_listed = entries->len;
+      for (guint i = 0; i < n_listed; i++)
+        {
+          const DsqEntry *entry = entries->pdata[i];
+          const guint8 *key = dsq_entry_key (entry);
+
+          if (dsq_key_codec_is_c_string (key, entry->key_length))
+            g_ptr_array_add (keys, g_strndup ((const char *) key, entry->key_length));
+          g_byte_array_set_size (from, 0);
+          g_byte_array_append (from, key, entry->key_length);
+          g_byte_array_append (from, (const guint8 *) "", 1);
+        }
+    }
+  while (keys->len < max_keys && n_listed == n_wanted);
+  g_ptr_array_add (keys, NULL);
+  return (char **) g_ptr_array_steal (keys, NULL);
+}
+
 /**
  * dsq_store_list_prefix:
  * @self: a store
@@ -123,11 +201,8 @@ dsq_store_list_prefix (DsqStore *self,
                        gsize *out_length,
                        GError **error)
 {
-  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
-  g_autofree guint8 *end_bytes = NULL;
+  g_autoptr (GPtrArray) entries = new_entries ();
   DsqPackBuilder *builder;
-  DsqEngine *engine;
-  DsqKey start, end;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
@@ -136,28 +211,7 @@ dsq_store_list_prefix (DsqStore *self,
   g_return_val_if_fail (from != NULL || from_length == 0, NULL);
 
   *out_length = 0;
-  engine = dsq_store_begin_call (self, prefix, prefix_length, &start, error);
-  if (engine == NULL)
-    return NULL;
-
-  /* UTF-8 has no byte 0xFF, with which keys that are no strings begin: so one that is greater than
-   * the last byte, and without a prefix 0xFF itself, ends the range */
-  end = start;
-  end_bytes = g_malloc (prefix_length + 1);
-  memcpy (end_bytes, start.bytes, prefix_length);
-  if (prefix_length > 0)
-    end_bytes[prefix_length - 1]++;
-  else
-    end_bytes[end.length++] = 0xFF;
-  end.bytes = end_bytes;
-  /* one before the prefix asks for all; what of it is longer than any key changes nothing */
-  if (from_length > 0 && is_behind (from, from_length, &start))
-    {
-      start.bytes = from;
-      start.length = (guint32) MIN (from_length, DSQ_MAX_KEY_LENGTH + 1);
-    }
-
-  if (!dsq_engine_list_keys (engine, &start, &end, max_keys, entries, error))
+  if (!list_range (self, prefix, prefix_length, from, from_length, max_keys, entries, error))
     return NULL;
   builder = dsq_pack_builder_new ();
   for (guint i = 0; i < entries->len; i++)

@@ -106,15 +106,14 @@ static void
 walk (DsqStore *store, guint n)
 {
   GError *error = NULL;
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD, &error);
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD);
   guint32 n_items = 1;
   guint n_walked = 0;
 
-  insist (error);
   while (n_items > 0)
     {
       gsize length;
-      g_autofree guint8 *pack = dsq_cursor_next_entries (cursor, 1000, &length, &error);
+      g_autofree guint8 *pack = dsq_cursor_next_pack (cursor, 1000, FALSE, &length, NULL, &error);
 
       insist (error);
       n_items = 0;

@@ -85,7 +85,7 @@ test_a_hit_needs_no_read (Fixture *self, gconstpointer data)
   g_autoptr (GError) error = NULL;
   gint64 started;
 
-  g_assert_true (dsq_store_set_int64 (self->store, "hot", 1, NULL, &error));
+  g_assert_true (dsq_store_set (self->store, "hot", g_variant_new_int64 (1), NULL, &error));
   started = g_get_monotonic_time ();
   dsq_store_get_async (self->store, "hot", NULL, answer_cb, &result);
   while (result == NULL)
@@ -162,21 +162,19 @@ test_cancelled_during_a_walk (Fixture *self, gconstpointer data)
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (DsqCursor) cursor = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree guint8 *pack = NULL;
+  g_autoptr (GVariant) page = NULL;
   gint64 started;
-  gsize length;
   GThread *thread;
 
-  cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD, &error);
-  g_assert_no_error (error);
+  cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
   started = g_get_monotonic_time ();
   thread = g_thread_new ("cancel", cancel_soon, cancellable);
-  dsq_cursor_next_entries_async (cursor, N_ENTRIES, cancellable, answer_cb, &result);
+  dsq_cursor_next_many_async (cursor, N_ENTRIES, cancellable, answer_cb, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpint (g_get_monotonic_time () - started, <, 60 * DELAY_US);
-  pack = dsq_cursor_next_entries_finish (cursor, result, &length, &error);
-  g_assert_null (pack);
+  page = dsq_cursor_next_many_finish (cursor, result, &error);
+  g_assert_null (page);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_thread_join (thread);
 }

@@ -5,12 +5,12 @@ const {Dsq, Gio, GLib} = imports.gi;
 
 Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
 for (const name of [
-    'get', 'set', 'contains', 'remove', 'steal', 'insert', 'get_bytes', 'set_bytes', 'get_string',
-    'set_string', 'get_many', 'set_many', 'remove_many', 'clear', 'count', 'walk', 'flush', 'close',
+    'get', 'set', 'contains', 'remove', 'steal', 'get_bytes', 'set_bytes', 'get_string',
+    'set_string', 'get_many', 'set_many', 'remove_many', 'clear', 'count', 'list_keys', 'flush', 'close',
     'increment', 'compare_and_set', 'set_expiring', 'get_expiry', 'touch',
 ])
     Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
-Gio._promisify(Dsq.Cursor.prototype, 'next_entries_async', 'next_entries_finish');
+Gio._promisify(Dsq.Cursor.prototype, 'next_many_async', 'next_many_finish');
 
 function assert(condition, what) {
     if (!condition)
@@ -34,7 +34,7 @@ async function testEntries(store) {
     assert(await store.get_string_async('text', null) === 'ключ', 'a string is a string');
     await store.set_bytes_async('bytes', new GLib.Bytes([1, 0, 2]), null);
     assert((await store.get_bytes_async('bytes', null)).get_size() === 3, 'bytes are bytes');
-    assert(!await store.insert_async('text', new GLib.Variant('s', 'x'), null), 'it is there');
+    assert(!await store.compare_and_set_async('text', null, new GLib.Variant('s', 'x'), null), 'it is there');
     assert(await store.contains_async('text', null), 'it is there');
     assert((await store.steal_async('text', null)).unpack() === 'ключ', 'it is taken');
     assert(!await store.remove_async('text', null), 'it is gone');
@@ -52,14 +52,17 @@ async function testMany(store) {
     assert(Object.keys(found).length === 2 && found.a.unpack() === true, 'those that exist');
     assert(await store.remove_many_async(['a', 'none'], null) === 1, 'one was there');
 
-    const cursor = await store.walk_async(Dsq.WalkOrder.FORWARD, null);
+    const page = await store.list_keys_async('key 1', 'key 19', 3, null);
+    assert(page.join() === 'key 190,key 191,key 192', 'a page of them, in order');
+
+    const cursor = store.walk(Dsq.WalkOrder.FORWARD);
     let count = 0;
     for (;;) {
-        const pack = await cursor.next_entries_async(64, null);
-        const n = new DataView(pack.buffer, pack.byteOffset).getUint32(0, true);
-        if (n === 0)
+        const entries = (await cursor.next_many_async(64, null)).recursiveUnpack();
+        if (entries.length === 0)
             break;
-        count += n / 2;
+        assert(entries.every(([key, value]) => value === `of ${key}`), 'each with its own');
+        count += entries.length;
     }
     assert(count === 200, 'the walk gives all');
 }

@@ -11,7 +11,7 @@ main (int argc, char **argv)
   g_autofree char *value = NULL;
 
   if (store == NULL || !dsq_store_set_string (store, "c", "from C", NULL, &error) ||
-      !dsq_store_set_int64 (store, "number", 42, NULL, &error) ||
+      !dsq_store_set (store, "number", g_variant_new_int64 (42), NULL, &error) ||
       !dsq_store_close (store, NULL, &error))
     g_error ("%s", error->message);
 

@@ -57,9 +57,9 @@ write_values (DsqStore *store)
 
   if (!dsq_store_set_string (store, "c string", "ключ", NULL, NULL) ||
       !dsq_store_set_bytes (store, "c bytes", bytes, NULL, NULL) ||
-      !dsq_store_set_int64 (store, "c int", -7, NULL, NULL) ||
-      !dsq_store_set_double (store, "c double", 1.5, NULL, NULL) ||
-      !dsq_store_set_boolean (store, "c boolean", TRUE, NULL, NULL) ||
+      !dsq_store_set (store, "c int", g_variant_new_int64 (-7), NULL, NULL) ||
+      !dsq_store_set (store, "c double", g_variant_new_double (1.5), NULL, NULL) ||
+      !dsq_store_set (store, "c boolean", g_variant_new_boolean (TRUE), NULL, NULL) ||
       !dsq_store_set (store, "c list", g_variant_new_strv (items, -1), NULL, NULL))
     g_error ("a value was not set");
 }

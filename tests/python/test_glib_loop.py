@@ -77,11 +77,13 @@ def test_copies_tell_how_far_they_are(path, tmp_path):
         loop.run()
         return finish(results[0])
 
-    assert wait(store.backup_finish, store.backup_async, str(tmp_path / "b.db"))
+    assert wait(store.copy_finish, store.copy_async, str(tmp_path / "b.db"), Dsq.CopyForm.SAME,
+                None)
     assert told and all(done <= total for done, total in told) and told[-1][0] == told[-1][1]
     password = GLib.Bytes(b"secret")
     sealed = str(tmp_path / "e.db")
-    assert wait(store.encrypt_copy_finish, store.encrypt_copy_async, sealed, password)
+    assert wait(store.copy_finish, store.copy_async, sealed, Dsq.CopyForm.ENCRYPTED,
+                password)
     assert wait(Dsq.Store.rekey_file_finish, Dsq.Store.rekey_file_async, sealed, password,
                 GLib.Bytes(b"other"))
     assert store.check_finish(call(store.check_async)[1]) == []

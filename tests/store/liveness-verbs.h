@@ -40,7 +40,7 @@ key_of (GRand *random)
 static void
 set (DsqStore *store, GRand *random, GError **error)
 {
-  dsq_store_set_int64 (store, key_of (random), 1, NULL, error);
+  dsq_store_set (store, key_of (random), g_variant_new_int64 (1), NULL, error);
 }
 
 static void
@@ -79,12 +79,12 @@ static void
 walk (DsqStore *store, GRand *random, GError **error)
 {
   DsqWalkOrder order = g_rand_boolean (random) ? DSQ_WALK_FORWARD : DSQ_WALK_REVERSE;
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, order, error);
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, order);
   gsize length = 1;
   guint n_batches = 0;
 
-  while (cursor != NULL && *error == NULL && length > 4 && n_batches++ < 3)
-    g_free (dsq_cursor_next_entries (cursor, 10, &length, error));
+  while (*error == NULL && length > 4 && n_batches++ < 3)
+    g_free (dsq_cursor_next_pack (cursor, 10, FALSE, &length, NULL, error));
   if (g_error_matches (*error, DSQ_ERROR, DSQ_ERROR_CHANGED))
     g_clear_error (error);
 }

@@ -162,23 +162,25 @@ test_backup (Fixture *self, gconstpointer data)
   Answer answer = { NULL };
 
   fill (self->store);
-  dsq_store_backup_async (self->store,
-                          path,
-                          NULL,
-                          progress_cb,
-                          &progress,
-                          progress_free,
-                          answer_cb,
-                          &answer);
+  dsq_store_copy_async (self->store,
+                        path,
+                        DSQ_COPY_SAME,
+                        NULL,
+                        NULL,
+                        progress_cb,
+                        &progress,
+                        progress_free,
+                        answer_cb,
+                        &answer);
   result = wait_for (&answer);
   if (mode == DSQ_PERSIST_MEMORY)
     {
-      g_assert_false (dsq_store_backup_finish (self->store, result, &error));
+      g_assert_false (dsq_store_copy_finish (self->store, result, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
     }
   else
     {
-      g_assert_true (dsq_store_backup_finish (self->store, result, &error));
+      g_assert_true (dsq_store_copy_finish (self->store, result, &error));
       g_assert_no_error (error);
       g_assert_cmpuint (progress.n_told, >, 0);
     }
@@ -219,16 +221,17 @@ test_passwords (Fixture *self, gconstpointer data)
   if (GPOINTER_TO_INT (data) == DSQ_PERSIST_MEMORY)
     return;
   fill (self->store);
-  dsq_store_encrypt_copy_async (self->store,
-                                sealed,
-                                password,
-                                NULL,
-                                progress_cb,
-                                &progress,
-                                progress_free,
-                                answer_cb,
-                                &answer);
-  g_assert_true (boolean_of (dsq_store_encrypt_copy_finish, self->store, &answer));
+  dsq_store_copy_async (self->store,
+                        sealed,
+                        DSQ_COPY_ENCRYPTED,
+                        password,
+                        NULL,
+                        progress_cb,
+                        &progress,
+                        progress_free,
+                        answer_cb,
+                        &answer);
+  g_assert_true (boolean_of (dsq_store_copy_finish, self->store, &answer));
   wait_until_freed (&progress);
   dsq_store_change_password_async (self->store, password, other, NULL, answer_cb, &answer);
   refused = wait_for (&answer);
@@ -239,6 +242,39 @@ test_passwords (Fixture *self, gconstpointer data)
   result = wait_for (&answer);
   g_assert_true (dsq_store_rekey_file_finish (result, &error));
   g_assert_no_error (error);
+}
+
+/* A password that is forgotten, or passed in vain, is no copy in another form than was meant. */
+static void
+test_copies_have_the_password_that_is_meant (Fixture *self, gconstpointer data)
+{
+  g_autofree char *path = g_strdup_printf ("%s/copy.db", self->folder);
+  g_autoptr (GBytes) password = g_bytes_new_static ("secret", 6);
+  const struct
+  {
+    DsqCopyForm form;
+    GBytes *password;
+  } wrong[] = {
+    { DSQ_COPY_SAME, password },
+    { DSQ_COPY_PLAIN, password },
+    { DSQ_COPY_ENCRYPTED, NULL },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (dsq_store_copy (self->store,
+                                      path,
+                                      wrong[i].form,
+                                      wrong[i].password,
+                                      NULL,
+                                      NULL,
+                                      NULL,
+                                      &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+      g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    }
 }
 
 int
@@ -254,6 +290,9 @@ main (int argc, char **argv)
       add ("async-pairs/backup", mode, test_backup);
       add ("async-pairs/check", mode, test_check);
       add ("async-pairs/passwords", mode, test_passwords);
+      add ("copies-have-the-password-that-is-meant",
+           mode,
+           test_copies_have_the_password_that_is_meant);
     }
   return g_test_run ();
 }

@@ -279,7 +279,7 @@ static void
 test_walk (Fixture *self, gconstpointer data)
 {
   g_autoptr (DsqChannel) channel = open_channel (self);
-  g_autoptr (DsqCursor) cursor = dsq_channel_walk (channel, DSQ_WALK_FORWARD);
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
   g_autoptr (GError) error = NULL;
   guint n_walked = 0;
   guint n_batch;
@@ -288,7 +288,7 @@ test_walk (Fixture *self, gconstpointer data)
     {
       g_autofree char *key = g_strdup_printf ("key %u", i);
 
-      g_assert_true (dsq_store_set_int64 (self->store, key, i, NULL, &error));
+      g_assert_true (dsq_store_set (self->store, key, g_variant_new_int64 (i), NULL, &error));
     }
   do
     {

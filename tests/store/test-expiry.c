@@ -3,6 +3,8 @@
 
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
+
+#include "read-number.h"
 #include <string.h>
 
 #define N_THREADS 4
@@ -117,18 +119,21 @@ walk (DsqStore *store)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GString) keys = g_string_new (NULL);
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD, &error);
-  g_autofree char *key = NULL;
-  g_autoptr (GVariant) value = NULL;
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD);
+  gsize n_given;
 
-  g_assert_no_error (error);
-  while (dsq_cursor_next (cursor, &key, &value, NULL, &error))
+  do
     {
-      g_string_append_printf (keys, "%s ", key);
-      g_clear_pointer (&key, g_free);
-      g_clear_pointer (&value, g_variant_unref);
+      g_autoptr (GVariant) page = dsq_cursor_next_many (cursor, 2, NULL, &error);
+      GVariantIter iter;
+      const char *key;
+
+      g_assert_no_error (error);
+      n_given = g_variant_iter_init (&iter, page);
+      while (g_variant_iter_next (&iter, "(&smv)", &key, NULL))
+        g_string_append_printf (keys, "%s ", key);
     }
-  g_assert_no_error (error);
+  while (n_given > 0);
   return g_string_free (g_steal_pointer (&keys), FALSE);
 }
 
@@ -144,7 +149,7 @@ test_expires_by_the_stores_clock (Fixture *fixture, gconstpointer data)
 
   g_assert_true (
       dsq_store_set_expiring (store, "short", g_variant_new_int64 (1), HOUR, NULL, &error));
-  g_assert_true (dsq_store_set_int64 (store, "stays", 2, NULL, &error));
+  g_assert_true (dsq_store_set (store, "stays", g_variant_new_int64 (2), NULL, &error));
   g_assert_true (dsq_store_get_expiry (store, "short", &left, NULL, &error));
   g_assert_cmpint (left, >, HOUR - 60000);
   g_assert_cmpint (left, <=, HOUR);
@@ -190,6 +195,35 @@ test_takes_any_time (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (count (store), ==, 1);
 }
 
+/* DSQ_NEVER and above is never; what is just below ends, however the clock is moved. */
+static void
+test_never (Fixture *fixture, gconstpointer data)
+{
+  const gint64 never[] = { DSQ_NEVER, DSQ_NEVER + 1, G_MAXINT64 };
+  DsqStore *store = fixture->stores[0];
+  g_autoptr (GError) error = NULL;
+  gint64 left = 0;
+
+  g_assert_cmpint (DSQ_NEVER, ==, (gint64) 1 << 62);
+  for (guint i = 0; i < G_N_ELEMENTS (never); i++)
+    {
+      g_assert_true (
+          dsq_store_set_expiring (store, "k", g_variant_new_int64 (1), never[i], NULL, &error));
+      g_assert_true (dsq_store_get_expiry (store, "k", &left, NULL, &error));
+      g_assert_cmpint (left, ==, DSQ_NEVER);
+      g_assert_true (dsq_store_touch (store, "k", HOUR, NULL, &error));
+      g_assert_true (dsq_store_touch (store, "k", never[i], NULL, &error));
+      g_assert_true (dsq_store_get_expiry (store, "k", &left, NULL, &error));
+      g_assert_cmpint (left, ==, DSQ_NEVER);
+    }
+  g_assert_true (dsq_store_touch (store, "k", DSQ_NEVER - 1, NULL, &error));
+  dsq_store_set_clock_offset (store, -HOUR);
+  g_assert_true (dsq_store_get_expiry (store, "k", &left, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (left, <, DSQ_NEVER);
+  g_assert_cmpint (left, >, DSQ_NEVER - HOUR);
+}
+
 /* --- threads ---------------------------------------------------------------------------------- */
 
 /* Sets, touches and removes keys that live for a few milliseconds, which all threads share, beside
@@ -209,7 +243,7 @@ work (gpointer data)
       gint64 value = 0;
       g_autoptr (GVariant) stolen = NULL;
 
-      g_assert_true (dsq_store_set_int64 (self->store, own, round, NULL, &error));
+      g_assert_true (dsq_store_set (self->store, own, g_variant_new_int64 (round), NULL, &error));
       switch (g_rand_int_range (random, 0, 8))
         {
         case 0:
@@ -228,7 +262,12 @@ work (gpointer data)
           g_assert_cmpint (count (self->store), <=, N_KEYS + N_THREADS);
           break;
         case 5:
-          dsq_store_insert (self->store, key, g_variant_new_boolean (TRUE), NULL, &error);
+          dsq_store_compare_and_set (self->store,
+                                     key,
+                                     NULL,
+                                     g_variant_new_boolean (TRUE),
+                                     NULL,
+                                     &error);
           dsq_store_touch (self->store, key, 1, NULL, &error);
           break;
         default:
@@ -240,7 +279,7 @@ work (gpointer data)
                                   &error);
         }
       g_assert_no_error (error);
-      g_assert_true (dsq_store_get_int64 (self->store, own, &value, NULL, &error));
+      g_assert_true (read_number (self->store, own, &value, &error));
       g_assert_cmpint (value, ==, round);
     }
   return NULL;
@@ -368,6 +407,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("expires-by-the-stores-clock", set_up, test_expires_by_the_stores_clock);
   ADD ("takes-any-time", set_up, test_takes_any_time);
+  ADD ("never", set_up, test_never);
   ADD ("threads-of-one-store", set_up, test_threads_of_one_store);
   ADD ("threads-of-two-stores", set_up, test_threads_of_two_stores);
   ADD ("cache-with-threads", set_up_cache, test_cache_with_threads);

@@ -142,7 +142,8 @@ make_backups (gpointer user_data)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_true (dsq_store_backup (self->store, path, NULL, NULL, NULL, &error));
+      g_assert_true (
+          dsq_store_copy (self->store, path, DSQ_COPY_SAME, NULL, NULL, NULL, NULL, &error));
       g_assert_no_error (error);
       g_unlink (path);
     }

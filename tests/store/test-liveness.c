@@ -3,6 +3,8 @@
 
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
+
+#include "read-number.h"
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +101,7 @@ commit_as_other_process (const char *folder)
 
   for (gint64 i = 0; i % 64 != 0 || poll (&input, 1, 0) == 0; i++)
     {
-      g_assert_true (dsq_store_set_int64 (store, "neighbour", i, NULL, &error));
+      g_assert_true (dsq_store_set (store, "neighbour", g_variant_new_int64 (i), NULL, &error));
       if (i == 0)
         g_assert_cmpint (write (STDOUT_FILENO, "r", 1), ==, 1);
     }
@@ -340,7 +342,8 @@ count_all_the_time (void *user_data)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_true (dsq_store_set_int64 (fixture->store, "counted", i, NULL, &error));
+      g_assert_true (
+          dsq_store_set (fixture->store, "counted", g_variant_new_int64 (i), NULL, &error));
       dsq_store_count (fixture->store, NULL, &error);
       g_assert_no_error (error);
     }
@@ -396,7 +399,8 @@ write_numbers (void *user_data)
 
   for (gint64 i = 1; i <= n_numbers; i++)
     {
-      g_assert_true (dsq_store_set_int64 (fixture->store, "number", i, NULL, &error));
+      g_assert_true (
+          dsq_store_set (fixture->store, "number", g_variant_new_int64 (i), NULL, &error));
       g_assert_no_error (error);
     }
   __atomic_store_n (&fixture->stop, TRUE, __ATOMIC_RELEASE);
@@ -409,7 +413,7 @@ number_in (DsqStore *store)
   g_autoptr (GError) error = NULL;
   gint64 number = -1;
 
-  g_assert_true (dsq_store_get_int64 (store, "number", &number, NULL, &error));
+  g_assert_true (read_number (store, "number", &number, &error));
   g_assert_no_error (error);
   return number;
 }
@@ -424,7 +428,7 @@ test_memory_is_not_behind (Fixture *fixture, gconstpointer data)
 
   fixture->store = open_store (fixture->folder, DSQ_PERSIST_WRITETHROUGH, FALSE);
   other = open_store (fixture->folder, DSQ_PERSIST_WRITETHROUGH, FALSE);
-  g_assert_true (dsq_store_set_int64 (fixture->store, "number", 0, NULL, &error));
+  g_assert_true (dsq_store_set (fixture->store, "number", g_variant_new_int64 (0), NULL, &error));
   fixture->stop = FALSE;
   g_assert_cmpint (pthread_create (&writer, NULL, write_numbers, fixture), ==, 0);
   while (!__atomic_load_n (&fixture->stop, __ATOMIC_ACQUIRE))

@@ -3,6 +3,8 @@
 
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
+
+#include "read-number.h"
 #include <string.h>
 
 #define N_THREADS 8
@@ -90,7 +92,7 @@ test_increment (Fixture *fixture, gconstpointer mode)
   g_assert_false (dsq_store_increment (fixture->store, "n", G_MININT64, 0, &value, NULL, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_VALUE);
   g_clear_error (&error);
-  g_assert_true (dsq_store_get_int64 (fixture->store, "n", &value, NULL, &error));
+  g_assert_true (read_number (fixture->store, "n", &value, &error));
   g_assert_cmpint (value, ==, -1);
 
   g_assert_true (dsq_store_set_string (fixture->store, "s", "text", NULL, &error));
@@ -321,13 +323,13 @@ test_threads_count_exactly (Fixture *fixture, gconstpointer mode)
     threads[i] = g_thread_new ("count", count_in_thread, fixture->store);
   for (guint i = 0; i < N_THREADS; i++)
     g_thread_join (threads[i]);
-  g_assert_true (dsq_store_get_int64 (fixture->store, "n", &value, NULL, NULL));
+  g_assert_true (read_number (fixture->store, "n", &value, NULL));
   g_assert_cmpint (value, ==, N_THREADS * n_rounds ());
   for (guint i = 0; i < 16; i++)
     {
       g_autofree char *other = g_strdup_printf ("other %u", i);
 
-      g_assert_true (dsq_store_get_int64 (fixture->store, other, &value, NULL, NULL));
+      g_assert_true (read_number (fixture->store, other, &value, NULL));
       sum += value;
     }
   g_assert_cmpint (sum, ==, N_THREADS * n_rounds ());
@@ -390,8 +392,8 @@ move_in_thread (gpointer data)
           GVariantBuilder expected, changes;
           gint64 have, had;
 
-          g_assert_true (dsq_store_get_int64 (store, from, &have, NULL, NULL));
-          g_assert_true (dsq_store_get_int64 (store, to, &had, NULL, NULL));
+          g_assert_true (read_number (store, from, &have, NULL));
+          g_assert_true (read_number (store, to, &had, NULL));
           g_variant_builder_init (&expected, G_VARIANT_TYPE ("a{smv}"));
           g_variant_builder_init (&changes, G_VARIANT_TYPE ("a{smv}"));
           g_variant_builder_add (&expected, "{smv}", from, g_variant_new_int64 (have));
@@ -418,7 +420,8 @@ test_threads_move_exactly (Fixture *fixture, gconstpointer mode)
     {
       g_autofree char *account = g_strdup_printf ("account %u", i);
 
-      g_assert_true (dsq_store_set_int64 (fixture->store, account, 100, NULL, NULL));
+      g_assert_true (
+          dsq_store_set (fixture->store, account, g_variant_new_int64 (100), NULL, NULL));
     }
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     threads[i] = g_thread_new ("move", move_in_thread, fixture->store);
@@ -428,7 +431,7 @@ test_threads_move_exactly (Fixture *fixture, gconstpointer mode)
     {
       g_autofree char *account = g_strdup_printf ("account %u", i);
 
-      g_assert_true (dsq_store_get_int64 (fixture->store, account, &value, NULL, NULL));
+      g_assert_true (read_number (fixture->store, account, &value, NULL));
       sum += value;
     }
   g_assert_cmpint (sum, ==, 700);
@@ -454,7 +457,7 @@ write_in_thread (gpointer data)
     {
       g_autofree char *key = g_strdup_printf ("key %u", i % 100);
 
-      g_assert_true (dsq_store_set_int64 (fixture->store, key, i, NULL, NULL));
+      g_assert_true (dsq_store_set (fixture->store, key, g_variant_new_int64 (i), NULL, NULL));
       if (i % 7 == 0)
         dsq_store_remove (fixture->store, key, NULL, NULL);
     }
@@ -491,16 +494,29 @@ test_copies_beside_a_writer (Fixture *fixture, gconstpointer mode)
       g_assert_cmpuint (g_strv_length (problems), ==, 0);
       if (GPOINTER_TO_INT (mode) == DSQ_PERSIST_MEMORY)
         {
-          g_assert_false (
-              dsq_store_backup (fixture->store, path, note_progress, &n_calls, NULL, &error));
+          g_assert_false (dsq_store_copy (fixture->store,
+                                          path,
+                                          DSQ_COPY_SAME,
+                                          NULL,
+                                          NULL,
+                                          note_progress,
+                                          &n_calls,
+                                          &error));
           g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
           continue;
         }
-      g_assert_true (
-          dsq_store_backup (fixture->store, path, note_progress, &n_calls, NULL, &error));
+      g_assert_true (dsq_store_copy (fixture->store,
+                                     path,
+                                     DSQ_COPY_SAME,
+                                     NULL,
+                                     NULL,
+                                     note_progress,
+                                     &n_calls,
+                                     &error));
       g_assert_no_error (error);
       g_assert_cmpuint (n_calls, >, 0);
-      g_assert_false (dsq_store_backup (fixture->store, path, NULL, NULL, NULL, &error));
+      g_assert_false (
+          dsq_store_copy (fixture->store, path, DSQ_COPY_SAME, NULL, NULL, NULL, NULL, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_EXISTS);
     }
   g_thread_join (thread);
@@ -515,7 +531,8 @@ test_cancelled (Fixture *fixture, gconstpointer mode)
   gint64 value;
 
   g_cancellable_cancel (cancellable);
-  g_assert_false (dsq_store_backup (fixture->store, path, NULL, NULL, cancellable, &error));
+  g_assert_false (
+      dsq_store_copy (fixture->store, path, DSQ_COPY_SAME, NULL, cancellable, NULL, NULL, &error));
   if (GPOINTER_TO_INT (mode) != DSQ_PERSIST_MEMORY)
     g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);

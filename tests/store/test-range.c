@@ -61,7 +61,7 @@ set (DsqStore *store, const char *key, gint64 value)
 {
   g_autoptr (GError) error = NULL;
 
-  dsq_store_set_int64 (store, key, value, NULL, &error);
+  dsq_store_set (store, key, g_variant_new_int64 (value), NULL, &error);
   g_assert_no_error (error);
 }
 

@@ -47,7 +47,6 @@ CALL (contains, dsq_store_contains (store, "k", NULL, error))
 CALL (contains_other, dsq_store_contains (store, "other", NULL, error))
 CALL (remove, dsq_store_remove (store, "k", NULL, error))
 CALL (steal, dsq_store_steal (store, "k", NULL, error))
-CALL (insert, dsq_store_insert (store, "k", g_variant_new_int32 (1), NULL, error))
 CALL (increment, dsq_store_increment (store, "n", 1, 0, &number, NULL, error))
 CALL (lookup, dsq_store_lookup_record (store, key, sizeof key, &length, error))
 CALL (set_record, dsq_store_set_record (store, key, sizeof key, record, sizeof record, error))
@@ -69,13 +68,14 @@ CALL (get_table, dsq_store_get_table (store, "table", NULL, error))
 CALL (get_new_table, dsq_store_get_table (store, "new", NULL, error))
 CALL (list_tables, dsq_store_list_tables (store, NULL, error))
 CALL (drop_table, dsq_store_drop_table (store, "table", NULL, error))
-CALL (walk, dsq_store_walk (store, DSQ_WALK_FORWARD, error))
+CALL (list_keys, dsq_store_list_keys (store, "k", NULL, 10, NULL, error))
 CALL (list_prefix, dsq_store_list_prefix (store, key, 1, key, 0, 10, &length, error))
-CALL (next, dsq_cursor_next_keys (self->cursor, 10, &length, error))
+CALL (next_pack, dsq_cursor_next_pack (self->cursor, 10, TRUE, &length, NULL, error))
+CALL (next_many, dsq_cursor_next_many (self->cursor, 10, NULL, error))
 CALL (flush, dsq_store_flush (store, NULL, error))
 CALL (check, dsq_store_check (store, NULL, error))
-CALL (backup, dsq_store_backup (store, "/nowhere/copy", NULL, NULL, NULL, error))
-CALL (copy, dsq_store_decrypt_copy (store, "/nowhere/copy", NULL, NULL, NULL, error))
+CALL (backup, dsq_store_copy (store, "/none", DSQ_COPY_SAME, NULL, NULL, NULL, NULL, error))
+CALL (copy, dsq_store_copy (store, "/none", DSQ_COPY_PLAIN, NULL, NULL, NULL, NULL, error))
 CALL (close, dsq_store_close (store, NULL, error))
 CALL (peek, dsq_store_peek_record (store, key, sizeof key, &length, error))
 CALL (try_set, dsq_store_try_set_record (store, key, sizeof key, record, sizeof record, error))
@@ -95,12 +95,12 @@ static const struct
 #name, call_##name                                                                             \
   }
   CALL (get),         CALL (set),        CALL (contains),      CALL (contains_other),
-  CALL (remove),      CALL (steal),      CALL (insert),        CALL (increment),
+  CALL (remove),      CALL (steal),      CALL (list_keys),     CALL (increment),
   CALL (lookup),      CALL (set_record), CALL (lookup_last),   CALL (touch),
   CALL (get_expiry),  CALL (expire),     CALL (lookup_pack),   CALL (set_pack),
   CALL (apply),       CALL (clear),      CALL (count),         CALL (get_table),
-  CALL (list_tables), CALL (drop_table), CALL (get_new_table), CALL (walk),
-  CALL (list_prefix), CALL (next),       CALL (flush),         CALL (check),
+  CALL (list_tables), CALL (drop_table), CALL (get_new_table), CALL (next_many),
+  CALL (list_prefix), CALL (next_pack),  CALL (flush),         CALL (check),
   CALL (backup),      CALL (copy),       CALL (close),         CALL (peek),
   CALL (try_set),     CALL (try_count),  CALL (submit),        CALL (submit_close),
 #undef CALL
@@ -224,7 +224,8 @@ test_every_call (gconstpointer mode)
   g_assert_true (dsq_store_set_string (self.table, "k", "v", NULL, NULL));
   self.channel = dsq_store_open_channel (self.store, &error);
   g_assert_no_error (error);
-  self.cursor = dsq_store_walk (self.store, DSQ_WALK_FORWARD, &error);
+  self.cursor = dsq_store_walk (self.store, DSQ_WALK_FORWARD);
+  g_variant_unref (dsq_cursor_next_many (self.cursor, 1, NULL, &error));
   g_assert_no_error (error);
 
   fork_while_locked (&self);

@@ -10,7 +10,7 @@ async void use_entries (Dsq.Store store) throws Error {
     assert ((yield store.get_string_async ("text", null)) == "ключ");
     yield store.set_bytes_async ("bytes", new Bytes ({ 1, 0, 2 }), null);
     assert ((yield store.get_bytes_async ("bytes", null)).length == 3);
-    assert (!(yield store.insert_async ("text", new Variant.string ("x"), null)));
+    assert (!(yield store.compare_and_set_async ("text", null, new Variant.string ("x"), null)));
     assert (yield store.contains_async ("text", null));
     var stolen = yield store.steal_async ("text", null);
     assert (stolen.get_string () == "ключ");
@@ -25,8 +25,15 @@ async void use_many (Dsq.Store store) throws Error {
     var found = yield store.get_many_async ({ "key 1", "key 2", "none" }, null);
     assert (found.n_children () == 2);
     assert ((yield store.remove_many_async ({ "key 1", "none" }, null)) == 1);
-    var cursor = yield store.walk_async (Dsq.WalkOrder.FORWARD, null);
-    assert ((yield cursor.next_entries_async (64, null)).length > 0);
+    var keys = yield store.list_keys_async ("key 1", "key 10", 2, null);
+    assert (keys.length == 2 && keys[0] == "key 11" && keys[1] == "key 12");
+    var cursor = store.walk (Dsq.WalkOrder.FORWARD);
+    var page = yield cursor.next_many_async (2, null);
+    assert (page.n_children () == 2);
+    string key;
+    Variant? value;
+    page.get_child (0, "(smv)", out key, out value);
+    assert (key == "key 0" && value.get_string () == "of key 0");
 }
 
 async void use_counting (Dsq.Store store) throws Error {

@@ -296,7 +296,7 @@ class AsyncDictSQLite(AsyncVerbs):
     async def _steps(self, keys_only: bool) -> Any:
         lane = self._lane()
         await lane.wait_for_writes()
-        cursor = lane.walk(FORWARD)
+        cursor = self._store.walk(FORWARD)
         while batch := unpack((await lane.step(cursor, _STEP, keys_only))[1:]):
             yield batch
 

@@ -25,11 +25,8 @@ class NativeError(Protocol):
 class Cursor(Protocol):
     """``Dsq.Cursor``: a walk over the keys in order. A pack without items is its end."""
 
-    def next_keys(self, max_entries: int) -> bytes:
-        """The next keys, as a pack."""
-
-    def next_entries(self, max_entries: int) -> bytes:
-        """The next entries, as a pack of key, record, key, record, ..."""
+    def next_pack(self, max_entries: int, keys_only: bool) -> bytes:
+        """The next keys, as a pack; or key, record, key, record, ..."""
 
     def check(self, n_used: int) -> bool:
         """Whether the last batch is still current, of which `n_used` entries were used.
@@ -43,7 +40,6 @@ class Channel(Protocol):
 
     def get_fd(self) -> int: ...
     def submit(self, operations: bytes) -> int: ...
-    def walk(self, order: Any) -> Cursor: ...
     def submit_walk(self, cursor: Cursor, max_entries: int, keys_only: bool) -> int: ...
     def submit_close(self) -> int: ...
     def collect(self) -> bytes: ...
@@ -94,11 +90,8 @@ class Store(Protocol):
     def drop_table_name(self, name: bytes) -> bool: ...
     def flush(self, cancellable: None) -> bool: ...
     def change_password(self, old: Any, new: Any, cancellable: None) -> bool: ...
-    def encrypt_copy(
-        self, path: bytes, password: Any, progress: Any, user_data: None, cancellable: Any
-    ) -> bool: ...
-    def decrypt_copy(
-        self, path: bytes, progress: Any, user_data: None, cancellable: Any
+    def copy(
+        self, path: bytes, form: Any, password: Any, cancellable: Any, progress: Any
     ) -> bool: ...
     def get_stats(self) -> Stats: ...
     # These answer from memory only: b"\0", False or -1 is for what would have to wait.
@@ -113,9 +106,6 @@ class Store(Protocol):
     def try_remove_key(self, key: bytes) -> int: ...
     def try_count(self) -> int: ...
     def open_channel(self) -> Channel: ...
-    def backup(
-        self, path: bytes, progress: Any, user_data: None, cancellable: Any
-    ) -> bool: ...
     def check(self, cancellable: None) -> Optional[List[str]]: ...
     def list_prefix(self, prefix: bytes, start: bytes, max_keys: int) -> bytes: ...
     def close(self, cancellable: None) -> bool: ...
@@ -159,6 +149,9 @@ ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
 REVERSE: Any = _Dsq.WalkOrder.REVERSE
 NEVER: int = _Dsq.NEVER
+COPY_SAME: Any = _Dsq.CopyForm.SAME
+COPY_ENCRYPTED: Any = _Dsq.CopyForm.ENCRYPTED
+COPY_PLAIN: Any = _Dsq.CopyForm.PLAIN
 
 PERSIST_MODES = {
     "memory": _Dsq.PersistMode.MEMORY,
@@ -202,9 +195,9 @@ def open_store(
 # What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
 # Raises ``GLib.Error`` for what is refused whatever it imports.
 check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
-def rekey_file(path: bytes, old: Any, new: Any, progress: Any, cancellable: Any) -> None:
+def rekey_file(path: bytes, old: Any, new: Any, cancellable: Any, progress: Any) -> None:
     """Write an encrypted file anew; raises ``GLib.Error``."""
-    _Dsq.Store.rekey_file(path, old, new, progress, None, cancellable)
+    _Dsq.Store.rekey_file(path, old, new, cancellable, progress)
 
 
 def new_cancellable() -> Any:

@@ -8,7 +8,7 @@ import os
 from typing import Any, Callable, List, Optional, Union
 
 from . import _options
-from ._dsq import GError, Store, as_bytes, new_cancellable, rekey_file
+from ._dsq import COPY_ENCRYPTED, COPY_PLAIN, GError, Store, as_bytes, new_cancellable, rekey_file
 from ._errors import to_exception
 
 Progress = Callable[[int, int], object]
@@ -43,21 +43,19 @@ class EncryptionMethods:
         Raises FileExistsError when there is a file, ValueError when the password is empty, and
         OSError.
         """
-        data = as_bytes(_password("password", password))
-        self._copy(
-            target, progress, lambda path, *rest: self._store.encrypt_copy(path, data, *rest)
-        )
+        self._copy(target, COPY_ENCRYPTED, as_bytes(_password("password", password)), progress)
 
     def decrypt_copy(self, target: Path, progress: Optional[Progress] = None) -> None:
         """Flush, and write everything into the new file `target`, in plain; as encrypt_copy()."""
-        self._copy(target, progress, self._store.decrypt_copy)
+        self._copy(target, COPY_PLAIN, None, progress)
 
     def _copy(
-        self, target: Path, progress: Optional[Progress], copy: Callable[..., object]
+        self, target: Path, form: Any, password: Any, progress: Optional[Progress]
     ) -> None:
         watch = _Watch(progress)
+        path = os.fsencode(target)
         try:
-            copy(os.fsencode(target), watch.report, None, watch.cancellable)
+            self._store.copy(path, form, password, watch.cancellable, watch.report)
         except GError as error:
             watch.reraise()
             raise to_exception(error, os.fspath(target)) from None
@@ -76,7 +74,7 @@ class EncryptionMethods:
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
         watch = _Watch(progress)
         try:
-            rekey_file(os.fsencode(db_path), *passwords, watch.report, watch.cancellable)
+            rekey_file(os.fsencode(db_path), *passwords, watch.cancellable, watch.report)
         except GError as error:
             watch.reraise()
             raise to_exception(error, os.fspath(db_path)) from None
@@ -91,7 +89,7 @@ class _Watch:
         self._progress = progress
         self._raised: List[BaseException] = []
 
-    def report(self, n_done: int, n_total: int, _data: Any = None) -> None:
+    def report(self, n_done: int, n_total: int) -> None:
         if self._progress is None or self._raised:
             return
         try:

@@ -186,10 +186,6 @@ class Lane:
         self._submit_soon()
         return asked.future
 
-    def walk(self, order: Any) -> Cursor:
-        """A cursor for step()."""
-        return self._channel.walk(order)
-
     def step(self, cursor: Cursor, max_entries: int, keys_only: bool) -> "Future[bytes]":
         """Have the next step of a walk done; its pack may be awaited."""
         return self._await_one(

@@ -450,10 +450,12 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             size = min(2 * size, _MOST_LISTED)
 
     def _walk(self, reverse: bool) -> Cursor:
+        cursor = self._store.walk(REVERSE if reverse else FORWARD)
         try:
-            return self._store.walk(REVERSE if reverse else FORWARD)
+            cursor.check(0)  # it begins here, as a dict's iterator does
         except GError as error:
             raise to_exception(error, self._path) from None
+        return cursor
 
     def _walk_keys(self, cursor: Cursor) -> Iterator[Any]:
         # The cursor is asked after each key whether the rest of the batch is still true, as the
@@ -461,7 +463,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         # is asked for: who has changed something will do so again.
         size = _FIRST_BATCH
         try:
-            while batch := unpack(cursor.next_keys(size)):
+            while batch := unpack(cursor.next_pack(size, True)):
                 size = min(2 * size, _LARGEST_BATCH)
                 for n_used, key in enumerate(batch, 1):
                     yield decode_key(key)
@@ -476,7 +478,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         cursor = self._walk(reverse=False)
         size = _FIRST_BATCH
         try:
-            while batch := unpack(cursor.next_keys(size)):
+            while batch := unpack(cursor.next_pack(size, True)):
                 yield from map(decode_key, batch)
                 size = min(2 * size, _LARGEST_BATCH)
         except GError as error:
@@ -486,7 +488,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         # As _walk_keys(), with the records.
         size = _FIRST_BATCH
         try:
-            while batch := unpack(cursor.next_entries(size)):
+            while batch := unpack(cursor.next_pack(size, False)):
                 size = min(2 * size, _LARGEST_BATCH)
                 for n_used, entry in enumerate(zip(batch[::2], batch[1::2]), 1):
                     yield entry

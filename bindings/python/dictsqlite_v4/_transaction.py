@@ -487,7 +487,7 @@ class Overlay:
 
 def _walk_store(store: Store, reverse: bool) -> Iterator[Tuple[bytes, bytes]]:
     cursor = store.walk(REVERSE if reverse else FORWARD)
-    while batch := unpack(cursor.next_entries(_WALK_BATCH)):
+    while batch := unpack(cursor.next_pack(_WALK_BATCH, False)):
         yield from zip(batch[::2], batch[1::2])
 
 
@@ -499,15 +499,10 @@ class _OverlayCursor:
         self._entries = overlay.entries(reverse)
         self._n_resized = overlay.n_resized
 
-    def next_keys(self, max_entries: int) -> bytes:
-        return pack([key for key, _ in self._next()])
-
-    def next_entries(self, max_entries: int) -> bytes:
-        return pack([item for entry in self._next() for item in entry])
-
-    def _next(self) -> List[Tuple[bytes, bytes]]:
+    def next_pack(self, max_entries: int, keys_only: bool) -> bytes:
         self.check(0)
-        return list(islice(self._entries, 1))
+        entries = list(islice(self._entries, 1))
+        return pack([item for entry in entries for item in entry[: 1 if keys_only else 2]])
 
     def check(self, n_used: int) -> bool:
         if self._overlay.n_resized != self._n_resized:

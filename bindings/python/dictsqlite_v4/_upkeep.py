@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, List, Optional, Union
 
-from ._dsq import GError, Store, new_cancellable
+from ._dsq import COPY_SAME, GError, Store, new_cancellable
 from ._errors import to_exception
 
 
@@ -38,7 +38,7 @@ class UpkeepMethods:
         cancellable = new_cancellable()
         raised: List[BaseException] = []
 
-        def report(n_done: int, n_total: int, unused: None) -> None:
+        def report(n_done: int, n_total: int) -> None:
             # what is raised here would end up on stderr
             try:
                 if progress is not None and not raised:
@@ -51,7 +51,7 @@ class UpkeepMethods:
         if not path or b"\0" in path:
             raise ValueError(f"target must be the name of a file, not {target!r}")
         try:
-            self._store.backup(path, report, None, cancellable)
+            self._store.copy(path, COPY_SAME, None, cancellable, report)
         except GError as error:
             if raised:
                 raise raised[0] from None

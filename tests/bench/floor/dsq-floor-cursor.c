@@ -37,47 +37,31 @@ take (DsqFloorCursor *self, guint max_entries)
 }
 
 /**
- * dsq_floor_cursor_next_keys:
- * @self: a cursor
- * @max_entries: most keys to return
- * @out_length: length of the pack, in bytes
- * @error: return location for an error
- *
- * Returns the next keys.
- *
- * Returns: (array length=out_length) (transfer full): a pack of keys, without any at the end
- */
-guint8 *
-dsq_floor_cursor_next_keys (DsqFloorCursor *self,
-                            guint max_entries,
-                            gsize *out_length,
-                            GError **error)
-{
-  guint n = take (self, max_entries);
-
-  return dsq_floor_pack_repeat (n, DSQ_FLOOR_KEY, DSQ_FLOOR_KEY, out_length);
-}
-
-/**
- * dsq_floor_cursor_next_entries:
+ * dsq_floor_cursor_next_pack:
  * @self: a cursor
  * @max_entries: most entries to return
+ * @keys_only: whether their keys are enough
  * @out_length: length of the pack, in bytes
+ * @cancellable: (nullable): not looked at
  * @error: return location for an error
  *
  * Returns the next entries.
  *
- * Returns: (array length=out_length) (transfer full): a pack of keys and records, without
- *   any at the end
+ * Returns: (array length=out_length) (transfer full): a pack of keys, or of keys and records,
+ *   without any at the end
  */
 guint8 *
-dsq_floor_cursor_next_entries (DsqFloorCursor *self,
-                               guint max_entries,
-                               gsize *out_length,
-                               GError **error)
+dsq_floor_cursor_next_pack (DsqFloorCursor *self,
+                            guint max_entries,
+                            gboolean keys_only,
+                            gsize *out_length,
+                            GCancellable *cancellable,
+                            GError **error)
 {
   guint n = take (self, max_entries);
 
+  if (keys_only)
+    return dsq_floor_pack_repeat (n, DSQ_FLOOR_KEY, DSQ_FLOOR_KEY, out_length);
   return dsq_floor_pack_repeat (2 * n, DSQ_FLOOR_KEY, DSQ_FLOOR_RECORD, out_length);
 }
 

@@ -13,14 +13,12 @@ G_BEGIN_DECLS
 
 G_DECLARE_FINAL_TYPE (DsqFloorCursor, dsq_floor_cursor, DSQ_FLOOR, CURSOR, GObject)
 
-guint8 *dsq_floor_cursor_next_keys (DsqFloorCursor *self,
+guint8 *dsq_floor_cursor_next_pack (DsqFloorCursor *self,
                                     guint max_entries,
+                                    gboolean keys_only,
                                     gsize *out_length,
+                                    GCancellable *cancellable,
                                     GError **error);
-guint8 *dsq_floor_cursor_next_entries (DsqFloorCursor *self,
-                                       guint max_entries,
-                                       gsize *out_length,
-                                       GError **error);
 gboolean dsq_floor_cursor_check (DsqFloorCursor *self, guint n_used, GError **error);
 
 G_END_DECLS

@@ -283,27 +283,6 @@ dsq_floor_store_set_pack (DsqFloorStore *self, const guint8 *entries, gsize leng
 }
 
 /**
- * dsq_floor_store_remove_pack:
- * @self: a store
- * @keys: (array length=length): a pack of keys
- * @length: length of @keys, in bytes
- * @error: return location for an error
- *
- * Counts the keys.
- *
- * Returns: the number of @keys
- */
-gint64
-dsq_floor_store_remove_pack (DsqFloorStore *self, const guint8 *keys, gsize length, GError **error)
-{
-  guint32 n = 0;
-
-  if (length >= sizeof n)
-    memcpy (&n, keys, sizeof n);
-  return n;
-}
-
-/**
  * dsq_floor_store_clear:
  * @self: a store
  * @cancellable: (nullable): a cancellable
@@ -339,14 +318,13 @@ dsq_floor_store_count (DsqFloorStore *self, GCancellable *cancellable, GError **
  * dsq_floor_store_walk:
  * @self: a store
  * @order: not looked at
- * @error: return location for an error
  *
  * Starts a walk over the one entry, repeated.
  *
  * Returns: (transfer full): a cursor
  */
 DsqFloorCursor *
-dsq_floor_store_walk (DsqFloorStore *self, guint order, GError **error)
+dsq_floor_store_walk (DsqFloorStore *self, guint order)
 {
   return g_object_new (DSQ_FLOOR_TYPE_CURSOR, NULL);
 }

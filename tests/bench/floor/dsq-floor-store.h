@@ -57,12 +57,10 @@ guint8 *dsq_floor_store_lookup_pack (DsqFloorStore *self,
                                      GError **error);
 gboolean
 dsq_floor_store_set_pack (DsqFloorStore *self, const guint8 *entries, gsize length, GError **error);
-gint64
-dsq_floor_store_remove_pack (DsqFloorStore *self, const guint8 *keys, gsize length, GError **error);
 gboolean dsq_floor_store_clear (DsqFloorStore *self, GCancellable *cancellable, GError **error);
 gint64 dsq_floor_store_count (DsqFloorStore *self, GCancellable *cancellable, GError **error);
 
-DsqFloorCursor *dsq_floor_store_walk (DsqFloorStore *self, guint order, GError **error);
+DsqFloorCursor *dsq_floor_store_walk (DsqFloorStore *self, guint order);
 
 gboolean dsq_floor_store_flush (DsqFloorStore *self, GCancellable *cancellable, GError **error);
 gboolean dsq_floor_store_close (DsqFloorStore *self, GCancellable *cancellable, GError **error);

@@ -1,0 +1,160 @@
+/* test-walk.c - pages of keys and of entries, as people call for them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "async-support.h"
+
+/* A key that no C string holds, behind "a" in the order of bytes. */
+static const guint8 WITH_NUL[] = { 'a', 0, 'b' };
+static const guint8 PICKLE[] = { DSQ_VALUE_PICKLE, 0x80, 4, 'N', '.' };
+
+static void
+fill (DsqStore *store)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_store_set_string (store, "b", "second", NULL, &error));
+  g_assert_true (dsq_store_set_string (store, "a", "first", NULL, &error));
+  g_assert_true (
+      dsq_store_set_record (store, WITH_NUL, sizeof WITH_NUL, PICKLE, sizeof PICKLE, &error));
+  g_assert_true (
+      dsq_store_set_record (store, (const guint8 *) "ab", 2, PICKLE, sizeof PICKLE, &error));
+  g_assert_no_error (error);
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static void
+assert_listed (DsqStore *store, const char *prefix, const char *after, guint max, const char *keys)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) listed = dsq_store_list_keys (store, prefix, after, max, NULL, &error);
+  g_autofree char *joined = NULL;
+
+  g_assert_no_error (error);
+  joined = g_strjoinv (" ", listed);
+  g_assert_cmpstr (joined, ==, keys);
+}
+
+static void
+test_list_keys (Fixture *self, gconstpointer data)
+{
+  fill (self->store);
+  assert_listed (self->store, "", NULL, 10, "a ab b");
+  assert_listed (self->store, "", NULL, 2, "a ab");
+  assert_listed (self->store, "", "a", 1, "ab");
+  assert_listed (self->store, "", "ab", 10, "b");
+  assert_listed (self->store, "", "b", 10, "");
+  assert_listed (self->store, "a", NULL, 10, "a ab");
+  assert_listed (self->store, "a", "", 10, "a ab");
+  assert_listed (self->store, "a", "b", 10, "");
+  assert_listed (self->store, "no", NULL, 10, "");
+}
+
+static void
+test_list_sealed_keys (Fixture *self, gconstpointer data)
+{
+  g_autofree char *path = g_strconcat (self->path, ".sealed", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = NULL;
+
+  if (GPOINTER_TO_INT (data) == DSQ_PERSIST_MEMORY)
+    return;
+  store = g_initable_new (DSQ_TYPE_STORE,
+                          NULL,
+                          &error,
+                          "path",
+                          path,
+                          "password",
+                          "secret",
+                          "kdf-memory",
+                          (guint64) 19 << 20,
+                          "kdf-passes",
+                          2,
+                          NULL);
+  g_assert_no_error (error);
+  g_assert_null (dsq_store_list_keys (store, "", NULL, 10, NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_ENCRYPTED);
+  g_assert_true (dsq_store_close (store, NULL, NULL));
+}
+
+/* --- entries --------------------------------------------------------------------------------- */
+
+static char *
+next_many (DsqCursor *cursor, guint max_entries)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) page = dsq_cursor_next_many (cursor, max_entries, NULL, &error);
+
+  g_assert_no_error (error);
+  return g_variant_print (page, FALSE);
+}
+
+#define ASSERT_NEXT(cursor, max_entries, expected)                                                 \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_autofree char *printed = next_many (cursor, max_entries);                                    \
+    g_assert_cmpstr (printed, ==, expected);                                                       \
+  }                                                                                                \
+  G_STMT_END
+
+/* Keys that are no C strings are skipped, values that are no variants are nothing. */
+static void
+test_next_many (Fixture *self, gconstpointer data)
+{
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
+
+  fill (self->store);
+  ASSERT_NEXT (cursor, 2, "[('b', <'second'>), ('a', <'first'>)]");
+  ASSERT_NEXT (cursor, 1, "[('ab', nothing)]");
+  ASSERT_NEXT (cursor, 1, "[]");
+}
+
+/* A cursor begins with its first call, and from then on tells of other sizes. */
+static void
+test_next_many_after_changes (Fixture *self, gconstpointer data)
+{
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
+  g_autoptr (GError) error = NULL;
+
+  fill (self->store);
+  ASSERT_NEXT (cursor, 1, "[('b', <'second'>)]");
+  g_assert_true (dsq_store_set_string (self->store, "a", "another", NULL, &error));
+  ASSERT_NEXT (cursor, 1, "[('a', <'another'>)]");
+  g_assert_true (dsq_store_set_string (self->store, "new", "more", NULL, &error));
+  g_assert_no_error (error);
+  g_assert_null (dsq_cursor_next_many (cursor, 1, NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CHANGED);
+}
+
+static void
+test_cancelled (Fixture *self, gconstpointer data)
+{
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  gsize length;
+
+  fill (self->store);
+  g_cancellable_cancel (cancellable);
+  g_assert_null (dsq_cursor_next_many (cursor, 1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_null (dsq_cursor_next_pack (cursor, 1, TRUE, &length, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  ASSERT_NEXT (cursor, 1, "[('b', <'second'>)]");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint mode = DSQ_PERSIST_MEMORY; mode <= DSQ_PERSIST_WRITETHROUGH; mode++)
+    {
+      add ("walk/list-keys", mode, test_list_keys);
+      add ("walk/list-sealed-keys", mode, test_list_sealed_keys);
+      add ("walk/next-many", mode, test_next_many);
+      add ("walk/next-many-after-changes", mode, test_next_many_after_changes);
+      add ("walk/cancelled", mode, test_cancelled);
+    }
+  return g_test_run ();
+}
