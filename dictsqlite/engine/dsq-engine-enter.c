@@ -1,10 +1,11 @@
-/* dsq-engine-enter.c - how a call comes in: through the door, to a shard or to all
+/* dsq-engine-enter.c - how a call comes in, to a shard or to all, and what is refused there
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-write-behind-private.h"
 
 gboolean
 dsq_engine_enter (DsqEngine *self, GError **error)
@@ -107,4 +108,31 @@ dsq_engine_refuse_read_only (GError **error)
                        DSQ_ERROR_READ_ONLY,
                        "Failed to write: the store was opened read-only");
   return FALSE;
+}
+
+/* What the file's own structure may take, beside an entry that is as large as can be. */
+#define STRUCTURE_BYTES 65536
+
+gboolean
+dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error)
+{
+  if ((gsize) entry->key_length + entry->record_length <=
+      self->options.max_bytes - MIN (self->options.max_bytes / 2, STRUCTURE_BYTES))
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_VALUE,
+                       "Failed to set a key: its value is larger than max-bytes allows");
+  return FALSE;
+}
+
+gboolean
+dsq_engine_check_modified (DsqEngine *self,
+                           const DsqEntry *old,
+                           const DsqEntry *entry,
+                           GError **error)
+{
+  if (entry == NULL || (old != NULL && entry->record_length <= old->record_length))
+    return TRUE;
+  return dsq_engine_check_size (self, entry, error);
 }

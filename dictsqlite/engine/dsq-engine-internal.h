@@ -6,6 +6,7 @@
 #include "base/dsq-mutex-private.h"
 #include "cold/dsq-cold-tier-private.h"
 #include "engine/dsq-budget-private.h"
+#include "engine/dsq-commit-queue-private.h"
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-entries-private.h"
 #include "engine/dsq-expiry-heap-private.h"
@@ -14,8 +15,6 @@
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
-
-typedef struct _DsqWrite DsqWrite;
 
 /* One table of the store. It lives as long as the engine, for whoever has its id may ask for it at
  * any time. */
@@ -77,12 +76,7 @@ struct _DsqEngine
   gint64 trim_hand;         /* (lock writer_lock) place of the row that was looked at last */
   guint64 n_filter_answers; /* (atomic) keys that the filter knew to be absent */
 
-  DsqMutex queue_lock;
-  pthread_cond_t queue_cond;
-  DsqWrite *queue_first; /* (unowned) (lock queue_lock) writes that wait for a commit */
-  DsqWrite **queue_end;  /* (lock queue_lock) */
-  gboolean has_leader;   /* (lock queue_lock) a thread is committing for itself and others */
-
+  DsqCommitQueue queue;
   DsqBudget budget;
 
   DsqDoor door __attribute__ ((aligned (64))); /* every hit reads its first line */

@@ -35,8 +35,7 @@ init_locks (DsqEngine *self)
 {
   dsq_mutex_init (&self->close_lock, DSQ_RANK_CLOSE, 0);
   dsq_mutex_init (&self->writer_lock, DSQ_RANK_WRITER, 0);
-  dsq_mutex_init (&self->queue_lock, DSQ_RANK_QUEUE, 0);
-  dsq_cond_init (&self->queue_cond);
+  dsq_commit_queue_init (&self->queue);
   dsq_budget_init (&self->budget, 0);
   dsq_door_init (&self->door);
 }
@@ -92,7 +91,6 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->commits_at_once = options->persist_mode == DSQ_PERSIST_WRITETHROUGH || options->read_only;
   self->is_lasting = cold->is_lasting;
   self->cold = cold;
-  self->queue_end = &self->queue_first;
   self->n_references = 1;
   self->tables = g_ptr_array_new ();
   self->dropped = g_ptr_array_new ();
@@ -360,8 +358,7 @@ dsq_engine_unref (DsqEngine *self)
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
   dsq_mutex_clear (&self->writer_lock);
   dsq_mutex_clear (&self->close_lock);
-  dsq_mutex_clear (&self->queue_lock);
-  pthread_cond_destroy (&self->queue_cond);
+  dsq_commit_queue_clear (&self->queue);
   dsq_budget_clear (&self->budget);
   dsq_door_clear (&self->door);
   g_aligned_free (self);

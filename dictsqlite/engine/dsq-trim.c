@@ -34,9 +34,6 @@
 #define MAX_DROPS 4096
 #define MAX_LOOKS 16384
 
-/* What the file's own structure may take, beside an entry that is as large as can be. */
-#define STRUCTURE_BYTES 65536
-
 /* A removal's mark: any expiry will do. */
 #define MARK 1
 
@@ -56,30 +53,6 @@ typedef struct
   gboolean stages;    /* else what is found goes into changes */
   GArray *changes;    /* (owned) of DsqChange, with their entries */
 } Trim;
-
-gboolean
-dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error)
-{
-  if ((gsize) entry->key_length + entry->record_length <=
-      self->options.max_bytes - MIN (self->options.max_bytes / 2, STRUCTURE_BYTES))
-    return TRUE;
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_INVALID_VALUE,
-                       "Failed to set a key: its value is larger than max-bytes allows");
-  return FALSE;
-}
-
-gboolean
-dsq_engine_check_modified (DsqEngine *self,
-                           const DsqEntry *old,
-                           const DsqEntry *entry,
-                           GError **error)
-{
-  if (entry == NULL || (old != NULL && entry->record_length <= old->record_length))
-    return TRUE;
-  return dsq_engine_check_size (self, entry, error);
-}
 
 /* --- victims ---------------------------------------------------------------------------------- */
 

@@ -64,13 +64,13 @@ write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
         .n_changes = 1,
         .table = dsq_entry_as_key (writes[i].entry).table,
       };
-      queued[i].next = i + 1 < n_writes ? &queued[i + 1] : NULL;
+      queued[i].queued.next = i + 1 < n_writes ? &queued[i + 1].queued : NULL;
     }
   dsq_engine_write_through_chain (self, queued, &queued[n_writes - 1]);
   for (gsize i = 0; i < n_writes; i++)
     {
       writes[i].was_present = changes[i].presence == DSQ_PRESENCE_PRESENT;
-      writes[i].error = g_steal_pointer (&queued[i].error);
+      writes[i].error = g_steal_pointer (&queued[i].queued.error);
     }
 }
 

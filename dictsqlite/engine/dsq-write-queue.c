@@ -1,113 +1,121 @@
-/* dsq-write-queue.c - writes that wait for a commit, and the one that leads them into it
+/* dsq-write-queue.c - writes that are committed before they return
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
-#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-flusher-private.h"
+#include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
 
 /*
- * Writers queue up; the first becomes the leader. It waits for the writer's lock and for other
- * processes, and only then takes all that wait, commits them in one transaction (one sync, with
- * full durability) and wakes their threads.
- *
- * Whoever is cancelled before its writes are taken leaves the queue with them, the leader too, and
- * so does a leader that has waited in vain: then another leads, whose own wait it is. What is taken
- * is committed, the writes excepted whose call is cancelled before their turn.
+ * Writes wait in the commit queue, see dsq-commit-queue.c, whose leader waits for the writer's lock
+ * and for other processes before it takes them. A transaction begins with a sweep.
  */
 
+/* What has expired goes first: alone, if it is very much, and then nothing is taken. *out_rest:
+ * those that want another transaction. */
 static gboolean
-is_queued_locked (DsqEngine *self, const DsqWrite *write)
+commit_begun (DsqEngine *self,
+              DsqWrite *own,
+              DsqWrite **out_taken,
+              DsqWrite **out_rest,
+              GError **error)
 {
-  const DsqWrite *queued = self->queue_first;
+  DsqSweptRows swept = { 0 };
+  DsqWrite sweep = { .is_sweep = TRUE };
+  guint64 generation;
+  gboolean success;
 
-  dsq_mutex_assert_held (&self->queue_lock);
-  while (queued != NULL && queued != write)
-    queued = queued->next;
-  return queued != NULL;
-}
+  dsq_hot_shard_lock (&self->hot->shards[0]);
+  generation = self->generation;
+  dsq_hot_shard_unlock (&self->hot->shards[0]);
 
-/* The first of a chain that is not done. */
-static DsqWrite *
-first_waiting_locked (DsqEngine *self, DsqWrite *first, const DsqWrite *last)
-{
-  dsq_mutex_assert_held (&self->queue_lock);
-  while (first != last && first->is_done)
-    first = first->next;
-  return first;
-}
-
-/* Takes what of a chain waits out of the queue, failed. */
-static void
-leave_queue_locked (DsqEngine *self, DsqWrite *first, DsqWrite *last, const GError *error)
-{
-  DsqWrite **link = &self->queue_first;
-
-  dsq_mutex_assert_held (&self->queue_lock);
-  first = first_waiting_locked (self, first, last);
-  while (*link != first)
-    link = &(*link)->next;
-  *link = last->next;
-  if (last->next == NULL)
-    self->queue_end = link;
-  last->next = NULL;
-  dsq_write_fail_all (first, error);
-  last->is_done = TRUE;
-}
-
-static void
-lead_locked (DsqEngine *self, DsqWrite *first, DsqWrite *last)
-{
-  g_autoptr (GError) error = NULL;
-
-  dsq_mutex_assert_held (&self->queue_lock);
-  self->has_leader = TRUE;
-  dsq_mutex_unlock (&self->queue_lock);
-  dsq_call_state.waits_since = first->queued_at;
-  if (dsq_call_lock (&self->writer_lock, &error))
+  success = dsq_engine_sweep_in_transaction (self, &swept, error);
+  if (swept.is_swept)
     {
-      dsq_engine_commit_queued_locked (self, first, &error);
-      dsq_mutex_unlock (&self->writer_lock);
+      sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
+      sweep.n_changes = swept.changes->len;
     }
-  dsq_call_state.waits_since = 0;
-  dsq_mutex_lock (&self->queue_lock);
-  /* the others have waited less, or will find out at once that they have not */
-  if (error != NULL)
-    leave_queue_locked (self, first, last, error);
-  self->has_leader = FALSE;
-  pthread_cond_broadcast (&self->queue_cond);
+  if (success && (!swept.is_swept || swept.is_last))
+    {
+      sweep.queued.next = dsq_commit_queue_take (&self->queue);
+      *out_taken = dsq_write_next (&sweep);
+      success = dsq_engine_apply_writes (self, *out_taken, out_rest, error);
+    }
+  success =
+      success && dsq_engine_commit_applied (self, &sweep, *out_rest, generation, &swept, error);
+  if (success)
+    {
+      own->n_swept += sweep.n_changes;
+      __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
+    }
+  else
+    self->cold->funcs->rollback (self->cold);
+  dsq_engine_clear_swept_rows (&swept);
+  return success;
+}
+
+/* After a commit: an entry too many that cannot be dropped now is dropped later, and what cannot be
+ * brought into the main file now stays in the log. */
+static void
+tidy_up_locked (DsqEngine *self)
+{
+  dsq_mutex_assert_held (&self->writer_lock);
+  dsq_engine_trim_locked (self, NULL);
+  if (self->cold->file->wants_checkpoint (self->cold, FALSE))
+    self->cold->file->checkpoint (self->cold, NULL);
+  dsq_flusher_wake (self->flusher, FALSE);
+}
+
+/* One transaction: waits for other processes, takes what has queued up and commits it, or a part;
+ * of @own, the leader's, the last in the queue. An error is of before anything was taken. */
+static void
+commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  DsqWrite *taken = NULL;
+  DsqWrite *rest = NULL;
+
+  dsq_mutex_assert_held (&self->writer_lock);
+  if (!self->cold->funcs->begin (self->cold, error))
+    return;
+  if (!commit_begun (self, own, &taken, &rest, &local_error))
+    rest = NULL;
+  if (taken != NULL)
+    {
+      if (local_error != NULL)
+        dsq_queued_fail_all (&taken->queued, local_error);
+      dsq_commit_queue_finish (&self->queue, &taken->queued, (DsqQueued *) rest);
+    }
+  else if (local_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  tidy_up_locked (self);
 }
 
 /* Of a chain the last is done last. */
 static void
 queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
 {
-  g_autoptr (GError) error = NULL;
-
-  dsq_mutex_lock (&self->queue_lock);
-  for (DsqWrite *write = first; write != NULL; write = write->next)
-    {
-      write->cancellable = dsq_call_state.cancellable;
-      write->queued_at = g_get_monotonic_time ();
-    }
-  *self->queue_end = first;
-  self->queue_end = &last->next;
+  dsq_commit_queue_join (&self->queue, &first->queued, &last->queued);
   dsq_workers_pass_turn ();
-  while (!last->is_done)
+  while (dsq_commit_queue_leads (&self->queue, &first->queued, &last->queued))
     {
-      if (!self->has_leader)
-        lead_locked (self, first, last);
-      else if (dsq_call_state.cancellable != NULL &&
-               is_queued_locked (self, first_waiting_locked (self, first, last)) &&
-               !dsq_call_check (&error))
-        leave_queue_locked (self, first, last, error);
-      else
-        dsq_call_wait (&self->queue_cond, &self->queue_lock);
+      g_autoptr (GError) error = NULL;
+
+      dsq_call_state.waits_since = first->queued.queued_at;
+      if (dsq_call_lock (&self->writer_lock, &error))
+        {
+          commit_queued_locked (self, first, &error);
+          dsq_mutex_unlock (&self->writer_lock);
+        }
+      dsq_call_state.waits_since = 0;
+      dsq_commit_queue_resign (&self->queue, &first->queued, &last->queued, error);
     }
-  dsq_mutex_unlock (&self->queue_lock);
   /* what was queued behind the chain may be gone by now */
-  for (const DsqWrite *write = first; write != NULL; write = write != last ? write->next : NULL)
+  for (const DsqWrite *write = first; write != NULL;
+       write = write != last ? dsq_write_next (write) : NULL)
     if (write->n_keys != 0)
       dsq_pending_count_own (dsq_engine_pending (self, write->table), write->n_keys);
 }
@@ -135,7 +143,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
       dsq_engine_leave (self);
       return;
     }
-  dsq_write_fail_all (first, error);
+  dsq_queued_fail_all (&first->queued, error);
 }
 
 gboolean
@@ -145,8 +153,8 @@ dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
     return FALSE;
   queue_and_wait (self, write, write);
   dsq_engine_leave (self);
-  if (write->error == NULL)
+  if (write->queued.error == NULL)
     return TRUE;
-  g_propagate_error (error, g_steal_pointer (&write->error));
+  g_propagate_error (error, g_steal_pointer (&write->queued.error));
   return FALSE;
 }

@@ -2,14 +2,16 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/dsq-commit-queue-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
 
 G_BEGIN_DECLS
 
 /* One caller's writes on their way into a commit. */
-struct _DsqWrite
+typedef struct
 {
-  DsqWrite *next;     /* (lock queue_lock) */
+  DsqQueued queued;
   DsqChange *changes; /* (unowned) entries owned by the caller */
   gsize n_changes;
   guint32 table;     /* of all changes */
@@ -25,26 +27,38 @@ struct _DsqWrite
   DsqEntry *const *expected; /* (unowned) */
   gsize n_expected;
 
-  GCancellable *cancellable; /* (unowned) (nullable) of the call that it is of; the queue's own */
-  gint64 queued_at;          /* by the monotonic clock; the queue's own */
-  gboolean is_refused;       /* out: a row was not as expected */
-  gint64 n_keys;             /* out: keys that it added, less those that it removed */
-  guint64 n_swept;           /* out: entries removed on the way, because they had expired */
-  GError *error;             /* (owned) (nullable) out */
-  gboolean is_done;          /* (lock queue_lock) */
-};
+  gboolean is_refused; /* out: a row was not as expected */
+  gint64 n_keys;       /* out: keys that it added, less those that it removed */
+  guint64 n_swept;     /* out: entries removed on the way, because they had expired */
+} DsqWrite;
+
+static inline DsqWrite *
+dsq_write_next (const DsqWrite *self)
+{
+  return (DsqWrite *) (gpointer) self->queued.next;
+}
+
+/* --- in a transaction that has begun, writer_lock held ---------------------------------------- */
+
+/* Brings a chain in, each with an error of its own. *out_rest: those that have to wait for another
+ * transaction. */
+gboolean
+dsq_engine_apply_writes (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error);
+/* Commits what has been brought in, up to @rest, and publishes it; the first of @writes may be the
+ * sweep. @generation: of the engine when the transaction began. */
+gboolean dsq_engine_commit_applied (DsqEngine *self,
+                                    DsqWrite *writes,
+                                    const DsqWrite *rest,
+                                    guint64 generation,
+                                    const DsqSweptRows *swept,
+                                    GError **error);
+/* Removes what no caller asked to be, of DsqChange; commits and publishes that. */
+gboolean dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error);
+
+/* --- from outside ----------------------------------------------------------------------------- */
 
 /* Commits and publishes a chain of writes that ends with @last, each with an error of its own. */
 void dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last);
-/* One transaction: waits for other processes, takes what has queued up and commits it, or a part;
- * writer_lock held, and of @own, the leader's, the last in the queue. An error is of before
- * anything was taken. */
-void dsq_engine_commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error);
-/* Gives all of a chain that have no error of their own this one. */
-void dsq_write_fail_all (DsqWrite *writes, const GError *error);
-/* Commits removals, of DsqChange, that no caller asked for, and publishes them; writer_lock held
- * and the transaction begun. */
-gboolean dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **error);
 /* Commits, publishes and returns; FALSE with @error when the write's own part failed. */
 gboolean dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error);
 

@@ -1,4 +1,4 @@
-/* dsq-write-through.c - writes that are committed before they return
+/* dsq-write-through.c - writes are brought into a transaction, and to memory once it is committed
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -14,10 +14,9 @@
 #include "tiers/dsq-hot-lookup-private.h"
 
 /*
- * The writes that have queued up, see dsq-write-queue.c, are committed in one transaction. Several
- * get a savepoint each, so that one which fails fails alone. A transaction begins with a sweep, and
- * a write that brings what has expired already is the last of its own: those behind it find it
- * swept.
+ * Writes that have queued up, see dsq-write-queue.c, are brought into one transaction. Several get
+ * a savepoint each, so that one which fails fails alone. A write that brings what has expired
+ * already is the last of its own: those behind it find it swept.
  *
  * Memory learns of a write after COMMIT and in the order of commits, before anybody finds the file
  * current again: other processes can read it already, and tell threads of ours, which look at what
@@ -267,7 +266,7 @@ apply_write (DsqEngine *self, DsqWrite *write, GError **error)
 {
   g_auto (DsqCall) call = { 0 };
 
-  dsq_call_begin_for (&call, write->cancellable);
+  dsq_call_begin_for (&call, write->queued.cancellable);
   return apply_changes (self, write, error);
 }
 
@@ -279,7 +278,7 @@ apply_in_savepoint (DsqEngine *self, DsqWrite *write, GError **error)
 
   if (!self->cold->funcs->savepoint (self->cold, error))
     return FALSE;
-  is_applied = apply_write (self, write, &write->error);
+  is_applied = apply_write (self, write, &write->queued.error);
   if (self->cold->funcs->release (self->cold, is_applied, error))
     return TRUE;
   return FALSE;
@@ -295,34 +294,25 @@ brings_expired (DsqEngine *self, const DsqWrite *write)
 }
 
 /* *out_rest: those that have to wait for the next sweep. */
-static gboolean
-apply_all (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error)
+gboolean
+dsq_engine_apply_writes (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error)
 {
-  DsqWrite *rest = writes->next;
+  DsqWrite *rest = dsq_write_next (writes);
 
   *out_rest = NULL;
   if (rest == NULL)
     return apply_write (self, writes, error);
   for (DsqWrite *write = writes; write != NULL; write = rest)
     {
-      rest = write->next;
+      rest = dsq_write_next (write);
       if (!apply_in_savepoint (self, write, error))
         return FALSE;
-      if (write->error != NULL || !brings_expired (self, write))
+      if (write->queued.error != NULL || !brings_expired (self, write))
         continue;
       *out_rest = rest;
       break;
     }
   return TRUE;
-}
-
-/* The transaction has failed as a whole: so has every write in it that had not failed before. */
-void
-dsq_write_fail_all (DsqWrite *writes, const GError *error)
-{
-  for (DsqWrite *write = writes; write != NULL; write = write->next)
-    if (write->error == NULL)
-      write->error = g_error_copy (error);
 }
 
 /* What is to be published of a transaction. */
@@ -342,112 +332,31 @@ committed_cb (gpointer user_data)
 
   if (self->swept->is_swept)
     dsq_engine_set_next_expiry (self->engine, self->generation, G_MININT64, self->swept->next);
-  for (DsqWrite *write = self->writes; write != self->rest; write = write->next)
-    if (write->error == NULL)
+  for (DsqWrite *write = self->writes; write != self->rest; write = dsq_write_next (write))
+    if (write->queued.error == NULL)
       publish (self->engine, write, self->generation);
 }
 
 /* Commits what has been applied, up to @rest; the first of @writes may be the sweep. */
-static gboolean
-commit_applied (DsqEngine *self,
-                DsqWrite *writes,
-                const DsqWrite *rest,
-                guint64 generation,
-                const DsqSweptRows *swept,
-                GError **error)
+gboolean
+dsq_engine_commit_applied (DsqEngine *self,
+                           DsqWrite *writes,
+                           const DsqWrite *rest,
+                           guint64 generation,
+                           const DsqSweptRows *swept,
+                           GError **error)
 {
   Committed committed = { self, writes, rest, swept, generation };
 
-  for (DsqWrite *write = writes; write != rest; write = write->next)
-    if (write->error == NULL)
+  for (DsqWrite *write = writes; write != rest; write = dsq_write_next (write))
+    if (write->queued.error == NULL)
       mark_writing (self, write, 1);
   if (self->cold->funcs->commit (self->cold, committed_cb, &committed, error))
     return TRUE;
-  for (DsqWrite *write = writes; write != rest; write = write->next)
-    if (write->error == NULL)
+  for (DsqWrite *write = writes; write != rest; write = dsq_write_next (write))
+    if (write->queued.error == NULL)
       mark_writing (self, write, -1);
   return FALSE;
-}
-
-/* All that wait. */
-static DsqWrite *
-take_queued (DsqEngine *self)
-{
-  DsqWrite *writes;
-
-  dsq_mutex_lock (&self->queue_lock);
-  writes = self->queue_first;
-  self->queue_first = NULL;
-  self->queue_end = &self->queue_first;
-  dsq_mutex_unlock (&self->queue_lock);
-  return writes;
-}
-
-/* What has been taken belongs to its threads again as soon as it is done; @rest waits on, before
- * those that have come since. */
-static void
-finish_taken (DsqEngine *self, DsqWrite *taken, DsqWrite *rest)
-{
-  DsqWrite **end = &rest;
-
-  dsq_mutex_lock (&self->queue_lock);
-  for (DsqWrite *write = taken, *next; write != rest; write = next)
-    {
-      next = write->next;
-      write->is_done = TRUE;
-    }
-  while (*end != NULL)
-    end = &(*end)->next;
-  if (rest != NULL)
-    {
-      *end = self->queue_first;
-      if (self->queue_first == NULL)
-        self->queue_end = end;
-      self->queue_first = rest;
-    }
-  pthread_cond_broadcast (&self->queue_cond);
-  dsq_mutex_unlock (&self->queue_lock);
-}
-
-/* What has expired goes first: alone, if it is very much, and then nothing is taken. *out_rest:
- * those that want another transaction. */
-static gboolean
-commit_begun (DsqEngine *self,
-              DsqWrite *own,
-              DsqWrite **out_taken,
-              DsqWrite **out_rest,
-              GError **error)
-{
-  DsqSweptRows swept = { 0 };
-  DsqWrite sweep = { .is_sweep = TRUE };
-  guint64 generation;
-  gboolean success;
-
-  dsq_hot_shard_lock (&self->hot->shards[0]);
-  generation = self->generation;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
-
-  success = dsq_engine_sweep_in_transaction (self, &swept, error);
-  if (swept.is_swept)
-    {
-      sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
-      sweep.n_changes = swept.changes->len;
-    }
-  if (success && (!swept.is_swept || swept.is_last))
-    {
-      sweep.next = *out_taken = take_queued (self);
-      success = apply_all (self, *out_taken, out_rest, error);
-    }
-  success = success && commit_applied (self, &sweep, *out_rest, generation, &swept, error);
-  if (success)
-    {
-      own->n_swept += sweep.n_changes;
-      __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
-    }
-  else
-    self->cold->funcs->rollback (self->cold);
-  dsq_engine_clear_swept_rows (&swept);
-  return success;
 }
 
 gboolean
@@ -458,40 +367,5 @@ dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **err
 
   write.changes = (DsqChange *) (gpointer) changes->data;
   return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, error) &&
-         commit_applied (self, &write, NULL, self->generation, &nothing, error);
-}
-
-/* After a commit: an entry too many that cannot be dropped now is dropped later, and what cannot be
- * brought into the main file now stays in the log. */
-static void
-tidy_up_locked (DsqEngine *self)
-{
-  dsq_mutex_assert_held (&self->writer_lock);
-  dsq_engine_trim_locked (self, NULL);
-  if (self->cold->file->wants_checkpoint (self->cold, FALSE))
-    self->cold->file->checkpoint (self->cold, NULL);
-  dsq_flusher_wake (self->flusher, FALSE);
-}
-
-void
-dsq_engine_commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
-{
-  g_autoptr (GError) local_error = NULL;
-  DsqWrite *taken = NULL;
-  DsqWrite *rest = NULL;
-
-  dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->funcs->begin (self->cold, error))
-    return;
-  if (!commit_begun (self, own, &taken, &rest, &local_error))
-    rest = NULL;
-  if (taken != NULL)
-    {
-      if (local_error != NULL)
-        dsq_write_fail_all (taken, local_error);
-      finish_taken (self, taken, rest);
-    }
-  else if (local_error != NULL)
-    g_propagate_error (error, g_steal_pointer (&local_error));
-  tidy_up_locked (self);
+         dsq_engine_commit_applied (self, &write, NULL, self->generation, &nothing, error);
 }
