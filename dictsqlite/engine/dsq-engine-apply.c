@@ -199,7 +199,7 @@ stage_all_locked (Apply *self)
     {
       dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));
       dsq_engine_tidy_expiry_locked (engine);
-      dsq_engine_mark_changed_locked (dsq_engine_table (engine, batch->table), DSQ_CHANGE_OF_KEYS);
+      dsq_table_mark_changed_locked (dsq_engine_table (engine, batch->table), DSQ_CHANGE_OF_KEYS);
     }
   for (gsize i = 0; i < batch->n_changes; i++)
     {

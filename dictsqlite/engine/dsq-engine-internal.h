@@ -12,24 +12,10 @@
 #include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-pending-private.h"
+#include "engine/dsq-tables-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
-
-/* One table of the store. It lives as long as the engine, for whoever has its id may ask for it at
- * any time. */
-typedef struct
-{
-  guint32 id;           /* constant */
-  GBytes *name;         /* (owned) (nullable) (all shard locks) NULL: the one that a store opens
-                           with, or in none of the lists of those in use */
-  DsqPending *pending;  /* (owned) */
-  gboolean is_dropped;  /* (all shard locks) */
-  guint64 version;      /* (atomic) moves with every change of the table while it is walked */
-  guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
-  gint64 dead_beyond;   /* (all shard locks) rows at this place and beyond have tombstones ... */
-  guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
-} DsqTable;
 
 /* Locks are taken in the order of their ranks. The cold tier calls on_foreign_change() with its
  * coherence lock held. */
@@ -37,7 +23,6 @@ struct _DsqEngine
 {
   DsqEngineOptions options;
   DsqHotTier *hot;          /* (owned) */
-  DsqTable main;            /* the table that a store opens with */
   DsqColdTier *cold;        /* (owned) (nullable) gone once a shard is closed */
   DsqFlusher *flusher;      /* (owned) */
   DsqWorkers *workers;      /* (owned) */
@@ -47,10 +32,7 @@ struct _DsqEngine
   gboolean is_encrypted;    /* there was a password */
   guint n_references;       /* (atomic) */
 
-  GPtrArray *tables;  /* (owned) (all shard locks) of DsqTable: those in use, main the first */
-  GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */
-  GHashTable *names;  /* (owned) (all shard locks) GBytes to DsqTable, of those in use */
-  DsqTable ***pages;  /* (owned) (nullable) (atomic) all but main by id, see dsq_engine_table() */
+  DsqTables tables;
 
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
@@ -87,37 +69,16 @@ struct _DsqEngine
 gboolean dsq_engine_refuse_dropped (GError **error);
 gboolean dsq_engine_refuse_read_only (GError **error);
 
-/* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
-#define DSQ_ENGINE_PAGE_TABLES 2048
-
 static inline DsqTable *
 dsq_engine_table (DsqEngine *self, guint32 id)
 {
-  DsqTable **page;
-
-  if (G_LIKELY (id == DSQ_TABLE_MAIN))
-    return &self->main;
-  page = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE)[id / DSQ_ENGINE_PAGE_TABLES];
-  return page[id % DSQ_ENGINE_PAGE_TABLES];
+  return dsq_tables_get (&self->tables, id);
 }
 
 static inline DsqPending *
 dsq_engine_pending (DsqEngine *self, guint32 table)
 {
   return dsq_engine_table (self, table)->pending;
-}
-
-/* The table of an id that is read from the file; NULL when it was not opened here. */
-static inline DsqTable *
-dsq_engine_find_table (DsqEngine *self, guint32 id)
-{
-  DsqTable ***pages = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE);
-  DsqTable **page;
-
-  if (G_LIKELY (id == DSQ_TABLE_MAIN))
-    return &self->main;
-  page = pages != NULL ? pages[id / DSQ_ENGINE_PAGE_TABLES] : NULL;
-  return page != NULL ? page[id % DSQ_ENGINE_PAGE_TABLES] : NULL;
 }
 
 /* Locks the shard of a key, after learning what others have committed. NULL on an error. The store
@@ -155,24 +116,5 @@ guint64 dsq_engine_count_memory_locked (DsqEngine *self); /* all shards locked *
  * may use memory only ends here, without an error. */
 gboolean dsq_engine_enter (DsqEngine *self, GError **error);
 void dsq_engine_leave (DsqEngine *self);
-
-typedef enum
-{
-  DSQ_CHANGE_OF_VALUES, /* and keys may have come, which stand behind the end of any walk */
-  DSQ_CHANGE_OF_KEYS    /* keys may have gone, or stand elsewhere */
-} DsqChangeKind;
-
-/* What walks look at, if there are any; with a shard's lock held, so that a walk which begins now
- * either sees the change or is seen here. */
-static inline void
-dsq_engine_mark_changed_locked (DsqTable *table, DsqChangeKind kind)
-{
-  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
-  if (!dsq_pending_has_walks (table->pending))
-    return;
-  if (kind == DSQ_CHANGE_OF_KEYS)
-    __atomic_fetch_add (&table->keys_version, 1, __ATOMIC_RELEASE);
-  __atomic_fetch_add (&table->version, 1, __ATOMIC_RELEASE);
-}
 
 G_END_DECLS

@@ -10,7 +10,6 @@
 #include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-path-private.h"
-#include "engine/dsq-tables-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 gboolean
@@ -92,9 +91,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->is_lasting = cold->is_lasting;
   self->cold = cold;
   self->n_references = 1;
-  self->tables = g_ptr_array_new ();
-  self->dropped = g_ptr_array_new ();
-  self->names = g_hash_table_new (g_bytes_hash, g_bytes_equal);
+  dsq_tables_init (&self->tables);
   init_locks (self);
   self->workers = dsq_workers_new ();
   self->hot = dsq_hot_tier_new (options->hot_capacity,
@@ -140,7 +137,9 @@ open_over (const DsqEngineOptions *options,
   cold->foreign_func = dsq_engine_on_foreign_change;
   cold->foreign_data = self;
   dsq_hot_tier_lock_all (self->hot);
-  dsq_engine_add_table_locked (self, NULL, main);
+  dsq_tables_add_locked (&self->tables,
+                         NULL,
+                         dsq_pending_new (self->hot, main, cold->begins_empty));
   dsq_hot_tier_unlock_all (self->hot);
   if (dsq_engine_learn_expiry_at_open (self, error))
     {
@@ -229,8 +228,8 @@ close_tiers (DsqEngine *self, GError **error)
   n_bytes = dsq_engine_count_memory_locked (self);
   for (guint i = 0; i < self->hot->n_shards; i++)
     dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
-  for (guint i = 0; i < self->tables->len; i++)
-    dsq_pending_discard_locked (((DsqTable *) self->tables->pdata[i])->pending);
+  for (guint i = 0; i < self->tables.used->len; i++)
+    dsq_pending_discard_locked (((DsqTable *) self->tables.used->pdata[i])->pending);
   dsq_engine_tidy_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
   dsq_engine_trim_memory (n_bytes);
@@ -349,11 +348,11 @@ dsq_engine_unref (DsqEngine *self)
   if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1 ||
       !dsq_door_is_own (&self->door))
     return;
-  if (self->main.pending != NULL)
+  if (self->tables.main.pending != NULL)
     close_by_force (self);
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
-  dsq_engine_free_tables (self);
+  dsq_tables_clear (&self->tables);
   dsq_engine_finish_expiry (self);
   g_clear_pointer (&self->hot, dsq_hot_tier_free);
   dsq_mutex_clear (&self->writer_lock);

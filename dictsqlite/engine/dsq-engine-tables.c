@@ -1,4 +1,4 @@
-/* dsq-engine-tables.c - the tables of a store: registry, open, list, drop
+/* dsq-engine-tables.c - the tables of a store: open, list, drop
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -10,16 +10,12 @@
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
-#include "engine/dsq-tables-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 /*
  * Tables share the tiers, the file, the flush and all limits; what a table has of its own is its
- * room of pending changes and its range of places. The one that a store opens with is part of the
- * engine, others come here when they are opened for the first time:
- *
- *   names   name -> table      of those in use
- *   pages   id   -> table      of all there ever were: a key names its table by id
+ * room of pending changes and its range of places. The registry, see dsq-tables.c, has those that
+ * were opened.
  *
  * A table is made in the file as soon as it is opened, by a commit of its own, so that no two
  * stores can give one id to two tables. Ids are never used again: one of a table that was dropped,
@@ -28,90 +24,6 @@
 
 /* Bytes of the longest name. */
 #define MAX_NAME_LENGTH (1024 * 1024)
-
-/* --- registry -------------------------------------------------------------------------------- */
-
-static void
-put_into_page (DsqEngine *self, DsqTable *table)
-{
-  DsqTable ***pages = self->pages;
-  DsqTable ***page;
-
-  if (pages == NULL)
-    {
-      pages = g_new0 (DsqTable **, DSQ_TABLE_MAX / DSQ_ENGINE_PAGE_TABLES + 1);
-      __atomic_store_n (&self->pages, pages, __ATOMIC_RELEASE);
-    }
-  page = &pages[table->id / DSQ_ENGINE_PAGE_TABLES];
-  if (*page == NULL)
-    *page = g_new0 (DsqTable *, DSQ_ENGINE_PAGE_TABLES);
-  (*page)[table->id % DSQ_ENGINE_PAGE_TABLES] = table;
-}
-
-DsqTable *
-dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
-{
-  DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
-
-  dsq_hot_tier_assert_all_locked (self->hot);
-  table->id = state->table;
-  table->pending = dsq_pending_new (self->hot, state, self->cold->begins_empty);
-  table->dead_beyond = G_MAXINT64;
-  g_ptr_array_add (self->tables, table);
-  if (name == NULL)
-    return table;
-  table->name = g_bytes_ref (name);
-  self->hot->has_tables = TRUE;
-  put_into_page (self, table);
-  g_hash_table_insert (self->names, table->name, table);
-  return table;
-}
-
-DsqTable *
-dsq_engine_find_table_locked (DsqEngine *self, GBytes *name)
-{
-  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
-  return g_hash_table_lookup (self->names, name);
-}
-
-void
-dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table)
-{
-  dsq_hot_tier_assert_all_locked (self->hot);
-  if (table->name == NULL)
-    return;
-  table->is_dropped = TRUE;
-  dsq_pending_discard_locked (table->pending);
-  g_hash_table_remove (self->names, table->name);
-  g_clear_pointer (&table->name, g_bytes_unref);
-  g_ptr_array_remove_fast (self->tables, table);
-  g_ptr_array_add (self->dropped, table);
-}
-
-static void
-free_table (DsqTable *table)
-{
-  dsq_pending_free (table->pending);
-  g_clear_pointer (&table->name, g_bytes_unref);
-  g_free (table);
-}
-
-void
-dsq_engine_free_tables (DsqEngine *self)
-{
-  g_hash_table_unref (self->names);
-  for (guint i = 0; i < self->tables->len; i++)
-    if (self->tables->pdata[i] != &self->main)
-      free_table (self->tables->pdata[i]);
-  for (guint i = 0; i < self->dropped->len; i++)
-    free_table (self->dropped->pdata[i]);
-  g_clear_pointer (&self->main.pending, dsq_pending_free);
-  g_ptr_array_unref (self->tables);
-  g_ptr_array_unref (self->dropped);
-  for (guint i = 0; self->pages != NULL && i <= DSQ_TABLE_MAX / DSQ_ENGINE_PAGE_TABLES; i++)
-    g_free (self->pages[i]);
-  g_free (self->pages);
-}
 
 /* --- open ------------------------------------------------------------------------------------ */
 
@@ -136,10 +48,19 @@ find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **err
 
   if (shard == NULL)
     return FALSE;
-  table = dsq_engine_find_table_locked (self, name);
+  table = dsq_tables_find_locked (&self->tables, name);
   *out_table = table != NULL && !table->is_dropped ? table->id : 0;
   dsq_hot_shard_unlock (shard);
   return TRUE;
+}
+
+static DsqTable *
+add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
+{
+  dsq_hot_tier_assert_all_locked (self->hot);
+  return dsq_tables_add_locked (&self->tables,
+                                name,
+                                dsq_pending_new (self->hot, state, self->cold->begins_empty));
 }
 
 /* In the transaction nobody else commits, so the table comes here as it will be in the file; should
@@ -158,7 +79,7 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
       return FALSE;
     }
   dsq_hot_tier_lock_all (self->hot);
-  table = dsq_engine_add_table_locked (self, name, &state);
+  table = add_table_locked (self, name, &state);
   /* what of it has expired was passed over until now */
   dsq_engine_forget_expiry_locked (self);
   dsq_hot_tier_unlock_all (self->hot);
@@ -168,7 +89,7 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   self->cold->funcs->rollback (self->cold);
   dsq_hot_tier_lock_all (self->hot);
   if (!table->is_dropped)
-    dsq_engine_drop_table_locked (self, table);
+    dsq_tables_drop_locked (&self->tables, table);
   dsq_hot_tier_unlock_all (self->hot);
   return FALSE;
 }
@@ -182,8 +103,8 @@ open_to_write_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError 
   /* another thread may have been first */
   dsq_hot_shard_lock (&self->hot->shards[0]);
   *out_table = 0;
-  if (dsq_engine_find_table_locked (self, name) != NULL)
-    *out_table = dsq_engine_find_table_locked (self, name)->id;
+  if (dsq_tables_find_locked (&self->tables, name) != NULL)
+    *out_table = dsq_tables_find_locked (&self->tables, name)->id;
   dsq_hot_shard_unlock (&self->hot->shards[0]);
   if (*out_table == 0)
     return open_in_transaction (self, name, out_table, error);
@@ -206,9 +127,9 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   if (state.table == 0)
     return dsq_engine_refuse_read_only (error);
   dsq_hot_tier_lock_all (self->hot);
-  table = dsq_engine_find_table_locked (self, name);
+  table = dsq_tables_find_locked (&self->tables, name);
   if (table == NULL)
-    table = dsq_engine_add_table_locked (self, name, &state);
+    table = add_table_locked (self, name, &state);
   *out_table = table->id;
   dsq_hot_tier_unlock_all (self->hot);
   return TRUE;

@@ -45,9 +45,9 @@ dsq_engine_stage_locked (DsqEngine *self,
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
   if (G_UNLIKELY (entry->has_expiry))
     dsq_engine_note_dirty_expiry_locked (self, shard, entry);
-  dsq_engine_mark_changed_locked (table,
-                                  dsq_entry_is_tombstone (entry) ? DSQ_CHANGE_OF_KEYS
-                                                                 : DSQ_CHANGE_OF_VALUES);
+  dsq_table_mark_changed_locked (table,
+                                 dsq_entry_is_tombstone (entry) ? DSQ_CHANGE_OF_KEYS
+                                                                : DSQ_CHANGE_OF_VALUES);
 }
 
 /* --- get ------------------------------------------------------------------------------------- */
@@ -392,7 +392,7 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
-  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 gboolean

@@ -184,7 +184,7 @@ note_swept_locked (Sweep *self, DsqHotShard *shard, DsqTable *table)
   dsq_hot_shard_assert_locked (shard);
   dsq_pending_count_own (table->pending, 1);
   self->n_swept++;
-  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 static DsqEntry *
@@ -246,7 +246,7 @@ sweep_row (Sweep *self, const DsqEntry *row)
   guint32 number;
 
   dsq_hot_shard_lock (shard);
-  table = dsq_engine_find_table (engine, key.table);
+  table = dsq_tables_find (&engine->tables, key.table);
   if (table == NULL || table->is_dropped)
     {
       dsq_hot_shard_unlock (shard);

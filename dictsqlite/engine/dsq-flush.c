@@ -6,7 +6,6 @@
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-expiry-private.h"
 #include "engine/dsq-path-private.h"
-#include "engine/dsq-tables-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 /*
@@ -87,8 +86,8 @@ has_pending (DsqEngine *self)
   gboolean found = FALSE;
 
   dsq_hot_tier_lock_all (self->hot);
-  for (guint i = 0; i < self->tables->len && !found; i++)
-    found = table_has_pending_locked (self->tables->pdata[i]);
+  for (guint i = 0; i < self->tables.used->len && !found; i++)
+    found = table_has_pending_locked (self->tables.used->pdata[i]);
   dsq_hot_tier_unlock_all (self->hot);
   return found;
 }
@@ -101,9 +100,10 @@ detach (Flush *self)
   dsq_hot_tier_lock_all (engine->hot);
   if (self->dropped != NULL)
     self->dropped->is_dropped = TRUE;
-  for (guint i = 0; i < engine->tables->len && (engine->is_lasting || self->dropped == NULL); i++)
+  for (guint i = 0; i < engine->tables.used->len && (engine->is_lasting || self->dropped == NULL);
+       i++)
     {
-      FlushTable table = { engine->tables->pdata[i], { { NULL } } };
+      FlushTable table = { engine->tables.used->pdata[i], { { NULL } } };
 
       if (!table_has_pending_locked (table.table))
         continue;
@@ -247,7 +247,7 @@ settle_commit (Flush *self)
   for (guint i = 0; i < self->tables->len; i++)
     dsq_pending_finish_commit_locked (g_array_index (self->tables, FlushTable, i).table->pending);
   if (self->dropped != NULL)
-    dsq_engine_drop_table_locked (engine, self->dropped);
+    dsq_tables_drop_locked (&engine->tables, self->dropped);
   dsq_hot_tier_unlock_all (engine->hot);
 }
 
@@ -330,7 +330,7 @@ dsq_engine_flush_and_drop_locked (DsqEngine *self,
     }
   flush = flush_new (self);
   dsq_hot_shard_lock (&self->hot->shards[0]);
-  flush->dropped = dsq_engine_find_table_locked (self, name);
+  flush->dropped = dsq_tables_find_locked (&self->tables, name);
   dsq_hot_shard_unlock (&self->hot->shards[0]);
   *out_dropped = flush_begun (flush, TRUE, error);
   return *out_dropped;
@@ -365,16 +365,16 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
       self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
 
   dsq_hot_tier_lock_all (self->hot);
-  for (guint i = self->tables->len; i > 0; i--)
+  for (guint i = self->tables.used->len; i > 0; i--)
     {
-      DsqTable *table = self->tables->pdata[i - 1];
+      DsqTable *table = self->tables.used->pdata[i - 1];
       const DsqTableState *state = find_state (states, n_states, table->id);
 
       if (state != NULL)
         dsq_pending_learn_locked (table->pending, state, is_committed);
       else
-        dsq_engine_drop_table_locked (self, table);
-      dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+        dsq_tables_drop_locked (&self->tables, table);
+      dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
   dsq_hot_tier_drop_clean_locked (self->hot);
   dsq_engine_forget_expiry_locked (self);

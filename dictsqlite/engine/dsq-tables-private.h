@@ -1,17 +1,88 @@
-/* dsq-tables-private.h - the tables of a store
+/* dsq-tables-private.h - the tables of a store, by name and by id
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "engine/dsq-engine-internal.h"
+#include "engine/dsq-pending-private.h"
 
 G_BEGIN_DECLS
 
-/* A table of the file, as of @state, is used from here on; with all shards locked. */
-DsqTable *dsq_engine_add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state);
-/* A table of that name, or NULL; with a shard locked. */
-DsqTable *dsq_engine_find_table_locked (DsqEngine *self, GBytes *name);
-/* It is not in the file, or will not be; with all shards locked. */
-void dsq_engine_drop_table_locked (DsqEngine *self, DsqTable *table);
-void dsq_engine_free_tables (DsqEngine *self);
+/* One table. It lives as long as the registry, for whoever has its id may ask for it at any time.
+ */
+typedef struct
+{
+  guint32 id;           /* constant */
+  GBytes *name;         /* (owned) (nullable) (all shard locks) NULL: the one that a store opens
+                           with, or in none of the lists of those in use */
+  DsqPending *pending;  /* (owned) */
+  gboolean is_dropped;  /* (all shard locks) */
+  guint64 version;      /* (atomic) moves with every change of the table while it is walked */
+  guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
+  gint64 dead_beyond;   /* (all shard locks) rows at this place and beyond have tombstones ... */
+  guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
+} DsqTable;
+
+typedef struct
+{
+  DsqTable main;      /* the table that a store opens with */
+  GPtrArray *used;    /* (owned) (all shard locks) of DsqTable: those in use, main the first */
+  GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */
+  GHashTable *names;  /* (owned) (all shard locks) GBytes to DsqTable, of those in use */
+  DsqTable ***pages;  /* (owned) (nullable) (atomic) all but main by id */
+} DsqTables;
+
+void dsq_tables_init (DsqTables *self);
+void dsq_tables_clear (DsqTables *self);
+
+/* The table of @pending, taken over, is used from here on; without a name it is the first. */
+DsqTable *dsq_tables_add_locked (DsqTables *self, GBytes *name, DsqPending *pending);
+/* A table in use of that name, or NULL; with a shard locked. */
+DsqTable *dsq_tables_find_locked (DsqTables *self, GBytes *name);
+/* It is not in the file, or will not be. The first is never dropped. */
+void dsq_tables_drop_locked (DsqTables *self, DsqTable *table);
+
+/* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
+#define DSQ_TABLES_A_PAGE 2048
+
+/* The table of an id that is read from the file; NULL when it was not opened here. */
+static inline DsqTable *
+dsq_tables_find (DsqTables *self, guint32 id)
+{
+  DsqTable ***pages = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE);
+  DsqTable **page;
+
+  if (G_LIKELY (id == DSQ_TABLE_MAIN))
+    return &self->main;
+  page = pages != NULL ? pages[id / DSQ_TABLES_A_PAGE] : NULL;
+  return page != NULL ? page[id % DSQ_TABLES_A_PAGE] : NULL;
+}
+
+/* The same of one that was. */
+static inline DsqTable *
+dsq_tables_get (DsqTables *self, guint32 id)
+{
+  if (G_LIKELY (id == DSQ_TABLE_MAIN))
+    return &self->main;
+  return __atomic_load_n (&self->pages,
+                          __ATOMIC_ACQUIRE)[id / DSQ_TABLES_A_PAGE][id % DSQ_TABLES_A_PAGE];
+}
+
+typedef enum
+{
+  DSQ_CHANGE_OF_VALUES, /* and keys may have come, which stand behind the end of any walk */
+  DSQ_CHANGE_OF_KEYS    /* keys may have gone, or stand elsewhere */
+} DsqChangeKind;
+
+/* What walks look at, if there are any; with a shard's lock held, so that a walk which begins now
+ * either sees the change or is seen here. */
+static inline void
+dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  if (!dsq_pending_has_walks (self->pending))
+    return;
+  if (kind == DSQ_CHANGE_OF_KEYS)
+    __atomic_fetch_add (&self->keys_version, 1, __ATOMIC_RELEASE);
+  __atomic_fetch_add (&self->version, 1, __ATOMIC_RELEASE);
+}
 
 G_END_DECLS

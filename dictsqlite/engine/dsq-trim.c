@@ -90,7 +90,7 @@ drop_locked (Trim *self, DsqHotShard *shard, guint32 number, const DsqKey *key)
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, mark, DSQ_PRESENCE_PRESENT);
   dsq_pending_count_own (table->pending, 1);
-  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
 }
 
 /* A table that was not opened here is left alone; so is a row that others may have removed. */
@@ -102,7 +102,7 @@ consider_row (Trim *self, const DsqEntry *row, Pass pass)
   const DsqTable *table;
 
   dsq_hot_shard_lock (shard);
-  table = dsq_engine_find_table (self->engine, key.table);
+  table = dsq_tables_find (&self->engine->tables, key.table);
   if (table != NULL && !table->is_dropped && self->engine->generation == self->generation &&
       !dsq_engine_hides_cold (self->engine, shard, key.table) &&
       dsq_hot_shard_find_locked (shard, &key) == 0 &&
@@ -354,7 +354,7 @@ dsq_engine_trim_in_memory (DsqEngine *self)
 
         dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
         dsq_pending_count_own (table->pending, 1);
-        dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
         used -= dsq_entry_size (entry);
         n_dropped++;
       }

@@ -47,7 +47,7 @@ mark_shard (DsqHotShard *shard, int step)
 static gboolean
 is_of_no_table (DsqEngine *self, const DsqChange *change)
 {
-  return dsq_engine_find_table (self, change->entry->table) == NULL;
+  return dsq_tables_find (&self->tables, change->entry->table) == NULL;
 }
 
 static void
@@ -77,7 +77,7 @@ publish_change_locked (DsqEngine *self,
 {
   DsqKey key;
   DsqHotShard *shard = shard_of (self, change, &key);
-  DsqTable *table = dsq_engine_find_table (self, key.table);
+  DsqTable *table = dsq_tables_find (&self->tables, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   gboolean is_kept;
@@ -93,7 +93,7 @@ publish_change_locked (DsqEngine *self,
     dsq_pending_count_written_locked (table->pending, shard, contribution);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
     dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
-  dsq_engine_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
   number = dsq_hot_shard_find_locked (shard, &key);
   is_kept =
       is_set && self->generation == generation && dsq_hot_tier_takes (self->hot, change->entry);
@@ -132,7 +132,7 @@ publish_clear_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
   dsq_hot_tier_assert_all_locked (self->hot);
   if (self->generation == generation)
     write->n_keys -= dsq_pending_clear_written_locked (table->pending);
-  dsq_engine_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].n_writing--;
 }

@@ -20,7 +20,6 @@ Graph = Dict[str, Dict[str, Set[str]]]
 IN_CIRCLES = {
     "dictsqlite/engine/dsq-engine-apply.c",
     "dictsqlite/engine/dsq-engine-batch.c",
-    "dictsqlite/engine/dsq-engine-tables.c",
     "dictsqlite/engine/dsq-expiry.c",
     "dictsqlite/engine/dsq-flush.c",
     "dictsqlite/engine/dsq-presence.c",

@@ -1,0 +1,133 @@
+/* test-table-registry.c - tables by name and by id
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "codec/dsq-format-private.h"
+#include "engine/dsq-tables-private.h"
+
+typedef struct
+{
+  DsqHotTier *hot; /* (owned) all locked */
+  DsqTables tables;
+} Fixture;
+
+static DsqTable *
+add (Fixture *self, const char *name, guint32 id)
+{
+  g_autoptr (GBytes) bytes = name != NULL ? g_bytes_new (name, strlen (name)) : NULL;
+  const DsqTableState state = { .table = id };
+
+  return dsq_tables_add_locked (&self->tables, bytes, dsq_pending_new (self->hot, &state, FALSE));
+}
+
+static DsqTable *
+find (Fixture *self, const char *name)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (name, strlen (name));
+
+  return dsq_tables_find_locked (&self->tables, bytes);
+}
+
+static void
+set_up (Fixture *self, gconstpointer data)
+{
+  self->hot = dsq_hot_tier_new (100, FALSE, 1 << 20, 0);
+  dsq_hot_tier_lock_all (self->hot);
+  dsq_tables_init (&self->tables);
+  add (self, NULL, DSQ_TABLE_MAIN);
+}
+
+static void
+tear_down (Fixture *self, gconstpointer data)
+{
+  dsq_hot_tier_unlock_all (self->hot);
+  dsq_tables_clear (&self->tables);
+  dsq_hot_tier_free (self->hot);
+}
+
+static void
+test_first (Fixture *self, gconstpointer data)
+{
+  DsqTable *main_table = dsq_tables_get (&self->tables, DSQ_TABLE_MAIN);
+
+  g_assert_true (main_table == &self->tables.main);
+  g_assert_true (dsq_tables_find (&self->tables, DSQ_TABLE_MAIN) == main_table);
+  g_assert_cmpuint (main_table->id, ==, DSQ_TABLE_MAIN);
+  g_assert_false (self->hot->has_tables);
+  dsq_tables_drop_locked (&self->tables, main_table);
+  g_assert_false (main_table->is_dropped);
+  g_assert_cmpuint (self->tables.used->len, ==, 1);
+}
+
+static void
+test_by_name_and_id (Fixture *self, gconstpointer data)
+{
+  DsqTable *two, *last;
+
+  g_assert_null (dsq_tables_find (&self->tables, 2));
+  two = add (self, "two", 2);
+  /* in another page than the others */
+  last = add (self, "last", DSQ_TABLE_MAX);
+  g_assert_true (self->hot->has_tables);
+  g_assert_true (find (self, "two") == two);
+  g_assert_true (find (self, "last") == last);
+  g_assert_null (find (self, "three"));
+  g_assert_true (dsq_tables_get (&self->tables, 2) == two);
+  g_assert_true (dsq_tables_find (&self->tables, DSQ_TABLE_MAX) == last);
+  g_assert_null (dsq_tables_find (&self->tables, 3));
+  g_assert_null (dsq_tables_find (&self->tables, DSQ_TABLES_A_PAGE));
+}
+
+/* An id stands for its table for ever, and a name for the one that has it now. */
+static void
+test_dropped (Fixture *self, gconstpointer data)
+{
+  DsqTable *old = add (self, "name", 2);
+  DsqTable *new;
+
+  dsq_tables_drop_locked (&self->tables, old);
+  dsq_tables_drop_locked (&self->tables, old); /* does no harm */
+  g_assert_true (old->is_dropped);
+  g_assert_null (find (self, "name"));
+  g_assert_true (dsq_tables_get (&self->tables, 2) == old);
+  g_assert_cmpuint (self->tables.used->len, ==, 1);
+  g_assert_cmpuint (self->tables.dropped->len, ==, 1);
+  new = add (self, "name", 3);
+  g_assert_true (find (self, "name") == new);
+  g_assert_false (new->is_dropped);
+}
+
+static void
+test_changes_show_while_walked (Fixture *self, gconstpointer data)
+{
+  DsqTable *table = add (self, "name", 2);
+
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  g_assert_cmpuint (table->version, ==, 0);
+  table->pending->n_cursors = 1;
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_VALUES);
+  g_assert_cmpuint (table->version, ==, 1);
+  g_assert_cmpuint (table->keys_version, ==, 0);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  g_assert_cmpuint (table->version, ==, 2);
+  g_assert_cmpuint (table->keys_version, ==, 1);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *path;
+    void (*test) (Fixture *, gconstpointer);
+  } tests[] = {
+    { "/dsq/table-registry/first", test_first },
+    { "/dsq/table-registry/by-name-and-id", test_by_name_and_id },
+    { "/dsq/table-registry/dropped", test_dropped },
+    { "/dsq/table-registry/changes-show-while-walked", test_changes_show_while_walked },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
+  return g_test_run ();
+}
