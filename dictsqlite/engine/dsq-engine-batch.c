@@ -1,4 +1,4 @@
-/* dsq-engine-batch.c - many entries at once, clear, count, statistics
+/* dsq-engine-batch.c - many entries at once, clear, count
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -99,7 +99,7 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
       if (missing->found[i] != NULL)
         dsq_engine_admit (self, &missing->keys[i], &missing->misses[i], missing->found[i]);
     }
-  __atomic_fetch_add (&self->n_cold_hits, n_found, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_COLD_HITS, n_found);
   if (n_found < missing->n_keys)
     dsq_engine_note_absent (self, missing->n_keys - n_found);
   dsq_engine_leave (self);
@@ -281,89 +281,4 @@ dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **e
     return FALSE;
   *out_count = (guint64) MAX (tally.n_live, 0);
   return leave_out_expired (self, table, out_count, error);
-}
-
-/* --- statistics ------------------------------------------------------------------------------- */
-
-static void
-add_shard (DsqEngine *self, guint index, DsqStats *stats)
-{
-  DsqHotShard *shard = &self->hot->shards[index];
-
-  dsq_hot_shard_lock (shard);
-  stats->hot_bytes += shard->n_bytes;
-  stats->hot_hits += shard->n_hits;
-  stats->hot_misses += shard->n_misses;
-  stats->evictions += shard->n_evictions;
-  stats->warm_entries += dsq_warm_shard_n_entries (&shard->warm);
-  stats->warm_bytes += shard->warm.bytes;
-  stats->warm_hits += shard->n_warm_hits;
-  stats->warm_misses += shard->n_warm_misses;
-  stats->dirty_entries += shard->n_dirty;
-  stats->dirty_bytes += (guint64) shard->dirty_bytes;
-  dsq_hot_shard_unlock (shard);
-}
-
-static void
-add_cold (DsqEngine *self, DsqStats *stats)
-{
-  DsqColdStats cold = { 0 };
-
-  stats->cold_hits = __atomic_load_n (&self->n_cold_hits, __ATOMIC_RELAXED);
-  stats->cold_misses = __atomic_load_n (&self->n_cold_misses, __ATOMIC_RELAXED);
-  self->cold->funcs->get_stats (self->cold, &cold);
-  stats->cold_entries = cold.entries;
-  stats->commits = cold.commits;
-  stats->syncs = cold.syncs;
-  stats->checkpoints = cold.checkpoints;
-  stats->foreign_changes = cold.foreign_changes;
-  stats->filter_keys = cold.filter_keys;
-  stats->filter_bytes = cold.filter_bytes;
-  stats->filter_answers = __atomic_load_n (&self->n_filter_answers, __ATOMIC_RELAXED);
-  stats->spill_bytes = cold.private_bytes;
-  stats->file_bytes = cold.file_bytes;
-  stats->wal_bytes = cold.wal_bytes;
-}
-
-/* What is used of the file; in memory mode, of memory. As last known while somebody writes, or
- * where it cannot be read now. */
-static guint64
-used_bytes (DsqEngine *self, const DsqStats *stats)
-{
-  guint64 n_bytes;
-
-  if (!self->is_lasting)
-    return stats->hot_bytes;
-  if (self->options.max_bytes == 0 && self->cold->file != NULL &&
-      dsq_mutex_trylock (&self->writer_lock))
-    {
-      if (self->cold->file->get_used (self->cold, &n_bytes, NULL))
-        __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);
-      dsq_mutex_unlock (&self->writer_lock);
-    }
-  return __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
-}
-
-void
-dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
-{
-  out_stats->encrypted = self->is_encrypted;
-  out_stats->hot_capacity = self->options.hot_capacity;
-  out_stats->warm_capacity = self->options.warm_capacity;
-  out_stats->max_bytes = self->options.max_bytes;
-  if (!dsq_engine_enter (self, NULL))
-    return;
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    add_shard (self, i, out_stats);
-  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
-  out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
-  out_stats->used_bytes = used_bytes (self, out_stats);
-  out_stats->dropped_entries = __atomic_load_n (&self->n_dropped, __ATOMIC_RELAXED);
-  out_stats->dropped_bytes = __atomic_load_n (&self->n_dropped_bytes, __ATOMIC_RELAXED);
-  out_stats->expired_entries = __atomic_load_n (&self->n_expired, __ATOMIC_RELAXED);
-  out_stats->flushes = __atomic_load_n (&self->n_flushes, __ATOMIC_RELAXED);
-  out_stats->failed_flushes = dsq_budget_get_failures (&self->budget, &out_stats->last_error);
-  out_stats->writer_waits = __atomic_load_n (&self->n_writer_waits, __ATOMIC_RELAXED);
-  add_cold (self, out_stats);
-  dsq_engine_leave (self);
 }

@@ -7,6 +7,7 @@
 #include "cold/dsq-cold-tier-private.h"
 #include "engine/dsq-budget-private.h"
 #include "engine/dsq-commit-queue-private.h"
+#include "engine/dsq-counters-private.h"
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-entries-private.h"
 #include "engine/dsq-expiry-heap-private.h"
@@ -33,6 +34,7 @@ struct _DsqEngine
   guint n_references;       /* (atomic) */
 
   DsqTables tables;
+  DsqCounters counters;
 
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
@@ -43,20 +45,12 @@ struct _DsqEngine
   gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
   DsqExpiryHeap *expiries; /* (owned) one a shard, guarded by its lock: of dirty entries */
   gint64 clock_offset;     /* (atomic) milliseconds that are added to the clock, by tests */
-  guint64 n_expired;       /* (atomic) entries swept */
 
   DsqMutex close_lock; /* one close at a time; taken before all others */
   DsqMutex writer_lock;
-  guint64 n_flushes;        /* (atomic) */
-  guint64 n_writer_waits;   /* (atomic) */
-  guint64 n_cold_hits;      /* (atomic) */
-  guint64 n_cold_misses;    /* (atomic) */
-  guint64 n_dropped;        /* (atomic) entries dropped to keep under max_bytes */
-  guint64 n_dropped_bytes;  /* (atomic) */
-  guint64 n_used_bytes;     /* (atomic) what counts against max_bytes, as last measured */
-  gint64 memory_limit;      /* constant: bytes at which memory mode looks at max_bytes */
-  gint64 trim_hand;         /* (lock writer_lock) place of the row that was looked at last */
-  guint64 n_filter_answers; /* (atomic) keys that the filter knew to be absent */
+  guint64 n_used_bytes; /* (atomic) what counts against max_bytes, as last measured */
+  gint64 memory_limit;  /* constant: bytes at which memory mode looks at max_bytes */
+  gint64 trim_hand;     /* (lock writer_lock) place of the row that was looked at last */
 
   DsqCommitQueue queue;
   DsqBudget budget;

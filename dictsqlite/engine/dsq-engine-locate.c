@@ -38,7 +38,7 @@ look_into_file (DsqEngine *self,
       success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
     }
   if (success && place != 0)
-    __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+    dsq_counters_add (&self->counters, DSQ_COUNT_COLD_HITS, 1);
   else if (success)
     dsq_engine_note_absent (self, 1);
   dsq_engine_leave (self);

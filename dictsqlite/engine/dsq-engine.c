@@ -90,7 +90,7 @@ get_cold (DsqEngine *self,
     g_clear_pointer (out_entry, dsq_entry_unref);
   if (success && *out_entry != NULL)
     {
-      __atomic_fetch_add (&self->n_cold_hits, 1, __ATOMIC_RELAXED);
+      dsq_counters_add (&self->counters, DSQ_COUNT_COLD_HITS, 1);
       dsq_engine_admit (self, key, miss, *out_entry);
     }
   else if (success)

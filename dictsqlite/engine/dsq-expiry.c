@@ -372,7 +372,7 @@ sweep_by_staging (DsqEngine *self, guint64 *out_n_swept, GError **error)
   success = sweep_file (&sweep, &next, &is_done, error);
   if (success && is_done)
     dsq_engine_set_next_expiry (self, sweep.generation, sweep.now, next);
-  __atomic_fetch_add (&self->n_expired, sweep.n_swept, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, sweep.n_swept);
   *out_n_swept += sweep.n_swept;
   return success;
 }

@@ -287,7 +287,7 @@ flush_begun (Flush *self, gboolean is_drop, GError **error)
       return FALSE;
     }
   settle_commit (self);
-  __atomic_fetch_add (&engine->n_flushes, 1, __ATOMIC_RELAXED);
+  dsq_counters_add (&engine->counters, DSQ_COUNT_FLUSHES, 1);
   return TRUE;
 }
 

@@ -45,7 +45,7 @@ dsq_engine_may_be_cold_locked (DsqEngine *self, const DsqHotShard *shard, const 
     return FALSE;
   if (dsq_cold_tier_may_contain (self->cold, key))
     return TRUE;
-  __atomic_fetch_add (&self->n_filter_answers, 1, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_FILTER_ANSWERS, 1);
   return FALSE;
 }
 

@@ -46,7 +46,7 @@ build_some (DsqEngine *self, guint max_rows)
 void
 dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
 {
-  __atomic_fetch_add (&self->n_cold_misses, n_keys, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_COLD_MISSES, n_keys);
   if (!self->cold->funcs->wants_filter (self->cold, n_keys))
     return;
   if (self->options.background && self->is_lasting)

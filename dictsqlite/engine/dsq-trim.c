@@ -294,9 +294,9 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
         return FALSE;
       if (n_dropped == 0)
         return TRUE;
-      __atomic_fetch_add (&self->n_dropped, n_dropped, __ATOMIC_RELAXED);
+      dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED, n_dropped);
       if (used < before)
-        __atomic_fetch_add (&self->n_dropped_bytes, before - used, __ATOMIC_RELAXED);
+        dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED_BYTES, before - used);
     }
   return TRUE;
 }
@@ -359,6 +359,6 @@ dsq_engine_trim_in_memory (DsqEngine *self)
         n_dropped++;
       }
   dsq_hot_tier_unlock_all (self->hot);
-  __atomic_fetch_add (&self->n_dropped, n_dropped, __ATOMIC_RELAXED);
-  __atomic_fetch_add (&self->n_dropped_bytes, before - used, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED, n_dropped);
+  dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED_BYTES, before - used);
 }

@@ -145,7 +145,7 @@ make_room_in_memory (DsqEngine *self, GError **error)
       return TRUE;
     }
   if (n_bytes >= limit)
-    __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
+    dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (!self->options.background || !dsq_flusher_start (self->flusher))
     return write_behind (self, FALSE, error);
   if (n_bytes >= limit)
@@ -158,7 +158,7 @@ make_room_in_memory (DsqEngine *self, GError **error)
 static gboolean
 make_room_in_file (DsqEngine *self, GError **error)
 {
-  __atomic_fetch_add (&self->n_writer_waits, 1, __ATOMIC_RELAXED);
+  dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (dsq_engine_has_failed (self))
     return dsq_engine_sync (self, error);
   return self->options.background ? wait_for_thread (self, error)

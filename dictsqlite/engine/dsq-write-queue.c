@@ -49,7 +49,7 @@ commit_begun (DsqEngine *self,
   if (success)
     {
       own->n_swept += sweep.n_changes;
-      __atomic_fetch_add (&self->n_expired, sweep.n_changes, __ATOMIC_RELAXED);
+      dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, sweep.n_changes);
     }
   else
     self->cold->funcs->rollback (self->cold);
