@@ -176,6 +176,27 @@ def test_keys_and_values_are_bytes_and_in_the_store_as_a_user_would_put_them():
             db.keys()
 
 
+def test_what_is_popped_can_be_given():
+    with ours.open("file", "c") as db:
+        db.update({b"a": b"1", b"b": b"2", b"c": b"3"})
+        assert db.pop("b") == b"2" and db.pop("b", None) is None
+        with pytest.raises(KeyError):
+            db.pop("b")
+        assert db.popitem() == (b"a", b"1") == (b"a", db.pop("a", b"1"))
+        assert db.keys() == [b"c"]
+    with DictSQLiteV4("file") as store:
+        store["c"] = [3]
+    with ours.open("file", "w") as db:
+        for removal in (db.popitem, lambda: db.pop("c"), lambda: db.pop("c", None)):
+            with pytest.raises(ours.error, match="value"):
+                removal()
+        assert db.keys() == [b"c"]
+    with ours.open("file") as db:
+        for removal in (db.popitem, lambda: db.pop("c")):
+            with pytest.raises(ours.error, match="reading only"):
+                removal()
+
+
 def test_first_and_next_key():
     with ours.open("file", "c") as db:
         assert db.firstkey() is None

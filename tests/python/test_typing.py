@@ -19,6 +19,7 @@ NAMES = [
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
+    "UnloadableError",
     "UnsafePickleError",
     "WrongPasswordError",
     "import_v4",

@@ -19,6 +19,7 @@ from ._errors import (
     ConflictError,
     CorruptError,
     FormatError,
+    UnloadableError,
     UnsafePickleError,
     WrongPasswordError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
+    "UnloadableError",
     "UnsafePickleError",
     "WrongPasswordError",
     "import_v4",

@@ -24,13 +24,14 @@ from ._dsq import FORWARD, GError
 from ._errors import to_exception
 from ._expiry import DEFAULT, Expire
 from ._host import check_loop
-from ._keys import decode_key, encode_key
+from ._keys import NO_KEY, decode_key, encode_key, find_key
 from ._lane import Lane
 from ._mapping import as_dict
 from ._memoize import AsyncMemoized, memoize
 from ._pack import pack, pack_entries, unpack
 from ._store import DictSQLiteV4
 from ._values import STRING_TYPE
+from ._views import check_errors
 
 # Entries that are decoded without a break, so that other tasks get their turn.
 _STEP = 1000
@@ -98,7 +99,7 @@ class AsyncDictSQLite(AsyncVerbs):
         # The native one: what expires by default is written, and read, by way of a thread.
         self._store = store = getattr(self._db._store, "native", self._db._store)
         self._expires = store is not self._db._store
-        self._encode, self._decode = self._db._encode, self._db._decode
+        self._encode, self._load = self._db._encode, self._db._load
         kind = type(store)
         self._peek_string = kind.peek_string
         self._peek_text = kind.peek_text
@@ -129,32 +130,32 @@ class AsyncDictSQLite(AsyncVerbs):
         """The value of `key`, or `default` where it is missing."""
         if self._expires:
             return await self._in_thread(self._db.get, key, default)
-        if self._busy and not self._lane().may_read((encoded := encode_key(key),)):
-            record = await self._lane().get(encoded)
-            return self._decode(record) if record else default
+        if self._busy:
+            encoded = find_key(key)
+            if encoded != NO_KEY and not self._lane().may_read((encoded,)):
+                record = await self._lane().get(encoded)
+                return self._load(key, record) if record else default
         if type(key) is str and "\0" not in key:
-            if self._expects_str:
-                # A str comes back in half the time of a record, which is to be cut and decoded.
-                value = self._peek_string(self._store, key)
-                if value is not None:
-                    return value
-                self._expects_str = False
+            try:
+                if self._expects_str:
+                    # A str comes back in half the time of a record, which is to be cut and decoded.
+                    value = self._peek_string(self._store, key)
+                    if value is not None:
+                        return value
+            except UnicodeError:
+                pass  # the key has no UTF-8, or the value is none
+            self._expects_str = False
             try:
                 record = self._peek_text(self._store, key)
-            except GError as error:
-                raise to_exception(error, self._path) from None
+            except (GError, UnicodeEncodeError) as error:
+                record = self._db._find_nothing(error)
         else:
-            record = self._call(self._peek_record, encode_key(key))
-        if not record:
-            return default
-        if record[0] == STRING_TYPE:
-            self._expects_str = True
-            return record[1:].decode()
+            record = self._db._call(self._peek_record, key)
         if record == _MUST_ASK:
-            record = await self._lane().get(encode_key(key))
-            if not record:
-                return default
-        return self._decode(record)
+            record = await self._lane().get(find_key(key))
+        elif record and record[0] == STRING_TYPE:
+            self._expects_str = True
+        return self._load(key, record) if record else default
 
     async def set_async(self, key: Any, value: Any, *, expire: Expire = DEFAULT) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take.
@@ -185,8 +186,11 @@ class AsyncDictSQLite(AsyncVerbs):
 
     async def delete_async(self, key: Any) -> bool:
         """Remove `key`; whether it was there."""
-        encoded = encode_key(key)
+        encoded = find_key(key)
         answer = -1
+        if encoded == NO_KEY:
+            self._db._check_open()
+            return False
         if not self._busy or self._may_write(encoded):
             answer = self._call(self._store.try_remove_key, encoded)
         if answer < 0:
@@ -194,9 +198,12 @@ class AsyncDictSQLite(AsyncVerbs):
         return answer == 1
 
     async def contains_async(self, key: Any) -> bool:
-        """Whether there is `key`. Raises TypeError for what cannot be a key."""
-        encoded = encode_key(key)
+        """Whether there is `key`. Raises TypeError for what is unhashable."""
+        encoded = find_key(key)
         answer = -1
+        if encoded == NO_KEY:
+            self._db._check_open()
+            return False
         if not self._busy or self._lane().may_read((encoded,)):
             answer = self._call(self._store.try_contains_key, encoded)
         if answer < 0:
@@ -216,27 +223,36 @@ class AsyncDictSQLite(AsyncVerbs):
 
     # --- many entries ------------------------------------------------------------------------
 
-    async def batch_get(self, keys: Iterable[Any], /) -> Dict[Any, Any]:
-        """The values of those of `keys` that exist, as a dict in the order of `keys`."""
+    async def batch_get(
+        self, keys: Iterable[Any], /, *, errors: str = "strict"
+    ) -> Dict[Any, Any]:
+        """The values of those of `keys` that exist, as a dict in the order of `keys`.
+
+        :param errors: as DictSQLiteV4.items() has it.
+        """
+        check_errors(errors)
         self._db._check_open()
         if self._expires:
-            renewed: Dict[Any, Any] = await self._in_thread(self._db.get_many, list(keys))
+            renewed: Dict[Any, Any]
+            renewed = await self._in_thread(self._db.get_many, list(keys), errors=errors)
             return renewed
         found: Dict[Any, Any] = {}
         remaining = iter(keys)
         batch = list(islice(remaining, _STEP))
         while batch:
-            for key, record in zip(batch, await self._lookup(batch)):
-                if record:
-                    found[key] = self._decode(record)
+            encoded = list(map(find_key, batch))
+            if NO_KEY in encoded:
+                batch = [key for key in batch if find_key(key) != NO_KEY]
+                encoded = list(map(find_key, batch))
+            entries = zip(batch, await self._lookup(encoded))
+            found.update(self._db._load_each(entries, errors))
             batch = list(islice(remaining, _STEP))
             if batch:
                 await asyncio.sleep(0)
         return found
 
-    async def _lookup(self, keys: List[Any]) -> List[bytes]:
-        """The records of `keys`; those that memory does not have are asked for together."""
-        encoded = [encode_key(key) for key in keys]
+    async def _lookup(self, encoded: List[bytes]) -> List[bytes]:
+        """The records of keys; those that memory does not have are asked for together."""
         if self._busy and not self._lane().may_read(encoded):
             answer = await self._lane().ask(b"G", pack(encoded), keys=encoded)
             return unpack(answer[1:])
@@ -286,11 +302,15 @@ class AsyncDictSQLite(AsyncVerbs):
             keys += map(decode_key, batch)
         return keys
 
-    async def items_async(self) -> List[Tuple[Any, Any]]:
-        """All (key, value) pairs, oldest first; see keys_async() about writes meanwhile."""
+    async def items_async(self, *, errors: str = "strict") -> List[Tuple[Any, Any]]:
+        """All (key, value) pairs, oldest first; see keys_async() about writes meanwhile.
+
+        :param errors: as DictSQLiteV4.items() has it.
+        """
+        check_errors(errors)
         items: List[Tuple[Any, Any]] = []
         async for batch in self._steps(keys_only=False):
-            items += zip(map(decode_key, batch[::2]), map(self._decode, batch[1::2]))
+            items += self._db._load_each(zip(map(decode_key, batch[::2]), batch[1::2]), errors)
         return items
 
     async def _steps(self, keys_only: bool) -> Any:
@@ -377,6 +397,8 @@ class AsyncDictSQLite(AsyncVerbs):
 
     def __repr__(self) -> str:
         """Class, path and mode."""
+        if "_db" not in self.__dict__:  # the constructor has raised something
+            return object.__repr__(self)
         state = " closed" if self._db.closed else ""
         return f"<{type(self).__name__} {self._path!r} {self._db._mode}{state}>"
 

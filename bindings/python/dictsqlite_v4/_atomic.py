@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from ._dsq import GError, Store
 from ._errors import is_other_value, to_exception
-from ._keys import encode_key
+from ._keys import encode_key, find_key
 
 
 class AtomicMethods:
@@ -17,7 +17,8 @@ class AtomicMethods:
     _path: str
     _store: Store
     _encode: Callable[[Any], bytes]
-    _decode: Callable[[bytes], Any]
+    _load: Callable[[Any, bytes], Any]
+    _find_nothing: Callable[[Exception], bytes]
 
     def incr(self, key: Any, delta: Any = 1, default: Any = 0) -> Any:
         """Add `delta` to the number at `key`, in one step, and return the sum.
@@ -61,7 +62,7 @@ class AtomicMethods:
             record = self._lookup(encoded)
             if not record and default is None:
                 raise KeyError(key)
-            value = change(self._decode(record) if record else default)
+            value = change(self._load(key, record) if record else default)
             if self._exchange_record(encoded, record, self._encode(value), True):
                 return value
 
@@ -71,13 +72,13 @@ class AtomicMethods:
         A missing key has no value, so it is left missing: setdefault() sets such a one. A key
         that would have expired is set for good.
         """
-        encoded = encode_key(key)
+        encoded = find_key(key)
         replacement: Optional[bytes] = None
         while True:
             record = self._lookup(encoded)
             if not record:
                 return False
-            value = self._decode(record)
+            value = self._load(key, record)
             if not (value is expected or value == expected):
                 return False
             if replacement is None:
@@ -86,10 +87,11 @@ class AtomicMethods:
                 return True
 
     def _lookup(self, encoded: bytes) -> bytes:
+        """The record of what find_key() gave."""
         try:
             return self._store.lookup_record(encoded)
         except GError as error:
-            raise to_exception(error, self._path) from None
+            return self._find_nothing(error)
 
     def _exchange_record(
         self, encoded: bytes, expected: bytes, record: bytes, keeps_expiry: bool

@@ -10,6 +10,7 @@ import pickle
 from typing import Any, Dict, Optional, Tuple, cast
 
 from ._dsq import ErrorCode, NativeError
+from ._repr import short
 
 
 class FormatError(OSError):
@@ -20,12 +21,22 @@ class CorruptError(OSError):
     """The file, or a record in it, is damaged. Restore it from a backup."""
 
 
-class UnsafePickleError(pickle.UnpicklingError, ValueError):
+class UnloadableError(pickle.UnpicklingError, ValueError):
+    """A value cannot be loaded: its class is not to be had in this process, say.
+
+    It stays as it is, to be loaded where it can be, set anew or deleted. `key` is its key, which
+    the message names too unless the store is encrypted; ``__cause__`` is what unpickling it raised.
+    """
+
+    key: Any = None
+
+
+class UnsafePickleError(UnloadableError):
     """A value is, or would be stored as, a pickle that safe pickle refuses.
 
     Nothing of it was run. `module` and `qualname` name what was refused, or are None where that is
     not a matter of a name; `offset` is where in the pickle it stands, in bytes, or None; `reason`
-    says why.
+    says why; `key` is None where it would be stored.
     """
 
     def __init__(
@@ -44,7 +55,7 @@ class UnsafePickleError(pickle.UnpicklingError, ValueError):
 
     def __reduce__(self) -> Tuple[Any, ...]:
         arguments = (self.reason, self.module, self.qualname, self.offset, self._verb)
-        return type(self), arguments
+        return type(self), arguments, {"key": self.key, "args": self.args}
 
 
 class WrongPasswordError(ValueError):
@@ -55,7 +66,38 @@ class ConflictError(RuntimeError):
     """A key that a transaction had read was changed before its end. Run the transaction again."""
 
 
+# What is of the process rather than of the value, which may be loaded the next time.
+_PASSING = (MemoryError, RecursionError)
+# Exceptions whose messages name code, where those of others may hold a part of the value.
+_OF_CODE = (AttributeError, EOFError, ImportError, NameError, TypeError, pickle.UnpicklingError)
+
+
+def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError:
+    """What to raise where decoding the value of `key`, named in the message or not, raised
+    `error`; raises that itself where it is not about the value.
+    """
+    if isinstance(error, _PASSING):
+        raise error
+    if isinstance(error, UnloadableError):
+        problem, reason = error, error.args[0]
+    else:
+        problem, reason = UnloadableError(), type(error).__name__
+        problem.__cause__ = error
+        if isinstance(error, _OF_CODE):
+            reason = f"{reason}: {short(str, error)}"
+    problem.key = key
+    name = f"of {short(repr, key)}" if is_named else "of a key"
+    problem.args = (f"Failed to load the value {name}: {reason}",)
+    return problem
+
+
 _DOMAIN = "dsq-error-quark"
+
+
+def is_no_key(error: Exception) -> bool:
+    """Whether `error`, a ``GLib.Error``, says that what was looked for cannot be a key."""
+    native = cast(NativeError, error)
+    return native.domain == _DOMAIN and native.code == ErrorCode.INVALID_KEY
 
 
 def hides_order(error: Exception) -> bool:

@@ -59,11 +59,7 @@ class Expiry:
         Its value and its place stay as they are.
         """
         milliseconds = time_to_live(expire)
-        encoded = encode_key(key)
-        try:
-            return self._store.touch_key(encoded, milliseconds)
-        except GError as error:
-            raise to_exception(error, self._path) from None
+        return bool(self._call(lambda encoded: self._store.touch_key(encoded, milliseconds), key))
 
     def expires_in(self, key: Any) -> Optional[float]:
         """The seconds that `key` has to live, None for good; raises KeyError where missing."""

@@ -10,45 +10,61 @@ tuple may be nested deeper than the stack goes.
 
 from __future__ import annotations
 
+import operator
 import struct
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 _OTHER = 0xFF
 _FLOAT = struct.Struct(">d")
+_PLAIN = (str, int, float, bytes, type(None))
+_EXACTLY_PLAIN = frozenset((*_PLAIN, bool))
 
 # Longer keys are refused by the store. Checked here as well, so that a tuple that holds another
 # one twice, again and again, ends before memory does.
 _MAX_KEY_LENGTH = 1 << 20  # bytes
+# More decimal digits than an int of that length has.
+_MAX_DIGITS = 2_600_000
+
+# What find_key() gives for what no key equals. The library says that it is none.
+NO_KEY = b"\xff"
 
 
 def encode_key(key: object) -> bytes:
-    """The bytes of `key`.
+    """The bytes of `key`, to be stored.
 
     Raises TypeError for what cannot be a key, UnicodeEncodeError for a str with lone surrogates,
     and ValueError for a tuple that grows beyond 1 MiB.
     """
-    if isinstance(key, str):
-        return str.encode(key)
-    out = bytearray((_OTHER,))
-    if not isinstance(key, tuple):
-        out += _encode_item(key)
-        return bytes(out)
+    return key.encode() if type(key) is str else _encode(key, _refuse)
 
-    out += b"("
-    unfinished: List[Iterator[Any]] = [tuple.__iter__(key)]
-    while unfinished:
-        for item in unfinished[-1]:
-            if isinstance(item, tuple):
-                out += b"("
-                unfinished.append(tuple.__iter__(item))
-                break
-            out += _encode_item(item)
-        else:
-            out += b")"
-            unfinished.pop()
-        if len(out) > _MAX_KEY_LENGTH:
-            raise ValueError("Failed to encode the key: it is longer than 1 MiB")
-    return bytes(out)
+
+def find_key(key: object) -> bytes:
+    """The bytes of the key that equals `key`, to be looked for, or NO_KEY where there can be none.
+
+    It is found by what a dict goes by: a number of whichever type is the int or the float that it
+    equals. Raises TypeError for what is unhashable, as a dict does.
+    """
+    try:
+        encoded = encode_key(key)
+    except (TypeError, ValueError):
+        encoded = _find_odd_key(key)
+    return encoded if len(encoded) <= _MAX_KEY_LENGTH else NO_KEY
+
+
+def _find_odd_key(key: object) -> bytes:
+    misfits = []
+
+    def stand_in(item: object) -> object:
+        plain = _find_equal(item)
+        if plain is None:
+            misfits.append(item)
+        return plain
+
+    try:
+        encoded = _encode(key, stand_in)
+    except ValueError:
+        return NO_KEY
+    return NO_KEY if misfits else encoded
 
 
 def encode_text(text: object) -> bytes:
@@ -58,14 +74,95 @@ def encode_text(text: object) -> bytes:
     return str.encode(text)
 
 
-def _encode_item(item: object) -> bytes:
-    """The tag and bytes of anything but a tuple."""
+def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
+    """The bytes of `key`, in which stand_in(item) is in the place of what is not plain."""
+    if not _is_tuple(key):
+        if type(key) not in _EXACTLY_PLAIN or key != key:
+            key = _make_plain(key, stand_in)
+        if isinstance(key, str):
+            return str.encode(key)
+        return b"\xff" + _encode_item(key)
+
+    out = bytearray(b"\xff(")
+    unfinished: List[Iterator[Any]] = [tuple.__iter__(key)]
+    while unfinished:
+        for item in unfinished[-1]:
+            if type(item) not in _EXACTLY_PLAIN or item != item:
+                if _is_tuple(item):
+                    out += b"("
+                    unfinished.append(tuple.__iter__(item))
+                    break
+                item = _make_plain(item, stand_in)
+            out += _encode_item(item)
+        else:
+            out += b")"
+            unfinished.pop()
+        if len(out) > _MAX_KEY_LENGTH:
+            raise ValueError("Failed to encode the key: it is longer than 1 MiB")
+    return bytes(out)
+
+
+# By type(), and not by isinstance(): a proxy says that it is of the class that it stands for.
+
+
+def _is_tuple(item: object) -> bool:
+    kind = type(item)
+    return kind is tuple or (issubclass(kind, tuple) and kind.__hash__ is not None)
+
+
+def _make_plain(item: Any, stand_in: Callable[[object], Any]) -> Any:
+    """`item`, if it is of a plain class or of one derived from such, or else stand_in(item)."""
+    kind = type(item)
+    if issubclass(kind, _PLAIN) and kind.__hash__ is not None and item == item:  # NaN is not
+        return item
+    return stand_in(item)
+
+
+def _refuse(item: object) -> None:
+    """Raise TypeError for what cannot be a key."""
+    hash(item)  # raises what a dict raises for what is unhashable
+    if isinstance(item, float):
+        raise TypeError("NaN cannot be a key: it equals no key, not even itself")
+    raise TypeError(
+        "keys must be str, bytes, int, float, bool, None or tuples of these, "
+        f"not {type(item).__name__!r}: str(), isoformat() or int() make one of it"
+    )
+
+
+def _find_equal(item: Any) -> Any:
+    """The plain item that equals `item` and has its hash; None where there is none."""
+    digest = hash(item)  # raises what a dict raises for what is unhashable
+    conversions: List[Callable[[Any], object]] = [operator.index, _to_float, _to_int]
+    if isinstance(item, memoryview):
+        conversions = [bytes]
+    elif getattr(type(item), "__str__") is not object.__str__:  # else it is its repr()
+        conversions.append(str)
+    for convert in conversions:
+        try:
+            plain = convert(item)
+        except Exception:
+            continue
+        if type(plain) in _EXACTLY_PLAIN and hash(plain) == digest and plain == item:
+            return plain
+    return None
+
+
+def _to_float(item: Any) -> float:
+    return float(getattr(item, "real", item))  # a complex number has no float(), its part has
+
+
+def _to_int(item: Any) -> int:
+    if hasattr(item, "adjusted") and item.adjusted() > _MAX_DIGITS:
+        raise OverflowError  # a Decimal's, which would take its time
+    return int(item)
+
+
+def _encode_item(item: Any) -> bytes:
+    """The tag and bytes of a plain item."""
     if isinstance(item, str):
         text = str.encode(item)
         return b"s" + _encode_length(len(text)) + text
     if isinstance(item, float):
-        if item != item:
-            raise TypeError("NaN cannot be a key: it equals no key, not even itself")
         if not item.is_integer():
             return b"f" + _FLOAT.pack(item)
         item = int(item)
@@ -75,13 +172,7 @@ def _encode_item(item: object) -> bytes:
         return b"i" + _encode_length(length) + number.to_bytes(length, "big", signed=True)
     if isinstance(item, bytes):
         return b"b" + _encode_length(len(item)) + item
-    if item is None:
-        return b"N"
-    hash(item)  # raises what a dict raises for what is unhashable
-    raise TypeError(
-        "keys must be str, bytes, int, float, bool, None or tuples of these, "
-        f"not {type(item).__name__!r}"
-    )
+    return b"N"
 
 
 def _encode_length(length: int) -> bytes:

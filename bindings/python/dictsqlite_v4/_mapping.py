@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union, overload
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, overload
 
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
-from ._errors import ConflictError, hides_order, to_exception
+from ._errors import ConflictError, UnloadableError, hides_order, is_no_key
+from ._errors import to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
-from ._keys import decode_key, encode_key, encode_text
+from ._keys import NO_KEY, decode_key, encode_key, encode_text, find_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._verbs import Verbs
-from ._views import StoreItems, StoreKeys, StoreValues
+from ._views import StoreItems, StoreKeys, StoreValues, check_errors
 
 _MISSING: Any = object()
 _EMPTY_PACK = pack(())
@@ -57,6 +58,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     __hash__ = None  # type: ignore[assignment]
 
     _path: str  # for the messages of errors
+    _has_password = False  # whether these must not name keys
 
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         # How values become records, and records values: all ways in and out go through these.
@@ -85,19 +87,24 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     # PyGObject copies its arguments once more.
 
     def __getitem__(self, key: _Key) -> _Value:
-        """The value of `key`; raises KeyError where it is missing."""
+        """The value of `key`; where it is missing what a subclass's __missing__() gives, else
+        KeyError.
+        """
         if type(key) is str and "\0" not in key:
             try:
                 record = self._lookup_text(self._handle, key)
-            except GError as error:
-                raise to_exception(error, self._path) from None
+            except (GError, UnicodeEncodeError) as error:
+                record = self._find_nothing(error)
         else:
             record = self._call(self._lookup_record, key)
         if not record:
-            raise KeyError(key)
-        if record[0] == STRING_TYPE:
-            return record[1:].decode()  # type: ignore[return-value]
-        return self._decode(record)  # type: ignore[no-any-return]
+            return self._miss(key)  # type: ignore[no-any-return]
+        try:
+            if record[0] == STRING_TYPE:
+                return record[1:].decode()  # type: ignore[return-value]
+            return self._decode(record)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise unloadable(error, key, not self._has_password)
 
     def __setitem__(self, key: _Key, value: _Value) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
@@ -125,21 +132,21 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         if type(key) is str and "\0" not in key:
             try:
                 removed = self._remove_text(self._handle, key)
-            except GError as error:
-                raise to_exception(error, self._path) from None
+            except (GError, UnicodeEncodeError) as error:
+                removed = bool(self._find_nothing(error))
         else:
-            removed = self._call(self._remove_key, key)
+            removed = bool(self._call(self._remove_key, key))
         if not removed:
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        """Whether there is `key`. Raises TypeError for what cannot be a key."""
+        """Whether there is `key`. Raises TypeError for what is unhashable."""
         if type(key) is str and "\0" not in key:
             try:
                 return self._contains_text(self._handle, key)
-            except GError as error:
-                raise to_exception(error, self._path) from None
-        return self._call(self._contains_key, key)
+            except (GError, UnicodeEncodeError) as error:
+                return bool(self._find_nothing(error))
+        return bool(self._call(self._contains_key, key))
 
     @overload
     def get(self, key: _Key, /) -> Optional[_Value]: ...
@@ -152,19 +159,60 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         if type(key) is str and "\0" not in key:
             try:
                 record = self._lookup_text(self._handle, key)
-            except GError as error:
-                raise to_exception(error, self._path) from None
+            except (GError, UnicodeEncodeError) as error:
+                record = self._find_nothing(error)
         else:
             record = self._call(self._lookup_record, key)
-        return self._decode(record) if record else default
+        try:
+            return self._decode(record) if record else default
+        except Exception as error:
+            raise unloadable(error, key, not self._has_password)
 
-    def _call(self, function: Callable[[bytes], _Result], key: object) -> _Result:
-        """One of the library's methods that take a key, on any key."""
-        encoded = encode_key(key)
+    def _call(self, function: Callable[[bytes], _Result], key: object) -> Union[_Result, bytes]:
+        """One of the library's methods that look for a key, on any key; b'' where it is none."""
+        encoded = find_key(key)
         try:
             return function(encoded)
         except GError as error:
+            return self._find_nothing(error)
+
+    def _find_nothing(self, error: Exception) -> bytes:
+        """b'' where `error` says that what was looked for can be no key; raises all others."""
+        if not isinstance(error, UnicodeEncodeError) and not is_no_key(error):
             raise to_exception(error, self._path) from None
+        self._check_open()  # keys are looked at first
+        return b""
+
+    def _miss(self, key: Any) -> Any:
+        missing = getattr(type(self), "__missing__", None)
+        if missing is None:
+            raise KeyError(key)
+        return missing(self, key)
+
+    def _load(self, key: object, record: bytes) -> Any:
+        """The value in the record of `key`."""
+        try:
+            return self._decode(record)
+        except Exception as error:
+            raise unloadable(error, key, not self._has_password)
+
+    def _load_each(
+        self, entries: Iterable[Tuple[Any, bytes]], errors: str
+    ) -> Iterator[Tuple[Any, Any]]:
+        """The keys that have a record, with values; what cannot be loaded as `errors` says."""
+        decode = self._decode
+        for key, record in entries:
+            if not record:
+                continue
+            try:
+                value = decode(record)
+            except Exception as error:
+                value = unloadable(error, key, not self._has_password)
+                if errors == "strict":
+                    raise value
+                if errors == "skip":
+                    continue
+            yield key, value
 
     @overload
     def pop(self, key: _Key, /) -> _Value: ...
@@ -177,17 +225,21 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
 
         Of several threads that pop a key, one gets it. A value that cannot be loaded stays.
         """
-        return self._pop(key, default, self._decode)
+        return self._pop(None, key, default)
 
-    def _pop(self, key: Any, default: Any, decode: Callable[[bytes], Any]) -> Any:
-        encoded = encode_key(key)
+    def _pop(
+        self, convert: Optional[Callable[[Any], Any]], key: Any, default: Any = _MISSING
+    ) -> Any:
+        encoded = find_key(key)
         for _ in range(_MOST_TRIES):
             record = self._lookup(encoded)
             if not record:
                 if default is _MISSING:
                     raise KeyError(key)
                 return default
-            value = decode(record)
+            value = self._load(key, record)
+            if convert is not None:  # what it refuses stays, too
+                value = convert(value)
             if self._exchange_record(encoded, record, b"", False):
                 return value
         raise ConflictError("the key is set again faster than its value can be loaded")
@@ -204,9 +256,10 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
                 raise to_exception(error, self._path) from None
             if not entry:
                 raise KeyError("popitem(): dictionary is empty")
-            value = self._decode(entry[1])
+            key = decode_key(entry[0])
+            value = self._load(key, entry[1])
             if self._exchange_record(entry[0], entry[1], b"", False):
-                return decode_key(entry[0]), value
+                return key, value
         raise ConflictError("others take the newest key each time before it can be")
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
@@ -222,7 +275,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
                 record = self._store.insert_record(encoded, self._encode(default))
         except GError as error:
             raise to_exception(error, self._path) from None
-        return self._decode(record) if record else default
+        return self._load(key, record) if record else default
 
     # --- many entries ------------------------------------------------------------------------
 
@@ -248,8 +301,14 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def get_many(self, keys: Iterable[_Key], /) -> Dict[_Key, _Value]:
-        """The values of those of `keys` that exist, as a dict in the order of `keys`."""
+    def get_many(
+        self, keys: Iterable[_Key], /, *, errors: str = "strict"
+    ) -> Dict[_Key, _Value]:
+        """The values of those of `keys` that exist, as a dict in the order of `keys`.
+
+        :param errors: as items() has it.
+        """
+        check_errors(errors)
         self._check_open()
         found: Dict[_Key, _Value] = {}
         remaining = iter(keys)
@@ -257,14 +316,16 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             batch = list(islice(remaining, _LOOKUP_BATCH))
             if not batch:
                 return found
-            packed = pack([encode_key(key) for key in batch])
-            try:
-                records = unpack(self._store.lookup_pack(packed))
-            except GError as error:
-                raise to_exception(error, self._path) from None
-            for key, record in zip(batch, records):
-                if record:
-                    found[key] = self._decode(record)
+            found.update(self._load_each(self._lookup_many(batch), errors))
+
+    def _lookup_many(self, keys: List[Any]) -> Iterator[Tuple[Any, bytes]]:
+        """Keys with their records, b'' where they are missing, maybe without what is no key."""
+        try:
+            encoded = [key.encode() if type(key) is str else find_key(key) for key in keys]
+            return zip(keys, unpack(self._store.lookup_pack(pack(encoded))))
+        except (GError, UnicodeEncodeError) as error:
+            self._find_nothing(error)
+        return self._lookup_many([key for key in keys if find_key(key) != NO_KEY])
 
     def clear(self) -> None:
         """Remove all keys."""
@@ -347,9 +408,9 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             sliding=sliding,
         )
 
-    def copy(self) -> Dict[_Key, _Value]:
-        """All keys and values, as a plain dict."""
-        return dict(self.items())
+    def copy(self, *, errors: str = "strict") -> Dict[_Key, _Value]:
+        """All keys and values, as a plain dict; `errors` as items() has it."""
+        return dict(StoreItems(self, errors))
 
     __copy__ = copy
 
@@ -412,15 +473,20 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         self._check_open()
         return StoreKeys(self)
 
-    def values(self) -> StoreValues[_Value]:
-        """A live view of the values."""
+    def values(self, *, errors: str = "strict") -> StoreValues[_Value]:
+        """A live view of the values; `errors` as items() has it."""
         self._check_open()
-        return StoreValues(self)
+        return StoreValues(self, errors)
 
-    def items(self) -> StoreItems[_Key, _Value]:
-        """A live view of the (key, value) pairs."""
+    def items(self, *, errors: str = "strict") -> StoreItems[_Key, _Value]:
+        """A live view of the (key, value) pairs.
+
+        :param errors: what becomes of a value that cannot be loaded: 'strict' raises its
+            UnloadableError, which ends the walk; 'skip' leaves it out, with its key; 'report' gives
+            the UnloadableError in its place.
+        """
         self._check_open()
-        return StoreItems(self)
+        return StoreItems(self, errors)
 
     def iter_prefix(self, prefix: str) -> Iterator[str]:
         """The keys that are str and begin with `prefix`, in the order of their characters.
@@ -484,13 +550,14 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_records(self, cursor: Cursor) -> Iterator[Tuple[bytes, bytes]]:
+    def _walk_records(self, cursor: Cursor) -> Iterator[Tuple[Any, bytes]]:
         # As _walk_keys(), with the records.
         size = _FIRST_BATCH
         try:
             while batch := unpack(cursor.next_pack(size, False)):
                 size = min(2 * size, _LARGEST_BATCH)
-                for n_used, entry in enumerate(zip(batch[::2], batch[1::2]), 1):
+                entries = zip(map(decode_key, batch[::2]), batch[1::2])
+                for n_used, entry in enumerate(entries, 1):
                     yield entry
                     if not cursor.check(n_used):
                         size = 1
@@ -498,15 +565,8 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_values(self, reverse: bool) -> Iterator[Any]:
-        records = self._walk_records(self._walk(reverse))
-        decode = self._decode
-        return (decode(record) for _, record in records)
-
-    def _walk_items(self, reverse: bool) -> Iterator[Tuple[Any, Any]]:
-        records = self._walk_records(self._walk(reverse))
-        decode = self._decode
-        return ((decode_key(key), decode(record)) for key, record in records)
+    def _walk_items(self, reverse: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
+        return self._load_each(self._walk_records(self._walk(reverse)), errors)
 
     def _check_open(self) -> None:
         """Raise RuntimeError when the store is closed or inherited by fork."""

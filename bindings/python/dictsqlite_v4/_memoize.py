@@ -94,7 +94,7 @@ class Memoized:
             return _MISSING
         if record != _MUST_ASK and not self.sliding:
             try:
-                return self.mapping._decode(record)
+                return self.mapping._load(key, record)
             except pickle.UnpicklingError:
                 return _MISSING
         return await asyncio.get_running_loop().run_in_executor(None, self.load, key)

@@ -119,7 +119,7 @@ class SafePickle:
             unpickler = _Unpickler(io.BytesIO(payload))
             unpickler.answers = {name: found.answer for name, found in decisions.items()}
             return unpickler.load()
-        except UnsafePickleError:
+        except (UnsafePickleError, MemoryError, RecursionError):
             raise
         except Exception as error:
             raise UnsafePickleError(

@@ -224,7 +224,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         self.close()
 
     def __repr__(self) -> str:
-        """Class, path and mode, and at most 20 items."""
+        """Class, path and mode, and at most 20 items; raises nothing, whatever these are."""
+        if "_handle" not in self.__dict__:  # the constructor has raised something
+            return object.__repr__(self)
         head = f"{type(self).__name__} {self._path!r} {self._mode}"
         if self.closed:
             return f"<{head} closed>"

@@ -93,7 +93,7 @@ class Table(StoreMapping[_Key, _Value]):
     def __init__(self, parent: StoreWithTables[Any, Any], name: str, native: Store) -> None:
         self._parent = parent
         self._name = name
-        self._path = parent._path
+        self._path, self._has_password = parent._path, parent._has_password
         self._bind(native, parent._safe)
 
     @property

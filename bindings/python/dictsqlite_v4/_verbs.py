@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 from ._dsq import NEVER, GError, Store
 from ._errors import ConflictError, hides_order, to_exception
 from ._expiry import DEFAULT, Expire, time_to_live
-from ._keys import encode_key, encode_text
+from ._keys import NO_KEY, encode_key, encode_text, find_key
 from ._pack import pack, pack_entries, unpack
 
 _MISSING: Any = object()
@@ -28,7 +28,7 @@ class Verbs:
     _path: str
     _store: Store
     _encode: Callable[[Any], bytes]
-    _decode: Callable[[bytes], Any]
+    _load: Callable[[Any, bytes], Any]
     _lookup: Callable[[bytes], bytes]
     transaction: Callable[[], Any]
     iter_prefix: Callable[[Any], Iterator[str]]
@@ -62,7 +62,9 @@ class Verbs:
 
     def delete_many(self, keys: Iterable[Any], /) -> int:
         """Remove those of `keys` that exist, at one instant, and return how many that was."""
-        encoded = [encode_key(key) for key in dict.fromkeys(keys)]
+        found = dict.fromkeys(map(find_key, keys))
+        found.pop(NO_KEY, None)
+        encoded = list(found)
         while True:
             try:
                 records = unpack(self._store.lookup_pack(pack(encoded)))
@@ -101,7 +103,7 @@ class Verbs:
         """The value of `key`, and the seconds it has to live, None for good; (default, None)
         where it is missing.
         """
-        encoded = encode_key(key)
+        encoded = find_key(key)
         while True:
             record = self._lookup(encoded)
             if not record:
@@ -112,7 +114,7 @@ class Verbs:
                 raise to_exception(error, self._path) from None
             if milliseconds and self._lookup(encoded) == record:
                 left = None if milliseconds == NEVER else milliseconds / 1000
-                return self._decode(record), left
+                return self._load(key, record), left
 
     def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:
         """The keys that are str, from `start` on, before `stop`, in the order of their characters.
@@ -166,11 +168,11 @@ class Verbs:
         would have. After an exception nothing is written. Where somebody else has changed the key
         meanwhile ConflictError is raised, and what that one wrote stays.
         """
-        encoded = encode_key(key)
+        encoded = find_key(key) if default is _MISSING else encode_key(key)
         record = self._lookup(encoded)
         if not record and default is _MISSING:
             raise KeyError(key)
-        value = self._decode(record) if record else default
+        value = self._load(key, record) if record else default
         yield value
         changed = self._encode(value)
         if changed == record:

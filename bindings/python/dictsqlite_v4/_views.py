@@ -5,16 +5,27 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, KeysView, ValuesView
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterator, Tuple, TypeVar
+
+from ._errors import UnloadableError
 
 if TYPE_CHECKING:
     from ._mapping import StoreMapping
 
 _MISSING: Any = object()
+_value_of = itemgetter(1)
+_ERRORS = ("strict", "skip", "report")
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+
+
+def check_errors(errors: str) -> None:
+    """Raise ValueError for what does not say what becomes of values that cannot be loaded."""
+    if errors not in _ERRORS:
+        raise ValueError(f"errors must be 'strict', 'skip' or 'report', not {errors!r}")
 
 
 class StoreKeys(KeysView[_Key]):
@@ -39,14 +50,19 @@ class StoreValues(ValuesView[_Value]):
 
     _mapping: StoreMapping[Any, _Value]
 
+    def __init__(self, mapping: StoreMapping[Any, _Value], errors: str = "strict") -> None:
+        check_errors(errors)
+        super().__init__(mapping)
+        self._errors = errors
+
     def __contains__(self, value: object) -> bool:
         return any(mine is value or mine == value for mine in self)
 
     def __iter__(self) -> Iterator[_Value]:
-        return self._mapping._walk_values(reverse=False)
+        return map(_value_of, self._mapping._walk_items(False, self._errors))
 
     def __reversed__(self) -> Iterator[_Value]:
-        return self._mapping._walk_values(reverse=True)
+        return map(_value_of, self._mapping._walk_items(True, self._errors))
 
     @property
     def mapping(self) -> MappingProxyType[Any, _Value]:
@@ -59,18 +75,28 @@ class StoreItems(ItemsView[_Key, _Value]):
 
     _mapping: StoreMapping[_Key, _Value]
 
+    def __init__(self, mapping: StoreMapping[_Key, _Value], errors: str = "strict") -> None:
+        check_errors(errors)
+        super().__init__(mapping)
+        self._errors = errors
+
     def __contains__(self, item: object) -> bool:
         if not isinstance(item, tuple) or len(item) != 2:
             return False
         key, value = item
-        mine = self._mapping.get(key, _MISSING)
+        try:
+            mine = self._mapping.get(key, _MISSING)
+        except UnloadableError:
+            if self._errors == "strict":
+                raise
+            return False
         return mine is not _MISSING and (mine is value or bool(mine == value))
 
     def __iter__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(reverse=False)
+        return self._mapping._walk_items(False, self._errors)
 
     def __reversed__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(reverse=True)
+        return self._mapping._walk_items(True, self._errors)
 
     @property
     def mapping(self) -> MappingProxyType[_Key, _Value]:

@@ -72,6 +72,19 @@ class _Database(MutableMapping[bytes, bytes]):
     def __delitem__(self, key: Union[bytes, str]) -> None:
         del self._writable_store()[_to_key(key)]
 
+    def pop(self, key: Union[bytes, str], *default: Any) -> Any:
+        """Remove `key` and return its value, or `default`; without one, raises KeyError."""
+        return self._writable_store()._pop(_value_of, _to_key(key), *default)
+
+    def popitem(self) -> Tuple[bytes, bytes]:
+        """Remove the oldest key and return it with its value; raises KeyError when empty."""
+        for key in self:
+            try:
+                return key, self.pop(key)
+            except KeyError:
+                pass  # others were first
+        raise KeyError("popitem(): database is empty")
+
     def setdefault(self, key: Union[bytes, str], default: Union[bytes, str] = b"") -> bytes:
         """The value of `key`, which is set to `default`, by default b'', where it is missing."""
         store = self._open_store()
