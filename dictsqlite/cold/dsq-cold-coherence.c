@@ -57,7 +57,7 @@ static void
 learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
   dsq_mutex_assert_held (&self->coherence_lock);
-  dsq_cold_filter_reset (self);
+  dsq_cold_filter_reset (self->tier.filter);
   self->tier.foreign_func (&g_array_index (self->tables, DsqTableState, 0),
                            self->tables->len,
                            self->tier.foreign_data);

@@ -38,8 +38,6 @@ struct _DsqColdTierFuncs
    * last checkpoint; the tier is freed all the same. Not to be called in the child of a fork, where
    * a tier is left as it is. */
   gboolean (*close) (DsqColdTier *self, GError **error);
-  /* NULL in *out_entry: absent. */
-  gboolean (*get) (DsqColdTier *self, const DsqKey *key, DsqEntry **out_entry, GError **error);
   /* One read transaction; out[i] is NULL where keys[i] is absent. */
   gboolean (*get_many) (DsqColdTier *self,
                         const DsqKey *keys,
@@ -80,16 +78,6 @@ struct _DsqColdTierFuncs
                             GArray *rows,
                             gint64 *out_next,
                             GError **error);
-  /* @n_absent more keys were looked for in the file and not there: whether it is time to build the
-   * filter, or to go on with that. */
-  gboolean (*wants_filter) (DsqColdTier *self, guint64 n_absent);
-  /* Whether building it, now and whole, costs less than looking for @n_keys in the file. */
-  gboolean (*is_filter_worth) (DsqColdTier *self, guint64 n_keys);
-  /* Under the engine's writer lock: a build is under way from now on. */
-  void (*begin_filter) (DsqColdTier *self);
-  /* Goes on with the build by about @max_rows. FALSE: it has ended, well or by an error. Does
-   * nothing while another thread is at it. */
-  gboolean (*fill_filter) (DsqColdTier *self, guint max_rows, GError **error);
   /* Learns a foreign change, if there is one: calls the foreign function before it returns. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
   /* Starts the write transaction, waiting for other processes' locks up to the busy timeout; then

@@ -159,7 +159,7 @@ open_file (DsqColdSqlite *self, GError **error)
   if (dsq_cold_writer_init (self, database, error) && write_tables (self, error) &&
       dsq_cold_readers_share (self, error))
     {
-      dsq_filter_finish (self->tier.filter, dsq_filter_begin (self->tier.filter, FIRST_KEYS));
+      dsq_cold_filter_start_empty (self->tier.filter, FIRST_KEYS);
       __atomic_store_n (&self->is_made, TRUE, __ATOMIC_RELEASE);
       return TRUE;
     }
@@ -525,21 +525,15 @@ get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
   out_stats->entries = __atomic_load_n (&self->n_entries, __ATOMIC_RELAXED);
   out_stats->commits = __atomic_load_n (&self->n_commits, __ATOMIC_RELAXED);
   out_stats->private_bytes = __atomic_load_n (&self->private_bytes, __ATOMIC_RELAXED);
-  dsq_cold_filter_get_stats (self, out_stats);
 }
 
 static const DsqColdTierFuncs private_funcs = {
   .close = close_private,
-  .get = dsq_cold_get,
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
   .list_keys = dsq_cold_list_keys,
   .find_expired = find_expired,
-  .wants_filter = dsq_cold_filter_wants_build,
-  .is_filter_worth = dsq_cold_filter_is_worth,
-  .begin_filter = dsq_cold_filter_begin,
-  .fill_filter = dsq_cold_filter_fill,
   .list_tables = list_tables,
   .catch_up = catch_up,
   .begin = begin,

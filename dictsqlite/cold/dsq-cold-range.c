@@ -1,11 +1,13 @@
-/* dsq-cold-range.c - keys in the order of their bytes
+/* dsq-cold-range.c - keys: in the order of their bytes, and all of them
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
+#include "codec/dsq-hash-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-reads-private.h"
+#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
 
@@ -76,4 +78,106 @@ dsq_cold_list_keys (DsqColdTier *tier,
   dsq_statement_reset (statement);
   dsq_cold_readers_give_back (self, reader);
   return step == DSQ_STEP_DONE;
+}
+
+/* --- all of them, for the filter -------------------------------------------------------------- */
+
+/* They are read from the index on (table_id, token), in a sealed file from the rows, each call in a
+ * read transaction of its own. */
+
+/* Adds the key of the row that @row stands at; with @stops the reading stands there as well. */
+static void
+take_token (DsqColdSqlite *self, sqlite3_stmt *row, gboolean stops)
+{
+  guint32 table = (guint32) sqlite3_column_int64 (row, 0);
+  const guint8 *token = sqlite3_column_blob (row, 1);
+  guint length = (guint) sqlite3_column_bytes (row, 1);
+
+  if (length == 0) /* SQLite gives NULL for it */
+    token = (const guint8 *) "";
+  dsq_filter_add (self->tier.filter->bits, dsq_hash (table, token, length));
+  if (!stops)
+    return;
+  self->filled_table = table;
+  g_byte_array_set_size (self->filled, 0);
+  g_byte_array_append (self->filled, token, length);
+}
+
+static DsqStep
+take_tokens (DsqColdSqlite *self, DsqColdReader *reader, guint max_rows, GError **error)
+{
+  DsqStatement *statement = &reader->statements[DSQ_COLD_READ_TOKENS];
+  DsqStep step = DSQ_STEP_ROW;
+
+  dsq_statement_bind_number (statement, 1, self->filled_table);
+  dsq_statement_bind_bytes (statement,
+                            2,
+                            self->filled->len > 0 ? self->filled->data : (const guint8 *) "",
+                            self->filled->len);
+  for (guint i = 0; i < max_rows && step == DSQ_STEP_ROW; i++)
+    {
+      step = dsq_statement_step (statement, error);
+      if (step == DSQ_STEP_ROW)
+        take_token (self, statement->handle, i == max_rows - 1);
+    }
+  dsq_statement_reset (statement);
+  return step;
+}
+
+static gboolean
+take_name (DsqColdSqlite *self, sqlite3_stmt *row, GError **error)
+{
+  DsqKey key = { .table = (guint32) sqlite3_column_int64 (row, 0) };
+  g_autofree guint8 *memory = NULL;
+  DsqToken token;
+
+  if (!dsq_cold_decode_key (&self->codec, row, 1, 2, &key, &token, &memory, error))
+    return FALSE;
+  dsq_filter_add (self->tier.filter->bits, dsq_hash (key.table, key.bytes, key.length));
+  self->filled_place = sqlite3_column_int64 (row, 3);
+  return TRUE;
+}
+
+/* The keys of a sealed file are in its names, which lie with the rows and not in the index. */
+static DsqStep
+take_names (DsqColdSqlite *self, DsqColdReader *reader, guint max_rows, GError **error)
+{
+  DsqStatement *statement = &reader->statements[DSQ_COLD_READ_NAMES];
+  DsqStep step = DSQ_STEP_ROW;
+
+  dsq_statement_bind_number (statement, 1, self->filled_place);
+  for (guint i = 0; i < max_rows && step == DSQ_STEP_ROW; i++)
+    {
+      step = dsq_statement_step (statement, error);
+      if (step == DSQ_STEP_ROW && !take_name (self, statement->handle, error))
+        step = DSQ_STEP_FAILED;
+    }
+  dsq_statement_reset (statement);
+  return step;
+}
+
+gboolean
+dsq_cold_read_keys (gpointer user_data,
+                    gboolean from_start,
+                    guint max_rows,
+                    gboolean *out_is_last,
+                    GError **error)
+{
+  DsqColdSqlite *self = user_data;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqStep step = DSQ_STEP_FAILED;
+
+  if (reader == NULL)
+    return FALSE;
+  if (from_start)
+    {
+      self->filled_table = 0;
+      self->filled_place = 0;
+      g_byte_array_set_size (self->filled, 0);
+    }
+  if (dsq_cold_readers_start (self, reader, FALSE, error))
+    step = (self->codec.keys != NULL ? take_names : take_tokens) (self, reader, max_rows, error);
+  dsq_cold_readers_give_back (self, reader);
+  *out_is_last = step == DSQ_STEP_DONE;
+  return step != DSQ_STEP_FAILED;
 }

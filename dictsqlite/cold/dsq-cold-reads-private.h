@@ -6,7 +6,6 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error);
 gboolean dsq_cold_get_many (DsqColdTier *tier,
                             const DsqKey *keys,
                             gsize n_keys,
@@ -42,5 +41,12 @@ gboolean dsq_cold_append_row (DsqColdSqlite *self,
                               gboolean keys_only,
                               GArray *rows,
                               GError **error);
+
+/* The filter's reading. */
+gboolean dsq_cold_read_keys (gpointer user_data,
+                             gboolean from_start,
+                             guint max_rows,
+                             gboolean *out_is_last,
+                             GError **error);
 
 G_END_DECLS

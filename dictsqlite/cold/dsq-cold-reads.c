@@ -22,10 +22,9 @@
 
 /* --- one key ---------------------------------------------------------------------------------- */
 
-gboolean
-dsq_cold_get (DsqColdTier *tier, const DsqKey *key, DsqEntry **out_entry, GError **error)
+static gboolean
+get_alone (DsqColdSqlite *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqColdReader *reader;
   gboolean read;
 
@@ -125,6 +124,8 @@ dsq_cold_get_many (DsqColdTier *tier,
                    DsqEntry **out,
                    GError **error)
 {
+  if (n_keys == 1)
+    return get_alone ((DsqColdSqlite *) tier, keys, out, error);
   for (gsize i = 0; i < n_keys; i++)
     out[i] = NULL;
   if (read_keys ((DsqColdSqlite *) tier, keys, n_keys, get_one, out, error))

@@ -13,7 +13,6 @@ G_BEGIN_DECLS
  * Its parts, each in a file of its own:
  *
  *   readers    a pool of connections; a read takes one, and gives it back
- *   filter     which keys the file surely does not hold
  *   writer     the one connection that commits
  *   ahead      a thread that seals rows while the writer writes those before them
  *   coherence  what of the file has been learned, against what it says now
@@ -60,13 +59,10 @@ struct _DsqColdSqlite
   GArray *renames;   /* (owned) (mutex connection_lock) what the transaction did to names */
   guint64 private_bytes; /* (atomic) size of the file after the last commit */
 
-  /* filter */
-  DsqMutex filter_lock;
-  guint32 filter_build; /* (atomic, set with filter_lock) the build under way, or 0 */
-  guint32 filled_table; /* (mutex filter_lock) where it stands: the last key that it has taken */
-  GByteArray *filled;   /* (owned) (mutex filter_lock) */
-  gint64 filled_place;  /* (mutex filter_lock) the same in a sealed file: the place of its row */
-  guint64 n_absent;     /* (atomic) keys looked for in the file in vain since it was last reset */
+  /* the filter's reading, under its lock: the last key that it has taken */
+  guint32 filled_table;
+  GByteArray *filled;  /* (owned) */
+  gint64 filled_place; /* the same in a sealed file: the place of its row */
 
   DsqColdWriter writer;
 

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-funcs-private.h"
-#include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
 
@@ -28,7 +28,7 @@ struct _DsqColdTier
   guint64 n_commits; /* (lock coherence; the writer may read it without) commits of this tier that
                         changed rows, counted before any other is learned */
 
-  DsqFilter *filter;      /* (owned) (nullable) of the keys' hashes */
+  DsqColdFilter *filter;  /* (owned) (nullable) */
   gboolean may_hold;      /* (atomic) reads may keep their transactions: somebody calls tend() */
   gboolean holds_readers; /* (atomic) some have been kept */
   gboolean is_failed;     /* (atomic) a sync has failed: nothing is committed or synced any more */
@@ -38,7 +38,14 @@ struct _DsqColdTier
 static inline gboolean
 dsq_cold_tier_may_contain (DsqColdTier *self, const DsqKey *key)
 {
-  return self->filter == NULL || dsq_filter_may_contain (self->filter, key->hash);
+  return self->filter == NULL || dsq_filter_may_contain (self->filter->bits, key->hash);
+}
+
+/* NULL in *out_entry: absent. As get_many(). */
+static inline gboolean
+dsq_cold_tier_get (DsqColdTier *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
+{
+  return self->funcs->get_many (self, key, 1, out_entry, error);
 }
 
 /* Whether anybody else may commit. */

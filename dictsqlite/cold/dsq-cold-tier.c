@@ -31,7 +31,6 @@ get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
   out_stats->checkpoints = __atomic_load_n (&self->n_checkpoints, __ATOMIC_RELAXED);
   out_stats->foreign_changes = __atomic_load_n (&self->n_foreign_changes, __ATOMIC_RELAXED);
   out_stats->file_bytes = (guint64) MAX (dsq_location_get_size (self->path), 0);
-  dsq_cold_filter_get_stats (self, out_stats);
   out_stats->wal_bytes = (guint64) MAX (dsq_location_get_wal_size (self->path), 0);
 }
 
@@ -44,7 +43,8 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   dsq_mutex_clear (&self->connection_lock);
   pthread_cond_destroy (&self->learned);
   pthread_cond_destroy (&self->given_back);
-  dsq_cold_filter_clear (self);
+  dsq_cold_filter_free (self->tier.filter);
+  g_byte_array_unref (self->filled);
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
@@ -77,16 +77,11 @@ close_tier (DsqColdTier *tier, GError **error)
 
 static const DsqColdTierFuncs funcs = {
   .close = close_tier,
-  .get = dsq_cold_get,
   .get_many = dsq_cold_get_many,
   .probe = dsq_cold_probe,
   .walk = dsq_cold_walk,
   .list_tables = dsq_cold_list_tables,
   .find_expired = dsq_cold_find_expired,
-  .wants_filter = dsq_cold_filter_wants_build,
-  .is_filter_worth = dsq_cold_filter_is_worth,
-  .begin_filter = dsq_cold_filter_begin,
-  .fill_filter = dsq_cold_filter_fill,
   .catch_up = dsq_cold_catch_up,
   .begin = dsq_cold_begin,
   .get_table = dsq_cold_get_table,
@@ -141,7 +136,8 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   dsq_mutex_init (&self->connection_lock, DSQ_RANK_CONNECTION, 0);
   dsq_cond_init (&self->learned);
   dsq_cond_init (&self->given_back);
-  dsq_cold_filter_init (self);
+  self->filled = g_byte_array_new ();
+  self->tier.filter = dsq_cold_filter_new (dsq_cold_read_keys, self, &self->n_entries);
   return self;
 }
 

@@ -7,7 +7,6 @@
 #include "codec/dsq-header-private.h"
 #include "dsq-enums.h"
 #include "tiers/dsq-entry-private.h"
-#include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
 
@@ -65,8 +64,6 @@ typedef struct
   guint64 file_bytes;
   guint64 wal_bytes;
   guint64 private_bytes; /* of a private file */
-  guint64 filter_keys;
-  guint64 filter_bytes;
 } DsqColdStats;
 
 typedef struct

@@ -30,7 +30,7 @@ look_into_file (DsqEngine *self,
     return FALSE;
   if (wants_entry)
     {
-      success = self->cold->funcs->get (self->cold, key, &located->cold, error);
+      success = dsq_cold_tier_get (self->cold, key, &located->cold, error);
       place = located->cold != NULL;
     }
   else

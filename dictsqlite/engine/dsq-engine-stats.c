@@ -29,17 +29,20 @@ static void
 add_cold (DsqEngine *self, DsqStats *stats)
 {
   DsqColdStats cold = { 0 };
+  DsqFilterStats filter = { 0 };
 
   stats->cold_hits = dsq_counters_get (&self->counters, DSQ_COUNT_COLD_HITS);
   stats->cold_misses = dsq_counters_get (&self->counters, DSQ_COUNT_COLD_MISSES);
   self->cold->funcs->get_stats (self->cold, &cold);
+  if (self->cold->filter != NULL)
+    dsq_filter_get_stats (self->cold->filter->bits, &filter);
   stats->cold_entries = cold.entries;
   stats->commits = cold.commits;
   stats->syncs = cold.syncs;
   stats->checkpoints = cold.checkpoints;
   stats->foreign_changes = cold.foreign_changes;
-  stats->filter_keys = cold.filter_keys;
-  stats->filter_bytes = cold.filter_bytes;
+  stats->filter_keys = filter.keys;
+  stats->filter_bytes = filter.bytes;
   stats->filter_answers = dsq_counters_get (&self->counters, DSQ_COUNT_FILTER_ANSWERS);
   stats->spill_bytes = cold.private_bytes;
   stats->file_bytes = cold.file_bytes;

@@ -85,7 +85,7 @@ get_cold (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = self->cold->funcs->get (self->cold, key, out_entry, error);
+  success = dsq_cold_tier_get (self->cold, key, out_entry, error);
   if (success && *out_entry != NULL && dsq_engine_has_expired (self, *out_entry))
     g_clear_pointer (out_entry, dsq_entry_unref);
   if (success && *out_entry != NULL)

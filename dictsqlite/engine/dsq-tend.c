@@ -27,27 +27,28 @@ static void
 begin_build_locked (DsqEngine *self)
 {
   dsq_mutex_assert_held (&self->writer_lock);
-  self->cold->funcs->begin_filter (self->cold);
+  dsq_cold_filter_begin (self->cold->filter);
 }
 
 /* A step of the build, which is begun if need be; FALSE when it has ended. */
 static gboolean
 build_some (DsqEngine *self, guint max_rows)
 {
-  if (self->cold->funcs->fill_filter (self->cold, max_rows, NULL))
+  if (dsq_cold_filter_fill (self->cold->filter, max_rows))
     return TRUE;
-  if (!self->cold->funcs->wants_filter (self->cold, 0) || !dsq_mutex_trylock (&self->writer_lock))
+  if (!dsq_cold_filter_wants_build (self->cold->filter, 0) ||
+      !dsq_mutex_trylock (&self->writer_lock))
     return FALSE;
   begin_build_locked (self);
   dsq_mutex_unlock (&self->writer_lock);
-  return self->cold->funcs->fill_filter (self->cold, max_rows, NULL);
+  return dsq_cold_filter_fill (self->cold->filter, max_rows);
 }
 
 void
 dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
 {
   dsq_counters_add (&self->counters, DSQ_COUNT_COLD_MISSES, n_keys);
-  if (!self->cold->funcs->wants_filter (self->cold, n_keys))
+  if (!dsq_cold_filter_wants_build (self->cold->filter, n_keys))
     return;
   if (self->options.background && self->is_lasting)
     dsq_flusher_tick (self->flusher, TRUE);
@@ -59,10 +60,10 @@ void
 dsq_engine_build_filter_locked (DsqEngine *self, guint64 n_keys)
 {
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->funcs->is_filter_worth (self->cold, n_keys))
+  if (!dsq_cold_filter_is_worth (self->cold->filter, n_keys))
     return;
   begin_build_locked (self);
-  while (self->cold->funcs->fill_filter (self->cold, AT_ONCE_ROWS, NULL))
+  while (dsq_cold_filter_fill (self->cold->filter, AT_ONCE_ROWS))
     ;
 }
 
@@ -103,10 +104,10 @@ dsq_engine_tend (gpointer engine)
   if (!dsq_engine_enter (self, NULL))
     return DSQ_TEND_DONE;
   holds_readers = self->cold->file != NULL && self->cold->file->tend (self->cold);
-  if (self->cold->funcs->wants_filter (self->cold, 0))
+  if (dsq_cold_filter_wants_build (self->cold->filter, 0))
     while (goes_on && !dsq_flusher_is_hurried (self->flusher) && !dsq_engine_is_closed (self))
       goes_on = build_some (self, THREAD_ROWS);
-  goes_on = self->cold->funcs->wants_filter (self->cold, 0);
+  goes_on = dsq_cold_filter_wants_build (self->cold->filter, 0);
   dsq_engine_leave (self);
   if (goes_on)
     return DSQ_TEND_SOON;

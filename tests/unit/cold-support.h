@@ -298,7 +298,7 @@ assert_value (DsqColdTier *tier, const char *key, const char *expected)
   g_autoptr (DsqEntry) entry = NULL;
   DsqKey a_key = key_of (key);
 
-  g_assert_true (tier->funcs->get (tier, &a_key, &entry, &error));
+  g_assert_true (dsq_cold_tier_get (tier, &a_key, &entry, &error));
   g_assert_no_error (error);
   assert_entry (entry, expected);
 }

@@ -349,7 +349,7 @@ read_number (DsqColdTier *tier)
   DsqKey key = key_of ("number");
   g_autofree char *text = NULL;
 
-  g_assert_true (tier->funcs->get (tier, &key, &entry, NULL));
+  g_assert_true (dsq_cold_tier_get (tier, &key, &entry, NULL));
   if (entry == NULL)
     return 0;
   text = g_strndup ((const char *) dsq_entry_record (entry) + 1, entry->record_length - 1);

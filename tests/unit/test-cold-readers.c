@@ -148,12 +148,9 @@ may_contain (Fixture *fixture, const char *text)
 static void
 build (Fixture *fixture, guint max_rows)
 {
-  g_autoptr (GError) error = NULL;
-
-  fixture->tier->funcs->begin_filter (fixture->tier);
-  while (fixture->tier->funcs->fill_filter (fixture->tier, max_rows, &error))
+  dsq_cold_filter_begin (fixture->tier->filter);
+  while (dsq_cold_filter_fill (fixture->tier->filter, max_rows))
     g_assert_true (may_contain (fixture, "absent"));
-  g_assert_no_error (error);
 }
 
 static void
@@ -173,12 +170,12 @@ static void
 test_filter_is_wanted_when_it_pays (Fixture *fixture, gconstpointer data)
 {
   put_many (fixture, 3200);
-  g_assert_false (fixture->tier->funcs->wants_filter (fixture->tier, 100));
-  g_assert_true (fixture->tier->funcs->wants_filter (fixture->tier, 100));
-  g_assert_false (fixture->tier->funcs->is_filter_worth (fixture->tier, 100));
-  g_assert_true (fixture->tier->funcs->is_filter_worth (fixture->tier, 300));
+  g_assert_false (dsq_cold_filter_wants_build (fixture->tier->filter, 100));
+  g_assert_true (dsq_cold_filter_wants_build (fixture->tier->filter, 100));
+  g_assert_false (dsq_cold_filter_is_worth (fixture->tier->filter, 100));
+  g_assert_true (dsq_cold_filter_is_worth (fixture->tier->filter, 300));
   build (fixture, 1000);
-  g_assert_false (fixture->tier->funcs->wants_filter (fixture->tier, 100));
+  g_assert_false (dsq_cold_filter_wants_build (fixture->tier->filter, 100));
 }
 
 static void
@@ -201,7 +198,7 @@ test_filter_has_every_key (Fixture *fixture, gconstpointer data)
           n_false += may_contain (fixture, absent);
         }
       g_assert_true (may_contain (fixture, "") && may_contain (fixture, "a"));
-      dsq_filter_reset (fixture->tier->filter);
+      dsq_cold_filter_reset (fixture->tier->filter);
     }
   g_assert_cmpuint (n_false, <, 2000 / 20);
 }
@@ -209,15 +206,12 @@ test_filter_has_every_key (Fixture *fixture, gconstpointer data)
 static void
 test_filter_learns_what_comes_in (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
-
   put_many (fixture, 100);
-  fixture->tier->funcs->begin_filter (fixture->tier);
-  g_assert_true (fixture->tier->funcs->fill_filter (fixture->tier, 50, &error));
+  dsq_cold_filter_begin (fixture->tier->filter);
+  g_assert_true (dsq_cold_filter_fill (fixture->tier->filter, 50));
   put (fixture->tier, "\001 first of all", "x");
-  while (fixture->tier->funcs->fill_filter (fixture->tier, 50, &error))
+  while (dsq_cold_filter_fill (fixture->tier->filter, 50))
     ;
-  g_assert_no_error (error);
   g_assert_true (may_contain (fixture, "\001 first of all"));
   g_assert_false (may_contain (fixture, "b"));
   put (fixture->tier, "b", "2");
@@ -239,7 +233,7 @@ test_filter_resolves_unknown_presences (Fixture *fixture, gconstpointer data)
 static void
 test_foreign_commit_resets_the_filter (Fixture *fixture, gconstpointer data)
 {
-  DsqColdStats stats;
+  DsqFilterStats stats;
 
   build (fixture, 10);
   g_assert_false (may_contain (fixture, "b"));
@@ -249,9 +243,9 @@ test_foreign_commit_resets_the_filter (Fixture *fixture, gconstpointer data)
   g_assert_true (may_contain (fixture, "b"));
   build (fixture, 10);
   g_assert_false (may_contain (fixture, "b"));
-  stats = stats_of (fixture->tier);
-  g_assert_cmpuint (stats.filter_keys, ==, 1);
-  g_assert_cmpuint (stats.filter_bytes, >, 0);
+  dsq_filter_get_stats (fixture->tier->filter->bits, &stats);
+  g_assert_cmpuint (stats.keys, ==, 1);
+  g_assert_cmpuint (stats.bytes, >, 0);
 }
 
 static void

@@ -124,7 +124,7 @@ test_keeps_expiry (Fixture *fixture, gconstpointer data)
   fixture->tier->funcs->apply (fixture->tier, &change, 1, &error);
   g_assert_no_error (error);
   commit (fixture->tier);
-  fixture->tier->funcs->get (fixture->tier, &key, &back, &error);
+  dsq_cold_tier_get (fixture->tier, &key, &back, &error);
   g_assert_no_error (error);
   g_assert_cmpint (dsq_entry_expires (back), ==, 1234567890123);
   assert_entry (back, "v");
@@ -443,7 +443,7 @@ test_damage_is_told (Fixture *fixture, gconstpointer data)
       run_stock (fixture->path, damages[i]);
       tier = fixture->tier = open_tier (fixture->path, &fixture->foreign);
 
-      g_assert_false (tier->funcs->get (tier, &key, &entry, &error));
+      g_assert_false (dsq_cold_tier_get (tier, &key, &entry, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
       g_assert_null (entry);
       g_clear_error (&error);
@@ -499,7 +499,7 @@ test_moved_file_is_not_mixed_up (Fixture *fixture, gconstpointer data)
 
   g_assert_no_errno (g_rename (fixture->path, aside));
   g_assert_true (g_file_set_contents (fixture->path, "another", -1, NULL));
-  g_assert_false (fixture->tier->funcs->get (fixture->tier, &key, &entry, &error));
+  g_assert_false (dsq_cold_tier_get (fixture->tier, &key, &entry, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
   g_assert_no_errno (g_rename (aside, fixture->path));
   assert_value (fixture->tier, "a", NULL);

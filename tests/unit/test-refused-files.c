@@ -299,7 +299,7 @@ test_overwritten_pages_are_told (Fixture *fixture, gconstpointer data)
       tier = try_open (fixture->path, &foreign, &error);
       if (tier != NULL)
         {
-          if (tier->funcs->get (tier, &key, &entry, &error))
+          if (dsq_cold_tier_get (tier, &key, &entry, &error))
             assert_entry (entry, "1");
           tier->funcs->close (tier, NULL);
         }
