@@ -369,6 +369,7 @@ commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_da
   else if (self->has_begun)
     note_commit_locked (self);
   self->has_begun = FALSE;
+  dsq_cold_copy_tables (self->writer.committed, self->tables);
   self->writer.has_changed = FALSE;
   g_array_set_size (self->renames, 0);
   dsq_mutex_unlock (&self->connection_lock);
@@ -564,6 +565,7 @@ dsq_cold_tier_new_private (const DsqColdOptions *options, DsqTableState *out_mai
   self->renames = g_array_new (FALSE, FALSE, sizeof (Rename));
   g_array_set_clear_func (self->renames, rename_clear);
   g_array_append_val (self->tables, first_state);
+  g_array_append_val (self->writer.committed, first_state);
   *out_main = first_state;
   return &self->tier;
 }

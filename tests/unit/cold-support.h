@@ -315,11 +315,61 @@ catch_up (DsqColdTier *tier)
 static inline DsqColdStats
 stats_of (DsqColdTier *tier)
 {
-  DsqColdStats stats;
+  DsqColdStats stats = { 0 };
 
   tier->funcs->get_stats (tier, &stats);
   return stats;
 }
+
+static inline DsqTableState
+state_of (DsqColdTier *tier)
+{
+  DsqTableState state;
+
+  begin (tier);
+  tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &state);
+  tier->funcs->rollback (tier);
+  return state;
+}
+
+/* The keys in walking order, with spaces between. */
+static inline char *
+walk_keys (DsqColdTier *tier, gint64 place, DsqWalkOrder order, guint max_rows, gsize max_bytes)
+{
+  gboolean is_last;
+  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  g_autoptr (GString) keys = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  tier->funcs->walk (tier,
+                     DSQ_TABLE_MAIN,
+                     place,
+                     order,
+                     max_rows,
+                     max_bytes,
+                     FALSE,
+                     rows,
+                     &is_last,
+                     &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      DsqEntry *entry = g_array_index (rows, DsqColdRow, i).entry;
+
+      g_string_append (keys, i > 0 ? " " : "");
+      g_string_append_len (keys, (const char *) dsq_entry_key (entry), entry->key_length);
+      dsq_entry_unref (entry);
+    }
+  return g_string_free (g_steal_pointer (&keys), FALSE);
+}
+
+#define assert_walk(tier, expected)                                                                \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_autofree char *keys_ = walk_keys (tier, 0, DSQ_WALK_FORWARD, 100, G_MAXSIZE);                \
+    g_assert_cmpstr (keys_, ==, expected);                                                         \
+  }                                                                                                \
+  G_STMT_END
 
 /* --- files by hand ---------------------------------------------------------------------------- */
 
