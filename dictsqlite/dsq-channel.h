@@ -21,21 +21,25 @@ DSQ_API guint8 *dsq_store_peek_pack (DsqStore *self,
                                      gsize length,
                                      gsize *out_length,
                                      GError **error);
-DSQ_API gboolean dsq_store_try_set_record (DsqStore *self,
-                                           const guint8 *key,
-                                           gsize key_length,
-                                           const guint8 *record,
-                                           gsize record_length,
-                                           GError **error);
-DSQ_API gboolean dsq_store_try_set_text (DsqStore *self, const char *text, GError **error);
-DSQ_API gboolean dsq_store_try_set_pack (DsqStore *self,
-                                         const guint8 *entries,
-                                         gsize length,
-                                         GError **error);
-DSQ_API int
-dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
-DSQ_API int
-dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error);
+DSQ_API DsqAnswer dsq_store_try_set_record (DsqStore *self,
+                                            const guint8 *key,
+                                            gsize key_length,
+                                            const guint8 *record,
+                                            gsize record_length,
+                                            GError **error);
+DSQ_API DsqAnswer dsq_store_try_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API DsqAnswer dsq_store_try_set_pack (DsqStore *self,
+                                          const guint8 *entries,
+                                          gsize length,
+                                          GError **error);
+DSQ_API DsqAnswer dsq_store_try_contains_key (DsqStore *self,
+                                              const guint8 *key,
+                                              gsize key_length,
+                                              GError **error);
+DSQ_API DsqAnswer dsq_store_try_remove_key (DsqStore *self,
+                                            const guint8 *key,
+                                            gsize key_length,
+                                            GError **error);
 DSQ_API gint64 dsq_store_try_count (DsqStore *self, GError **error);
 
 /* --- batches, whose results a descriptor tells of -------------------------------------------- */

@@ -41,6 +41,27 @@ typedef enum
 } DsqDurability;
 
 /**
+ * DsqAnswer:
+ * @DSQ_ANSWER_UNKNOWN: it would have to be waited for; only what never waits answers so
+ * @DSQ_ANSWER_NO: no; also with an error, which says that there is no answer
+ * @DSQ_ANSWER_YES: yes
+ *
+ * What a call that may fail answers to a question.
+ *
+ * A boolean beside a #GError says here, as everywhere, no more than that there is no error: other
+ * languages throw it away. What is asked for is a number, a value or one of these. Calls that are
+ * for bindings give the same as a plain integer there.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  DSQ_ANSWER_UNKNOWN = -1,
+  DSQ_ANSWER_NO = 0,
+  DSQ_ANSWER_YES = 1
+} DsqAnswer;
+
+/**
  * DSQ_NEVER:
  *
  * The time to live, in milliseconds, of an entry that does not expire: 2 to the 62nd, which a

@@ -22,14 +22,14 @@ DSQ_API gboolean dsq_store_set_record (DsqStore *self,
                                        const guint8 *record,
                                        gsize record_length,
                                        GError **error);
-DSQ_API gboolean dsq_store_contains_key (DsqStore *self,
-                                         const guint8 *key,
-                                         gsize key_length,
-                                         GError **error);
-DSQ_API gboolean dsq_store_remove_key (DsqStore *self,
-                                       const guint8 *key,
-                                       gsize key_length,
-                                       GError **error);
+DSQ_API DsqAnswer dsq_store_contains_key (DsqStore *self,
+                                          const guint8 *key,
+                                          gsize key_length,
+                                          GError **error);
+DSQ_API DsqAnswer dsq_store_remove_key (DsqStore *self,
+                                        const guint8 *key,
+                                        gsize key_length,
+                                        GError **error);
 DSQ_API guint8 *dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error);
 DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
                                          const guint8 *key,
@@ -45,15 +45,15 @@ DSQ_API gboolean dsq_store_increment_key (DsqStore *self,
                                           gint64 initial,
                                           gint64 *out_value,
                                           GError **error);
-DSQ_API gboolean dsq_store_compare_and_set_record (DsqStore *self,
-                                                   const guint8 *key,
-                                                   gsize key_length,
-                                                   const guint8 *expected,
-                                                   gsize expected_length,
-                                                   const guint8 *record,
-                                                   gsize record_length,
-                                                   gboolean keeps_expiry,
-                                                   GError **error);
+DSQ_API DsqAnswer dsq_store_compare_and_set_record (DsqStore *self,
+                                                    const guint8 *key,
+                                                    gsize key_length,
+                                                    const guint8 *expected,
+                                                    gsize expected_length,
+                                                    const guint8 *record,
+                                                    gsize record_length,
+                                                    gboolean keeps_expiry,
+                                                    GError **error);
 DSQ_API gboolean dsq_store_set_record_expiring (DsqStore *self,
                                                 const guint8 *key,
                                                 gsize key_length,
@@ -61,11 +61,11 @@ DSQ_API gboolean dsq_store_set_record_expiring (DsqStore *self,
                                                 gsize record_length,
                                                 gint64 milliseconds,
                                                 GError **error);
-DSQ_API gboolean dsq_store_touch_key (DsqStore *self,
-                                      const guint8 *key,
-                                      gsize key_length,
-                                      gint64 milliseconds,
-                                      GError **error);
+DSQ_API DsqAnswer dsq_store_touch_key (DsqStore *self,
+                                       const guint8 *key,
+                                       gsize key_length,
+                                       gint64 milliseconds,
+                                       GError **error);
 DSQ_API gint64 dsq_store_lookup_expiry (DsqStore *self,
                                         const guint8 *key,
                                         gsize key_length,
@@ -75,9 +75,9 @@ DSQ_API gint64 dsq_store_lookup_expiry (DsqStore *self,
 
 DSQ_API guint8 *
 dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
-DSQ_API gboolean dsq_store_set_text (DsqStore *self, const char *text, GError **error);
-DSQ_API gboolean dsq_store_contains_text (DsqStore *self, const char *key, GError **error);
-DSQ_API gboolean dsq_store_remove_text (DsqStore *self, const char *key, GError **error);
+DSQ_API DsqAnswer dsq_store_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_API DsqAnswer dsq_store_contains_text (DsqStore *self, const char *key, GError **error);
+DSQ_API DsqAnswer dsq_store_remove_text (DsqStore *self, const char *key, GError **error);
 
 /* --- packs: many items in an array ----------------------------------------------------------- */
 
@@ -90,15 +90,15 @@ DSQ_API gboolean dsq_store_set_pack (DsqStore *self,
                                      const guint8 *entries,
                                      gsize length,
                                      GError **error);
-DSQ_API gboolean dsq_store_apply_pack (DsqStore *self,
-                                       const guint8 *expected,
-                                       gsize expected_length,
-                                       const guint8 *changes,
-                                       gsize changes_length,
-                                       gboolean clears,
-                                       const gint64 *times,
-                                       gsize n_times,
-                                       GError **error);
+DSQ_API DsqAnswer dsq_store_apply_pack (DsqStore *self,
+                                        const guint8 *expected,
+                                        gsize expected_length,
+                                        const guint8 *changes,
+                                        gsize changes_length,
+                                        gboolean clears,
+                                        const gint64 *times,
+                                        gsize n_times,
+                                        GError **error);
 DSQ_API guint8 *dsq_store_list_prefix (DsqStore *self,
                                        const guint8 *prefix,
                                        gsize prefix_length,
@@ -113,7 +113,7 @@ DSQ_API guint8 *dsq_cursor_next_pack (DsqCursor *self,
                                       gsize *out_length,
                                       GCancellable *cancellable,
                                       GError **error);
-DSQ_API gboolean dsq_cursor_check (DsqCursor *self, guint n_used, GError **error);
+DSQ_API DsqAnswer dsq_cursor_check (DsqCursor *self, guint n_used, GError **error);
 
 /* --- tables: names as arrays of UTF-8 -------------------------------------------------------- */
 
@@ -121,10 +121,10 @@ DSQ_API DsqStore *dsq_store_open_table (DsqStore *self,
                                         const guint8 *name,
                                         gsize length,
                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API gboolean dsq_store_drop_table_name (DsqStore *self,
-                                            const guint8 *name,
-                                            gsize length,
-                                            GError **error);
+DSQ_API DsqAnswer dsq_store_drop_table_name (DsqStore *self,
+                                             const guint8 *name,
+                                             gsize length,
+                                             GError **error);
 DSQ_API guint8 *dsq_store_list_table_pack (DsqStore *self, gsize *out_length, GError **error);
 
 G_END_DECLS

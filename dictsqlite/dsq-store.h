@@ -43,14 +43,14 @@ DSQ_API gboolean dsq_store_set (DsqStore *self,
                                 GVariant *value,
                                 GCancellable *cancellable,
                                 GError **error);
-DSQ_API gboolean dsq_store_contains (DsqStore *self,
-                                     const char *key,
-                                     GCancellable *cancellable,
-                                     GError **error);
-DSQ_API gboolean dsq_store_remove (DsqStore *self,
-                                   const char *key,
-                                   GCancellable *cancellable,
-                                   GError **error);
+DSQ_API DsqAnswer dsq_store_contains (DsqStore *self,
+                                      const char *key,
+                                      GCancellable *cancellable,
+                                      GError **error);
+DSQ_API DsqAnswer dsq_store_remove (DsqStore *self,
+                                    const char *key,
+                                    GCancellable *cancellable,
+                                    GError **error);
 DSQ_API GVariant *
 dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_increment (DsqStore *self,
@@ -60,12 +60,12 @@ DSQ_API gboolean dsq_store_increment (DsqStore *self,
                                       gint64 *out_value,
                                       GCancellable *cancellable,
                                       GError **error);
-DSQ_API gboolean dsq_store_compare_and_set (DsqStore *self,
-                                            const char *key,
-                                            GVariant *expected,
-                                            GVariant *value,
-                                            GCancellable *cancellable,
-                                            GError **error);
+DSQ_API DsqAnswer dsq_store_compare_and_set (DsqStore *self,
+                                             const char *key,
+                                             GVariant *expected,
+                                             GVariant *value,
+                                             GCancellable *cancellable,
+                                             GError **error);
 DSQ_API GBytes *
 dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_set_bytes (DsqStore *self,
@@ -95,11 +95,11 @@ DSQ_API gint64 dsq_store_remove_many (DsqStore *self,
                                       const char *const *keys,
                                       GCancellable *cancellable,
                                       GError **error);
-DSQ_API gboolean dsq_store_apply (DsqStore *self,
-                                  GVariant *expected,
-                                  GVariant *changes,
-                                  GCancellable *cancellable,
-                                  GError **error);
+DSQ_API DsqAnswer dsq_store_apply (DsqStore *self,
+                                   GVariant *expected,
+                                   GVariant *changes,
+                                   GCancellable *cancellable,
+                                   GError **error);
 DSQ_API gboolean dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gint64 dsq_store_count (DsqStore *self, GCancellable *cancellable, GError **error);
 
@@ -111,10 +111,10 @@ DSQ_API DsqStore *dsq_store_get_table (DsqStore *self,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 DSQ_API gboolean dsq_store_is_dropped (DsqStore *self);
 DSQ_API char **dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error);
-DSQ_API gboolean dsq_store_drop_table (DsqStore *self,
-                                       const char *name,
-                                       GCancellable *cancellable,
-                                       GError **error);
+DSQ_API DsqAnswer dsq_store_drop_table (DsqStore *self,
+                                        const char *name,
+                                        GCancellable *cancellable,
+                                        GError **error);
 
 /* --- expiry ---------------------------------------------------------------------------------- */
 
@@ -124,16 +124,15 @@ DSQ_API gboolean dsq_store_set_expiring (DsqStore *self,
                                          gint64 milliseconds,
                                          GCancellable *cancellable,
                                          GError **error);
-DSQ_API gboolean dsq_store_touch (DsqStore *self,
-                                  const char *key,
-                                  gint64 milliseconds,
-                                  GCancellable *cancellable,
-                                  GError **error);
-DSQ_API gboolean dsq_store_get_expiry (DsqStore *self,
-                                       const char *key,
-                                       gint64 *out_milliseconds,
-                                       GCancellable *cancellable,
-                                       GError **error);
+DSQ_API DsqAnswer dsq_store_touch (DsqStore *self,
+                                   const char *key,
+                                   gint64 milliseconds,
+                                   GCancellable *cancellable,
+                                   GError **error);
+DSQ_API gint64 dsq_store_get_expiry (DsqStore *self,
+                                     const char *key,
+                                     GCancellable *cancellable,
+                                     GError **error);
 DSQ_API gint64 dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API void dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds);
 

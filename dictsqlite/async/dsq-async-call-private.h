@@ -44,7 +44,7 @@ struct _DsqAsyncCall
 
   /* what came of it */
   DsqResultKind kind;
-  gssize value;
+  gint64 value;
   gint64 out;       /* what an out parameter gets */
   gpointer pointer; /* (owned) */
   GDestroyNotify pointer_free;
@@ -93,7 +93,7 @@ gboolean dsq_async_call_finish_boolean_out (gpointer source,
                                             gpointer tag,
                                             gint64 *out_value,
                                             GError **error);
-gssize
+gint64
 dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer tag, GError **error);
 gpointer
 dsq_async_call_finish_pointer (gpointer source, GAsyncResult *result, gpointer tag, GError **error);

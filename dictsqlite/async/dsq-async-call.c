@@ -169,17 +169,15 @@ call_return (DsqAsyncCall *self)
   gpointer pointer = g_steal_pointer (&self->pointer);
   GDestroyNotify pointer_free = self->pointer_free;
   DsqResultKind kind = self->kind;
-  gssize value = self->value;
+  gboolean is_true = kind == DSQ_RESULT_NUMBER || self->value != 0;
 
   call_hand_over (self);
   if (error != NULL)
     g_task_return_error (task, error);
   else if (kind == DSQ_RESULT_POINTER)
     g_task_return_pointer (task, pointer, pointer_free);
-  else if (kind == DSQ_RESULT_NUMBER)
-    g_task_return_int (task, value);
   else
-    g_task_return_boolean (task, value != 0);
+    g_task_return_boolean (task, is_true);
 }
 
 static void
@@ -326,15 +324,6 @@ dsq_async_call_finish_boolean (gpointer source, GAsyncResult *result, gpointer t
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
-gssize
-dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
-{
-  g_return_val_if_fail (g_async_result_is_tagged (result, tag), -1);
-  g_return_val_if_fail (g_task_is_valid (result, source), -1);
-
-  return g_task_propagate_int (G_TASK (result), error);
-}
-
 /* The call, whose results are the caller's thread's now. */
 static DsqAsyncCall *
 call_of (GAsyncResult *result)
@@ -343,6 +332,18 @@ call_of (GAsyncResult *result)
 
   call_take_over (call);
   return call;
+}
+
+gint64
+dsq_async_call_finish_number (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
+{
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), -1);
+  g_return_val_if_fail (g_task_is_valid (result, source), -1);
+
+  /* 64 bits are more than a task may carry */
+  if (!g_task_propagate_boolean (G_TASK (result), error))
+    return -1;
+  return call_of (result)->value;
 }
 
 gpointer

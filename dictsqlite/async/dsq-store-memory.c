@@ -172,11 +172,12 @@ dsq_store_peek_pack (DsqStore *self,
  * Sets a key to a record as [method@Store.set_record] does, unless that would have to wait: for a
  * commit, or for room when too much is unflushed.
  *
- * Returns: %TRUE when it is set; %FALSE when it would have to wait, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES when it is set; %DSQ_ANSWER_NO when it would have to wait,
+ *   or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_try_set_record (DsqStore *self,
                           const guint8 *key,
                           gsize key_length,
@@ -184,7 +185,7 @@ dsq_store_try_set_record (DsqStore *self,
                           gsize record_length,
                           GError **error)
 {
-  gboolean is_set;
+  DsqAnswer is_set;
 
   dsq_call_begin_memory_only ();
   is_set = dsq_store_set_record (self, key, key_length, record, record_length, error);
@@ -200,15 +201,15 @@ dsq_store_try_set_record (DsqStore *self,
  *
  * Sets a key to a string as [method@Store.set_text] does, unless that would have to wait.
  *
- * Returns: %TRUE when it is set; %FALSE when it would have to wait, when @text can be read in more
- *   than one way, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES when it is set; %DSQ_ANSWER_NO when it would have to wait,
+ *   when @text can be read in more than one way, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_try_set_text (DsqStore *self, const char *text, GError **error)
 {
-  gboolean is_set;
+  DsqAnswer is_set;
 
   dsq_call_begin_memory_only ();
   is_set = dsq_store_set_text (self, text, error);
@@ -225,14 +226,15 @@ dsq_store_try_set_text (DsqStore *self, const char *text, GError **error)
  *
  * Sets many keys, all or none, as [method@Store.set_pack] does, unless that would have to wait.
  *
- * Returns: %TRUE when all are set; %FALSE when it would have to wait, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES when all are set; %DSQ_ANSWER_NO when it would have to
+ *   wait, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_try_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError **error)
 {
-  gboolean is_set;
+  DsqAnswer is_set;
 
   dsq_call_begin_memory_only ();
   is_set = dsq_store_set_pack (self, entries, length, error);
@@ -249,18 +251,19 @@ dsq_store_try_set_pack (DsqStore *self, const guint8 *entries, gsize length, GEr
  *
  * Whether a key is there, as far as memory knows.
  *
- * Returns: 1 if it is, 0 if not, -1 when the disk has to be asked or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it is; %DSQ_ANSWER_UNKNOWN when the disk has to be
+ *   asked; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-int
+DsqAnswer
 dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
 {
-  gboolean answer;
+  DsqAnswer answer;
 
   dsq_call_begin_memory_only ();
   answer = dsq_store_contains_key (self, key, key_length, error);
-  return dsq_call_end_memory_only () ? -1 : answer;
+  return dsq_call_end_memory_only () ? DSQ_ANSWER_UNKNOWN : answer;
 }
 
 /**
@@ -272,18 +275,19 @@ dsq_store_try_contains_key (DsqStore *self, const guint8 *key, gsize key_length,
  *
  * Removes a key as [method@Store.remove_key] does, unless that would have to ask the disk or wait.
  *
- * Returns: 1 if it was there, 0 if not, -1 when the disk has to be asked or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it was there; %DSQ_ANSWER_UNKNOWN when the disk has to
+ *   be asked; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-int
+DsqAnswer
 dsq_store_try_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
 {
-  gboolean answer;
+  DsqAnswer answer;
 
   dsq_call_begin_memory_only ();
   answer = dsq_store_remove_key (self, key, key_length, error);
-  return dsq_call_end_memory_only () ? -1 : answer;
+  return dsq_call_end_memory_only () ? DSQ_ANSWER_UNKNOWN : answer;
 }
 
 /**

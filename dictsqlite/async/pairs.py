@@ -62,6 +62,7 @@ class Result(NamedTuple):
 
 
 BOOLEAN = Result("gboolean", "BOOLEAN", "FALSE")
+ANSWER = Result("DsqAnswer", "BOOLEAN", "DSQ_ANSWER_NO")
 NUMBER = Result("gint64", "NUMBER", "-1")
 VARIANT = Result("GVariant *", "POINTER", "NULL", "(GDestroyNotify) g_variant_unref")
 BYTES = Result("GBytes *", "POINTER", "NULL", "(GDestroyNotify) g_bytes_unref")
@@ -88,16 +89,16 @@ class Pair:
 
 DONE = "%TRUE when it is done; %FALSE with @error set"
 FOUND = "(transfer full) (nullable): the value, or %NULL without an error when the key is missing"
-WAS_THERE = "%TRUE if it was there; %FALSE if not, or with @error set"
+WAS_THERE = "%DSQ_ANSWER_YES if it was there; %DSQ_ANSWER_NO if not, or with @error set"
 
 PAIRS = [
     # one entry
     Pair("get", [KEY], VARIANT, "READ", "Gets a value of any type", FOUND),
     Pair("set", [KEY, VALUE], BOOLEAN, "WRITE", "Sets a key to a value of any type", DONE,
          passes=True),
-    Pair("contains", [KEY], BOOLEAN, "READ", "Tells whether a key is there",
-         "%TRUE if it is; %FALSE if not, or with @error set"),
-    Pair("remove", [KEY], BOOLEAN, "WRITE", "Removes a key", WAS_THERE),
+    Pair("contains", [KEY], ANSWER, "READ", "Tells whether a key is there",
+         "%DSQ_ANSWER_YES if it is; %DSQ_ANSWER_NO if not, or with @error set"),
+    Pair("remove", [KEY], ANSWER, "WRITE", "Removes a key", WAS_THERE),
     Pair("steal", [KEY], VARIANT, "WRITE", "Removes a key and gives what it was", FOUND),
     Pair("increment", [KEY, number("gint64", "delta", "what is added"),
                        number("gint64", "initial", "what a missing key is taken to hold")],
@@ -105,8 +106,9 @@ PAIRS = [
     Pair("compare_and_set",
          [KEY, variant("expected", "(nullable): what it must hold" + FLOATING, check=""),
           variant("value", "(nullable): what it becomes" + FLOATING, check="")],
-         BOOLEAN, "WRITE", "Sets a key if it holds what is expected",
-         "%TRUE if it was set; %FALSE if the key held something else, or with @error set"),
+         ANSWER, "WRITE", "Sets a key if it holds what is expected",
+         "%DSQ_ANSWER_YES if it was set; %DSQ_ANSWER_NO if the key held something else, or with"
+         " @error set"),
     Pair("get_bytes", [KEY], BYTES, "READ", "Gets bytes", FOUND),
     Pair("set_bytes", [KEY, data("value", "the bytes")], BOOLEAN, "WRITE", "Sets a key to bytes",
          DONE, passes=True),
@@ -116,9 +118,10 @@ PAIRS = [
     # expiry
     Pair("set_expiring", [KEY, VALUE, MILLISECONDS], BOOLEAN, "WRITE",
          "Sets a key to a value that expires", DONE, passes=True),
-    Pair("touch", [KEY, MILLISECONDS], BOOLEAN, "WRITE", "Changes when a key expires", WAS_THERE),
-    Pair("get_expiry", [KEY], BOOLEAN, "READ", "Tells when a key expires",
-         "%TRUE if the key is there; %FALSE if not, or with @error set", out="milliseconds"),
+    Pair("touch", [KEY, MILLISECONDS], ANSWER, "WRITE", "Changes when a key expires", WAS_THERE),
+    Pair("get_expiry", [KEY], NUMBER, "READ", "Tells when a key expires",
+         "milliseconds, more than 0; %DSQ_NEVER when it does not expire; 0 when the key is missing;"
+         " -1 with @error set"),
     Pair("expire", [], NUMBER, "WRITE", "Removes what has expired",
          "how many these were; -1 with @error set", start="_on_worker"),
     # many entries
@@ -132,8 +135,9 @@ PAIRS = [
     Pair("apply", [variant("expected", "(nullable): a{smv}, what keys must hold" + FLOATING,
                            check=""),
                    variant("changes", "a{smv}, what keys become" + FLOATING)],
-         BOOLEAN, "WRITE", "Makes many changes at once, if keys are as expected",
-         "%TRUE if they were made; %FALSE if a key was not as expected, or with @error set",
+         ANSWER, "WRITE", "Makes many changes at once, if keys are as expected",
+         "%DSQ_ANSWER_YES if they were made; %DSQ_ANSWER_NO if a key was not as expected, or with"
+         " @error set",
          start="_on_worker"),
     Pair("clear", [], BOOLEAN, "WRITE", "Removes all entries", DONE, start="_on_worker"),
     Pair("count", [], NUMBER, "READ", "Counts the entries", "their number; -1 with @error set"),
@@ -144,7 +148,7 @@ PAIRS = [
     Pair("list_tables", [], STRINGS, "READ", "Lists the names of the tables",
          "(transfer full) (array zero-terminated=1): the names; %NULL with @error set",
          start="_on_worker"),
-    Pair("drop_table", [text("name", "its name")], BOOLEAN, "WRITE",
+    Pair("drop_table", [text("name", "its name")], ANSWER, "WRITE",
          "Removes a table with all that is in it", WAS_THERE, start="_on_worker"),
     # walk
     Pair("list_keys", [text("prefix", "what the keys begin with"),

@@ -420,16 +420,17 @@ dsq_cursor_next_pack (DsqCursor *self,
  * thread has itself changed the store's size since it stepped the cursor first, this gives
  * %DSQ_ERROR_CHANGED.
  *
- * Returns: %TRUE if the batch is current; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if the batch is current; %DSQ_ANSWER_NO if not, or with
+ *   @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_cursor_check (DsqCursor *self, guint n_used, GError **error)
 {
   gboolean is_current;
 
-  g_return_val_if_fail (DSQ_IS_CURSOR (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_CURSOR (self), DSQ_ANSWER_NO);
 
   return check_batch (self, n_used, &is_current, error) && is_current;
 }

@@ -113,12 +113,12 @@ add_variants (DsqStore *self, States *states, GVariant *variants, GError **error
  * Sets and removes many keys, all or none: in one transaction of the file, and at one instant for
  * other threads. If a key does not hold what is expected, nothing is changed.
  *
- * Returns: %TRUE when all is done, to the promise of the [enum@PersistMode]; %FALSE if a key was
- *   not as expected, or with @error set
+ * Returns: %DSQ_ANSWER_YES when all is done, to the promise of the [enum@PersistMode];
+ *   %DSQ_ANSWER_NO if a key was not as expected, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_apply (DsqStore *self,
                  GVariant *expected,
                  GVariant *changes,
@@ -130,9 +130,9 @@ dsq_store_apply (DsqStore *self,
   g_auto (States) wanted = { NULL, 0 };
   g_auto (States) made = { NULL, 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (changes != NULL, FALSE);
-  g_return_val_if_fail (g_variant_is_of_type (changes, G_VARIANT_TYPE ("a{smv}")), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (changes != NULL, DSQ_ANSWER_NO);
+  g_return_val_if_fail (g_variant_is_of_type (changes, G_VARIANT_TYPE ("a{smv}")), DSQ_ANSWER_NO);
   g_return_val_if_fail (expected == NULL ||
                             g_variant_is_of_type (expected, G_VARIANT_TYPE ("a{smv}")),
                         FALSE);
@@ -227,12 +227,12 @@ set_times (DsqStore *self, States *states, const gint64 *times, gsize n_times, G
  * The changes are made in their order, so a key that is removed and set comes last. A pack of no
  * bytes is one without items.
  *
- * Returns: %TRUE when all is done, to the promise of the [enum@PersistMode]; %FALSE if a key was
- *   not as expected, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES when all is done, to the promise of the
+ *   [enum@PersistMode]; %DSQ_ANSWER_NO if a key was not as expected, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_apply_pack (DsqStore *self,
                       const guint8 *expected,
                       gsize expected_length,
@@ -246,7 +246,7 @@ dsq_store_apply_pack (DsqStore *self,
   g_auto (States) wanted = { NULL, 0 };
   g_auto (States) made = { NULL, 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   return add_pack (self, &wanted, expected, expected_length, error) &&
          add_pack (self, &made, changes, changes_length, error) &&

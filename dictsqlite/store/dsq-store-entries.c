@@ -142,17 +142,17 @@ dsq_store_set (DsqStore *self,
  *
  * Whether a key is there. Its value is not read.
  *
- * Returns: %TRUE if it is; %FALSE if not, or with @error set
+ * Returns: %DSQ_ANSWER_YES if it is; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_contains (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_auto (DsqCall) call = { 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_contains_key (self, (const guint8 *) key, strlen (key), error);
@@ -167,17 +167,17 @@ dsq_store_contains (DsqStore *self, const char *key, GCancellable *cancellable, 
  *
  * Removes a key.
  *
- * Returns: %TRUE if it was there; %FALSE if not, or with @error set
+ * Returns: %DSQ_ANSWER_YES if it was there; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_remove (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_auto (DsqCall) call = { 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);

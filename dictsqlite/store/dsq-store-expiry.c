@@ -86,11 +86,11 @@ dsq_store_set_expiring (DsqStore *self,
  *
  * Changes when a key expires. Its value and its place stay as they are.
  *
- * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ * Returns: %DSQ_ANSWER_YES if the key is there; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_touch (DsqStore *self,
                  const char *key,
                  gint64 milliseconds,
@@ -99,8 +99,8 @@ dsq_store_touch (DsqStore *self,
 {
   g_auto (DsqCall) call = { 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   return dsq_call_begin (&call, cancellable, error) &&
          dsq_store_touch_key (self, (const guint8 *) key, strlen (key), milliseconds, error);
@@ -110,34 +110,27 @@ dsq_store_touch (DsqStore *self,
  * dsq_store_get_expiry:
  * @self: a store
  * @key: the key
- * @out_milliseconds: (out): the time that it has left, %DSQ_NEVER when it does not expire
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
  * Gets how long a key has to live.
  *
- * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ * Returns: milliseconds, more than 0; %DSQ_NEVER when it does not expire; 0 when the key is
+ *   missing; -1 with @error set
  *
  * Since: 1.0
  */
-gboolean
-dsq_store_get_expiry (DsqStore *self,
-                      const char *key,
-                      gint64 *out_milliseconds,
-                      GCancellable *cancellable,
-                      GError **error)
+gint64
+dsq_store_get_expiry (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_auto (DsqCall) call = { 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
-  g_return_val_if_fail (out_milliseconds != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
+  g_return_val_if_fail (key != NULL, -1);
 
-  *out_milliseconds = 0;
   if (!dsq_call_begin (&call, cancellable, error))
-    return FALSE;
-  *out_milliseconds = dsq_store_lookup_expiry (self, (const guint8 *) key, strlen (key), error);
-  return *out_milliseconds > 0;
+    return -1;
+  return dsq_store_lookup_expiry (self, (const guint8 *) key, strlen (key), error);
 }
 
 /**
@@ -245,11 +238,12 @@ dsq_store_set_record_expiring (DsqStore *self,
  *
  * Changes when a key expires. Its value and its place stay as they are.
  *
- * Returns: %TRUE if the key is there; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if the key is there; %DSQ_ANSWER_NO if not, or with @error
+ *   set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_touch_key (DsqStore *self,
                      const guint8 *key,
                      gsize key_length,
@@ -260,7 +254,7 @@ dsq_store_touch_key (DsqStore *self,
   gboolean touched;
   DsqKey made;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
   return engine != NULL &&
@@ -282,7 +276,7 @@ dsq_store_touch_key (DsqStore *self,
  * Gets how long a key has to live.
  *
  * Returns: milliseconds, more than 0; %DSQ_NEVER when it does not expire; 0 when the key is
- * missing, or with @error set
+ *   missing; -1 with @error set
  *
  * Since: 1.0
  */
@@ -293,10 +287,12 @@ dsq_store_lookup_expiry (DsqStore *self, const guint8 *key, gsize key_length, GE
   g_autoptr (DsqEntry) entry = NULL;
   DsqKey made;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  if (engine == NULL || !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
+  if (engine == NULL || !dsq_engine_get (engine, &made, &entry, error))
+    return -1;
+  if (entry == NULL)
     return 0;
   if (!entry->has_expiry)
     return DSQ_NEVER;

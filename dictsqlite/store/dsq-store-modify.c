@@ -203,12 +203,12 @@ exchange (DsqStore *self, const guint8 *key, gsize key_length, Exchange *step, G
  * Values are compared by their stored form, so a value of another type is another value. As
  * [method@Store.set] does, this ends the key's time to live.
  *
- * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]; %FALSE if it held
- *   something else, or with @error set
+ * Returns: %DSQ_ANSWER_YES when it is set, to the promise of the [enum@PersistMode];
+ *   %DSQ_ANSWER_NO if it held something else, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_compare_and_set (DsqStore *self,
                            const char *key,
                            GVariant *expected,
@@ -223,8 +223,8 @@ dsq_store_compare_and_set (DsqStore *self,
   g_autofree guint8 *record = NULL;
   Exchange step = { 0 };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
@@ -260,12 +260,12 @@ dsq_store_compare_and_set (DsqStore *self,
  *
  * Sets a key if it has the expected record, byte for byte, in one step.
  *
- * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]; %FALSE if it had another
- *   record, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES when it is set, to the promise of the [enum@PersistMode];
+ *   %DSQ_ANSWER_NO if it had another record, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_compare_and_set_record (DsqStore *self,
                                   const guint8 *key,
                                   gsize key_length,
@@ -278,7 +278,7 @@ dsq_store_compare_and_set_record (DsqStore *self,
 {
   Exchange step = { expected, expected_length, record, record_length, keeps_expiry, FALSE };
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   return exchange (self, key, key_length, &step, error);
 }

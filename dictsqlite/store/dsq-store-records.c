@@ -116,18 +116,18 @@ dsq_store_set_record (DsqStore *self,
  *
  * Whether a key is there. Its value is not read.
  *
- * Returns: %TRUE if it is; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it is; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
 {
   DsqEngine *engine;
   gboolean answer;
   DsqKey made;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
   return engine != NULL && dsq_engine_contains (engine, &made, &answer, error) && answer;
@@ -142,18 +142,18 @@ dsq_store_contains_key (DsqStore *self, const guint8 *key, gsize key_length, GEr
  *
  * Removes a key.
  *
- * Returns: %TRUE if it was there; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it was there; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
 {
   DsqEngine *engine;
   gboolean answer;
   DsqKey made;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
   return engine != NULL && dsq_engine_remove (engine, &made, &answer, error) && answer;
@@ -276,18 +276,18 @@ dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GErro
  * Only the type byte tells where the key ends. So when that byte is in the key or in the string as
  * well, nothing is set, and the caller has to pass the two apart.
  *
- * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]; %FALSE without an error
- *   when @text can be read in more than one way
+ * Returns: (type gint): %DSQ_ANSWER_YES when it is set, to the promise of the [enum@PersistMode];
+ *   %DSQ_ANSWER_NO without an error when @text can be read in more than one way
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_set_text (DsqStore *self, const char *text, GError **error)
 {
   const char *record;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (text != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (text != NULL, DSQ_ANSWER_NO);
 
   record = strchr (text, DSQ_VALUE_STRING);
   if (record == NULL || strchr (record + 1, DSQ_VALUE_STRING) != NULL)
@@ -308,14 +308,14 @@ dsq_store_set_text (DsqStore *self, const char *text, GError **error)
  *
  * Whether a key is there, as [method@Store.contains_key] does.
  *
- * Returns: %TRUE if it is; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it is; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_contains_text (DsqStore *self, const char *key, GError **error)
 {
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   return dsq_store_contains_key (self, (const guint8 *) key, strlen (key), error);
 }
@@ -328,14 +328,14 @@ dsq_store_contains_text (DsqStore *self, const char *key, GError **error)
  *
  * Removes a key, as [method@Store.remove_key] does.
  *
- * Returns: %TRUE if it was there; %FALSE if not, or with @error set
+ * Returns: (type gint): %DSQ_ANSWER_YES if it was there; %DSQ_ANSWER_NO if not, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_remove_text (DsqStore *self, const char *key, GError **error)
 {
-  g_return_val_if_fail (key != NULL, FALSE);
+  g_return_val_if_fail (key != NULL, DSQ_ANSWER_NO);
 
   return dsq_store_remove_key (self, (const guint8 *) key, strlen (key), error);
 }

@@ -235,15 +235,16 @@ drop_table (DsqStore *self,
  * whole store as well, in the same transaction. Objects of the table give %DSQ_ERROR_NO_TABLE from
  * then on.
  *
- * Returns: %TRUE when it is dropped; %FALSE without an error when there is no table of that name
+ * Returns: %DSQ_ANSWER_YES when it is dropped; %DSQ_ANSWER_NO without an error when there is no
+ *   table of that name
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_drop_table (DsqStore *self, const char *name, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (name != NULL, FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
+  g_return_val_if_fail (name != NULL, DSQ_ANSWER_NO);
 
   return drop_table (self, (const guint8 *) name, strlen (name), cancellable, error);
 }
@@ -257,14 +258,15 @@ dsq_store_drop_table (DsqStore *self, const char *name, GCancellable *cancellabl
  *
  * Removes a table as [method@Store.drop_table] does, for bindings whose strings may hold NUL.
  *
- * Returns: %TRUE when it is dropped; %FALSE without an error when there is no table of that name
+ * Returns: (type gint): %DSQ_ANSWER_YES when it is dropped; %DSQ_ANSWER_NO when there is no table
+ * of that name, or with @error set
  *
  * Since: 1.0
  */
-gboolean
+DsqAnswer
 dsq_store_drop_table_name (DsqStore *self, const guint8 *name, gsize length, GError **error)
 {
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
+  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   return drop_table (self, name, length, NULL, error);
 }

@@ -54,9 +54,12 @@ def test_counting_and_expiry(path):
     value = GLib.Variant("x", 1)
     assert not store.compare_and_set_finish(
         call(store.compare_and_set_async, "n", GLib.Variant("x", 42), value)[1])
+    assert store.contains("n", None) == Dsq.Answer.YES
+    assert store.contains_finish(call(store.contains_async, "none")[1]) == Dsq.Answer.NO
+    assert store.get_expiry_finish(call(store.get_expiry_async, "none")[1]) == 0
     assert store.set_expiring_finish(call(store.set_expiring_async, "e", value, 100_000)[1])
-    there, left = store.get_expiry_finish(call(store.get_expiry_async, "e")[1])
-    assert there and 90_000 < left <= 100_000
+    left = store.get_expiry_finish(call(store.get_expiry_async, "e")[1])
+    assert 90_000 < left <= 100_000
     store.close()
 
 

@@ -47,6 +47,22 @@ test_compare_and_set (Fixture *self, gconstpointer data)
 }
 
 static void
+assert_expiry (Fixture *self, const char *key, gint64 above, gint64 below)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  Answer answer = { NULL };
+  gint64 left;
+
+  dsq_store_get_expiry_async (self->store, key, NULL, answer_cb, &answer);
+  result = wait_for (&answer);
+  left = dsq_store_get_expiry_finish (self->store, result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (left, >, above);
+  g_assert_cmpint (left, <, below);
+}
+
+static void
 test_expiry (Fixture *self, gconstpointer data)
 {
   g_autoptr (GAsyncResult) result = NULL;
@@ -61,8 +77,13 @@ test_expiry (Fixture *self, gconstpointer data)
                                 answer_cb,
                                 &answer);
   g_assert_true (boolean_of (dsq_store_set_expiring_finish, self->store, &answer));
-  dsq_store_get_expiry_async (self->store, "e", NULL, answer_cb, &answer);
-  g_assert_cmpint (out_of (dsq_store_get_expiry_finish, self->store, &answer), >, 90000);
+  assert_expiry (self, "e", 90000, 100001);
+  assert_expiry (self, "none", -1, 1);
+  dsq_store_touch_async (self->store, "e", 50000, NULL, answer_cb, &answer);
+  g_assert_true (boolean_of (dsq_store_touch_finish, self->store, &answer));
+  dsq_store_touch_async (self->store, "e", DSQ_NEVER, NULL, answer_cb, &answer);
+  g_assert_true (boolean_of (dsq_store_touch_finish, self->store, &answer));
+  assert_expiry (self, "e", DSQ_NEVER - 1, DSQ_NEVER + 1);
   dsq_store_touch_async (self->store, "e", 50000, NULL, answer_cb, &answer);
   g_assert_true (boolean_of (dsq_store_touch_finish, self->store, &answer));
   dsq_store_touch_async (self->store, "none", 1, NULL, answer_cb, &answer);

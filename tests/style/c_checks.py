@@ -14,6 +14,8 @@ from files import Tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 FUNCTION = re.compile(r"^DSQ_API\s[^;{]*?\b(dsq_\w+) \(", re.MULTILINE | re.DOTALL)
+FALLIBLE = re.compile(r"^DSQ_API\s+gboolean\s+(dsq_\w+) \([^;]*GError \*\*error\)",
+                      re.MULTILINE)
 DECLARED_TYPE = re.compile(r"^DSQ_API\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTILINE)
 ENUM = re.compile(r"^typedef enum\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
@@ -172,6 +174,18 @@ def check_documentation(tree: Tree) -> List[str]:
                        for name in sorted(names & set(comments)) if "Since: " not in comments[name]]
 
 
+def check_answers(tree: Tree) -> List[str]:
+    """A boolean beside an error says that there is none, and answers nothing."""
+    comments = documented(tree)
+    problems = []
+    for path in public_headers(tree):
+        for name in FALLIBLE.findall(tree.text(path)):
+            answer = comments.get(name, "").split("Returns: ")[-1].replace("\n *", "")
+            if re.search(r"%FALSE (?! *with @error)", answer):
+                problems.append(f"{name}: FALSE is for errors alone; a DsqAnswer is for answers")
+    return problems
+
+
 def check_file_table(tree: Tree) -> List[str]:
     """The table of files in docs/architecture.md names every C file of the library, once."""
     path = "docs/architecture.md"
@@ -189,4 +203,5 @@ CHECKS = {
     "config-h-comes-first": check_config_first,
     "every-file-is-in-the-table": check_file_table,
     "everything-public-is-documented": check_documentation,
+    "no-answer-is-a-boolean-beside-an-error": check_answers,
 }

@@ -10,11 +10,11 @@ async void use_entries (Dsq.Store store) throws Error {
     assert ((yield store.get_string_async ("text", null)) == "ключ");
     yield store.set_bytes_async ("bytes", new Bytes ({ 1, 0, 2 }), null);
     assert ((yield store.get_bytes_async ("bytes", null)).length == 3);
-    assert (!(yield store.compare_and_set_async ("text", null, new Variant.string ("x"), null)));
-    assert (yield store.contains_async ("text", null));
+    assert ((yield store.compare_and_set_async ("text", null, new Variant.string ("x"), null)) == Dsq.Answer.NO);
+    assert ((yield store.contains_async ("text", null)) == Dsq.Answer.YES);
     var stolen = yield store.steal_async ("text", null);
     assert (stolen.get_string () == "ключ");
-    assert (!(yield store.remove_async ("text", null)));
+    assert ((yield store.remove_async ("text", null)) == Dsq.Answer.NO);
 }
 
 async void use_many (Dsq.Store store) throws Error {
@@ -40,8 +40,8 @@ async void use_counting (Dsq.Store store) throws Error {
     int64 sum;
     assert (yield store.increment_async ("n", 2, 40, null, out sum));
     assert (sum == 42);
-    assert (yield store.compare_and_set_async ("n", new Variant.int64 (42), null, null));
-    assert (!(yield store.contains_async ("n", null)));
+    assert ((yield store.compare_and_set_async ("n", new Variant.int64 (42), null, null)) == Dsq.Answer.YES);
+    assert ((yield store.contains_async ("n", null)) == Dsq.Answer.NO);
 }
 
 async void use_wrongly (Dsq.Store store) throws Error {

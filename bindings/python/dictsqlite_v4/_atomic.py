@@ -97,6 +97,6 @@ class AtomicMethods:
         self, encoded: bytes, expected: bytes, record: bytes, keeps_expiry: bool
     ) -> bool:
         try:
-            return self._store.compare_and_set_record(encoded, expected, record, keeps_expiry)
+            return self._store.compare_and_set_record(encoded, expected, record, keeps_expiry) == 1
         except GError as error:
             raise to_exception(error, self._path) from None

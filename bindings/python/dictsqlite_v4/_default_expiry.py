@@ -61,10 +61,10 @@ class ExpiringStore:
         if 0 < self.native.lookup_expiry(key) < self._renew_below:
             self.native.touch_key(key, self.default_milliseconds)
 
-    def contains_text(self, key: str) -> bool:
+    def contains_text(self, key: str) -> int:
         return self.native.contains_text(key)  # type: ignore[no-any-return]
 
-    def remove_text(self, key: str) -> bool:
+    def remove_text(self, key: str) -> int:
         return self.native.remove_text(key)  # type: ignore[no-any-return]
 
     # --- writes
@@ -84,14 +84,14 @@ class ExpiringStore:
         return existing
 
     def set_pack(self, entries: bytes) -> bool:
-        return self.apply_pack(b"", entries, False, None)
+        return self.apply_pack(b"", entries, False, None) == 1
 
     def apply_pack(
         self, expected: bytes, changes: bytes, clears: bool, times: Optional[List[int]]
-    ) -> bool:
+    ) -> int:
         if times is None:
             times = [self.default_milliseconds] * (len(unpack(changes)) // 2)
-        applied: bool = self.native.apply_pack(expected, changes, clears, times)
+        applied: int = self.native.apply_pack(expected, changes, clears, times)
         return applied
 
     def increment_key(self, key: bytes, delta: int, initial: int) -> Tuple[bool, int]:
@@ -101,12 +101,12 @@ class ExpiringStore:
 
     def compare_and_set_record(
         self, key: bytes, expected: bytes, record: bytes, keeps_expiry: bool
-    ) -> bool:
+    ) -> int:
         if record and not (expected and keeps_expiry):
             return self._exchange(key, expected, record)
         return self.native.compare_and_set_record(  # type: ignore[no-any-return]
             key, expected, record, keeps_expiry
         )
 
-    def _exchange(self, key: bytes, expected: bytes, record: bytes) -> bool:
+    def _exchange(self, key: bytes, expected: bytes, record: bytes) -> int:
         return self.apply_pack(pack((key, expected)), pack((key, record)), False, None)

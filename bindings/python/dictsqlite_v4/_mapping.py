@@ -71,13 +71,13 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
 
     _store: Store
     _lookup_text: Callable[[Store, str], bytes]
-    _set_text: Callable[[Store, str], bool]
-    _contains_text: Callable[[Store, str], bool]
-    _remove_text: Callable[[Store, str], bool]
+    _set_text: Callable[[Store, str], int]
+    _contains_text: Callable[[Store, str], int]
+    _remove_text: Callable[[Store, str], int]
     _lookup_record: Callable[[bytes], bytes]
     _set_record: Callable[[bytes, bytes], bool]
-    _contains_key: Callable[[bytes], bool]
-    _remove_key: Callable[[bytes], bool]
+    _contains_key: Callable[[bytes], int]
+    _remove_key: Callable[[bytes], int]
 
     # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
@@ -143,7 +143,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """Whether there is `key`. Raises TypeError for what is unhashable."""
         if type(key) is str and "\0" not in key:
             try:
-                return self._contains_text(self._handle, key)
+                return self._contains_text(self._handle, key) == 1
             except (GError, UnicodeEncodeError) as error:
                 return bool(self._find_nothing(error))
         return bool(self._call(self._contains_key, key))

@@ -271,9 +271,10 @@ class Overlay:
             # nothing to write: what was read need not be true still
             return True
         has_times = self._deadlines or self._default != NEVER
-        return self._base.apply_pack(
+        done = self._base.apply_pack(
             pack(expected), pack(changes), self._cleared, times if has_times else None
         )
+        return done == 1
 
     # --- one entry
 
@@ -322,7 +323,7 @@ class Overlay:
 
     def contains_blindly(self, key: bytes) -> bool:
         """Whether the store has a key, without counting that as read."""
-        return not self._cleared and self._base.contains_key(key)
+        return not self._cleared and self._base.contains_key(key) == 1
 
     def contains_key(self, key: bytes) -> bool:
         return bool(self.lookup_record(key))

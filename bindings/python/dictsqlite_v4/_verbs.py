@@ -186,7 +186,7 @@ class Verbs:
 
     def _apply(self, expected: bytes, changes: bytes, times: Any) -> bool:
         try:
-            return self._store.apply_pack(expected, changes, False, times)
+            return self._store.apply_pack(expected, changes, False, times) == 1
         except GError as error:
             raise to_exception(error, self._path) from None
 
