@@ -105,13 +105,13 @@ write_copy (const char *temporary, gpointer user_data, GError **error)
 }
 
 gboolean
-dsq_cold_backup (DsqColdTier *tier,
+dsq_cold_backup (DsqColdFile *file,
                  const char *path,
                  DsqColdProgressFunc progress,
                  gpointer user_data,
                  GError **error)
 {
-  Backup self = { (DsqColdSqlite *) tier, progress, user_data };
+  Backup self = { (DsqColdSqlite *) file, progress, user_data };
   g_autofree char *resolved = dsq_location_resolve (path, error);
 
   return resolved != NULL && dsq_new_file_write (resolved, write_copy, &self, error);

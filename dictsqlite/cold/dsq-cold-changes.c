@@ -215,7 +215,7 @@ check_place (const DsqChange *change, GError **error)
 static void
 ask_filter (DsqColdSqlite *self, DsqChange *change)
 {
-  DsqFilter *filter = self->tier.filter->bits;
+  DsqFilter *filter = self->file.tier.filter->bits;
   DsqKey key;
 
   if (change->presence == DSQ_PRESENCE_PRESENT || !dsq_filter_is_active (filter))

@@ -172,11 +172,11 @@ check_tables (Check *self, GError **error)
 /* --- the call --------------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GError **error)
+dsq_cold_check (DsqColdFile *file, GPtrArray *problems, GError **error)
 {
-  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) tier, error);
+  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) file, error);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  Check self = { (DsqColdSqlite *) tier, database, problems, tables, NULL };
+  Check self = { (DsqColdSqlite *) file, database, problems, tables, NULL };
   gboolean checked;
 
   if (database == NULL || !dsq_call_check (error))

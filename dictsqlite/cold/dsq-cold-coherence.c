@@ -49,7 +49,7 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
   __atomic_store_n (&self->n_entries, n_entries, __ATOMIC_RELAXED);
   self->seen = *stamp;
   for (guint i = 0; i < DSQ_WAL_STAMP_WORDS; i++)
-    __atomic_store_n (&self->tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
+    __atomic_store_n (&self->file.tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
 }
 
 /* @tables has just been read, not before @stamp. */
@@ -57,10 +57,10 @@ static void
 learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
   dsq_mutex_assert_held (&self->coherence_lock);
-  dsq_cold_filter_reset (self->tier.filter);
-  self->tier.foreign_func (&g_array_index (self->tables, DsqTableState, 0),
-                           self->tables->len,
-                           self->tier.foreign_data);
+  dsq_cold_filter_reset (self->file.tier.filter);
+  self->file.tier.foreign_func (&g_array_index (self->tables, DsqTableState, 0),
+                                self->tables->len,
+                                self->file.tier.foreign_data);
   DSQ_COLD_COUNT (self->n_foreign_changes);
   set_seen_locked (self, stamp);
 }
@@ -110,7 +110,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
     return FALSE;
   if (self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     {
-      self->tier.live_version = unchanging.words;
+      self->file.tier.live_version = unchanging.words;
       dsq_mutex_lock (&self->coherence_lock);
       set_seen_locked (self, &unchanging);
       dsq_mutex_unlock (&self->coherence_lock);
@@ -118,7 +118,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
     }
   if (!dsq_wal_index_init (&self->wal_index, self->writer.database, error))
     return FALSE;
-  self->tier.live_version = self->wal_index.words;
+  self->file.tier.live_version = self->wal_index.words;
   if (!dsq_wal_index_read (&self->wal_index, &stamp))
     return set_unreadable (error);
 
@@ -297,7 +297,7 @@ dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
   DsqWalStamp stamp;
 
   dsq_mutex_lock (&self->coherence_lock);
-  self->tier.n_commits++;
+  self->file.tier.n_commits++;
   if (committed != NULL)
     committed (committed_data);
   if (is_own_commit_locked (self, &stamp))

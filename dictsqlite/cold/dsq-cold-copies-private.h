@@ -6,16 +6,16 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_copy (DsqColdTier *tier, const DsqColdCopyOptions *options, GError **error);
-gboolean dsq_cold_backup (DsqColdTier *tier,
+gboolean dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **error);
+gboolean dsq_cold_backup (DsqColdFile *file,
                           const char *path,
                           DsqColdProgressFunc progress,
                           gpointer user_data,
                           GError **error);
-gboolean dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GError **error);
+gboolean dsq_cold_check (DsqColdFile *file, GPtrArray *problems, GError **error);
 
-gboolean dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error);
-gboolean dsq_cold_replace_header (DsqColdTier *tier,
+gboolean dsq_cold_get_header (DsqColdFile *file, DsqHeader *out_header, GError **error);
+gboolean dsq_cold_replace_header (DsqColdFile *file,
                                   const DsqHeader *before,
                                   const DsqHeader *after,
                                   GError **error);

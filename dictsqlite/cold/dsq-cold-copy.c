@@ -243,9 +243,9 @@ copy_to (DsqDatabase *from,
 /* --- a copy ----------------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_copy (DsqColdTier *tier, const DsqColdCopyOptions *options, GError **error)
+dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   g_autofree char *path = dsq_location_resolve (options->path, error);
   g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
 

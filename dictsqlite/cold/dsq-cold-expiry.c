@@ -73,14 +73,14 @@ append_rows (DsqColdSqlite *self,
 }
 
 gboolean
-dsq_cold_find_oldest (DsqColdTier *tier,
+dsq_cold_find_oldest (DsqColdFile *file,
                       gint64 *place,
                       guint max_rows,
                       GArray *rows,
                       gboolean *out_is_last,
                       GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_OLDEST];
   DsqExpirySpan last = { .place = *place };
   gboolean is_full;

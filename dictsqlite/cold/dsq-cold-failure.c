@@ -15,7 +15,7 @@
 void
 dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error)
 {
-  __atomic_store_n (&self->tier.is_failed, TRUE, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->file.is_failed, TRUE, __ATOMIC_RELEASE);
   if (error != NULL && *error != NULL)
     {
       g_autofree char *message = (*error)->message;
@@ -28,7 +28,7 @@ dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error)
 gboolean
 dsq_cold_refuse_failed (DsqColdSqlite *self, GError **error)
 {
-  if (G_LIKELY (!__atomic_load_n (&self->tier.is_failed, __ATOMIC_ACQUIRE)))
+  if (G_LIKELY (!__atomic_load_n (&self->file.is_failed, __ATOMIC_ACQUIRE)))
     return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
-typedef struct _DsqColdFileFuncs DsqColdFileFuncs;
+typedef struct _DsqColdFile DsqColdFile;
 
 /* Called when somebody else has committed: everything clean that was read from the tier is stale,
  * presence of keys in it is unknown. @states are all tables, in the order of their ids, as of the
@@ -111,7 +111,8 @@ struct _DsqColdTierFuncs
   /* A table as of now; FALSE: there is none. */
   gboolean (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
   /* The table of that name (which is UTF-8), made if it is missing: empty, with an id that no table
-   * has ever had. Not within a savepoint. */
+   * has ever had. Not within a savepoint. A tier that only reads has no transactions: there it may
+   * be called at any time, by one thread, and gives 0 as the id of a table that is missing. */
   gboolean (*open_table) (DsqColdTier *self,
                           const guint8 *name,
                           gsize length,

@@ -10,9 +10,9 @@
 #include "sqlite/dsq-schema-private.h"
 
 gboolean
-dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error)
+dsq_cold_get_header (DsqColdFile *file, DsqHeader *out_header, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   DsqColdReader *reader = dsq_cold_readers_take (self, error);
   gboolean read;
 
@@ -25,12 +25,12 @@ dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error)
 }
 
 gboolean
-dsq_cold_replace_header (DsqColdTier *tier,
+dsq_cold_replace_header (DsqColdFile *file,
                          const DsqHeader *before,
                          const DsqHeader *after,
                          GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   DsqDatabase *database = self->writer.database;
   DsqHeader now;
 

@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 gboolean dsq_cold_log_init (DsqColdSqlite *self, GError **error);
 /* Folds the log in as far as nobody hinders, and closes the connection. */
 gboolean dsq_cold_log_close (DsqColdSqlite *self, GError **error);
-gboolean dsq_cold_sync (DsqColdTier *tier, GError **error);
-gboolean dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle);
-gboolean dsq_cold_checkpoint (DsqColdTier *tier, GError **error);
+gboolean dsq_cold_sync (DsqColdFile *file, GError **error);
+gboolean dsq_cold_wants_checkpoint (DsqColdFile *file, gboolean idle);
+gboolean dsq_cold_checkpoint (DsqColdFile *file, GError **error);
 
 G_END_DECLS

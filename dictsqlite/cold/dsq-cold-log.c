@@ -75,9 +75,9 @@ sync_locked (DsqColdSqlite *self, GError **error)
 
 /* Through SQLite's own descriptor: closing one of ours would drop the process's locks. */
 gboolean
-dsq_cold_sync (DsqColdTier *tier, GError **error)
+dsq_cold_sync (DsqColdFile *file, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean synced;
 
   if (!dsq_cold_refuse_failed (self, error))
@@ -94,9 +94,9 @@ dsq_cold_sync (DsqColdTier *tier, GError **error)
 /* --- checkpointing ---------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_wants_checkpoint (DsqColdTier *tier, gboolean idle)
+dsq_cold_wants_checkpoint (DsqColdFile *file, gboolean idle)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   /* a checkpoint costs two syncs whatever its size: few large ones, with room for a transaction */
   guint32 threshold =
       (guint32) MIN (self->tuning.wal_limit_bytes / 4 * 3 / self->page_size, G_MAXINT32);
@@ -168,19 +168,19 @@ checkpoint_locked (DsqColdSqlite *self, GError **error)
 }
 
 gboolean
-dsq_cold_checkpoint (DsqColdTier *tier, GError **error)
+dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean done;
 
-  if (!dsq_cold_refuse_failed (self, error) || !dsq_cold_begin (tier, error))
+  if (!dsq_cold_refuse_failed (self, error) || !dsq_cold_begin (&file->tier, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);
   done = checkpoint_locked (self, error);
   dsq_mutex_unlock (&self->log_lock);
   dsq_cold_readers_set_draining (self, FALSE);
-  dsq_cold_rollback (tier);
+  dsq_cold_rollback (&file->tier);
   return done;
 }
 
@@ -202,11 +202,11 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
 
   if (self->log == NULL)
     return TRUE;
-  self->tier.foreign_func = ignore_foreign_change;
+  self->file.tier.foreign_func = ignore_foreign_change;
   self->writer.database->busy_timeout_ms = 0;
-  if (!__atomic_load_n (&self->tier.is_failed, __ATOMIC_ACQUIRE) &&
-      dsq_cold_wants_checkpoint (&self->tier, TRUE))
-    folded = dsq_cold_checkpoint (&self->tier, &local_error) ||
+  if (!__atomic_load_n (&self->file.is_failed, __ATOMIC_ACQUIRE) &&
+      dsq_cold_wants_checkpoint (&self->file, TRUE))
+    folded = dsq_cold_checkpoint (&self->file, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_TOO_LARGE);

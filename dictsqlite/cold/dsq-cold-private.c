@@ -159,7 +159,7 @@ open_file (DsqColdSqlite *self, GError **error)
   if (dsq_cold_writer_init (self, database, error) && write_tables (self, error) &&
       dsq_cold_readers_share (self, error))
     {
-      dsq_cold_filter_start_empty (self->tier.filter, FIRST_KEYS);
+      dsq_cold_filter_start_empty (self->file.tier.filter, FIRST_KEYS);
       __atomic_store_n (&self->is_made, TRUE, __ATOMIC_RELEASE);
       return TRUE;
     }
@@ -352,7 +352,7 @@ note_commit_locked (DsqColdSqlite *self)
       open_file (self, NULL);
     }
   __atomic_store_n (&self->private_bytes, count_bytes_locked (self), __ATOMIC_RELAXED);
-  self->tier.n_commits++;
+  self->file.tier.n_commits++;
   DSQ_COLD_COUNT (self->n_commits);
 }
 
@@ -556,7 +556,7 @@ dsq_cold_tier_new_private (const DsqColdOptions *options, DsqTableState *out_mai
 {
   DsqColdSqlite *self = dsq_cold_sqlite_new (&private_funcs, options);
 
-  self->tier.begins_empty = TRUE;
+  self->file.tier.begins_empty = TRUE;
   self->is_sealed = options->password != NULL;
   self->own_reader = g_new0 (DsqColdReader, 1);
   self->last_table = DSQ_TABLE_MAIN;
@@ -567,5 +567,5 @@ dsq_cold_tier_new_private (const DsqColdOptions *options, DsqTableState *out_mai
   g_array_append_val (self->tables, first_state);
   g_array_append_val (self->writer.committed, first_state);
   *out_main = first_state;
-  return &self->tier;
+  return &self->file.tier;
 }

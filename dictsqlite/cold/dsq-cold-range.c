@@ -95,7 +95,7 @@ take_token (DsqColdSqlite *self, sqlite3_stmt *row, gboolean stops)
 
   if (length == 0) /* SQLite gives NULL for it */
     token = (const guint8 *) "";
-  dsq_filter_add (self->tier.filter->bits, dsq_hash (table, token, length));
+  dsq_filter_add (self->file.tier.filter->bits, dsq_hash (table, token, length));
   if (!stops)
     return;
   self->filled_table = table;
@@ -133,7 +133,7 @@ take_name (DsqColdSqlite *self, sqlite3_stmt *row, GError **error)
 
   if (!dsq_cold_decode_key (&self->codec, row, 1, 2, &key, &token, &memory, error))
     return FALSE;
-  dsq_filter_add (self->tier.filter->bits, dsq_hash (key.table, key.bytes, key.length));
+  dsq_filter_add (self->file.tier.filter->bits, dsq_hash (key.table, key.bytes, key.length));
   self->filled_place = sqlite3_column_int64 (row, 3);
   return TRUE;
 }

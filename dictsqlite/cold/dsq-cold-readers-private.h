@@ -55,7 +55,7 @@ gboolean dsq_cold_readers_start (DsqColdSqlite *self,
                                  GError **error);
 /* While it is set no transaction outlasts its call; those that do are ended. */
 void dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining);
-gboolean dsq_cold_readers_tend (DsqColdTier *tier);
+gboolean dsq_cold_readers_tend (DsqColdFile *file);
 /* Waits until every reader that is out now has been given back; FALSE after a while. */
 gboolean dsq_cold_readers_drain (DsqColdSqlite *self);
 void dsq_cold_readers_close (DsqColdSqlite *self);

@@ -210,7 +210,7 @@ end_transaction (DsqColdReader *reader)
 static gboolean
 may_hold (DsqColdSqlite *self)
 {
-  return __atomic_load_n (&self->tier.may_hold, __ATOMIC_RELAXED) &&
+  return __atomic_load_n (&self->file.may_hold, __ATOMIC_RELAXED) &&
          !__atomic_load_n (&self->is_draining, __ATOMIC_RELAXED);
 }
 
@@ -259,7 +259,7 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
   if (reader->is_reading && !may_hold (self))
     end_transaction (reader);
   if (reader->is_reading)
-    __atomic_store_n (&self->tier.holds_readers, TRUE, __ATOMIC_RELAXED);
+    __atomic_store_n (&self->file.holds_readers, TRUE, __ATOMIC_RELAXED);
   count_back_locked (self, reader->epoch);
   if (G_LIKELY (is_sound && self->n_idle < DSQ_COLD_MAX_IDLE_READERS))
     self->idle[self->n_idle++] = g_steal_pointer (&reader);
@@ -310,9 +310,9 @@ dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining)
 }
 
 gboolean
-dsq_cold_readers_tend (DsqColdTier *tier)
+dsq_cold_readers_tend (DsqColdFile *file)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean holds_readers;
 
   dsq_mutex_lock (&self->readers_lock);
@@ -324,7 +324,7 @@ dsq_cold_readers_tend (DsqColdTier *tier)
       self->idle[i]->was_used = FALSE;
       holds_readers |= self->idle[i]->is_reading;
     }
-  __atomic_store_n (&tier->holds_readers, holds_readers, __ATOMIC_RELAXED);
+  __atomic_store_n (&file->holds_readers, holds_readers, __ATOMIC_RELAXED);
   dsq_mutex_unlock (&self->readers_lock);
   return holds_readers;
 }

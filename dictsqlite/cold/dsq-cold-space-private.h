@@ -13,7 +13,7 @@ gboolean dsq_cold_find_expired (DsqColdTier *tier,
                                 GArray *rows,
                                 gint64 *out_next,
                                 GError **error);
-gboolean dsq_cold_find_oldest (DsqColdTier *tier,
+gboolean dsq_cold_find_oldest (DsqColdFile *file,
                                gint64 *place,
                                guint max_rows,
                                GArray *rows,
@@ -21,7 +21,7 @@ gboolean dsq_cold_find_oldest (DsqColdTier *tier,
                                GError **error);
 
 gboolean dsq_cold_space_init (DsqColdSqlite *self, GError **error);
-gboolean dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error);
-gboolean dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError **error);
+gboolean dsq_cold_get_used (DsqColdFile *file, guint64 *out_bytes, GError **error);
+gboolean dsq_cold_shrink (DsqColdFile *file, guint max_bytes, gboolean *out_more, GError **error);
 
 G_END_DECLS

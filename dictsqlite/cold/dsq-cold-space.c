@@ -29,9 +29,9 @@ ask (DsqColdSqlite *self, DsqColdWrite which, gint64 *out_number, GError **error
 }
 
 gboolean
-dsq_cold_get_used (DsqColdTier *tier, guint64 *out_bytes, GError **error)
+dsq_cold_get_used (DsqColdFile *file, guint64 *out_bytes, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   gint64 n_pages, n_free;
 
   if (!ask (self, DSQ_COLD_WRITE_PAGE_COUNT, &n_pages, error) ||
@@ -58,9 +58,9 @@ give_back (DsqColdSqlite *self, guint n_pages, GError **error)
 }
 
 gboolean
-dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError **error)
+dsq_cold_shrink (DsqColdFile *file, guint max_bytes, gboolean *out_more, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
   const gint64 least_free = MAX (LEAST_FREE / self->page_size, 1);
   const gint64 max_pages = MAX (max_bytes / self->page_size, 1);
   gint64 n_pages, n_free;
@@ -74,16 +74,16 @@ dsq_cold_shrink (DsqColdTier *tier, guint max_bytes, gboolean *out_more, GError 
   if (n_free < least_free || n_free < n_pages / FREE_FRACTION)
     return TRUE;
 
-  if (!dsq_cold_begin (tier, error))
+  if (!dsq_cold_begin (&file->tier, error))
     return FALSE;
   if (!give_back (self, (guint) MIN (n_free, max_pages), error))
     {
-      dsq_cold_rollback (tier);
+      dsq_cold_rollback (&file->tier);
       return FALSE;
     }
   self->writer.has_changed = TRUE;
   *out_more = n_free > max_pages;
-  return dsq_cold_commit (tier, NULL, NULL, error);
+  return dsq_cold_commit (&file->tier, NULL, NULL, error);
 }
 
 gboolean

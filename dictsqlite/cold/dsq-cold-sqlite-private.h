@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/dsq-mutex-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-writer-private.h"
 #include "sqlite/dsq-location-private.h"
@@ -28,7 +29,7 @@ typedef enum
 
 struct _DsqColdSqlite
 {
-  DsqColdTier tier;
+  DsqColdFile file;             /* in a private tier, which is none, its tier alone */
   char *path;                   /* (owned) resolved */
   DsqLocationIdentity identity; /* of the file that the writer has */
   DsqDatabaseTuning tuning;
@@ -68,10 +69,10 @@ struct _DsqColdSqlite
 
   /* coherence */
   DsqMutex coherence_lock;
-  pthread_cond_t learned;    /* (mutex coherence_lock) state is no longer DSQ_COLD_COMMITTING */
-  DsqWalIndex wal_index;     /* memory of the writer's connection */
-  DsqColdState state;        /* (mutex coherence_lock) */
-  DsqWalStamp seen;          /* (mutex coherence_lock) tier.seen_version is its copy for all */
+  pthread_cond_t learned; /* (mutex coherence_lock) state is no longer DSQ_COLD_COMMITTING */
+  DsqWalIndex wal_index;  /* memory of the writer's connection */
+  DsqColdState state;     /* (mutex coherence_lock) */
+  DsqWalStamp seen;       /* (mutex coherence_lock) the head's seen_version is its copy for all */
   DsqWalStamp before_commit; /* (mutex coherence_lock) the header as our commit began */
   GArray *tables;      /* (owned) of DsqTableState, by id; (mutex coherence_lock) when idle, as of
                           seen; the writer's own during its transaction */

@@ -18,11 +18,6 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
                               GError **error);
 /* Of a row with the columns id, token and name. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
-gboolean dsq_cold_find_table_by_name (DsqColdTier *tier,
-                                      const guint8 *name,
-                                      gsize length,
-                                      DsqTableState *out_state,
-                                      GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 G_END_DECLS

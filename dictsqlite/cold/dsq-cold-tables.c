@@ -114,16 +114,10 @@ find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GErro
 }
 
 /* Another store may commit between the two looks: then the table is as of the second. */
-gboolean
-dsq_cold_find_table_by_name (DsqColdTier *tier,
-                             const guint8 *name,
-                             gsize length,
-                             DsqTableState *out_state,
-                             GError **error)
+static gboolean
+find_table_to_read (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
-  g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   gint64 id;
 
@@ -209,6 +203,8 @@ dsq_cold_open_table (DsqColdTier *tier,
   g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   DsqTableState *state;
 
+  if (self->read_only)
+    return find_table_to_read (self, token, out_state, error);
   if (!find_table (self, token, &state, error))
     return FALSE;
   if (state == NULL)

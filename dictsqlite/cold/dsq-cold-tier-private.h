@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 struct _DsqColdTier
 {
   const DsqColdTierFuncs *funcs;
-  const DsqColdFileFuncs *file; /* (nullable) NULL: it is none */
+  DsqColdFile *file;     /* (unowned) (nullable) itself, if it is a file */
   gboolean is_lasting;   /* constant: what is committed outlives the engine, so that all of it is to
                             be committed; else only what memory cannot hold */
   gboolean begins_empty; /* constant: no table has rows before this engine commits some */
@@ -28,10 +28,7 @@ struct _DsqColdTier
   guint64 n_commits; /* (lock coherence; the writer may read it without) commits of this tier that
                         changed rows, counted before any other is learned */
 
-  DsqColdFilter *filter;  /* (owned) (nullable) */
-  gboolean may_hold;      /* (atomic) reads may keep their transactions: somebody calls tend() */
-  gboolean holds_readers; /* (atomic) some have been kept */
-  gboolean is_failed;     /* (atomic) a sync has failed: nothing is committed or synced any more */
+  DsqColdFilter *filter; /* (owned) (nullable) */
 };
 
 /* FALSE: the key is surely not in the file, as it was when the tier was last found current. */

@@ -43,7 +43,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   dsq_mutex_clear (&self->connection_lock);
   pthread_cond_destroy (&self->learned);
   pthread_cond_destroy (&self->given_back);
-  dsq_cold_filter_free (self->tier.filter);
+  dsq_cold_filter_free (self->file.tier.filter);
   g_byte_array_unref (self->filled);
   g_clear_pointer (&self->tables, g_array_unref);
   g_clear_pointer (&self->writer.committed, g_array_unref);
@@ -60,7 +60,7 @@ static gboolean
 close_tier (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean was_open = self->log != NULL && !tier->is_failed;
+  gboolean was_open = self->log != NULL && !self->file.is_failed;
   gboolean folded = dsq_cold_log_close (self, error);
 
   dsq_cold_readers_close (self);
@@ -99,7 +99,6 @@ static const DsqColdTierFuncs funcs = {
 };
 
 static const DsqColdFileFuncs file_funcs = {
-  .find_table = dsq_cold_find_table_by_name,
   .tend = dsq_cold_readers_tend,
   .get_header = dsq_cold_get_header,
   .replace_header = dsq_cold_replace_header,
@@ -119,7 +118,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
 {
   DsqColdSqlite *self = g_new0 (DsqColdSqlite, 1);
 
-  self->tier.funcs = tier_funcs;
+  self->file.tier.funcs = tier_funcs;
   self->read_only = options->read_only;
   self->read_role = DSQ_DATABASE_READ;
   self->tuning.full_durability = options->full_durability;
@@ -137,7 +136,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   dsq_cond_init (&self->learned);
   dsq_cond_init (&self->given_back);
   self->filled = g_byte_array_new ();
-  self->tier.filter = dsq_cold_filter_new (dsq_cold_read_keys, self, &self->n_entries);
+  self->file.tier.filter = dsq_cold_filter_new (dsq_cold_read_keys, self, &self->n_entries);
   return self;
 }
 
@@ -182,14 +181,15 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options, DsqTableState *out_mai
 {
   DsqColdSqlite *self = dsq_cold_sqlite_new (&funcs, options);
 
-  self->tier.file = &file_funcs;
-  self->tier.is_lasting = TRUE;
+  self->file.funcs = &file_funcs;
+  self->file.tier.file = &self->file;
+  self->file.tier.is_lasting = TRUE;
   self->is_made = TRUE;
   if (!open_tier (self, options, error))
     {
-      close_tier (&self->tier, NULL);
+      close_tier (&self->file.tier, NULL);
       return NULL;
     }
   *out_main = g_array_index (self->tables, DsqTableState, 0);
-  return &self->tier;
+  return &self->file.tier;
 }

@@ -264,7 +264,7 @@ dsq_cold_commit (DsqColdTier *tier,
     }
   note_commit (self);
   dsq_cold_coherence_finish_commit (self, committed, committed_data);
-  dsq_cold_filter_note_commit (self->tier.filter);
+  dsq_cold_filter_note_commit (self->file.tier.filter);
   dsq_cold_trim_buffer (&self->writer);
   return TRUE;
 }

@@ -8,7 +8,7 @@
 #include "engine/dsq-door-private.h"
 
 /*
- * Every call checks two things that may have happened to its store. A fork: SQLite's connections
+ * Every call checks two things that may have happened to its store. A fork: connections to the file
  * and our locks do not survive into a child, so calls there end at once, and freeing leaks on
  * purpose. A close: who shuts the door marks all shards as well, under their locks, so that no call
  * can begin to use memory or file after that, and waits for those that are using the file.

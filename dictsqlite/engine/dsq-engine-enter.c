@@ -23,7 +23,7 @@ dsq_engine_leave (DsqEngine *self)
       return;
     }
   /* reads that keep their transactions want somebody to end them */
-  if (self->cold != NULL && __atomic_load_n (&self->cold->holds_readers, __ATOMIC_RELAXED))
+  if (self->file != NULL && __atomic_load_n (&self->file->holds_readers, __ATOMIC_RELAXED))
     dsq_flusher_tick (self->flusher, FALSE);
   dsq_door_leave (&self->door);
 }

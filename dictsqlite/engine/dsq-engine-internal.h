@@ -25,6 +25,7 @@ struct _DsqEngine
   DsqEngineOptions options;
   DsqHotTier *hot;          /* (owned) */
   DsqColdTier *cold;        /* (owned) (nullable) gone once a shard is closed */
+  DsqColdFile *file;        /* (unowned) (nullable) the same, if it is a file */
   DsqFlusher *flusher;      /* (owned) */
   DsqWorkers *workers;      /* (owned) */
   gboolean commits_at_once; /* constant: a write is committed before it returns, and nothing is ever

@@ -90,6 +90,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->commits_at_once = options->persist_mode == DSQ_PERSIST_WRITETHROUGH || options->read_only;
   self->is_lasting = cold->is_lasting;
   self->cold = cold;
+  self->file = cold->file;
   self->n_references = 1;
   dsq_tables_init (&self->tables);
   init_locks (self);
@@ -122,7 +123,8 @@ start_thread (DsqEngine *self, GError **error)
                            "Failed to open the store: no thread can be started that flushes");
       return FALSE;
     }
-  __atomic_store_n (&self->cold->may_hold, self->options.background, __ATOMIC_RELAXED);
+  if (self->file != NULL)
+    __atomic_store_n (&self->file->may_hold, self->options.background, __ATOMIC_RELAXED);
   return TRUE;
 }
 
@@ -149,6 +151,7 @@ open_over (const DsqEngineOptions *options,
   else
     {
       /* what was opened in vain is left as it is */
+      self->file = NULL;
       cold->funcs->close (g_steal_pointer (&self->cold), NULL);
     }
   dsq_engine_unref (self);
@@ -222,6 +225,7 @@ close_tiers (DsqEngine *self, GError **error)
   gboolean success = TRUE;
   guint64 n_bytes;
 
+  self->file = NULL;
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
   dsq_hot_tier_lock_all (self->hot);

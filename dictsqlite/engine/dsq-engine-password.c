@@ -18,7 +18,7 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
   dsq_mutex_assert_held (&self->writer_lock);
   if (!cold->funcs->begin (cold, error))
     return FALSE;
-  if (cold->file->replace_header (cold, before, after, error))
+  if (self->file->funcs->replace_header (self->file, before, after, error))
     return cold->funcs->commit (cold, NULL, NULL, error);
   cold->funcs->rollback (cold);
   return FALSE;
@@ -30,7 +30,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   DsqHeader before, after;
   gboolean replaced;
 
-  if (!self->cold->file->get_header (self->cold, &before, error))
+  if (!self->file->funcs->get_header (self->file, &before, error))
     return FALSE;
   after = before;
   if (!dsq_header_change_password (&after,
@@ -59,7 +59,7 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold->file == NULL)
+  if (self->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
@@ -93,13 +93,14 @@ dsq_engine_copy (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold->file == NULL)
+  if (self->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_FOUND,
                  "Failed to copy the store: there is no file");
   else
-    copied = dsq_engine_flush (self, error) && self->cold->file->copy (self->cold, &options, error);
+    copied =
+        dsq_engine_flush (self, error) && self->file->funcs->copy (self->file, &options, error);
   dsq_engine_leave (self);
   return copied;
 }

@@ -58,10 +58,9 @@ used_bytes (DsqEngine *self, const DsqStats *stats)
 
   if (!self->is_lasting)
     return stats->hot_bytes;
-  if (self->options.max_bytes == 0 && self->cold->file != NULL &&
-      dsq_mutex_trylock (&self->writer_lock))
+  if (self->options.max_bytes == 0 && self->file != NULL && dsq_mutex_trylock (&self->writer_lock))
     {
-      if (self->cold->file->get_used (self->cold, &n_bytes, NULL))
+      if (self->file->funcs->get_used (self->file, &n_bytes, NULL))
         __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);
       dsq_mutex_unlock (&self->writer_lock);
     }

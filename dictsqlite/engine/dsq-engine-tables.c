@@ -122,7 +122,7 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->file->find_table (self->cold, bytes, length, &state, error))
+  if (!self->cold->funcs->open_table (self->cold, bytes, length, &state, error))
     return FALSE;
   if (state.table == 0)
     return dsq_engine_refuse_read_only (error);

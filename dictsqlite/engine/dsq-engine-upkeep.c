@@ -19,7 +19,7 @@ dsq_engine_backup (DsqEngine *self,
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  if (self->cold->file == NULL)
+  if (self->file == NULL)
     {
       dsq_engine_leave (self);
       g_set_error_literal (error,
@@ -28,7 +28,7 @@ dsq_engine_backup (DsqEngine *self,
                            "Failed to copy the store: in memory mode it has no file");
       return FALSE;
     }
-  success = self->cold->file->backup (self->cold, path, progress, user_data, error);
+  success = self->file->funcs->backup (self->file, path, progress, user_data, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -40,7 +40,7 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = self->cold->file == NULL || self->cold->file->check (self->cold, problems, error);
+  success = self->file == NULL || self->file->funcs->check (self->file, problems, error);
   dsq_engine_leave (self);
   return success;
 }

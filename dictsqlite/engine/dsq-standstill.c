@@ -9,8 +9,8 @@
 /*
  * What is read from the file without a lock may be old when it is to be used: our own threads
  * flush, other processes commit. Who finds that starts again, but not for ever: after a few tries
- * the file is stopped, by our writer's lock and by SQLite's write lock. Then what has been learned
- * of the file holds, nothing leaves memory for it, and one more try is the last, but for what our
+ * the file is stopped, by our writer's lock and by a transaction. Then what has been learned of
+ * the file holds, nothing leaves memory for it, and one more try is the last, but for what our
  * own threads stage in memory. Others wait meanwhile, so it is short.
  */
 

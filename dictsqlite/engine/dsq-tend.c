@@ -103,7 +103,7 @@ dsq_engine_tend (gpointer engine)
 
   if (!dsq_engine_enter (self, NULL))
     return DSQ_TEND_DONE;
-  holds_readers = self->cold->file != NULL && self->cold->file->tend (self->cold);
+  holds_readers = self->file != NULL && self->file->funcs->tend (self->file);
   if (dsq_cold_filter_wants_build (self->cold->filter, 0))
     while (goes_on && !dsq_flusher_is_hurried (self->flusher) && !dsq_engine_is_closed (self))
       goes_on = build_some (self, THREAD_ROWS);

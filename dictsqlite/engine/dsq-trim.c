@@ -128,7 +128,7 @@ find_in_file (Trim *self, Pass pass, GError **error)
       gint64 end = engine->trim_hand;
       gboolean is_last;
 
-      if (!engine->cold->file->find_oldest (engine->cold, &end, BATCH, rows, &is_last, error))
+      if (!engine->file->funcs->find_oldest (engine->file, &end, BATCH, rows, &is_last, error))
         return FALSE;
       for (guint i = 0; i < rows->len; i++)
         {
@@ -267,7 +267,7 @@ drop_some (DsqEngine *self, guint64 used, guint64 excess, guint *out_n_dropped, 
 static gboolean
 measure (DsqEngine *self, guint64 *out_used, GError **error)
 {
-  if (!self->cold->file->get_used (self->cold, out_used, error))
+  if (!self->file->funcs->get_used (self->file, out_used, error))
     return FALSE;
   __atomic_store_n (&self->n_used_bytes, *out_used, __ATOMIC_RELAXED);
   return TRUE;
@@ -280,7 +280,7 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
   guint64 used;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (limit == 0 || self->cold->file == NULL)
+  if (limit == 0 || self->file == NULL)
     return TRUE;
   if (!measure (self, &used, error))
     return FALSE;

@@ -12,14 +12,15 @@ G_BEGIN_DECLS
 static inline gboolean
 dsq_engine_has_failed (DsqEngine *self)
 {
-  return G_UNLIKELY (__atomic_load_n (&self->cold->is_failed, __ATOMIC_ACQUIRE));
+  return self->file != NULL &&
+         G_UNLIKELY (__atomic_load_n (&self->file->is_failed, __ATOMIC_ACQUIRE));
 }
 
 /* What has been committed is on the medium, where that is not so by itself. */
 static inline gboolean
 dsq_engine_sync (DsqEngine *self, GError **error)
 {
-  return self->cold->file == NULL || self->cold->file->sync (self->cold, error);
+  return self->file == NULL || self->file->funcs->sync (self->file, error);
 }
 
 /* Waits, or flushes, while too much is dirty. */

@@ -22,11 +22,11 @@
 void
 dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
 {
-  gboolean has_more = self->cold->file != NULL;
+  gboolean has_more = self->file != NULL;
 
   dsq_mutex_assert_held (&self->writer_lock);
   for (guint i = 0; i < max_rounds && has_more; i++)
-    if (!self->cold->file->shrink (self->cold, SHRINK_BYTES, &has_more, NULL))
+    if (!self->file->funcs->shrink (self->file, SHRINK_BYTES, &has_more, NULL))
       return;
   if (has_more && self->options.background)
     dsq_flusher_wake (self->flusher, FALSE);
@@ -45,8 +45,8 @@ write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
   dsq_engine_shrink_locked (self, 1);
   if (!dsq_engine_sync (self, error))
     return FALSE;
-  if (self->cold->file != NULL && self->cold->file->wants_checkpoint (self->cold, is_idle))
-    self->cold->file->checkpoint (self->cold, NULL);
+  if (self->file != NULL && self->file->funcs->wants_checkpoint (self->file, is_idle))
+    self->file->funcs->checkpoint (self->file, NULL);
   return TRUE;
 }
 

@@ -64,8 +64,8 @@ tidy_up_locked (DsqEngine *self)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   dsq_engine_trim_locked (self, NULL);
-  if (self->cold->file->wants_checkpoint (self->cold, FALSE))
-    self->cold->file->checkpoint (self->cold, NULL);
+  if (self->file != NULL && self->file->funcs->wants_checkpoint (self->file, FALSE))
+    self->file->funcs->checkpoint (self->file, NULL);
   dsq_flusher_wake (self->flusher, FALSE);
 }
 

@@ -123,8 +123,9 @@ write_and_sync (DsqColdTier *tier, GError **error)
           return FALSE;
         }
     }
-  return tier->funcs->commit (tier, NULL, NULL, error) && tier->file->sync (tier, error) &&
-         tier->file->checkpoint (tier, error);
+  return tier->funcs->commit (tier, NULL, NULL, error) &&
+         tier->file->funcs->sync (tier->file, error) &&
+         tier->file->funcs->checkpoint (tier->file, error);
 }
 
 /* One medium that fails after @n_calls calls; TRUE when that was too late to be noticed. */
@@ -209,15 +210,15 @@ test_failed_sync_is_final (void)
   n_calls_left = 0;
   for (guint i = 0; i < 2; i++)
     {
-      g_assert_false (tier->file->sync (tier, &error));
+      g_assert_false (tier->file->funcs->sync (tier->file, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
       g_clear_error (&error);
     }
   failure = SQLITE_OK;
-  g_assert_false (tier->file->sync (tier, &error));
+  g_assert_false (tier->file->funcs->sync (tier->file, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
   g_clear_error (&error);
-  g_assert_false (tier->file->checkpoint (tier, &error));
+  g_assert_false (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
   g_assert_cmpuint (stats_of (tier).syncs, ==, 0);
   assert_value (tier, "a", "1");

@@ -201,7 +201,7 @@ checkpoint_tier (void *tier)
   g_autoptr (GError) error = NULL;
 
   is_armed = TRUE;
-  ((DsqColdTier *) tier)->file->checkpoint (tier, &error);
+  ((DsqColdTier *) tier)->file->funcs->checkpoint (((DsqColdTier *) tier)->file, &error);
   is_armed = FALSE;
   g_assert_no_error (error);
   return NULL;
@@ -241,7 +241,7 @@ test_tier_loses_none (Fixture *fixture, gconstpointer data)
 
       put (writer, key, value);
     }
-  g_assert_true (writer->file->checkpoint (writer, &error));
+  g_assert_true (writer->file->funcs->checkpoint (writer->file, &error));
   g_assert_no_error (error);
 
   g_assert_cmpint (pthread_create (&threads[0], NULL, checkpoint_tier, checkpointer), ==, 0);

@@ -50,7 +50,7 @@ checkpoint (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tier->file->checkpoint (tier, &error));
+  g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_no_error (error);
 }
 
@@ -478,7 +478,7 @@ write_much (void *user_data)
 
       memset (value, 'a' + (int) (i % 26), 1000);
       put (tier, key, value);
-      if (tier->file->wants_checkpoint (tier, FALSE))
+      if (tier->file->funcs->wants_checkpoint (tier->file, FALSE))
         checkpoint (tier);
       most = MAX (most, stats_of (tier).wal_bytes);
     }

@@ -168,7 +168,7 @@ used (DsqColdTier *tier)
   g_autoptr (GError) error = NULL;
   guint64 bytes = 0;
 
-  g_assert_true (tier->file->get_used (tier, &bytes, &error));
+  g_assert_true (tier->file->funcs->get_used (tier->file, &bytes, &error));
   g_assert_no_error (error);
   return bytes;
 }
@@ -179,7 +179,7 @@ shrink (DsqColdTier *tier, guint max_bytes)
   g_autoptr (GError) error = NULL;
   gboolean more = FALSE;
 
-  g_assert_true (tier->file->shrink (tier, max_bytes, &more, &error));
+  g_assert_true (tier->file->funcs->shrink (tier->file, max_bytes, &more, &error));
   g_assert_no_error (error);
   return more;
 }
@@ -206,7 +206,7 @@ checkpoint (DsqColdTier *tier)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tier->file->checkpoint (tier, &error));
+  g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_no_error (error);
 }
 

@@ -44,15 +44,15 @@ test_syncs_what_is_not_synced (Fixture *fixture, gconstpointer data)
   DsqColdTier *tier = fixture->tier;
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tier->file->sync (tier, &error));
+  g_assert_true (tier->file->funcs->sync (tier->file, &error));
   g_assert_cmpuint (stats_of (tier).syncs, ==, 0);
   put (tier, "a", "1");
-  g_assert_true (tier->file->sync (tier, &error));
-  g_assert_true (tier->file->sync (tier, &error));
+  g_assert_true (tier->file->funcs->sync (tier->file, &error));
+  g_assert_true (tier->file->funcs->sync (tier->file, &error));
   g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
   put (tier, "a", "2");
-  g_assert_true (tier->file->checkpoint (tier, &error));
-  g_assert_true (tier->file->sync (tier, &error));
+  g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
+  g_assert_true (tier->file->funcs->sync (tier->file, &error));
   g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
   g_assert_no_error (error);
 }
@@ -64,16 +64,16 @@ test_checkpoint_is_wanted_when_due (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree char *value = g_strnfill (13 << 20, 'x');
 
-  g_assert_false (tier->file->wants_checkpoint (tier, TRUE));
+  g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, TRUE));
   put (tier, "a", "1");
-  g_assert_true (tier->file->wants_checkpoint (tier, TRUE));
-  g_assert_false (tier->file->wants_checkpoint (tier, FALSE));
+  g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, TRUE));
+  g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
   put (tier, "b", value);
-  g_assert_true (tier->file->wants_checkpoint (tier, FALSE));
-  g_assert_true (tier->file->checkpoint (tier, &error));
+  g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
+  g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_no_error (error);
-  g_assert_false (tier->file->wants_checkpoint (tier, FALSE));
-  g_assert_false (tier->file->wants_checkpoint (tier, TRUE));
+  g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
+  g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, TRUE));
   g_assert_cmpuint (stats_of (tier).checkpoints, ==, 1);
   g_assert_cmpuint (stats_of (tier).file_bytes, >, 13 << 20);
 }
@@ -108,11 +108,11 @@ test_pages_of_another_size_change_nothing (Fixture *fixture, gconstpointer data)
       rewrite_pages (fixture->path, page_sizes[i]);
       fixture->tier = open_tier (fixture->path, &fixture->foreign);
       put (fixture->tier, "a", short_value);
-      g_assert_false (fixture->tier->file->wants_checkpoint (fixture->tier, FALSE));
-      g_assert_true (fixture->tier->file->checkpoint (fixture->tier, &error));
+      g_assert_false (fixture->tier->file->funcs->wants_checkpoint (fixture->tier->file, FALSE));
+      g_assert_true (fixture->tier->file->funcs->checkpoint (fixture->tier->file, &error));
       put (fixture->tier, "b", long_value);
-      g_assert_true (fixture->tier->file->wants_checkpoint (fixture->tier, FALSE));
-      g_assert_true (fixture->tier->file->checkpoint (fixture->tier, &error));
+      g_assert_true (fixture->tier->file->funcs->wants_checkpoint (fixture->tier->file, FALSE));
+      g_assert_true (fixture->tier->file->funcs->checkpoint (fixture->tier->file, &error));
       g_assert_no_error (error);
       g_assert_cmpuint (stats_of (fixture->tier).file_bytes % page_sizes[i], ==, 0);
     }
@@ -133,13 +133,13 @@ test_reader_holds_a_checkpoint_up (Fixture *fixture, gconstpointer data)
                    ==,
                    SQLITE_OK);
   put (tier, "b", value);
-  g_assert_true (tier->file->wants_checkpoint (tier, FALSE));
-  g_assert_true (tier->file->checkpoint (tier, &error));
+  g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
+  g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_no_error (error);
-  g_assert_false (tier->file->wants_checkpoint (tier, FALSE));
-  g_assert_true (tier->file->wants_checkpoint (tier, TRUE));
+  g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
+  g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, TRUE));
   put (tier, "c", value);
-  g_assert_true (tier->file->wants_checkpoint (tier, FALSE));
+  g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
   g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
@@ -158,7 +158,7 @@ test_checkpoints_give_up_a_reader_that_stays_out (Fixture *fixture, gconstpointe
   for (guint i = 0; i < 10; i++)
     {
       put (tier, "a", "1");
-      g_assert_true (tier->file->checkpoint (tier, &error));
+      g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
     }
   g_assert_cmpint (g_get_monotonic_time () - started, <, G_USEC_PER_SEC);
   dsq_cold_readers_give_back (self, reader);

@@ -20,7 +20,7 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->folder = make_folder ();
   fixture->path = g_build_filename (fixture->folder, "store.db", NULL);
   fixture->tier = open_tier (fixture->path, &fixture->foreign);
-  fixture->tier->may_hold = TRUE;
+  fixture->tier->file->may_hold = TRUE;
   put (fixture->tier, "a", "1");
 }
 
@@ -49,7 +49,7 @@ hold (Fixture *fixture)
 {
   assert_value (fixture->tier, "a", "1");
   assert_value (fixture->tier, "a", "1");
-  g_assert_true (fixture->tier->holds_readers);
+  g_assert_true (fixture->tier->file->holds_readers);
 }
 
 static void
@@ -66,18 +66,18 @@ static void
 test_second_read_keeps_its_transaction (Fixture *fixture, gconstpointer data)
 {
   assert_value (fixture->tier, "a", "1");
-  g_assert_false (fixture->tier->holds_readers);
+  g_assert_false (fixture->tier->file->holds_readers);
   assert_value (fixture->tier, "a", "1");
-  g_assert_true (fixture->tier->holds_readers);
+  g_assert_true (fixture->tier->file->holds_readers);
 }
 
 static void
 test_nothing_is_kept_unless_somebody_tends (Fixture *fixture, gconstpointer data)
 {
-  fixture->tier->may_hold = FALSE;
+  fixture->tier->file->may_hold = FALSE;
   for (guint i = 0; i < 4; i++)
     assert_value (fixture->tier, "a", "1");
-  g_assert_false (fixture->tier->holds_readers);
+  g_assert_false (fixture->tier->file->holds_readers);
   g_assert_false (is_log_held (fixture->path));
 }
 
@@ -105,9 +105,9 @@ test_idle_ones_end (Fixture *fixture, gconstpointer data)
 {
   hold (fixture);
   g_assert_true (is_log_held (fixture->path));
-  g_assert_true (fixture->tier->file->tend (fixture->tier));
-  g_assert_false (fixture->tier->file->tend (fixture->tier));
-  g_assert_false (fixture->tier->holds_readers);
+  g_assert_true (fixture->tier->file->funcs->tend (fixture->tier->file));
+  g_assert_false (fixture->tier->file->funcs->tend (fixture->tier->file));
+  g_assert_false (fixture->tier->file->holds_readers);
   g_assert_false (is_log_held (fixture->path));
 }
 
@@ -117,7 +117,7 @@ test_used_ones_stay (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 5; i++)
     {
       hold (fixture);
-      g_assert_true (fixture->tier->file->tend (fixture->tier));
+      g_assert_true (fixture->tier->file->funcs->tend (fixture->tier->file));
     }
 }
 
@@ -128,9 +128,9 @@ test_checkpoint_ends_them (Fixture *fixture, gconstpointer data)
 
   hold (fixture);
   put (fixture->tier, "b", "2");
-  g_assert_true (fixture->tier->file->checkpoint (fixture->tier, &error));
+  g_assert_true (fixture->tier->file->funcs->checkpoint (fixture->tier->file, &error));
   g_assert_no_error (error);
-  g_assert_false (fixture->tier->file->wants_checkpoint (fixture->tier, TRUE));
+  g_assert_false (fixture->tier->file->funcs->wants_checkpoint (fixture->tier->file, TRUE));
   g_assert_false (is_log_held (fixture->path));
   hold (fixture);
 }

@@ -139,7 +139,7 @@ test_reads_the_log_of_a_crash (Fixture *fixture, gconstpointer data)
   close_tier (tier);
   tier = open_tier (copy, &foreign);
   assert_value (tier, "a", "1");
-  g_assert_true (tier->file->sync (tier, NULL));
+  g_assert_true (tier->file->funcs->sync (tier->file, NULL));
   g_assert_cmpuint (stats_of (tier).syncs, ==, 1);
   close_tier (tier);
   assert_sound (copy);
