@@ -45,6 +45,14 @@ typedef struct
   DsqEntry *entry; /* (owned) */
 } DsqColdRow;
 
+static inline void
+dsq_cold_rows_free (GArray *rows)
+{
+  for (guint i = 0; i < rows->len; i++)
+    dsq_entry_unref (g_array_index (rows, DsqColdRow, i).entry);
+  g_array_unref (rows);
+}
+
 /* A stretch of the order of expiry, and where a search in it stands: behind the row of @place that
  * expires at @after. */
 typedef struct

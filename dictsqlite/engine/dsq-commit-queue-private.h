@@ -15,6 +15,7 @@ struct _DsqQueued
   DsqQueued *next;           /* (unowned) (nullable) (lock) */
   GCancellable *cancellable; /* (unowned) (nullable) of the call that it is of */
   gint64 queued_at;          /* by the monotonic clock */
+  gboolean is_patient;       /* is taken only by who takes such as well */
   gboolean is_done;          /* (lock) */
   GError *error;             /* (owned) (nullable) out */
 };
@@ -43,8 +44,8 @@ void dsq_commit_queue_resign (DsqCommitQueue *self,
                               DsqQueued *last,
                               const GError *error);
 
-/* All that wait. */
-DsqQueued *dsq_commit_queue_take (DsqCommitQueue *self);
+/* All that wait; those that are patient wait on, unless they are to be taken as well. */
+DsqQueued *dsq_commit_queue_take (DsqCommitQueue *self, gboolean takes_patient);
 /* What has been taken belongs to its threads again as soon as it is done; from @rest (nullable) on
  * it waits again, before those that have come since. */
 void dsq_commit_queue_finish (DsqCommitQueue *self, DsqQueued *taken, DsqQueued *rest);

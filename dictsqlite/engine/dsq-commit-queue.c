@@ -130,14 +130,20 @@ dsq_commit_queue_resign (DsqCommitQueue *self,
 }
 
 DsqQueued *
-dsq_commit_queue_take (DsqCommitQueue *self)
+dsq_commit_queue_take (DsqCommitQueue *self, gboolean takes_patient)
 {
-  DsqQueued *taken;
+  DsqQueued *taken = NULL, **taken_end = &taken, **left_end = &self->first;
 
   dsq_mutex_lock (&self->lock);
-  taken = self->first;
-  self->first = NULL;
-  self->end = &self->first;
+  for (DsqQueued *queued = self->first; queued != NULL; queued = queued->next)
+    {
+      DsqQueued ***end = queued->is_patient && !takes_patient ? &left_end : &taken_end;
+
+      **end = queued;
+      *end = &queued->next;
+    }
+  *taken_end = *left_end = NULL;
+  self->end = left_end;
   dsq_mutex_unlock (&self->lock);
   return taken;
 }

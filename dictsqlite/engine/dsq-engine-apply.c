@@ -16,9 +16,9 @@
  * With write-through the batch is one transaction. Otherwise it is staged with all shards locked,
  * so that no flush and no reader sees a part of it. What has to be known of its keys before that
  * (what those expected hold, whether those to be removed are there) is looked up in the file first,
- * without a lock, and all of it again when one of the keys may have changed since. What has expired
- * is swept before any lock is taken, for a sweep waits for room; what expires after that is absent,
- * but keeps its place.
+ * without a lock, and all of it again when one of the keys may have changed since. Keys that have
+ * expired are removed before any lock is taken; what expires after that is absent, but keeps its
+ * place.
  */
 
 /* A key of which something has to be known. */
@@ -68,6 +68,34 @@ forget_wanted (Apply *self)
       g_clear_pointer (&self->wanted[i].entry, dsq_entry_unref);
       self->wanted[i].is_read = FALSE;
     }
+}
+
+static gboolean
+sweep_keys (DsqEngine *engine, DsqEntry *const *entries, gsize n_entries, GError **error)
+{
+  for (gsize i = 0; i < n_entries && dsq_engine_is_sweep_due (engine); i++)
+    {
+      DsqKey key = dsq_entry_as_key (entries[i]);
+
+      if (!dsq_engine_sweep_key (engine, &key, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* A clear leaves none that could have expired. */
+static gboolean
+sweep (const Apply *self, GError **error)
+{
+  const DsqEngineBatch *batch = self->batch;
+
+  if (batch->clears || self->engine->options.read_only)
+    return TRUE;
+  return dsq_engine_check_open (self->engine, batch->table, error) &&
+         (!dsq_engine_is_sweep_due (self->engine) ||
+          dsq_engine_sweep_some (self->engine, batch->n_changes + batch->n_expected, error)) &&
+         sweep_keys (self->engine, batch->changes, batch->n_changes, error) &&
+         sweep_keys (self->engine, batch->expected, batch->n_expected, error);
 }
 
 /* --- before the locks ------------------------------------------------------------------------- */
@@ -264,8 +292,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   collect_wanted (self);
   while (result == APPLY_AGAIN)
     {
-      if (!dsq_engine_sweep_if_due (engine, self->batch->table, error) ||
-          !dsq_tries_begin (&tries, engine, error))
+      if (!sweep (self, error) || !dsq_tries_begin (&tries, engine, error))
         break;
       result = try_to_stage (self, out_applied, error);
       dsq_tries_end (&tries, engine);

@@ -13,6 +13,7 @@
 #include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-pending-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-tables-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
@@ -44,6 +45,8 @@ struct _DsqEngine
   gint64 next_expiry;      /* (atomic) (all shard locks) no entry that is there expires before
                               this: G_MAXINT64, none does; G_MININT64, not known */
   gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
+  guint64 n_forgotten;     /* (all shard locks) moves when that is not known any more */
+  DsqSweepProgress sweep;  /* (lock sweep_lock) the one under way */
   DsqExpiryHeap *expiries; /* (owned) one a shard, guarded by its lock: of dirty entries */
   gint64 clock_offset;     /* (atomic) milliseconds that are added to the clock, by tests */
 

@@ -74,12 +74,11 @@ look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, Dsq
   return is_there;
 }
 
+/* Has a step of a sweep made before the first look. */
+#define LOCATE_SWEEPS (1u << 31)
+
 static LocateResult
-try_to_locate (DsqEngine *self,
-               const DsqKey *key,
-               DsqLocateFlags flags,
-               DsqLocated *located,
-               GError **error)
+try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *located, GError **error)
 {
   DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
   gboolean wants_entry = flags & DSQ_LOCATE_ENTRY;
@@ -90,7 +89,7 @@ try_to_locate (DsqEngine *self,
     return LOCATE_FAILED;
   if (dsq_engine_is_sweep_due (self))
     {
-      if (flags & DSQ_LOCATE_SWEPT)
+      if (flags & LOCATE_SWEEPS)
         {
           dsq_hot_shard_unlock (shard);
           return LOCATE_SWEEP_FIRST;
@@ -129,6 +128,52 @@ try_to_locate (DsqEngine *self,
   return LOCATE_AGAIN;
 }
 
+/* What has expired is absent, and its removal staged, so that what comes in its place comes last.
+ */
+static void
+remove_expired (DsqEngine *self, const DsqKey *key, DsqLocated *located)
+{
+  gint64 expires = located->cold != NULL ? dsq_entry_expires (located->cold) : located->expires;
+
+  if (!dsq_located_is_held (located) || !dsq_located_has_expired (self, located))
+    return;
+  dsq_engine_remove_expired_locked (self, located->shard, located->number, key, expires);
+  g_clear_pointer (&located->cold, dsq_entry_unref);
+  located->number = dsq_hot_shard_find_locked (located->shard, key);
+  located->presence = DSQ_PRESENCE_ABSENT;
+  located->is_swept = TRUE;
+}
+
+/* @sweeps: LOCATE_SWEEPS or 0. */
+static gboolean
+locate (DsqEngine *self,
+        const DsqKey *key,
+        DsqLocateFlags flags,
+        guint sweeps,
+        DsqLocated *located,
+        GError **error)
+{
+  LocateResult result = LOCATE_AGAIN;
+  DsqTries tries = { 0 };
+
+  while (result == LOCATE_AGAIN)
+    {
+      if (!dsq_tries_begin (&tries, self, error))
+        return FALSE;
+      result = try_to_locate (self, key, flags | sweeps, located, error);
+      located->tries = tries;
+      if (result == LOCATE_DONE && (flags & DSQ_LOCATE_SWEPT) && !self->options.read_only)
+        remove_expired (self, key, located);
+      if (result != LOCATE_DONE)
+        dsq_tries_end (&tries, self);
+      if (result != LOCATE_SWEEP_FIRST)
+        continue;
+      sweeps = 0;
+      result = dsq_engine_sweep_some (self, 1, error) ? LOCATE_AGAIN : LOCATE_FAILED;
+    }
+  return result == LOCATE_DONE;
+}
+
 gboolean
 dsq_engine_locate (DsqEngine *self,
                    const DsqKey *key,
@@ -136,27 +181,9 @@ dsq_engine_locate (DsqEngine *self,
                    DsqLocated *located,
                    GError **error)
 {
-  LocateResult result = LOCATE_AGAIN;
-  DsqTries tries = { 0 };
-  guint n_sweeps = 0;
+  gboolean sweeps = (flags & DSQ_LOCATE_SWEPT) && !self->options.read_only;
 
-  while (result == LOCATE_AGAIN)
-    {
-      guint64 n_swept = 0;
-
-      if (!dsq_tries_begin (&tries, self, error))
-        return FALSE;
-      result = try_to_locate (self, key, flags, located, error);
-      located->tries = tries;
-      if (result != LOCATE_DONE)
-        dsq_tries_end (&tries, self);
-      if (result != LOCATE_SWEEP_FIRST)
-        continue;
-      if (++n_sweeps == DSQ_MAX_SWEEPS)
-        flags &= ~(guint) DSQ_LOCATE_SWEPT;
-      result = dsq_engine_sweep (self, &n_swept, error) ? LOCATE_AGAIN : LOCATE_FAILED;
-    }
-  return result == LOCATE_DONE;
+  return locate (self, key, flags, sweeps ? LOCATE_SWEEPS : 0, located, error);
 }
 
 void
@@ -165,7 +192,7 @@ dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
   dsq_hot_shard_unlock (located->shard);
   dsq_tries_end (&located->tries, self);
   g_clear_pointer (&located->cold, dsq_entry_unref);
-  if (is_dirtied)
+  if (is_dirtied || located->is_swept)
     dsq_engine_note_dirty (self);
 }
 
@@ -195,4 +222,15 @@ dsq_located_has_expired (DsqEngine *self, const DsqLocated *located)
   if (located->cold != NULL)
     return dsq_engine_has_expired (self, located->cold);
   return located->expires != 0 && located->expires <= dsq_engine_now (self);
+}
+
+gboolean
+dsq_engine_sweep_key (DsqEngine *self, const DsqKey *key, GError **error)
+{
+  DsqLocated located;
+
+  if (!locate (self, key, DSQ_LOCATE_SWEPT, 0, &located, error))
+    return FALSE;
+  dsq_located_finish (self, &located, FALSE);
+  return TRUE;
 }

@@ -280,14 +280,6 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
     }
 }
 
-static void
-cold_rows_free (GArray *rows)
-{
-  for (guint i = 0; i < rows->len; i++)
-    dsq_entry_unref (g_array_index (rows, DsqColdRow, i).entry);
-  g_array_unref (rows);
-}
-
 /* Follows the shifts of places since the last batch. */
 static void
 follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
@@ -357,7 +349,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
   dsq_hot_tier_unlock_all (self->hot);
-  cold_rows_free (cold);
+  dsq_cold_rows_free (cold);
   return success;
 }
 
@@ -456,7 +448,7 @@ find_end (DsqEngine *self, DsqWalk *walk, const Batch *batch, GError **error)
                                      error);
   if (cold->len > 0)
     walk->end = MAX (walk->end, g_array_index (cold, DsqColdRow, 0).place + 1);
-  cold_rows_free (cold);
+  dsq_cold_rows_free (cold);
   return success;
 }
 

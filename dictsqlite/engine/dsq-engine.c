@@ -309,6 +309,19 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
   return TRUE;
 }
 
+static DsqHotShard *
+lock_for_set (DsqEngine *self, const DsqKey *key, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+
+  if (shard == NULL || self->options.read_only || !dsq_engine_is_sweep_due (self))
+    return shard;
+  dsq_hot_shard_unlock (shard);
+  return dsq_engine_sweep_some (self, 1, error) && dsq_engine_sweep_key (self, key, error)
+             ? dsq_engine_lock_shard (self, key->table, key->hash, error)
+             : NULL;
+}
+
 gboolean
 dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
 {
@@ -329,7 +342,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       return success;
     }
   if (!dsq_engine_wait_for_room (self, error) || !dsq_engine_foresee_new (self, key, error) ||
-      (shard = dsq_engine_lock_swept_shard (self, key->table, key->hash, error)) == NULL)
+      (shard = lock_for_set (self, key, error)) == NULL)
     {
       dsq_entry_unref (entry);
       return FALSE;

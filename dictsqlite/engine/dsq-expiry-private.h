@@ -35,11 +35,19 @@ gboolean
 dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 /* Removes what has expired, and adds how many these were to *out_n_swept. Without locks. */
 gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error);
+/* For a write of that many keys, when it is due: a step of the sweep. */
+gboolean dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error);
+/* Removes a key that is there and has expired; it has that node, or is a row that expires then. */
+void dsq_engine_remove_expired_locked (DsqEngine *self,
+                                       DsqHotShard *shard,
+                                       guint32 number,
+                                       const DsqKey *key,
+                                       gint64 expires);
 
 /* Sweeps after which a call that keeps meeting newly expired entries goes on with what it has. */
 #define DSQ_MAX_SWEEPS 16
 
-/* Locks the shard of a key for a call that depends on what is absent: see the essay. */
+/* Locks the shard of a key once all that had expired is removed. */
 DsqHotShard *
 dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
 
@@ -62,24 +70,29 @@ void dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires);
 void dsq_engine_forget_expiry_locked (DsqEngine *self);
 /* With all shard locks: much has left memory. */
 void dsq_engine_tidy_expiry_locked (DsqEngine *self);
+/* How often that was forgotten, and what was learned since it had been that often. */
+guint64 dsq_engine_n_forgotten (DsqEngine *self);
 void dsq_engine_set_next_expiry (DsqEngine *self,
-                                 guint64 generation,
+                                 guint64 n_forgotten,
                                  gint64 swept_until,
                                  gint64 in_file);
 
 /* What a transaction has removed because it had expired. */
 typedef struct
 {
-  gboolean is_swept; /* it was due */
-  gboolean is_last;  /* nothing that has expired is left */
-  GArray *rows;      /* (owned) (nullable) of DsqColdRow */
-  GArray *changes;   /* (owned) (nullable) of DsqChange, with the rows' entries */
-  gint64 until;      /* milliseconds since 1970 */
-  gint64 next;       /* the first expiry that is left */
+  gboolean is_swept;   /* it was due */
+  gboolean is_last;    /* nothing that has expired is left */
+  GArray *rows;        /* (owned) (nullable) of DsqColdRow */
+  GArray *changes;     /* (owned) (nullable) of DsqChange, with the rows' entries */
+  guint64 n_forgotten; /* as it was then */
+  gint64 next;         /* the first expiry that is left */
 } DsqSweptRows;
 
-/* In the write transaction under way. */
-gboolean dsq_engine_sweep_in_transaction (DsqEngine *self, DsqSweptRows *swept, GError **error);
+/* In the write transaction under way: some of what has expired, or much for who wants all. */
+gboolean dsq_engine_sweep_in_transaction (DsqEngine *self,
+                                          gboolean wants_all,
+                                          DsqSweptRows *swept,
+                                          GError **error);
 void dsq_engine_clear_swept_rows (DsqSweptRows *swept);
 
 G_END_DECLS

@@ -14,6 +14,7 @@ typedef struct
   guint32 number;       /* its node, or 0 */
   DsqPresence presence; /* without a node: whether it has a row */
   DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
+  gboolean is_swept;    /* it had expired, and its removal was staged */
   gint64 expires;       /* when that row expires, as far as it is known; 0 for never */
   DsqTries tries;       /* the last lasts until this is finished */
 } DsqLocated;
@@ -23,7 +24,7 @@ typedef enum
 {
   DSQ_LOCATE_PRESENCE = 0,
   DSQ_LOCATE_ENTRY = 1 << 0,
-  DSQ_LOCATE_SWEPT = 1 << 1 /* nothing that has expired is left */
+  DSQ_LOCATE_SWEPT = 1 << 1 /* for a write: what has expired is removed */
 } DsqLocateFlags;
 
 /* Finds out all that is needed to change a key. On success its shard is locked: end with
@@ -33,6 +34,8 @@ gboolean dsq_engine_locate (DsqEngine *self,
                             DsqLocateFlags flags,
                             DsqLocated *located,
                             GError **error);
+/* Before a write that does not look: if the key has expired it is removed. */
+gboolean dsq_engine_sweep_key (DsqEngine *self, const DsqKey *key, GError **error);
 void dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied);
 /* A new reference to what the key is, or NULL. */
 DsqEntry *dsq_located_entry (const DsqLocated *located);

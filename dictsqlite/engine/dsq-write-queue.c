@@ -11,11 +11,11 @@
 
 /*
  * Writes wait in the commit queue, see dsq-commit-queue.c, whose leader waits for the writer's lock
- * and for other processes before it takes them. A transaction begins with a sweep.
+ * and for other processes before it takes them. A transaction begins with a step of a sweep; only a
+ * write of nothing that is to be taken when all is swept is patient.
  */
 
-/* What has expired goes first: alone, if it is very much, and then nothing is taken. *out_rest:
- * those that want another transaction. */
+/* *out_rest: those that want another transaction. */
 static gboolean
 commit_begun (DsqEngine *self,
               DsqWrite *own,
@@ -32,20 +32,21 @@ commit_begun (DsqEngine *self,
   generation = self->generation;
   dsq_hot_shard_unlock (&self->hot->shards[0]);
 
-  success = dsq_engine_sweep_in_transaction (self, &swept, error);
-  if (swept.is_swept)
+  success = dsq_engine_sweep_in_transaction (self, own->queued.is_patient, &swept, error);
+  if (success)
+    {
+      sweep.queued.next = dsq_commit_queue_take (&self->queue, swept.is_last);
+      *out_taken = dsq_write_next (&sweep);
+      success = dsq_engine_sweep_writes (self, *out_taken, &swept, error);
+    }
+  if (success && swept.is_swept)
     {
       sweep.changes = (DsqChange *) (gpointer) swept.changes->data;
       sweep.n_changes = swept.changes->len;
     }
-  if (success && (!swept.is_swept || swept.is_last))
-    {
-      sweep.queued.next = dsq_commit_queue_take (&self->queue);
-      *out_taken = dsq_write_next (&sweep);
-      success = dsq_engine_apply_writes (self, *out_taken, out_rest, error);
-    }
-  success =
-      success && dsq_engine_commit_applied (self, &sweep, *out_rest, generation, &swept, error);
+  success = success &&
+            (*out_taken == NULL || dsq_engine_apply_writes (self, *out_taken, out_rest, error)) &&
+            dsq_engine_commit_applied (self, &sweep, *out_rest, generation, &swept, error);
   if (success)
     {
       own->n_swept += sweep.n_changes;

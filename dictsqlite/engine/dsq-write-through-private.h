@@ -44,6 +44,11 @@ dsq_write_next (const DsqWrite *self)
  * transaction. */
 gboolean
 dsq_engine_apply_writes (DsqEngine *self, DsqWrite *writes, DsqWrite **out_rest, GError **error);
+/* Removes the rows that a chain is about, if they have expired and are not swept. */
+gboolean dsq_engine_sweep_writes (DsqEngine *self,
+                                  const DsqWrite *writes,
+                                  DsqSweptRows *swept,
+                                  GError **error);
 /* Commits what has been brought in, up to @rest, and publishes it; the first of @writes may be the
  * sweep. @generation: of the engine when the transaction began. */
 gboolean dsq_engine_commit_applied (DsqEngine *self,

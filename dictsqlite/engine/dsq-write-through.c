@@ -331,7 +331,10 @@ committed_cb (gpointer user_data)
   const Committed *self = user_data;
 
   if (self->swept->is_swept)
-    dsq_engine_set_next_expiry (self->engine, self->generation, G_MININT64, self->swept->next);
+    dsq_engine_set_next_expiry (self->engine,
+                                self->swept->n_forgotten,
+                                G_MININT64,
+                                self->swept->next);
   for (DsqWrite *write = self->writes; write != self->rest; write = dsq_write_next (write))
     if (write->queued.error == NULL)
       publish (self->engine, write, self->generation);

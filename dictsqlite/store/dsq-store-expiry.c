@@ -141,8 +141,8 @@ dsq_store_get_expiry (DsqStore *self, const char *key, GCancellable *cancellable
  *
  * Removes what has expired.
  *
- * Expired entries are absent without this. It is for stores that are mostly read: the next write,
- * count or walk would remove them too.
+ * Expired entries are absent without this. It is for stores that are mostly read: the next writes,
+ * a count or a walk would remove them too.
  *
  * Returns: how many entries were removed; -1 with @error set
  *

@@ -58,7 +58,7 @@ follow (void *data)
   while (leads (self, self->other, 2))
     {
       __atomic_fetch_add (&self->n_leads, 1, __ATOMIC_SEQ_CST);
-      dsq_commit_queue_finish (&self->queue, dsq_commit_queue_take (&self->queue), NULL);
+      dsq_commit_queue_finish (&self->queue, dsq_commit_queue_take (&self->queue, FALSE), NULL);
       dsq_commit_queue_resign (&self->queue, self->other, &self->other[1], NULL);
     }
   __atomic_store_n (&self->has_ended, TRUE, __ATOMIC_SEQ_CST);
@@ -86,21 +86,46 @@ test_alone (Fixture *self, gconstpointer data)
 
   join (self, self->own, 2);
   g_assert_true (leads (self, self->own, 2));
-  taken = dsq_commit_queue_take (&self->queue);
+  taken = dsq_commit_queue_take (&self->queue, FALSE);
   g_assert_true (taken == &self->own[0]);
   g_assert_true (taken->next == &self->own[1]);
   g_assert_null (taken->next->next);
-  g_assert_null (dsq_commit_queue_take (&self->queue));
+  g_assert_null (dsq_commit_queue_take (&self->queue, FALSE));
   dsq_commit_queue_finish (&self->queue, taken, NULL);
   dsq_commit_queue_resign (&self->queue, self->own, &self->own[1], NULL);
   g_assert_false (leads (self, self->own, 2));
+}
+
+/* It stays where it is until all are taken, and those that come meanwhile go before it. */
+static void
+test_patient_waits_on (Fixture *self, gconstpointer data)
+{
+  DsqQueued *taken;
+
+  self->own[1].is_patient = TRUE;
+  for (guint i = 0; i < 3; i++)
+    join (self, &self->own[i], 1);
+  taken = dsq_commit_queue_take (&self->queue, FALSE);
+  g_assert_true (taken == &self->own[0]);
+  g_assert_true (taken->next == &self->own[2]);
+  g_assert_null (taken->next->next);
+  dsq_commit_queue_finish (&self->queue, taken, NULL);
+  g_assert_true (self->own[2].is_done);
+  g_assert_false (self->own[1].is_done);
+  self->own[0].is_done = FALSE;
+  join (self, &self->own[0], 1);
+  taken = dsq_commit_queue_take (&self->queue, TRUE);
+  g_assert_true (taken == &self->own[1]);
+  g_assert_true (taken->next == &self->own[0]);
+  dsq_commit_queue_finish (&self->queue, taken, NULL);
+  g_assert_true (self->own[0].is_done && self->own[1].is_done);
 }
 
 static void
 test_follower_is_committed_with_the_leader (Fixture *self, gconstpointer data)
 {
   pthread_t thread = lead_before_follower (self, 1);
-  DsqQueued *taken = dsq_commit_queue_take (&self->queue);
+  DsqQueued *taken = dsq_commit_queue_take (&self->queue, FALSE);
 
   g_assert_true (taken->next == &self->other[0]);
   g_assert_true (self->other[0].cancellable == self->cancellable);
@@ -117,7 +142,7 @@ static void
 test_rest_waits_on (Fixture *self, gconstpointer data)
 {
   pthread_t thread = lead_before_follower (self, 2);
-  DsqQueued *taken = dsq_commit_queue_take (&self->queue);
+  DsqQueued *taken = dsq_commit_queue_take (&self->queue, FALSE);
 
   join (self, &self->own[2], 1);
   dsq_commit_queue_finish (&self->queue, taken, &self->own[1]);
@@ -158,7 +183,7 @@ test_cancelled_follower_leaves (Fixture *self, gconstpointer data)
   g_assert_error (self->other[1].error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   /* who comes now stands where it stood */
   join (self, &self->own[1], 1);
-  taken = dsq_commit_queue_take (&self->queue);
+  taken = dsq_commit_queue_take (&self->queue, FALSE);
   g_assert_true (taken == &self->own[0]);
   g_assert_true (taken->next == &self->own[1]);
 }
@@ -168,7 +193,7 @@ static void
 test_taken_follower_stays (Fixture *self, gconstpointer data)
 {
   pthread_t thread = lead_before_follower (self, 1);
-  DsqQueued *taken = dsq_commit_queue_take (&self->queue);
+  DsqQueued *taken = dsq_commit_queue_take (&self->queue, FALSE);
 
   g_cancellable_cancel (self->cancellable);
   g_usleep (50 * 1000);
@@ -200,6 +225,7 @@ main (int argc, char **argv)
     void (*test) (Fixture *, gconstpointer);
   } tests[] = {
     { "/dsq/commit-queue/alone", test_alone },
+    { "/dsq/commit-queue/patient-waits-on", test_patient_waits_on },
     { "/dsq/commit-queue/follower-is-committed-with-the-leader",
       test_follower_is_committed_with_the_leader },
     { "/dsq/commit-queue/rest-waits-on", test_rest_waits_on },

@@ -1,0 +1,395 @@
+/* dsq-sweep.c - what has expired, found and removed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-standstill-private.h"
+#include "engine/dsq-sweep-private.h"
+#include "engine/dsq-write-behind-private.h"
+#include "engine/dsq-write-through-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
+
+/*
+ * A sweep has removed from the mapping what had expired when it began: the dirty entries by a heap
+ * a shard, the rows by the file's index on their expiry. Lazily a removal is staged for each;
+ * written through they are removed in transactions, see dsq-sweep-rows.c. So a sweep costs what has
+ * expired, and the rest of the engine knows tombstones only. It is not the caller's doing and does
+ * not count as a change of the store's size to a walk.
+ *
+ * Who counts or walks needs a whole one. Who writes a key needs no more than that this key is
+ * absent if it has expired, and makes a step of the sweep besides, since thousands may have expired
+ * at once. A sweep is one, whoever makes its steps: where it stands is the engine's.
+ *
+ * A tombstone for a clean entry is only as good as what was known of the file: it bears the row's
+ * expiry as its mark, and is forgotten when others have committed or its flush fails. Then a sweep
+ * under way begins anew, or the next one finds what there is. A dirty entry that expires leaves an
+ * ordinary one: to write it was the caller's wish.
+ */
+
+/* Rows looked for at a time. */
+#define BATCH 1024
+
+/* Entries removed in the step of a write: well below a millisecond. */
+#define STEP 256
+
+typedef struct
+{
+  DsqEngine *engine;
+  DsqSweepProgress *at;               /* the engine's */
+  guint64 n_left;                     /* entries to look at in this step */
+  gboolean may_stop;                  /* the file, when others commit all the time */
+  guint64 generation;                 /* the engine's, before the rows were read */
+  guint64 epochs[DSQ_HOT_MAX_SHARDS]; /* as they were then */
+  guint64 n_swept;
+} Sweep;
+
+/* --- what has expired in memory --------------------------------------------------------------- */
+
+static DsqEntry *
+new_mark (const DsqKey *key, gint64 expires)
+{
+  return dsq_entry_new (key, NULL, 0, expires);
+}
+
+/* The key is there, and has expired: its removal is no caller's doing. */
+static void
+note_removed_locked (DsqTable *table)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  dsq_pending_count_own (table->pending, 1);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+}
+
+static void
+remove_node_locked (DsqEngine *self, DsqHotShard *shard, guint32 number)
+{
+  g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->nodes[number].entry);
+  DsqKey key = dsq_entry_as_key (entry);
+  DsqTable *table = dsq_engine_table (self, key.table);
+
+  dsq_hot_shard_assert_locked (shard);
+  if (shard->nodes[number].change.index != 0)
+    dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
+  else
+    dsq_pending_stage_over_locked (table->pending,
+                                   shard,
+                                   number,
+                                   new_mark (&key, dsq_entry_expires (entry)));
+  note_removed_locked (table);
+}
+
+static void
+remove_row_locked (DsqEngine *self, DsqHotShard *shard, const DsqKey *key, gint64 expires)
+{
+  DsqTable *table = dsq_engine_table (self, key->table);
+
+  dsq_hot_shard_assert_locked (shard);
+  dsq_pending_stage_new_locked (table->pending,
+                                shard,
+                                key->hash,
+                                new_mark (key, expires),
+                                DSQ_PRESENCE_PRESENT);
+  note_removed_locked (table);
+}
+
+void
+dsq_engine_remove_expired_locked (DsqEngine *self,
+                                  DsqHotShard *shard,
+                                  guint32 number,
+                                  const DsqKey *key,
+                                  gint64 expires)
+{
+  dsq_hot_shard_assert_locked (shard);
+  if (number != 0)
+    remove_node_locked (self, shard, number);
+  else
+    remove_row_locked (self, shard, key, expires);
+  dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, 1);
+}
+
+static gboolean
+is_due_entry (const Sweep *self, const DsqEntry *entry)
+{
+  return !dsq_entry_is_tombstone (entry) && entry->has_expiry &&
+         dsq_entry_expires (entry) <= self->at->now;
+}
+
+static void
+sweep_shard (Sweep *self, DsqHotShard *shard)
+{
+  DsqExpiryHeap *heap = &self->engine->expiries[shard->index];
+
+  dsq_hot_shard_lock (shard);
+  if (!self->at->is_in_shard)
+    heap->dropped = G_MAXINT64;
+  for (; dsq_expiry_heap_first (heap) <= self->at->now && self->n_left > 0; self->n_left--)
+    {
+      guint32 number = dsq_expiry_heap_pop_locked (heap, shard).node;
+
+      if (number < shard->n_touched && shard->nodes[number].entry != NULL &&
+          is_due_entry (self, shard->nodes[number].entry))
+        {
+          remove_node_locked (self->engine, shard, number);
+          self->n_swept++;
+        }
+    }
+  self->at->is_in_shard = dsq_expiry_heap_first (heap) <= self->at->now;
+  self->at->n_shards += !self->at->is_in_shard;
+  dsq_hot_shard_unlock (shard);
+}
+
+/* The rows follow from where those end that are swept: known only now, for what was in a heap may
+ * have gone to the file and from memory meanwhile. */
+static void
+sweep_memory (Sweep *self)
+{
+  DsqEngine *engine = self->engine;
+  guint n_shards = engine->hot->n_shards;
+
+  if (self->at->n_shards == n_shards)
+    return;
+  while (self->at->n_shards < n_shards && self->n_left > 0)
+    sweep_shard (self, &engine->hot->shards[self->at->n_shards]);
+  self->at->span = (DsqExpirySpan){ __atomic_load_n (&engine->swept_until, __ATOMIC_RELAXED),
+                                    G_MAXINT64,
+                                    self->at->now };
+}
+
+/* --- what has expired in the file ------------------------------------------------------------- */
+
+/* Stages the removal of a row, unless memory knows better, or the row is of a table that was not
+ * opened here: who opens it sweeps again. FALSE: the row may have changed since it was read. */
+static gboolean
+sweep_row (Sweep *self, const DsqEntry *row)
+{
+  DsqEngine *engine = self->engine;
+  DsqKey key = dsq_entry_as_key (row);
+  DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, key.hash);
+  gboolean is_current = TRUE;
+  const DsqTable *table;
+  guint32 number;
+
+  dsq_hot_shard_lock (shard);
+  table = dsq_tables_find (&engine->tables, key.table);
+  if (table == NULL || table->is_dropped)
+    {
+      dsq_hot_shard_unlock (shard);
+      return TRUE;
+    }
+  number = dsq_hot_shard_find_locked (shard, &key);
+  if (number != 0)
+    {
+      if (is_due_entry (self, shard->nodes[number].entry))
+        {
+          remove_node_locked (engine, shard, number);
+          self->n_swept++;
+        }
+    }
+  else if (shard->is_closed || engine->generation != self->generation ||
+           shard->epoch != self->epochs[shard->index])
+    {
+      is_current = FALSE;
+    }
+  else if (!dsq_engine_hides_cold (engine, shard, key.table))
+    {
+      remove_row_locked (engine, shard, &key, dsq_entry_expires (row));
+      self->n_swept++;
+    }
+  dsq_hot_shard_unlock (shard);
+  return is_current;
+}
+
+/* One batch. *out_again: some of it is to be looked at again. */
+static gboolean
+sweep_rows (Sweep *self, DsqExpirySpan *span, gboolean *out_again, gint64 *out_next, GError **error)
+{
+  DsqEngine *engine = self->engine;
+  GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  guint max_rows = (guint) MIN (self->n_left, BATCH);
+  gboolean success;
+
+  for (guint i = 0; i < engine->hot->n_shards; i++)
+    {
+      dsq_hot_shard_lock (&engine->hot->shards[i]);
+      self->epochs[i] = engine->hot->shards[i].epoch;
+      self->generation = i == 0 ? engine->generation : self->generation;
+      dsq_hot_shard_unlock (&engine->hot->shards[i]);
+    }
+  success = engine->cold->funcs
+                ->find_expired (engine->cold, FALSE, span, max_rows, rows, out_next, error);
+  *out_again = FALSE;
+  for (guint i = 0; i < rows->len && success; i++)
+    *out_again |= !sweep_row (self, g_array_index (rows, DsqColdRow, i).entry);
+  dsq_cold_rows_free (rows);
+  self->n_left -= max_rows;
+  return success;
+}
+
+/* *out_done: nothing in the file is left. Others may commit meanwhile, again and again. */
+static gboolean
+sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
+{
+  DsqEngine *engine = self->engine;
+  DsqTries tries = { 0 };
+
+  *out_done = FALSE;
+  while (!*out_done && self->n_left > 0)
+    {
+      DsqExpirySpan span = self->at->span;
+      gboolean again, success;
+
+      if (!dsq_tries_begin (&tries, engine, error))
+        return FALSE;
+      success = sweep_rows (self, &span, &again, out_next, error);
+      dsq_tries_end (&tries, engine);
+      if (!success)
+        return FALSE;
+      if (again && (tries.is_stopped || !self->may_stop))
+        return TRUE;
+      if (!again)
+        {
+          self->at->span = span;
+          *out_done = *out_next > span.until;
+          tries = (DsqTries){ 0 };
+        }
+      dsq_engine_note_dirty (engine);
+      if (!dsq_engine_wait_for_room (engine, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* --- sweeping --------------------------------------------------------------------------------- */
+
+static void
+begin_unless_under_way (Sweep *self)
+{
+  guint64 n_forgotten = dsq_engine_n_forgotten (self->engine);
+
+  if (self->at->is_under_way && self->at->n_forgotten == n_forgotten)
+    return;
+  *self->at = (DsqSweepProgress){
+    .is_under_way = TRUE,
+    .n_forgotten = n_forgotten,
+    .now = dsq_engine_now (self->engine),
+  };
+}
+
+/* At most @n_entries of it. */
+static gboolean
+sweep_by_staging (DsqEngine *self, guint64 n_entries, guint64 *out_n_swept, GError **error)
+{
+  Sweep sweep = {
+    .engine = self,
+    .at = &self->sweep,
+    .n_left = n_entries,
+    .may_stop = n_entries == G_MAXUINT64,
+  };
+  gint64 next = G_MAXINT64;
+  gboolean is_done;
+  gboolean success;
+
+  begin_unless_under_way (&sweep);
+  sweep_memory (&sweep);
+  success = sweep_file (&sweep, &next, &is_done, error);
+  if (success && is_done)
+    {
+      dsq_engine_set_next_expiry (self, self->sweep.n_forgotten, self->sweep.now, next);
+      self->sweep.is_under_way = FALSE;
+    }
+  dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, sweep.n_swept);
+  *out_n_swept += sweep.n_swept;
+  return success;
+}
+
+static gboolean
+sweep_once (DsqEngine *self, guint64 *out_n_swept, GError **error)
+{
+  DsqWrite write = { .table = DSQ_TABLE_MAIN, .queued = { .is_patient = TRUE } };
+
+  if (!self->commits_at_once)
+    return sweep_by_staging (self, G_MAXUINT64, out_n_swept, error);
+  if (!dsq_engine_write_through (self, &write, error))
+    return FALSE;
+  *out_n_swept += write.n_swept;
+  return TRUE;
+}
+
+gboolean
+dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_call_lock (&self->sweep_lock, error);
+  if (success)
+    {
+      success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
+                sweep_once (self, out_n_swept, error);
+      dsq_mutex_unlock (&self->sweep_lock);
+    }
+  dsq_engine_leave (self);
+  return success;
+}
+
+/* While another thread sweeps its steps are enough, and there must be room for the caller's own. */
+gboolean
+dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error)
+{
+  gboolean success = TRUE;
+  guint64 n_swept = 0;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  if (dsq_engine_dirty_bytes (self) < self->options.dirty_limit / 2 &&
+      dsq_mutex_trylock (&self->sweep_lock))
+    {
+      success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
+                sweep_by_staging (self, STEP + n_keys, &n_swept, error);
+      dsq_mutex_unlock (&self->sweep_lock);
+    }
+  dsq_engine_leave (self);
+  return success;
+}
+
+DsqHotShard *
+dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
+{
+  for (guint n_sweeps = 0;; n_sweeps++)
+    {
+      DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
+      guint64 n_swept = 0;
+
+      if (shard == NULL || self->options.read_only || n_sweeps == DSQ_MAX_SWEEPS ||
+          !dsq_engine_is_sweep_due (self))
+        return shard;
+      dsq_hot_shard_unlock (shard);
+      if (!dsq_engine_sweep (self, &n_swept, error))
+        return NULL;
+    }
+}
+
+gboolean
+dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
+{
+  *out_n_swept = 0;
+  if (self->options.read_only)
+    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
+           dsq_engine_refuse_read_only (error);
+  for (guint n_sweeps = 0;; n_sweeps++)
+    {
+      DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+
+      if (shard == NULL)
+        return FALSE;
+      dsq_hot_shard_unlock (shard);
+      if (n_sweeps == DSQ_MAX_SWEEPS || !dsq_engine_is_sweep_due (self))
+        return TRUE;
+      if (!dsq_engine_sweep (self, out_n_swept, error))
+        return FALSE;
+    }
+}
