@@ -79,6 +79,24 @@ bench_run_writethrough (const char *directory, guint round)
   bench_items_free (others, N_WRITES);
 }
 
+/* --- one write, to see what it enters ----------------------------------------------------------
+ */
+
+void
+bench_run_one_write (const char *directory, guint round)
+{
+  BenchItem *items = bench_items_new (2);
+  char *path = bench_path (directory, "one-write", round);
+  DsqStore *store = bench_store_open (path, DSQ_PERSIST_WRITETHROUGH, 1000);
+
+  /* what only the first write does is over then */
+  g_assert_true (dsq_store_set_string (store, items[0].key, "", NULL, NULL));
+  bench_store_set (store, &items[1], 1);
+  bench_store_close (store);
+  bench_path_remove (path);
+  bench_items_free (items, 2);
+}
+
 /* --- flush: many rows in one transaction, synced ---------------------------------------------- */
 
 static void

@@ -1,4 +1,4 @@
-/* bench-engine.c - the engine without Python: hot, writethrough, flush and tiers
+/* bench-engine.c - the engine without Python: a scenario each
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -22,6 +22,7 @@ static const struct
 } all_scenarios[] = {
   { "hot", bench_run_hot, 3 },
   { "writethrough", bench_run_writethrough, 1 },
+  { "one-write", bench_run_one_write, 1 },
   { "flush", bench_run_flush, 1 },
   { "tiers", bench_run_tiers, 2 },
 };
@@ -36,7 +37,8 @@ static const GOptionEntry options[] = {
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new ("hot writethrough flush tiers");
+  g_autoptr (GOptionContext) context =
+      g_option_context_new ("hot writethrough one-write flush tiers");
   g_autoptr (GError) error = NULL;
   g_autofree char *own_directory = NULL;
 
