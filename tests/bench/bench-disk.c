@@ -79,8 +79,7 @@ bench_run_writethrough (const char *directory, guint round)
   bench_items_free (others, N_WRITES);
 }
 
-/* --- one write, to see what it enters ----------------------------------------------------------
- */
+/* --- one write, to see what it enters --------------------------------------------------------- */
 
 void
 bench_run_one_write (const char *directory, guint round)
