@@ -150,17 +150,6 @@ dsq_engine_get_many (DsqEngine *self,
 /* --- set many, remove many -------------------------------------------------------------------- */
 
 gboolean
-dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
-{
-  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
-
-  if (shard == NULL)
-    return FALSE;
-  dsq_hot_shard_unlock (shard);
-  return TRUE;
-}
-
-gboolean
 dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error)
 {
   const DsqEngineBatch batch = {

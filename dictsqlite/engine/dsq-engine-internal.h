@@ -103,7 +103,6 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
 /* Locks all shards of a store that is open, having learned what others wrote. Who depends on what
  * is absent sweeps before, with no lock held. */
 gboolean dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error);
-gboolean dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error);
 
 /* To be called with what the tiers hold, when they have let it go: what was much goes back to the
  * system at once. malloc by itself would keep all of it for the next. */

@@ -62,6 +62,8 @@ dsq_engine_lock_swept_shard (DsqEngine *self, guint32 table, guint64 hash, GErro
   return dsq_engine_lock_swept_shard_slowly (self, table, hash, error);
 }
 
+gboolean dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error);
+
 /* An entry that expires is dirty now, in its node; or is in the file. */
 void
 dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const DsqEntry *entry);

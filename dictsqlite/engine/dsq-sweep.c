@@ -374,6 +374,17 @@ dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash
 }
 
 gboolean
+dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
+{
+  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
+
+  if (shard == NULL)
+    return FALSE;
+  dsq_hot_shard_unlock (shard);
+  return TRUE;
+}
+
+gboolean
 dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
 {
   *out_n_swept = 0;
