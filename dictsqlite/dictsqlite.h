@@ -16,6 +16,7 @@
 #include <dsq-store-async.h>
 #include <dsq-store-records.h>
 #include <dsq-store.h>
+#include <dsq-transaction.h>
 #include <dsq-types.h>
 #include <dsq-version.h>
 

@@ -45,6 +45,7 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_TOO_MANY_FILES: the process or the system may open no more files; close some
  * @DSQ_ERROR_TOO_LARGE: the file may not grow further by the process's limit or the file system's;
  *   raise it, or make room in the file
+ * @DSQ_ERROR_CONFLICT: a key that a transaction read was changed before its end; run it again
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -78,7 +79,8 @@ typedef enum
   DSQ_ERROR_EXISTS,
   DSQ_ERROR_NAME_TOO_LONG,
   DSQ_ERROR_TOO_MANY_FILES,
-  DSQ_ERROR_TOO_LARGE
+  DSQ_ERROR_TOO_LARGE,
+  DSQ_ERROR_CONFLICT
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

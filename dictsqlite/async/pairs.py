@@ -175,6 +175,9 @@ PAIRS = [
          "(transfer full) (array zero-terminated=1): what is wrong, empty if nothing is; "
          "%NULL with @error set", start="_behind", is_long=True),
     Pair("close", [], BOOLEAN, "CLOSE", "Flushes and closes the store", DONE, start="_on_worker"),
+    # transaction
+    Pair("commit", [], BOOLEAN, "CLOSE", "Writes what was written in the transaction, and ends it",
+         DONE, start="_on_worker", source="transaction"),
     # password
     Pair("change_password", [data("old_password", "the password"),
                              data("new_password", "what it becomes")],
@@ -200,6 +203,7 @@ SOURCE = NOTICE + """\
 #include "config.h"
 
 #include "async/dsq-async-call-private.h"
+#include "dsq-transaction.h"
 
 {2}"""
 
@@ -314,6 +318,11 @@ def describe(pair: Pair) -> dict[str, str]:
     if pair.out:
         out = [f"gint64 *out_{pair.out}"]
         out_docs = [f"@out_{pair.out}: (out) (optional): as [method@Store.{pair.call}] gives it"]
+    subject, store = {
+        "store": ("store", "self"),
+        "cursor": ("call->cursor", "dsq_cursor_get_store (self)"),
+        "transaction": ("DSQ_TRANSACTION (store)", "DSQ_STORE (self)"),
+    }[pair.source]
     kind = pair.result.kind
     finish = {"POINTER": "pointer", "NUMBER": "number",
               "BOOLEAN": "boolean_out" if pair.out else "boolean"}[kind]
@@ -321,19 +330,19 @@ def describe(pair: Pair) -> dict[str, str]:
         "f": f"dsq_{pair.source}_{pair.call}",
         "r": pair.result.type if pair.result.type.endswith("*") else pair.result.type + " ",
         "name": pair.call,
-        "source": {"store": "store", "cursor": "walk"}[pair.source],
+        "source": "walk" if is_cursor else pair.source,
         "Class": pair.source.title(),
         "CLASS": pair.source.upper(),
         "before": in_body(["dsq_workers_leave_line ();"]) if pair.is_long else "",
         "into": "pointer" if kind == "POINTER" else "value",
-        "sync": ", ".join(["call->cursor" if is_cursor else "store", *passed, "&call->error"]),
+        "sync": ", ".join([subject, *passed, "&call->error"]),
         "docs": in_docs([argument.doc for argument in pair.arguments]),
         "progress_docs": in_docs(progress_docs),
         "does": pair.does,
         "begin": ", ".join([*begin, "GAsyncReadyCallback callback", "gpointer user_data"]),
         "checks": in_body([f"g_return_if_fail ({argument.check.format(name)});"
                            for name, argument in zip(names, pair.arguments) if argument.check]),
-        "store": "dsq_cursor_get_store (self)" if is_cursor else "self",
+        "store": store,
         "kind": kind,
         "free": pair.result.free,
         "keeps": in_body(keeps),

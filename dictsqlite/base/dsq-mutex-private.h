@@ -8,7 +8,8 @@
 G_BEGIN_DECLS
 
 /*
- * A thread takes mutexes in the order of their ranks, those of one rank by ascending number. Builds
+ * A thread takes mutexes in the order of their ranks, those of one rank by ascending number, and
+ * all of a transaction's before any of what it is over: the deeper ones first. Builds
  * with DSQ_MUTEX_CHECKS (a sanitizer's, or without optimisation) keep what each thread holds, and
  * abort with the names of both on another order, on a wait while one is held that nobody may wait
  * under, and on a function whose mutex is not held. In others all of it compiles to nothing, and a
@@ -43,6 +44,7 @@ typedef struct
 #ifdef DSQ_MUTEX_CHECKS
   DsqRank rank;
   guint number;
+  guint depth;
 #endif
 } DsqMutex;
 
@@ -59,6 +61,8 @@ gboolean dsq_cond_wait_until (pthread_cond_t *self, DsqMutex *mutex, gint64 dead
 
 #ifdef DSQ_MUTEX_CHECKS
 
+/* Those that the thread initialises from here on are of that depth: 0, or of a transaction. */
+void dsq_mutex_begin_depth (guint depth);
 void dsq_mutex_note_locking (DsqMutex *self);
 void dsq_mutex_note_locked (DsqMutex *self);
 void dsq_mutex_note_unlocked (DsqMutex *self);
@@ -74,6 +78,7 @@ void dsq_mutex_assert_not_held (const DsqMutex *self, const char *what);
 
 #else
 
+#define dsq_mutex_begin_depth(depth)          ((void) 0)
 #define dsq_mutex_note_locking(self)          ((void) 0)
 #define dsq_mutex_note_locked(self)           ((void) 0)
 #define dsq_mutex_note_unlocked(self)         ((void) 0)

@@ -59,6 +59,7 @@ typedef struct
 } Held;
 
 static __thread Held held;
+static __thread guint depth_to_come;
 
 static void
 forget_inherited (void)
@@ -87,6 +88,13 @@ dsq_mutex_init (DsqMutex *self, DsqRank rank, guint number)
   pthread_mutex_init (&self->mutex, NULL);
   self->rank = rank;
   self->number = number;
+  self->depth = depth_to_come;
+}
+
+void
+dsq_mutex_begin_depth (guint depth)
+{
+  depth_to_come = depth;
 }
 
 void
@@ -97,7 +105,10 @@ dsq_mutex_note_locking (DsqMutex *self)
     {
       const DsqMutex *other = held.mutexes[i];
 
-      if (other->rank > self->rank || (other->rank == self->rank && other->number >= self->number))
+      if (other->depth > self->depth)
+        continue;
+      if (other->depth < self->depth || other->rank > self->rank ||
+          (other->rank == self->rank && other->number >= self->number))
         fail ("locks out of order:", ranks[self->rank].name, other);
     }
 }

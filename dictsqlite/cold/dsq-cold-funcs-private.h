@@ -21,9 +21,11 @@ typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
 typedef void (*DsqColdCommittedFunc) (gpointer user_data);
 
 /*
- * What the engine asks of a cold tier, in full: none of the functions may be missing. What only a
- * file has besides is in dsq-cold-file-private.h. tests/unit/test-cold-contract.c tries each
- * implementation on what is said here.
+ * What the engine asks of a cold tier, in full: none of the functions may be missing, unless it
+ * says so. What only a file has besides is in dsq-cold-file-private.h.
+ *
+ * tests/unit/test-cold-contract.c tries each implementation on what is said here, but for that of
+ * transactions, engine/dsq-parent-tier.c: it commits once, and is done with then.
  *
  * A tier holds tables, of rows: key, record, expiry and place. A row's place is its table's id and
  * a position, see DsqTableState; rows are walked in the order of their places. The first table,
@@ -102,6 +104,9 @@ struct _DsqColdTierFuncs
    * and the tier is current then. Waits for this tier's own commit, if one is being made. Any
    * thread, as reads. */
   gboolean (*catch_up) (DsqColdTier *self, GError **error);
+  /* (nullable) The same for the keys of one table, before they are counted or walked, where the
+   * version does not tell of them: in a transaction's tier. */
+  gboolean (*catch_up_with) (DsqColdTier *self, guint32 table, GError **error);
 
   /* --- the transaction ------------------------------------------------------------------------ */
 

@@ -63,7 +63,8 @@ dsq_cold_tier_is_current (DsqColdTier *self)
   if (live == NULL)
     return TRUE;
   for (guint i = 0; i < DSQ_COLD_VERSION_WORDS; i++)
-    difference |= live[i] ^ __atomic_load_n (&self->seen_version[i], __ATOMIC_RELAXED);
+    difference |= __atomic_load_n (&live[i], __ATOMIC_RELAXED) ^
+                  __atomic_load_n (&self->seen_version[i], __ATOMIC_RELAXED);
   __atomic_thread_fence (__ATOMIC_ACQUIRE);
   return difference == 0;
 }

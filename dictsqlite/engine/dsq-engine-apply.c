@@ -38,6 +38,16 @@ typedef struct
   gsize n_wanted;
 } Apply;
 
+static gboolean
+clears_any (const DsqEngineBatch *batch)
+{
+  gboolean clears = FALSE;
+
+  for (gsize i = 0; i < batch->n_tables; i++)
+    clears |= batch->tables[i].clears;
+  return clears;
+}
+
 static void
 add_wanted (Apply *self, const DsqEntry *entry)
 {
@@ -83,15 +93,14 @@ sweep_keys (DsqEngine *engine, DsqEntry *const *entries, gsize n_entries, GError
   return TRUE;
 }
 
-/* A clear leaves none that could have expired. */
 static gboolean
 sweep (const Apply *self, GError **error)
 {
   const DsqEngineBatch *batch = self->batch;
 
-  if (batch->clears || self->engine->options.read_only)
+  if (self->engine->options.read_only)
     return TRUE;
-  return dsq_engine_check_open (self->engine, batch->table, error) &&
+  return dsq_engine_check_open (self->engine, batch->tables->id, error) &&
          (!dsq_engine_is_sweep_due (self->engine) ||
           dsq_engine_sweep_some (self->engine, batch->n_changes + batch->n_expected, error)) &&
          sweep_keys (self->engine, batch->changes, batch->n_changes, error) &&
@@ -223,12 +232,15 @@ stage_all_locked (Apply *self)
   const Wanted *removed = self->wanted != NULL ? self->wanted + batch->n_expected : NULL;
 
   dsq_hot_tier_assert_all_locked (engine->hot);
-  if (batch->clears)
-    {
-      dsq_pending_clear_locked (dsq_engine_pending (engine, batch->table));
-      dsq_engine_tidy_expiry_locked (engine);
-      dsq_table_mark_changed_locked (dsq_engine_table (engine, batch->table), DSQ_CHANGE_OF_KEYS);
-    }
+  for (gsize i = 0; i < batch->n_tables; i++)
+    if (batch->tables[i].clears)
+      {
+        DsqTable *table = dsq_engine_table (engine, batch->tables[i].id);
+
+        dsq_pending_clear_locked (table->pending);
+        dsq_engine_tidy_expiry_locked (engine);
+        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+      }
   for (gsize i = 0; i < batch->n_changes; i++)
     {
       DsqKey key = dsq_entry_as_key (batch->changes[i]);
@@ -246,6 +258,16 @@ stage_all_locked (Apply *self)
     }
 }
 
+static gboolean
+check_tables_locked (const Apply *self, GError **error)
+{
+  dsq_hot_tier_assert_all_locked (self->engine->hot);
+  for (gsize i = 0; i < self->batch->n_tables; i++)
+    if (dsq_engine_table (self->engine, self->batch->tables[i].id)->is_dropped)
+      return dsq_engine_refuse_dropped (error);
+  return TRUE;
+}
+
 typedef enum
 {
   APPLY_FAILED,
@@ -259,9 +281,11 @@ try_to_stage (Apply *self, gboolean *out_applied, GError **error)
   ApplyResult result = APPLY_AGAIN;
 
   if (!read_wanted (self, error) ||
-      !dsq_engine_lock_all_open (self->engine, self->batch->table, error))
+      !dsq_engine_lock_all_open (self->engine, self->batch->tables->id, error))
     return APPLY_FAILED;
-  if (settle_wanted_locked (self))
+  if (!check_tables_locked (self, error))
+    result = APPLY_FAILED;
+  else if (settle_wanted_locked (self))
     {
       *out_applied = is_as_expected (self);
       if (*out_applied)
@@ -301,7 +325,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   g_free (self->wanted);
   if (result == APPLY_DONE && *out_applied)
     dsq_engine_note_dirty (engine);
-  if (result == APPLY_DONE && *out_applied && self->batch->clears && !engine->is_lasting)
+  if (result == APPLY_DONE && *out_applied && clears_any (self->batch) && !engine->is_lasting)
     dsq_engine_drop_spilled (engine);
   return result == APPLY_DONE;
 }
@@ -314,10 +338,10 @@ write_through (Apply *self, gboolean *out_applied, GError **error)
   const DsqEngineBatch *batch = self->batch;
   g_autofree DsqChange *changes = g_new0 (DsqChange, batch->n_changes);
   DsqWrite write = {
-    .table = batch->table,
+    .tables = batch->tables,
+    .n_tables = batch->n_tables,
     .changes = changes,
     .n_changes = batch->n_changes,
-    .clears = batch->clears,
     .expected = batch->expected,
     .n_expected = batch->n_expected,
   };
@@ -342,8 +366,8 @@ dsq_engine_apply (DsqEngine *self,
   for (gsize i = 0; i < batch->n_changes && self->options.max_bytes != 0; i++)
     if (!dsq_engine_check_size (self, batch->changes[i], error))
       return FALSE;
-  if (batch->n_changes == 0 && batch->n_expected == 0 && !batch->clears)
-    return dsq_engine_check_open (self, batch->table, error);
+  if (batch->n_changes == 0 && batch->n_expected == 0 && !clears_any (batch))
+    return dsq_engine_check_open (self, batch->tables->id, error);
   if (self->commits_at_once)
     return write_through (&apply, out_applied, error);
   return stage (&apply, out_applied, error);

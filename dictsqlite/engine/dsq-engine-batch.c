@@ -152,8 +152,10 @@ dsq_engine_get_many (DsqEngine *self,
 gboolean
 dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error)
 {
+  DsqBatchTable table = { .id = n_entries > 0 ? entries[0]->table : DSQ_TABLE_MAIN };
   const DsqEngineBatch batch = {
-    .table = n_entries > 0 ? entries[0]->table : DSQ_TABLE_MAIN,
+    .tables = &table,
+    .n_tables = 1,
     .changes = entries,
     .n_changes = n_entries,
   };
@@ -173,8 +175,10 @@ remove_many_through (DsqEngine *self,
                      GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_keys);
+  DsqBatchTable table = { .id = keys[0].table };
   DsqWrite write = {
-    .table = keys[0].table,
+    .tables = &table,
+    .n_tables = 1,
     .changes = changes,
     .n_changes = n_keys,
   };
@@ -221,7 +225,8 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
 
   if (self->commits_at_once)
     {
-      DsqWrite write = { .table = table, .clears = TRUE };
+      DsqBatchTable cleared = { .id = table, .clears = TRUE };
+      DsqWrite write = { .tables = &cleared, .n_tables = 1 };
 
       return dsq_engine_write_through (self, &write, error);
     }

@@ -51,6 +51,9 @@ gboolean dsq_engine_get_record (DsqEngine *self,
 char *dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type);
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
+/* The same, but a transaction does not remember that the key was looked for. */
+gboolean
+dsq_engine_probe (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* Takes over @entry, whatever happens. */
 gboolean dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error);
 gboolean
@@ -100,12 +103,20 @@ gboolean dsq_engine_get_many (DsqEngine *self,
                               gsize n_keys,
                               DsqEntry **out,
                               GError **error);
+/* A table that a batch is about. */
+typedef struct
+{
+  guint32 id;
+  gboolean clears; /* it is cleared first */
+  gint64 n_keys;   /* out, written through: keys that came, less those that went */
+} DsqBatchTable;
+
 /* Many changes in one. */
 typedef struct
 {
-  guint32 table;            /* of all keys */
-  gboolean clears;          /* the table is cleared first */
-  DsqEntry *const *changes; /* (unowned) in their order; tombstones remove */
+  DsqBatchTable *tables;    /* (unowned) of all keys */
+  gsize n_tables;           /* at least 1 */
+  DsqEntry *const *changes; /* (unowned) table by table, in their order; tombstones remove */
   gsize n_changes;
   DsqEntry *const *expected; /* (unowned) what keys must hold; tombstones: they must be absent */
   gsize n_expected;

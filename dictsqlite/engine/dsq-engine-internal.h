@@ -33,6 +33,7 @@ struct _DsqEngine
                                dirty; so in a store that only reads, which refuses it there */
   gboolean is_lasting;      /* constant: the cold tier's, which may be gone */
   gboolean is_encrypted;    /* there was a password */
+  guint depth;              /* constant: of transactions; 0: it is none */
   guint n_references;       /* (atomic) */
 
   DsqTables tables;
@@ -48,9 +49,13 @@ struct _DsqEngine
   guint64 n_forgotten;     /* (all shard locks) moves when that is not known any more */
   DsqSweepProgress sweep;  /* (lock sweep_lock) the one under way */
   DsqExpiryHeap *expiries; /* (owned) one a shard, guarded by its lock: of dirty entries */
-  gint64 clock_offset;     /* (atomic) milliseconds that are added to the clock, by tests */
+  gint64 *clock_offset;    /* (unowned) (atomic) milliseconds added to the clock, by tests */
+  gint64 own_clock_offset; /* that of a store and of all transactions over it */
 
-  DsqMutex close_lock; /* one close at a time; taken before all others */
+  guint64 *turns; /* (unowned) (atomic) moves with each close of the store or of a transaction
+                     over it, and is the first word of their live version */
+  guint64 own_turns[DSQ_COLD_VERSION_WORDS]; /* where a store's is */
+  DsqMutex close_lock;                       /* one close at a time; taken before all others */
   DsqMutex writer_lock;
   guint64 n_used_bytes; /* (atomic) what counts against max_bytes, as last measured */
   gint64 memory_limit;  /* constant: bytes at which memory mode looks at max_bytes */
@@ -64,7 +69,6 @@ struct _DsqEngine
 
 /* --- every call's first lines ----------------------------------------------------------------- */
 
-gboolean dsq_engine_refuse_dropped (GError **error);
 gboolean dsq_engine_refuse_read_only (GError **error);
 
 static inline DsqTable *

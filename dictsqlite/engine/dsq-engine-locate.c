@@ -81,7 +81,9 @@ static LocateResult
 try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *located, GError **error)
 {
   DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
-  gboolean wants_entry = flags & DSQ_LOCATE_ENTRY;
+  /* a transaction remembers what it has read by what that was */
+  gboolean is_blind = self->options.parent != NULL && flags & DSQ_LOCATE_BLIND;
+  gboolean wants_entry = flags & DSQ_LOCATE_ENTRY || (self->options.parent != NULL && !is_blind);
   DsqMiss miss;
 
   *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
@@ -95,7 +97,7 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
           return LOCATE_SWEEP_FIRST;
         }
       /* a row's presence alone does not tell whether it has expired */
-      wants_entry = TRUE;
+      wants_entry = !is_blind;
     }
   located->number = dsq_hot_shard_find_locked (shard, key);
   if (located->number != 0)
@@ -229,7 +231,7 @@ dsq_engine_sweep_key (DsqEngine *self, const DsqKey *key, GError **error)
 {
   DsqLocated located;
 
-  if (!locate (self, key, DSQ_LOCATE_SWEPT, 0, &located, error))
+  if (!locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_BLIND, 0, &located, error))
     return FALSE;
   dsq_located_finish (self, &located, FALSE);
   return TRUE;

@@ -24,8 +24,10 @@ modify_through (DsqEngine *self,
                 GError **error)
 {
   DsqChange change = { .presence = DSQ_PRESENCE_UNKNOWN };
+  DsqBatchTable table = { .id = key->table };
   DsqWrite write = {
-    .table = key->table,
+    .tables = &table,
+    .n_tables = 1,
     .changes = &change,
     .key = key,
     .modify = func,

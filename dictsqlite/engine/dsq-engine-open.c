@@ -81,7 +81,12 @@ static DsqEngine *
 engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
 {
   DsqEngine *self = g_aligned_alloc0 (1, sizeof *self, 64);
+  DsqEngine *parent = options->parent;
 
+  dsq_mutex_begin_depth (parent != NULL ? parent->depth + 1 : 0);
+  self->depth = parent != NULL ? parent->depth + 1 : 0;
+  self->clock_offset = parent != NULL ? parent->clock_offset : &self->own_clock_offset;
+  self->turns = parent != NULL ? parent->turns : self->own_turns;
   self->options = *options;
   self->options.path = NULL;
   self->options.password = NULL;
@@ -103,6 +108,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   dsq_engine_init_expiry (self);
   self->flusher = dsq_flusher_new (options->flush_interval_ms, &flusher_funcs, self);
   dsq_engine_reset_threshold (self);
+  dsq_mutex_begin_depth (0);
   return self;
 }
 
@@ -194,10 +200,18 @@ dsq_engine_open (const DsqEngineOptions *options, GError **error)
 
 /* --- close ----------------------------------------------------------------------------------- */
 
+typedef enum
+{
+  CLOSE_FLUSHED,  /* or not at all */
+  CLOSE_BY_FORCE, /* flushed if that can be */
+  CLOSE_DISCARDED /* nothing that waits is written */
+} CloseHow;
+
 /* From here on no call begins. */
 static void
 shut_the_door (DsqEngine *self)
 {
+  __atomic_fetch_add (self->turns, 1, __ATOMIC_RELEASE);
   dsq_hot_tier_lock_all (self->hot);
   dsq_door_shut (&self->door);
   for (guint i = 0; i < self->hot->n_shards; i++)
@@ -263,12 +277,13 @@ close_flushed (DsqEngine *self, gboolean shrinks, GError **error)
 }
 
 static gboolean
-close_once (DsqEngine *self, gboolean by_force, GError **error)
+close_once (DsqEngine *self, CloseHow how, GError **error)
 {
   gboolean is_flushed;
   g_autoptr (GError) flush_error = NULL;
   g_autoptr (GError) close_error = NULL;
-  gboolean writes = self->cold != NULL && self->is_lasting && !self->options.read_only;
+  gboolean writes =
+      how != CLOSE_DISCARDED && self->cold != NULL && self->is_lasting && !self->options.read_only;
 
   if (dsq_engine_is_closed (self))
     return TRUE;
@@ -278,8 +293,10 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
   is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
                            dsq_engine_trim_locked (self, &flush_error) &&
                            dsq_engine_sync (self, &flush_error));
-  /* there is nothing to come back for when a sync has failed */
-  if (is_flushed || by_force || dsq_engine_has_failed (self))
+  /* there is nothing to come back for when a sync has failed, or a transaction has met a conflict
+   */
+  if (is_flushed || how == CLOSE_BY_FORCE || dsq_engine_has_failed (self) ||
+      g_error_matches (flush_error, DSQ_ERROR, DSQ_ERROR_CONFLICT))
     close_flushed (self, is_flushed && writes, &close_error);
   else
     open_the_door (self);
@@ -295,7 +312,7 @@ close_once (DsqEngine *self, gboolean by_force, GError **error)
 }
 
 static gboolean
-close_serially (DsqEngine *self, gboolean by_force, GError **error)
+close_serially (DsqEngine *self, CloseHow how, GError **error)
 {
   gboolean success;
 
@@ -309,7 +326,7 @@ close_serially (DsqEngine *self, gboolean by_force, GError **error)
     }
   /* however many flushes wait before it does, and transactions it takes */
   dsq_call_state.waits_since = g_get_monotonic_time ();
-  success = dsq_workers_drain (self->workers, error) && close_once (self, by_force, error);
+  success = dsq_workers_drain (self->workers, error) && close_once (self, how, error);
   if (self->flusher != NULL && dsq_engine_is_closed (self))
     dsq_flusher_stop (self->flusher);
   if (dsq_engine_is_closed (self))
@@ -322,10 +339,31 @@ close_serially (DsqEngine *self, gboolean by_force, GError **error)
   return success;
 }
 
+static gboolean
+is_transaction (const DsqEngine *self)
+{
+  return self->options.parent != NULL;
+}
+
 gboolean
 dsq_engine_close (DsqEngine *self, GError **error)
 {
-  return close_serially (self, FALSE, error);
+  return close_serially (self, is_transaction (self) ? CLOSE_DISCARDED : CLOSE_FLUSHED, error);
+}
+
+DsqEngine *
+dsq_engine_get_root (DsqEngine *self)
+{
+  while (self->options.parent != NULL)
+    self = self->options.parent;
+  return self;
+}
+
+gboolean
+dsq_engine_commit (DsqEngine *self, GError **error)
+{
+  return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
+         close_serially (self, CLOSE_FLUSHED, error);
 }
 
 /* The last reference may go within a call, which does not keep it from closing. */
@@ -335,7 +373,7 @@ close_by_force (DsqEngine *self)
   g_auto (DsqCall) call = { 0 };
 
   dsq_call_begin_for (&call, NULL);
-  close_serially (self, TRUE, NULL);
+  close_serially (self, is_transaction (self) ? CLOSE_DISCARDED : CLOSE_BY_FORCE, NULL);
 }
 
 DsqEngine *

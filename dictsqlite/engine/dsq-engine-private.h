@@ -32,6 +32,7 @@ typedef struct
   guint64 cache_size;  /* bytes a connection */
   guint64 max_bytes;   /* what is kept as a cache; 0: everything is kept */
   GBytes *password;    /* (unowned) (nullable) while the engine is opened */
+  DsqEngine *parent;   /* (unowned) (nullable) what it is a transaction over; its cold tier's own */
   DsqKdfCost kdf_cost; /* of a new file's password, and of one that is changed */
 } DsqEngineOptions;
 
@@ -53,6 +54,16 @@ gboolean dsq_engine_close (DsqEngine *self, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
 /* Whether this is the child of a fork, where nothing of it may be touched. */
 gboolean dsq_engine_is_inherited (DsqEngine *self);
+/* A transaction: an engine over another one, which it keeps. Its close() and its end write nothing.
+ */
+DsqEngine *dsq_engine_begin (DsqEngine *parent, GError **error);
+/* Brings what was written in a transaction to what it is over, all or nothing, and closes it. Gives
+ * DSQ_ERROR_CONFLICT when something that it had read is another by now; it is closed then as well.
+ * After any other error it is open as before. */
+gboolean dsq_engine_commit (DsqEngine *self, GError **error);
+/* The store that a transaction is over, be it within others or not; or @self. */
+DsqEngine *dsq_engine_get_root (DsqEngine *self);
+gboolean dsq_engine_refuse_dropped (GError **error);
 /* Whether a call on the table would find the store open and the table there. */
 gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
 /* The engine is freed with its last reference, and closed by force if need be. */

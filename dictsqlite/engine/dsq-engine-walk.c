@@ -292,9 +292,9 @@ follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
       const DsqRebase *shift =
           &g_array_index (pending->rebases, DsqRebase, walk->n_rebases - pending->n_rebases_gone);
 
-      if (walk->place >= shift->from && walk->place != G_MAXINT64)
+      if (walk->place >= shift->from && walk->place < shift->end)
         walk->place += shift->delta;
-      if (walk->end >= shift->from && walk->end != G_MAXINT64)
+      if (walk->end >= shift->from && walk->end < shift->end)
         walk->end += shift->delta;
       walk->n_rebases++;
     }

@@ -275,20 +275,36 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type)
 
 /* --- contains -------------------------------------------------------------------------------- */
 
-gboolean
-dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
+static gboolean
+look_for (DsqEngine *self,
+          const DsqKey *key,
+          DsqLocateFlags flags,
+          gboolean *out_contains,
+          GError **error)
 {
   DsqLocated located;
 
   *out_contains = FALSE;
   if (!dsq_engine_learn_expiry (self, error) ||
-      !dsq_engine_locate (self, key, DSQ_LOCATE_PRESENCE, &located, error))
+      !dsq_engine_locate (self, key, flags, &located, error))
     return FALSE;
   *out_contains = dsq_located_is_held (&located) && !dsq_located_has_expired (self, &located);
   if (located.number != 0)
     dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
   dsq_located_finish (self, &located, FALSE);
   return TRUE;
+}
+
+gboolean
+dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
+{
+  return look_for (self, key, DSQ_LOCATE_PRESENCE, out_contains, error);
+}
+
+gboolean
+dsq_engine_probe (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error)
+{
+  return look_for (self, key, DSQ_LOCATE_BLIND, out_contains, error);
 }
 
 /* --- set, remove ----------------------------------------------------------------------------- */
@@ -302,7 +318,7 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
   if (!dsq_pending_has_walks (pending) || !dsq_walker_has_joined (pending->number) ||
       dsq_walker_was_given (key->hash))
     return TRUE;
-  if (!dsq_engine_contains (self, key, &is_there, error))
+  if (!dsq_engine_probe (self, key, &is_there, error))
     return FALSE;
   if (!is_there)
     dsq_walker_expect_new (key->hash);
@@ -335,7 +351,8 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
   if (self->commits_at_once)
     {
       DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
-      DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
+      DsqBatchTable table = { .id = key->table };
+      DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
       gboolean success = dsq_engine_write_through (self, &write, error);
 
       dsq_entry_unref (entry);
@@ -380,7 +397,8 @@ remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GErro
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
   DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
-  DsqWrite write = { .table = key->table, .changes = &change, .n_changes = 1 };
+  DsqBatchTable table = { .id = key->table };
+  DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
 
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;

@@ -33,13 +33,13 @@ dsq_engine_now (DsqEngine *self)
 
   clock_gettime (CLOCK_REALTIME, &now);
   return (gint64) now.tv_sec * 1000 + now.tv_nsec / 1000000 +
-         __atomic_load_n (&self->clock_offset, __ATOMIC_RELAXED);
+         __atomic_load_n (self->clock_offset, __ATOMIC_RELAXED);
 }
 
 void
 dsq_engine_set_clock_offset (DsqEngine *self, gint64 milliseconds)
 {
-  __atomic_store_n (&self->clock_offset, milliseconds, __ATOMIC_RELAXED);
+  __atomic_store_n (self->clock_offset, milliseconds, __ATOMIC_RELAXED);
 }
 
 gboolean

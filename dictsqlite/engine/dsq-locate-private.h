@@ -24,7 +24,8 @@ typedef enum
 {
   DSQ_LOCATE_PRESENCE = 0,
   DSQ_LOCATE_ENTRY = 1 << 0,
-  DSQ_LOCATE_SWEPT = 1 << 1 /* for a write: what has expired is removed */
+  DSQ_LOCATE_SWEPT = 1 << 1, /* for a write: what has expired is removed */
+  DSQ_LOCATE_BLIND = 1 << 2  /* a transaction does not remember that it was looked at */
 } DsqLocateFlags;
 
 /* Finds out all that is needed to change a key. On success its shard is locked: end with

@@ -455,15 +455,10 @@ shift_places (DsqPending *self, gint64 delta)
   __atomic_fetch_add (&self->next_place, delta, __ATOMIC_RELAXED);
 }
 
+/* For walks that are under way. */
 static void
-rebase (DsqPending *self, gint64 next)
+note_rebase (DsqPending *self, const DsqRebase *shift)
 {
-  DsqRebase shift = { self->base_place, next - self->base_place };
-
-  if (shift.delta <= 0)
-    return;
-  shift_places (self, shift.delta);
-  self->base_place = next;
   if (__atomic_load_n (&self->n_cursors, __ATOMIC_RELAXED) == 0)
     {
       self->n_rebases_gone = dsq_pending_n_rebases_locked (self);
@@ -472,7 +467,37 @@ rebase (DsqPending *self, gint64 next)
     }
   if (self->rebases == NULL)
     self->rebases = g_array_new (FALSE, FALSE, sizeof (DsqRebase));
-  g_array_append_val (self->rebases, shift);
+  g_array_append_vals (self->rebases, shift, 1);
+}
+
+static void
+rebase (DsqPending *self, gint64 next)
+{
+  const DsqRebase shift = { self->base_place, G_MAXINT64, next - self->base_place };
+
+  if (shift.delta <= 0)
+    return;
+  shift_places (self, shift.delta);
+  self->base_place = next;
+  note_rebase (self, &shift);
+}
+
+void
+dsq_pending_follow_locked (DsqPending *self, const DsqPending *parent, gint64 offset, gint64 end)
+{
+  guint64 n_rebases = dsq_pending_n_rebases_locked (parent);
+
+  dsq_hot_tier_assert_all_locked (self->hot);
+  for (; self->n_followed < n_rebases; self->n_followed++)
+    {
+      DsqRebase shift =
+          g_array_index (parent->rebases, DsqRebase, self->n_followed - parent->n_rebases_gone);
+
+      shift.from -= offset;
+      shift.end = MIN (shift.end, end);
+      note_rebase (self, &shift);
+      __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+    }
 }
 
 void

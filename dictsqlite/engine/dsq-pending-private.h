@@ -44,7 +44,8 @@ typedef struct
 /* A shift of the places to come, so that they stay beyond what others have put in the file. */
 typedef struct
 {
-  gint64 from; /* places from here on */
+  gint64 from; /* places from here on ... */
+  gint64 end;  /* ... and below */
   gint64 delta;
 } DsqRebase;
 
@@ -68,9 +69,10 @@ typedef struct
   gint64 inflight_end;      /* next_place when the generation was detached */
   GArray *rebases;          /* (owned) (nullable) of DsqRebase, kept while there are cursors */
   guint64 n_rebases_gone;   /* those that stood before the first in rebases */
-  gint64 next_place;        /* (atomic) */
-  guint64 n_settled;        /* (atomic) moves when a key may leave memory, or the file be hidden */
-  guint n_cursors;          /* (atomic) */
+  guint64 n_followed; /* of a transaction: shifts of the parent's places that are among them */
+  gint64 next_place;  /* (atomic) */
+  guint64 n_settled;  /* (atomic) moves when a key may leave memory, or the file be hidden */
+  guint n_cursors;    /* (atomic) */
 } DsqPending;
 
 /* @hides_cold: nothing of the table is in the file, as in a private one before its first flush. */
@@ -143,6 +145,10 @@ void dsq_pending_detach_locked (DsqPending *self);
 /* Another connection has committed; @committed: the generation in flight had been before that. What
  * is clean in memory is the caller's to drop. */
 void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
+/* Rows of the table stand where those of @parent's do, less @offset; the shifts of these are the
+ * table's own as far as they are below @end. One of the parent's locks is held as well. */
+void
+dsq_pending_follow_locked (DsqPending *self, const DsqPending *parent, gint64 offset, gint64 end);
 /* Keys of the mapping, unresolved ones not counted. */
 gint64 dsq_pending_count_locked (DsqPending *self, guint64 *out_n_unresolved);
 

@@ -13,6 +13,8 @@ typedef struct
   guint64 n_settled; /* the pending room's */
 } DsqTally;
 
+/* Sweeps, and in a transaction learns what others have made of the table's keys. */
+gboolean dsq_engine_catch_up_with (DsqEngine *self, guint32 table, GError **error);
 gboolean dsq_engine_tally (DsqEngine *self, guint32 table, DsqTally *tally, GError **error);
 /* The same with the file stopped. */
 gboolean dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GError **error);

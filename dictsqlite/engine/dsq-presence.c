@@ -212,6 +212,22 @@ try_to_tally (DsqEngine *self, guint32 table, DsqTally *tally, gboolean *out_don
 }
 
 gboolean
+dsq_engine_catch_up_with (DsqEngine *self, guint32 table, GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_sweep_if_due (self, table, error))
+    return FALSE;
+  if (self->depth == 0)
+    return TRUE;
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = self->cold->funcs->catch_up_with (self->cold, table, error);
+  dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
 dsq_engine_tally (DsqEngine *self, guint32 table, DsqTally *tally, GError **error)
 {
   gboolean is_done = FALSE;
@@ -221,7 +237,7 @@ dsq_engine_tally (DsqEngine *self, guint32 table, DsqTally *tally, GError **erro
     {
       gboolean success;
 
-      if (!dsq_engine_sweep_if_due (self, table, error) || !dsq_tries_begin (&tries, self, error))
+      if (!dsq_engine_catch_up_with (self, table, error) || !dsq_tries_begin (&tries, self, error))
         return FALSE;
       is_done = tries.is_stopped;
       success = tries.is_stopped ? dsq_engine_tally_stopped (self, table, tally, error)

@@ -308,7 +308,7 @@ sweep_by_staging (DsqEngine *self, guint64 n_entries, guint64 *out_n_swept, GErr
 static gboolean
 sweep_once (DsqEngine *self, guint64 *out_n_swept, GError **error)
 {
-  DsqWrite write = { .table = DSQ_TABLE_MAIN, .queued = { .is_patient = TRUE } };
+  DsqWrite write = { .queued = { .is_patient = TRUE } };
 
   if (!self->commits_at_once)
     return sweep_by_staging (self, G_MAXUINT64, out_n_swept, error);
@@ -391,6 +391,9 @@ dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
   if (self->options.read_only)
     return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
            dsq_engine_refuse_read_only (error);
+  /* what a transaction is over expires for everybody */
+  if (self->options.parent != NULL && !dsq_engine_expire (self->options.parent, out_n_swept, error))
+    return FALSE;
   for (guint n_sweeps = 0;; n_sweeps++)
     {
       DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);

@@ -35,10 +35,12 @@ static gboolean
 write_as_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes, GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
+  DsqBatchTable table = { .id = writes->entry->table };
   DsqWrite write = {
+    .tables = &table,
+    .n_tables = 1,
     .changes = changes,
     .n_changes = n_writes,
-    .table = dsq_entry_as_key (writes->entry).table,
   };
 
   for (gsize i = 0; i < n_writes; i++)
@@ -55,14 +57,17 @@ write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
   g_autofree DsqWrite *queued = g_new0 (DsqWrite, n_writes);
+  g_autofree DsqBatchTable *tables = g_new0 (DsqBatchTable, n_writes);
 
   for (gsize i = 0; i < n_writes; i++)
     {
       changes[i].entry = writes[i].entry;
+      tables[i].id = writes[i].entry->table;
       queued[i] = (DsqWrite){
+        .tables = &tables[i],
+        .n_tables = 1,
         .changes = &changes[i],
         .n_changes = 1,
-        .table = dsq_entry_as_key (writes[i].entry).table,
       };
       queued[i].queued.next = i + 1 < n_writes ? &queued[i + 1].queued : NULL;
     }

@@ -117,8 +117,9 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
   /* what was queued behind the chain may be gone by now */
   for (const DsqWrite *write = first; write != NULL;
        write = write != last ? dsq_write_next (write) : NULL)
-    if (write->n_keys != 0)
-      dsq_pending_count_own (dsq_engine_pending (self, write->table), write->n_keys);
+    for (gsize i = 0; i < write->n_tables; i++)
+      dsq_pending_count_own (dsq_engine_pending (self, write->tables[i].id),
+                             write->tables[i].n_keys);
 }
 
 /* As dsq_engine_enter(), for what writes. */

@@ -12,10 +12,10 @@ G_BEGIN_DECLS
 typedef struct
 {
   DsqQueued queued;
-  DsqChange *changes; /* (unowned) entries owned by the caller */
+  DsqBatchTable *tables; /* (unowned) of all changes; a sweep names none */
+  gsize n_tables;        /* out: 0 if it was refused */
+  DsqChange *changes;    /* (unowned) table by table; entries owned by the caller */
   gsize n_changes;
-  guint32 table;     /* of all changes */
-  gboolean clears;   /* the table is cleared first */
   gboolean is_sweep; /* not of a caller's making */
 
   /* one change, whose entry is what @modify makes of the row of @key */
@@ -28,7 +28,6 @@ typedef struct
   gsize n_expected;
 
   gboolean is_refused; /* out: a row was not as expected */
-  gint64 n_keys;       /* out: keys that it added, less those that it removed */
   guint64 n_swept;     /* out: entries removed on the way, because they had expired */
 } DsqWrite;
 

@@ -50,10 +50,28 @@ is_of_no_table (DsqEngine *self, const DsqChange *change)
   return dsq_tables_find (&self->tables, change->entry->table) == NULL;
 }
 
+static gboolean
+clears_any (const DsqWrite *write)
+{
+  gboolean clears = FALSE;
+
+  for (gsize i = 0; i < write->n_tables; i++)
+    clears |= write->tables[i].clears;
+  return clears;
+}
+
+static void
+count_keys (DsqWrite *write, guint32 table, gint64 n_keys)
+{
+  for (gsize i = 0; i < write->n_tables; i++)
+    if (write->tables[i].id == table)
+      write->tables[i].n_keys += n_keys;
+}
+
 static void
 mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 {
-  for (guint i = 0; i < self->hot->n_shards && write->clears; i++)
+  for (guint i = 0; i < self->hot->n_shards && clears_any (write); i++)
     mark_shard (&self->hot->shards[i], step);
   for (gsize i = 0; i < write->n_changes; i++)
     {
@@ -88,7 +106,7 @@ publish_change_locked (DsqEngine *self,
     return;
   shard->n_writing--;
   shard->epoch++;
-  write->n_keys += contribution;
+  count_keys (write, key.table, contribution);
   if (self->generation == generation)
     dsq_pending_count_written_locked (table->pending, shard, contribution);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
@@ -123,16 +141,21 @@ publish_change_locked (DsqEngine *self,
     }
 }
 
-/* A clear in the file: nothing of before may stay in memory. */
+/* Clears in the file: nothing of before may stay in memory. */
 static void
-publish_clear_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
+publish_clears_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
-  DsqTable *table = dsq_engine_table (self, write->table);
-
   dsq_hot_tier_assert_all_locked (self->hot);
-  if (self->generation == generation)
-    write->n_keys -= dsq_pending_clear_written_locked (table->pending);
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  for (gsize i = 0; i < write->n_tables; i++)
+    {
+      DsqTable *table = dsq_engine_table (self, write->tables[i].id);
+
+      if (!write->tables[i].clears)
+        continue;
+      if (self->generation == generation)
+        write->tables[i].n_keys -= dsq_pending_clear_written_locked (table->pending);
+      dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+    }
   for (guint i = 0; i < self->hot->n_shards; i++)
     self->hot->shards[i].n_writing--;
 }
@@ -162,8 +185,8 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
   while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
     n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
   dsq_hot_tier_lock_all (self->hot);
-  if (write->clears)
-    publish_clear_locked (self, write, generation);
+  if (clears_any (write))
+    publish_clears_locked (self, write, generation);
   for (gsize i = 0; i < write->n_changes; i++)
     publish_change_locked (self,
                            write,
@@ -183,9 +206,9 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   gsize n_room;
   DsqKey key;
 
-  if (!write->clears && write->n_changes == 0)
+  if (!clears_any (write) && write->n_changes == 0)
     return;
-  if (write->clears || write->n_changes != 1)
+  if (clears_any (write) || write->n_changes != 1)
     {
       publish_many (self, write, generation);
       return;
@@ -234,10 +257,26 @@ compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
     }
   if (write->is_refused)
     {
-      write->clears = FALSE;
+      write->n_tables = 0;
       write->n_changes = 0;
     }
   return TRUE;
+}
+
+/* Behind all that their tables have had. */
+static void
+give_places (DsqEngine *self, DsqWrite *write)
+{
+  DsqTableState state = { 0 };
+
+  for (gsize i = 0; i < write->n_changes; i++)
+    {
+      DsqChange *change = &write->changes[i];
+
+      if (change->entry->table != state.table)
+        self->cold->funcs->get_table (self->cold, change->entry->table, &state);
+      change->place = state.next++;
+    }
 }
 
 static gboolean
@@ -247,15 +286,17 @@ apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
 
   if (!dsq_call_check (error))
     return FALSE;
-  if (!self->cold->funcs->get_table (self->cold, write->table, &state))
-    return dsq_engine_refuse_dropped (error);
+  for (gsize i = 0; i < write->n_tables; i++)
+    if (!self->cold->funcs->get_table (self->cold, write->tables[i].id, &state))
+      return dsq_engine_refuse_dropped (error);
   if ((write->modify != NULL && !modify_row (self, write, error)) ||
       !compare_rows (self, write, error))
     return FALSE;
-  if (write->clears && !self->cold->funcs->clear_table (self->cold, write->table, error))
-    return FALSE;
-  for (gsize i = 0; i < write->n_changes; i++)
-    write->changes[i].place = state.next + (gint64) i;
+  for (gsize i = 0; i < write->n_tables; i++)
+    if (write->tables[i].clears &&
+        !self->cold->funcs->clear_table (self->cold, write->tables[i].id, error))
+      return FALSE;
+  give_places (self, write);
   return write->n_changes == 0 ||
          self->cold->funcs->apply (self->cold, write->changes, write->n_changes, error);
 }

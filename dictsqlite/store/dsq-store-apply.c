@@ -62,9 +62,10 @@ apply (DsqStore *self,
        GError **error)
 {
   g_auto (DsqCall) call = { 0 };
+  DsqBatchTable table = { .id = self->table, .clears = clears };
   const DsqEngineBatch batch = {
-    .table = self->table,
-    .clears = clears,
+    .tables = &table,
+    .n_tables = 1,
     .changes = changes->entries,
     .n_changes = changes->n_entries,
     .expected = expected->entries,

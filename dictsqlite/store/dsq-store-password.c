@@ -75,7 +75,7 @@ dsq_store_change_password (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
 
-  engine = dsq_store_get_engine (self, error);
+  engine = dsq_store_get_root (self, error);
   return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
          dsq_engine_change_password (engine, old_password, new_password, error);
 }
@@ -136,7 +136,7 @@ dsq_store_copy (DsqStore *self,
                            "Failed to copy the store: a password is for an encrypted copy");
       return FALSE;
     }
-  engine = dsq_store_get_engine (self, error);
+  engine = dsq_store_get_root (self, error);
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
     return FALSE;
   if (form == DSQ_COPY_SAME)

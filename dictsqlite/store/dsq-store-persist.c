@@ -30,7 +30,7 @@ dsq_store_flush (DsqStore *self, GCancellable *cancellable, GError **error)
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  engine = dsq_store_get_engine (self, NULL);
+  engine = dsq_store_get_root (self, NULL);
   return engine == NULL || dsq_engine_is_closed (engine) ||
          (dsq_call_begin (&call, cancellable, error) && dsq_engine_flush (engine, error));
 }
@@ -54,7 +54,7 @@ dsq_store_get_stats (DsqStore *self)
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
   stats = g_new0 (DsqStats, 1);
-  engine = dsq_store_get_engine (self, NULL);
+  engine = dsq_store_get_root (self, NULL);
   if (engine != NULL)
     dsq_engine_get_stats (engine, stats);
   stats->persist_mode = self->options.persist_mode;
@@ -89,7 +89,7 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
   engine = dsq_store_get_engine (self, NULL);
-  if (self->name != NULL && (engine == NULL || !dsq_engine_is_inherited (engine)))
+  if (self->ends_alone && (engine == NULL || !dsq_engine_is_inherited (engine)))
     {
       __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
       return TRUE;

@@ -21,10 +21,19 @@ struct _DsqStore
   DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
   guint32 table;     /* constant: id of the table whose handle this is */
   GBytes *name;      /* (owned) (nullable) of the table; NULL: the one that a store opens with */
+  gboolean ends_alone; /* constant: closing this ends this handle, and nothing else */
 };
 
 /* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
 DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
+
+/* The same of the store that a transaction is over, for what is about its file. */
+DsqEngine *dsq_store_get_root (DsqStore *self, GError **error);
+
+/* A handle of @table, of that @name (nullable), in @engine, which is taken over; all else is as of
+ * @of. */
+DsqStore *
+dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table, GBytes *name);
 
 /* The name of a table as a C string; NULL of none, and where it has a NUL. */
 char *dsq_store_dup_name_text (GBytes *name);

@@ -21,6 +21,30 @@ dsq_store_get_engine (DsqStore *self, GError **error)
   return NULL;
 }
 
+DsqEngine *
+dsq_store_get_root (DsqStore *self, GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+
+  return engine != NULL ? dsq_engine_get_root (engine) : NULL;
+}
+
+DsqStore *
+dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table, GBytes *name)
+{
+  DsqStore *self = g_object_new (type, NULL);
+
+  self->options = of->options;
+  self->path = g_strdup (of->path);
+  self->options.path = of->options.path != NULL ? self->path : NULL;
+  g_set_object (&self->file, of->file);
+  self->table = table;
+  self->name = name != NULL ? g_bytes_ref (name) : NULL;
+  self->engine = engine;
+  self->usable = engine;
+  return self;
+}
+
 gboolean
 dsq_store_make_key (DsqStore *self,
                     const guint8 *bytes,

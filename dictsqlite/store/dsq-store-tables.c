@@ -20,21 +20,16 @@ open_table (DsqStore *self,
 {
   g_auto (DsqCall) call = { 0 };
   DsqEngine *engine = dsq_store_get_engine (self, error);
+  g_autoptr (GBytes) owned = NULL;
   DsqStore *handle;
   guint32 table;
 
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !dsq_engine_open_table (engine, name, length, &table, error))
     return NULL;
-  handle = g_object_new (DSQ_TYPE_STORE, NULL);
-  handle->options = self->options;
-  handle->path = g_strdup (self->path);
-  handle->options.path = self->options.path != NULL ? handle->path : NULL;
-  g_set_object (&handle->file, self->file);
-  handle->table = table;
-  handle->name = g_bytes_new (name, length);
-  handle->engine = dsq_engine_ref (engine);
-  handle->usable = handle->engine;
+  owned = g_bytes_new (name, length);
+  handle = dsq_store_new_handle (DSQ_TYPE_STORE, self, dsq_engine_ref (engine), table, owned);
+  handle->ends_alone = TRUE;
   return handle;
 }
 

@@ -34,7 +34,7 @@ dsq_store_check (DsqStore *self, GCancellable *cancellable, GError **error)
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
-  engine = dsq_store_get_engine (self, error);
+  engine = dsq_store_get_root (self, error);
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
       !dsq_engine_check (engine, problems, error))
     return NULL;

@@ -89,12 +89,14 @@ static GParamSpec *properties[N_PROPS];
 
 static void dsq_store_initable_init (GInitableIface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (DsqStore,
-                               dsq_store,
-                               G_TYPE_OBJECT,
-                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, dsq_store_initable_init)
-                                   G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
-                                                          dsq_store_async_initable_init))
+/* A transaction is one as well, see dsq-transaction.c; nobody else can derive from it. */
+
+G_DEFINE_TYPE_WITH_CODE (DsqStore,
+                         dsq_store,
+                         G_TYPE_OBJECT,
+                         G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE, dsq_store_initable_init)
+                             G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_INITABLE,
+                                                    dsq_store_async_initable_init))
 
 #define KIBIBYTE DSQ_STORE_KIBIBYTE
 #define MEBIBYTE G_GUINT64_CONSTANT (1048576)

@@ -11,6 +11,7 @@ for (const name of [
 ])
     Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
 Gio._promisify(Dsq.Cursor.prototype, 'next_many_async', 'next_many_finish');
+Gio._promisify(Dsq.Transaction.prototype, 'commit_async', 'commit_finish');
 
 function assert(condition, what) {
     if (!condition)
@@ -80,6 +81,32 @@ async function testCounting(store) {
     assert(await store.get_async('e', null) === null, 'its time has come');
 }
 
+async function testTransactions(store) {
+    await store.set_string_async('a', '1', null);
+    const transaction = store.begin();
+    const table = transaction.get_table('table', null);
+    assert(await transaction.get_string_async('a', null) === '1', 'it reads');
+    await transaction.set_string_async('a', '2', null);
+    await table.set_string_async('a', 'of the table', null);
+    assert(await store.get_string_async('a', null) === '1', 'nobody else sees it');
+    assert(await transaction.commit_async(null), 'it is written');
+    assert(await store.get_string_async('a', null) === '2', 'now all see it');
+    const written = store.get_table('table', null).get_string('a', null);
+    assert(written === 'of the table', 'in tables, too');
+
+    const late = store.begin();
+    await late.get_string_async('a', null);
+    await late.set_string_async('a', '4', null);
+    await store.set_string_async('a', '3', null);
+    const error = await refusal(late.commit_async(null));
+    assert(error.matches(Dsq.Error, Dsq.Error.CONFLICT), 'another wrote what it read');
+
+    const forgotten = store.begin();
+    forgotten.set_string('a', '5', null);
+    forgotten.rollback();
+    assert(forgotten.is_closed() && store.get_string('a', null) === '3', 'taken back');
+}
+
 async function testErrors(store, path) {
     await store.set_async('number', new GLib.Variant('x', 7), null);
     let error = await refusal(store.get_string_async('number', null));
@@ -98,6 +125,7 @@ async function main(path) {
         await testEntries(store);
         await testMany(store);
         await testCounting(store);
+        await testTransactions(store);
         await testErrors(store, path);
         await store.flush_async(null);
         await store.close_async(null);

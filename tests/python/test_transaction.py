@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from conftest import LONG, python
@@ -370,3 +371,135 @@ def test_nothing_is_left_of_a_transaction(store):
         with store.transaction():
             raise Stop
     assert store._lookup_record == plain
+
+
+# --- tables
+
+
+def test_tables_are_in_it(open_store, mode):
+    store = open_store(persist_mode=mode)
+    one = store.table("one")
+    store["a"] = one["a"] = 1
+    with store.transaction():
+        store["a"] = 2
+        one["a"] = 2
+        two = store.table("two")
+        two["b"] = 2
+        assert (store["a"], one["a"], two["b"], len(two)) == (2, 2, 2, 1)
+        assert in_thread(lambda: (store["a"], one["a"], dict(two))) == (1, 1, {})
+        with pytest.raises(Stop):
+            with one.transaction():
+                one["a"] = store["a"] = two["b"] = "never"
+                raise Stop
+        with two.transaction():
+            one["c"] = 3
+        assert in_thread(lambda: dict(store.table("two"))) == {}
+    assert (dict(store), dict(one), dict(two)) == ({"a": 2}, {"a": 2, "c": 3}, {"b": 2})
+    with pytest.raises(Stop):
+        with one.transaction():
+            one.clear()
+            store.clear()
+            store.table("three")["x"] = 1
+            raise Stop
+    assert (dict(store), dict(one)) == ({"a": 2}, {"a": 2, "c": 3})
+    assert dict(store.table("three")) == {}
+    with pytest.raises(ConflictError):
+        with store.transaction():
+            assert one["a"] == 2
+            in_thread(one.__setitem__, "a", 3)
+            two["b"] = 4
+    assert two["b"] == 2
+
+
+def test_tables_that_are_dropped(open_store, mode):
+    store = open_store(persist_mode=mode)
+    one = store.table("one")
+    with pytest.raises(RuntimeError, match="dropped"):
+        with store.transaction():
+            one["a"] = 1
+            store.drop_table("one")
+            assert one.dropped
+            store["b"] = 1
+    assert "b" not in store and store.tables() == []
+    with store.transaction():
+        with pytest.raises(RuntimeError, match="dropped"):
+            one["a"]
+        store["b"] = 1
+    assert dict(store) == {"b": 1} and store.tables() == []
+
+
+def test_transactions_of_tables_wait_for_each_other(open_store):
+    store = open_store(persist_mode="memory")
+    one, two = store.table("one"), store.table("two")
+    one["n"] = 0
+
+    def add(mapping):
+        for _ in range(200):
+            with mapping.transaction():
+                one["n"] += 1
+
+    threads = [threading.Thread(target=add, args=(m,)) for m in (store, one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert one["n"] == 600
+
+
+# --- what it costs, and what it is
+
+
+def test_a_walk_ends_with_it(store):
+    store.update({str(i): i for i in range(100)})
+    before = iter(store)
+    assert next(before) == "0"
+    with store.transaction():
+        within = iter(store)
+        assert next(within) == "0" and next(before) == "1"
+        store["5"] = "new"
+    with pytest.raises(RuntimeError, match="closed"):
+        list(within)
+    assert next(before) == "2"
+
+
+def count_calls(function):
+    """Calls of functions while `function` runs, in Python and out of it."""
+    n_calls = 0
+
+    def profile(frame, event, argument):
+        nonlocal n_calls
+        n_calls += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return n_calls
+
+
+@pytest.mark.parametrize(
+    "operate",
+    [
+        lambda db, i: len(db),
+        lambda db, i: db.set(("e", i), i, expire=3600),
+        lambda db, i: db.popitem(),
+        lambda db, i: next(reversed(db)),
+        lambda db, i: db.pop(i),
+    ],
+)
+def test_operations_cost_the_same_however_many_were_written(open_store, mode, operate):
+    """Time is what counts, and not a thing to count on: so the steps of Python, and a lot of it."""
+    store = open_store(persist_mode=mode, enable_async=False)
+    seconds, calls = [], []
+    for n_keys in (500, 4000):
+        store.clear()
+        store.update({("old", i): i for i in range(n_keys)})
+        with store.transaction():
+            for i in range(n_keys):
+                store[i] = i
+            start = time.process_time()
+            calls.append(count_calls(lambda: [operate(store, i) for i in range(n_keys)]))
+            seconds.append(time.process_time() - start)
+    assert calls[1] <= 9 * calls[0]
+    assert seconds[1] <= 24 * seconds[0] + 0.2

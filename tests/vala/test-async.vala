@@ -44,6 +44,34 @@ async void use_counting (Dsq.Store store) throws Error {
     assert ((yield store.contains_async ("n", null)) == Dsq.Answer.NO);
 }
 
+async void use_transactions (Dsq.Store store) throws Error {
+    yield store.set_string_async ("a", "1", null);
+    var transaction = store.begin ();
+    var table = yield transaction.get_table_async ("table", null);
+    assert ((yield transaction.get_string_async ("a", null)) == "1");
+    yield transaction.set_string_async ("a", "2", null);
+    yield table.set_string_async ("a", "of the table", null);
+    assert ((yield store.get_string_async ("a", null)) == "1");
+    assert (yield transaction.commit_async (null));
+    assert ((yield store.get_string_async ("a", null)) == "2");
+    assert (store.get_table ("table", null).get_string ("a", null) == "of the table");
+
+    var late = store.begin ();
+    late.get_string ("a", null);
+    late.set_string ("a", "4", null);
+    store.set_string ("a", "3", null);
+    try {
+        yield late.commit_async (null);
+        assert_not_reached ();
+    } catch (Dsq.Error.CONFLICT error) {
+    }
+
+    var forgotten = store.begin ();
+    forgotten.set_string ("a", "5", null);
+    forgotten.rollback ();
+    assert (forgotten.is_closed () && store.get_string ("a", null) == "3");
+}
+
 async void use_wrongly (Dsq.Store store) throws Error {
     yield store.set_async ("number", new Variant.int64 (7), null);
     try {
@@ -65,6 +93,7 @@ async void use (string path, Dsq.PersistMode mode) throws Error {
     yield use_entries (store);
     yield use_many (store);
     yield use_counting (store);
+    yield use_transactions (store);
     yield use_wrongly (store);
     yield store.flush_async (null);
     yield store.close_async (null);

@@ -34,6 +34,9 @@ class ExpiringStore:
         table = self.native.open_table(name)
         return ExpiringStore(table, self.default_milliseconds, self.sliding)
 
+    def begin(self) -> ExpiringStore:
+        return ExpiringStore(self.native.begin(), self.default_milliseconds, self.sliding)
+
     # --- reads
 
     def lookup_text(self, key: str) -> bytes:

@@ -109,6 +109,7 @@ class Store(Protocol):
     def open_channel(self) -> Channel: ...
     def check(self, cancellable: None) -> Optional[List[str]]: ...
     def list_prefix(self, prefix: bytes, start: bytes, max_keys: int) -> bytes: ...
+    def begin(self) -> Store: ...  # with commit() and rollback() besides
     def close(self, cancellable: None) -> bool: ...
     def is_closed(self) -> bool: ...
 
@@ -142,7 +143,7 @@ _Dsq, _GLib, _Gio = _load()
 
 # PyGObject makes a class when it is first asked for, and another thread may see it half made. So
 # all that calls give are asked for here.
-for _name in ("Store", "Stats", "Cursor", "Channel"):
+for _name in ("Store", "Stats", "Cursor", "Channel", "Transaction"):
     getattr(_Dsq, _name)
 
 GError: Type[Exception] = _GLib.Error

@@ -142,6 +142,8 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
         return OSError(errno.EIO, message, path)
     if code == ErrorCode.CLOSED:
         return RuntimeError("store is closed")
+    if code == ErrorCode.CONFLICT:
+        return ConflictError(message)
     if code == ErrorCode.CHANGED:
         return RuntimeError("dictionary changed size during iteration")
     if code == ErrorCode.NO_TABLE:

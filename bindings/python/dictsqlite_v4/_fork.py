@@ -45,11 +45,10 @@ def _reopen(store: Any, construct: _Open) -> None:
     _inherited.append(native)
     tables: List[Tuple[str, Any]] = list(store._tables.items())
     _inherited.extend(table._handle for _, table in tables)
-    store.__dict__.pop("_transactions", None)
+    store.__dict__.pop("_transactions", {}).clear()
     try:
         construct(store, store._absolute_path, **store._parameters)
         for name, table in tables:
-            table.__dict__.pop("_transactions", None)
             table._bind(store._store.open_table(name.encode()), store._safe)
             store._tables[name] = table
     except Exception as error:

@@ -60,6 +60,11 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     _path: str  # for the messages of errors
     _has_password = False  # whether these must not name keys
 
+    @property
+    def _root(self) -> Any:
+        # the store that it is, or is a table of
+        return self
+
     def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
         # How values become records, and records values: all ways in and out go through these.
         self._safe = safe
@@ -342,11 +347,12 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
                 db["to"] += 10
 
         At its end all of them are made at one instant; after an exception none. Until then only
-        this thread sees them, through the store as always. Transactions of several threads wait
-        for each other. Other writers do not: where one of them, in this process or in another,
-        has changed a key that the transaction has read, ConflictError is raised at the end, and
-        nothing is written. A transaction in one is a part of it: an exception that leaves only
-        the inner one takes back only what that wrote. Await nothing within.
+        this thread sees them, through the store as always. They may be writes to the store and to
+        any of its tables. Transactions of several threads wait for each other. Other writers do
+        not: where one of them, in this process or in another, has changed a key that the
+        transaction has read, ConflictError is raised at the end, and nothing is written. A
+        transaction in one is a part of it: an exception that leaves only the inner one takes back
+        only what that wrote. Await nothing within.
 
         What a signal's handler raises, KeyboardInterrupt too, is such an exception wherever it
         comes. When that is after the last line of the block, before the end of the transaction has

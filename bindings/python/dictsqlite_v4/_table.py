@@ -14,6 +14,7 @@ from ._mapping import StoreMapping
 from ._pack import unpack
 from ._pickle import SafePickle
 from ._repr import describe
+from ._transaction import route_table
 
 
 _Key = TypeVar("_Key")
@@ -48,6 +49,7 @@ class StoreWithTables(StoreMapping[_Key, _Value]):
             raise to_exception(error, self._path) from None
         table: Table[Any, Any] = Table(self, str(name), native)
         self._tables[table.name] = table
+        route_table(self, table)
         return table
 
     def tables(self) -> List[str]:
@@ -100,6 +102,10 @@ class Table(StoreMapping[_Key, _Value]):
     def name(self) -> str:
         """The table's name."""
         return self._name
+
+    @property
+    def _root(self) -> Any:
+        return self._parent
 
     @property
     def parent(self) -> StoreWithTables[Any, Any]:
