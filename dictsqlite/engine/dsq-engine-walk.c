@@ -60,7 +60,7 @@ typedef struct
 static gint64
 first_beyond (const DsqChangeList *list, gint64 place, DsqWalkOrder order)
 {
-  gint64 low = 0;
+  gint64 low = list->n_leading;
   gint64 high = list->n_items;
 
   while (low < high)
@@ -109,7 +109,8 @@ run_step (Run *run, DsqWalkOrder order)
 static DsqEntry *
 run_peek (Runs *self, Run *run)
 {
-  for (; run->at >= 0 && run->at < run->list->n_items; run_step (run, self->order))
+  for (; run->at >= run->list->n_leading && run->at < run->list->n_items;
+       run_step (run, self->order))
     {
       DsqEntry *entry = state_at (self, run, &run->list->items[run->at]);
 
@@ -124,7 +125,7 @@ add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inf
 {
   Run run = { shard, list, inflight, first_beyond (list, place, self->order) };
 
-  if (run.at >= 0 && run.at < list->n_items)
+  if (run.at >= list->n_leading && run.at < list->n_items)
     self->runs[self->n_runs++] = run;
 }
 
@@ -322,6 +323,34 @@ read_cold (DsqEngine *self,
                                   error);
 }
 
+/* What was dead is so until something may have left memory, or come back: nothing gets a place
+ * among those of before. So a queue that is eaten from one of its ends is not walked from there
+ * again. */
+static void
+renew_dead_locked (DsqTable *table, guint64 n_settled)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  if (table->dead_settled == n_settled)
+    return;
+  table->dead_settled = n_settled;
+  table->dead_until = 0;
+  table->dead_beyond = G_MAXINT64;
+}
+
+static void
+note_dead_until_locked (DsqTable *table, const DsqWalk *walk, gint64 from, const Batch *batch)
+{
+  guint64 n_unresolved;
+
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  renew_dead_locked (table, walk->n_settled);
+  dsq_pending_count_locked (table->pending, &n_unresolved);
+  /* one that was set while this walked is unresolved, and may stand before what was met */
+  if (walk->order == DSQ_WALK_FORWARD && from <= table->dead_until && n_unresolved == 0)
+    table->dead_until = batch->rows->len > 0 ? g_array_index (batch->rows, DsqWalkRow, 0).place - 1
+                                             : walk->place;
+}
+
 /* One try at a batch, which may turn out empty although the walk goes on. All presences were known
  * at @tally. */
 static gboolean
@@ -337,9 +366,12 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   if (!self->commits_at_once)
     follow_rebases_locked (table->pending, walk);
   walk->n_settled = tally->n_settled;
-  place = walk->place;
-  if (walk->order == DSQ_WALK_REVERSE && table->dead_settled == walk->n_settled)
-    place = MIN (place, table->dead_beyond);
+  if (table->dead_settled != walk->n_settled)
+    place = walk->place;
+  else if (walk->order == DSQ_WALK_REVERSE)
+    place = MIN (walk->place, table->dead_beyond);
+  else
+    place = walk->place = MAX (walk->place, table->dead_until);
   dsq_hot_tier_unlock_all (self->hot);
 
   success = read_cold (self, walk, place, batch, cold, error);
@@ -348,6 +380,8 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   batch->is_quiet = self->options.read_only || walk->n_settled == table->pending->n_settled;
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
+  if (success && batch->is_quiet && !self->options.read_only)
+    note_dead_until_locked (table, walk, place, batch);
   dsq_hot_tier_unlock_all (self->hot);
   dsq_cold_rows_free (cold);
   return success;
@@ -525,8 +559,8 @@ note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
   dsq_hot_tier_lock_all (self->hot);
   if (walk->n_settled == table->pending->n_settled)
     {
+      renew_dead_locked (table, walk->n_settled);
       table->dead_beyond = walk->place + 1;
-      table->dead_settled = walk->n_settled;
     }
   dsq_hot_tier_unlock_all (self->hot);
 }

@@ -389,6 +389,8 @@ dsq_pending_rollback_locked (DsqPending *self)
   dsq_hot_tier_assert_all_locked (self->hot);
   for (guint i = 0; i < self->hot->n_shards; i++)
     rollback_shard (self, i);
+  /* marks of what had expired are forgotten */
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
   __atomic_store_n (&self->is_dirty, TRUE, __ATOMIC_RELAXED);
   self->clears = self->clears || self->inflight_clears;
   self->is_inflight = FALSE;

@@ -15,6 +15,7 @@ typedef struct
   guint32 n_items;
   guint32 n_allocated;
   guint32 n_void;
+  guint32 n_leading; /* that many at the beginning are void; there may be more */
 } DsqChangeList;
 
 enum

@@ -238,7 +238,8 @@ take_place (DsqPending *self)
   return __atomic_fetch_add (&self->next_place, 1, __ATOMIC_RELAXED);
 }
 
-/* Void changes at the end go at once, others when they are the most. */
+/* Void changes at the end go at once, others when they are the most. Those at the beginning, where
+ * the oldest keys are taken from a queue, are counted, so that nobody looks through them. */
 static void
 list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
 {
@@ -250,6 +251,9 @@ list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
       list->n_items--;
       list->n_void--;
     }
+  list->n_leading = MIN (list->n_leading, list->n_items);
+  while (list->n_leading < list->n_items && list->items[list->n_leading].entry == NULL)
+    list->n_leading++;
   if (list->n_void < 64 || list->n_void < list->n_items / 2)
     return;
   for (guint32 i = 0; i < list->n_items; i++)
@@ -260,6 +264,7 @@ list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
       }
   list->n_items = n_kept;
   list->n_void = 0;
+  list->n_leading = 0;
 }
 
 /* Takes a change of the current generation out of its list, with its entry and its accounts. */

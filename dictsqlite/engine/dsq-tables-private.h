@@ -17,7 +17,8 @@ typedef struct
   gboolean is_dropped;  /* (all shard locks) */
   guint64 version;      /* (atomic) moves with every change of the table while it is walked */
   guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
-  gint64 dead_beyond;   /* (all shard locks) rows at this place and beyond have tombstones ... */
+  gint64 dead_until;    /* (all shard locks) nothing at this place and before is left, ... */
+  gint64 dead_beyond;   /* (all shard locks) ... and rows at this and beyond have tombstones, ... */
   guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
 } DsqTable;
 

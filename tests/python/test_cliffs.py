@@ -7,6 +7,7 @@ what grows with that would cost 32 times."""
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 import pytest
@@ -117,3 +118,74 @@ def test_prefixes_while_much_comes_and_goes(open_filled):
         churn(store)
         costs.append(cost(lambda: churn(store)))
     assert_flat(costs)
+
+
+# --- a store as a queue
+
+
+def take_first(store):
+    key = next(iter(store))
+    del store[key]
+    return key
+
+
+def pop_first(store):
+    key = next(iter(store))
+    assert store.pop(key) == 1
+    return key
+
+
+def pop_last(store):
+    return store.popitem()[0]
+
+
+def first_item(store):
+    key, _ = next(iter(store.items()))
+    del store[key]
+    return key
+
+
+@pytest.mark.parametrize("take", (take_first, pop_first, pop_last, first_item))
+@pytest.mark.parametrize("flushed", (True, False))
+def test_queues(open_store, mode, take, flushed):
+    """It does not matter how much has been taken from it before."""
+    store = open_store(persist_mode=mode, flush_interval=3600)
+    keys = [f"k{i}" for i in range(24_000)]
+    store.update(dict.fromkeys(keys, 1))
+    if flushed:
+        store.flush()
+    if take is pop_last:
+        keys.reverse()
+    taken = []
+
+    def take_some():
+        taken.extend(take(store) for _ in range(200))
+
+    begun = cost(take_some)
+    while len(taken) < 20_000:
+        take_some()
+    assert_flat((begun, cost(take_some)))
+    assert taken == keys[: len(taken)]
+    assert sorted(store) == sorted(keys[len(taken) :])
+
+
+def test_a_queue_loses_nothing_of_what_others_put_in(open_store, mode):
+    """Its first key is looked for again and again while other threads put keys in blindly."""
+    store = open_store(persist_mode=mode, flush_interval=0.01)
+    n_keys = 4_000 if mode != "writethrough" else 500
+
+    def put(name):
+        for i in range(n_keys):
+            store[f"{name}{i}"] = i
+
+    threads = [threading.Thread(target=put, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    taken = []
+    while any(thread.is_alive() for thread in threads) or len(store):
+        key = next(iter(store), None)
+        if key is not None:
+            taken.append(key)
+            del store[key]
+    for name in "ab":
+        assert [key for key in taken if key[0] == name] == [f"{name}{i}" for i in range(n_keys)]
