@@ -15,7 +15,7 @@ DSQ_API guint8 *dsq_store_peek_record (DsqStore *self,
                                        GError **error);
 DSQ_API guint8 *
 dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
-DSQ_API char *dsq_store_peek_string (DsqStore *self, const char *key);
+DSQ_API char *dsq_store_peek_string (DsqStore *self, const char *key, GError **error);
 DSQ_API guint8 *dsq_store_peek_pack (DsqStore *self,
                                      const guint8 *keys,
                                      gsize length,

@@ -7,7 +7,9 @@
 
 #include "base/dsq-call-private.h"
 #include "codec/dsq-pack-private.h"
+#include "codec/dsq-value-private.h"
 #include "dsq-channel.h"
+#include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
 /*
@@ -80,33 +82,57 @@ dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError 
  * dsq_store_peek_string:
  * @self: a store
  * @key: a key that is a string
+ * @error: return location for an error
  *
- * Gets a string from memory, if that is what the key has.
+ * Gets a string as [method@Store.get_string] does, from memory only.
  *
- * This is what is cheapest to a binding that expects a string. What else there may be, errors
- * included, it then finds out by [method@Store.peek_text].
+ * Errors: %G_IO_ERROR_WOULD_BLOCK when the disk has to be asked, and those of
+ * [method@Store.get_string], of which %DSQ_ERROR_WRONG_TYPE tells that the key has another value.
  *
- * Returns: (transfer full) (nullable): the string, or %NULL for anything else
+ * Returns: (transfer full) (nullable): the string, or %NULL without an error when the key is known
+ *   to be missing
  *
  * Since: 1.0
  */
 char *
-dsq_store_peek_string (DsqStore *self, const char *key)
+dsq_store_peek_string (DsqStore *self, const char *key, GError **error)
 {
+  g_autofree guint8 *record = NULL;
   DsqEngine *engine;
-  DsqKey made;
+  gboolean is_other;
+  gsize length;
   char *string;
+  DsqKey made;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
-  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, NULL);
+  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
   if (engine == NULL)
     return NULL;
   dsq_call_begin_memory_only ();
-  string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING);
+  string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &is_other);
   dsq_call_end_memory_only ();
-  return string;
+  if (G_LIKELY (string != NULL))
+    return string;
+  if (is_other)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_WRONG_TYPE,
+                           "Failed to get a string: the key holds another value");
+      return NULL;
+    }
+  record = dsq_store_peek_text (self, key, &length, error);
+  if (length == 0)
+    return NULL;
+  if (record[0] != must_ask[0])
+    return dsq_value_get_string (record, length, error);
+  g_set_error_literal (error,
+                       G_IO_ERROR,
+                       G_IO_ERROR_WOULD_BLOCK,
+                       "Failed to get a string: it is not in memory");
+  return NULL;
 }
 
 /**

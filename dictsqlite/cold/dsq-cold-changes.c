@@ -220,7 +220,7 @@ ask_filter (DsqColdSqlite *self, DsqChange *change)
 
   if (change->presence == DSQ_PRESENCE_PRESENT || !dsq_filter_is_active (filter))
     return;
-  key = dsq_entry_as_key (change->entry);
+  key = dsq_change_key (change);
   if (change->presence == DSQ_PRESENCE_UNKNOWN && !dsq_filter_may_contain (filter, key.hash))
     change->presence = DSQ_PRESENCE_ABSENT;
   if (!dsq_entry_is_tombstone (change->entry))

@@ -22,6 +22,7 @@ typedef enum
 typedef struct
 {
   DsqEntry *entry; /* (owned) the new state of the key, maybe a tombstone; NULL: nothing to do */
+  guint64 hash;    /* of the key; 0 where whoever made the change did not have it at hand */
   gint64 place;    /* where its row goes if the key is absent; 0 in a tombstone */
   guint8 presence; /* DsqPresence of the row before the change */
   guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
@@ -29,6 +30,17 @@ typedef struct
   guint32 node;
   guint32 below;
 } DsqChange;
+
+/* Its bytes live as long as the change's entry. */
+static inline DsqKey
+dsq_change_key (const DsqChange *self)
+{
+  const DsqEntry *entry = self->entry;
+
+  if (self->hash == 0)
+    return dsq_entry_as_key (entry);
+  return (DsqKey){ dsq_entry_key (entry), entry->key_length, entry->table, self->hash };
+}
 
 /* What the file says of a table, beside its rows. */
 typedef struct

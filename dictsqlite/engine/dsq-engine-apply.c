@@ -347,7 +347,10 @@ write_through (Apply *self, gboolean *out_applied, GError **error)
   };
 
   for (gsize i = 0; i < batch->n_changes; i++)
-    changes[i].entry = batch->changes[i];
+    changes[i] = (DsqChange){
+      .entry = batch->changes[i],
+      .hash = dsq_entry_as_key (batch->changes[i]).hash,
+    };
   if (!dsq_engine_write_through (self->engine, &write, error))
     return FALSE;
   *out_applied = !write.is_refused;

@@ -47,8 +47,10 @@ gboolean dsq_engine_get_record (DsqEngine *self,
                                 gsize *out_length,
                                 GError **error);
 /* The string (g_free) that a record of @type in the hot tier holds. NULL: it is none that C has, or
- * there is another record, none, or an error; then the call counts for nothing. */
-char *dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type);
+ * there is another record, as *out_is_other tells, none, or an error; then the call counts for
+ * nothing. */
+char *
+dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolean *out_is_other);
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* The same, but a transaction does not remember that the key was looked for. */

@@ -23,7 +23,7 @@ modify_through (DsqEngine *self,
                 gpointer user_data,
                 GError **error)
 {
-  DsqChange change = { .presence = DSQ_PRESENCE_UNKNOWN };
+  DsqChange change = { .hash = key->hash };
   DsqBatchTable table = { .id = key->table };
   DsqWrite write = {
     .tables = &table,

@@ -241,7 +241,7 @@ dup_string (const DsqEntry *entry, guint8 type)
 }
 
 char *
-dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type)
+dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolean *out_is_other)
 {
   DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
   g_autoptr (DsqEntry) held = NULL;
@@ -249,6 +249,7 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type)
   char *string = NULL;
   guint32 number;
 
+  *out_is_other = FALSE;
   if (shard == NULL)
     return NULL;
   number = dsq_hot_shard_find_locked (shard, key);
@@ -266,6 +267,7 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type)
     }
   else if (entry != NULL)
     string = dup_string (entry, type);
+  *out_is_other = string == NULL && entry != NULL && !dsq_entry_is_tombstone (entry);
   shard->n_hits += string != NULL;
   if (string != NULL && number != 0)
     dsq_hot_shard_touch_locked (self->hot, shard, number);
@@ -350,7 +352,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
     }
   if (self->commits_at_once)
     {
-      DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
+      DsqChange change = { .entry = entry, .hash = key->hash };
       DsqBatchTable table = { .id = key->table };
       DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
       gboolean success = dsq_engine_write_through (self, &write, error);
@@ -396,7 +398,7 @@ static gboolean
 remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
-  DsqChange change = { .entry = tombstone, .presence = DSQ_PRESENCE_UNKNOWN };
+  DsqChange change = { .entry = tombstone, .hash = key->hash };
   DsqBatchTable table = { .id = key->table };
   DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
 

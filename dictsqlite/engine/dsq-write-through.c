@@ -28,7 +28,7 @@
 static DsqHotShard *
 shard_of (DsqEngine *self, const DsqChange *change, DsqKey *out_key)
 {
-  *out_key = dsq_entry_as_key (change->entry);
+  *out_key = dsq_change_key (change);
   return dsq_hot_tier_shard (self->hot, out_key->hash);
 }
 

@@ -230,16 +230,6 @@ dup_key (const DsqEntry *entry)
   return g_strndup ((const char *) key, entry->key_length);
 }
 
-/* (floating) a variant of an entry's value; NULL of what is none. */
-static GVariant *
-boxed_value (const DsqEntry *entry)
-{
-  g_autoptr (GVariant) value =
-      dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL);
-
-  return value != NULL ? g_variant_new_variant (value) : NULL;
-}
-
 /* Of a row that was given its place is needed, in case others after it have changed, and its key,
  * in case itself has: not all of what may be large. */
 static void
@@ -345,10 +335,7 @@ dsq_cursor_next_many (DsqCursor *self, guint max_entries, GCancellable *cancella
 
           if (key == NULL)
             continue;
-          g_variant_builder_add (&builder,
-                                 "(s@mv)",
-                                 key,
-                                 g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, boxed_value (entry)));
+          g_variant_builder_add (&builder, "(s@mv)", key, dsq_store_maybe_value (entry));
           n_added++;
         }
     }

@@ -115,6 +115,40 @@ entries_free (DsqEntry **entries, gsize n_entries)
 
 /* --- get many --------------------------------------------------------------------------------- */
 
+/* As dsq_engine_get_many(), but for what is damaged: that is read key by key, so that it fails
+ * alone and is told in @is_damaged. */
+static gboolean
+get_sound (DsqEngine *engine,
+           const DsqKey *keys,
+           gsize n_keys,
+           DsqEntry **entries,
+           gboolean *is_damaged,
+           GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (dsq_engine_get_many (engine, keys, n_keys, entries, &local_error))
+    return TRUE;
+  for (gsize i = 0; i < n_keys && g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT); i++)
+    {
+      g_autoptr (GError) own_error = NULL;
+
+      g_clear_pointer (&entries[i], dsq_entry_unref);
+      if (dsq_engine_get (engine, &keys[i], &entries[i], &own_error))
+        continue;
+      is_damaged[i] = g_error_matches (own_error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+      if (!is_damaged[i])
+        {
+          g_clear_error (&local_error);
+          local_error = g_steal_pointer (&own_error);
+        }
+    }
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 /**
  * dsq_store_get_many:
  * @self: a store
@@ -124,8 +158,11 @@ entries_free (DsqEntry **entries, gsize n_entries)
  *
  * Gets many values of any type at once. What is not in memory is read from the file in one go.
  *
- * Returns: (transfer full): an `a{sv}` of the keys that are there, in the order of @keys; %NULL
- * with @error set
+ * A value that [method@Store.get] cannot give, since it has no form as a #GVariant or is damaged,
+ * is nothing, and the others are given all the same.
+ *
+ * Returns: (transfer full): an `a{smv}` of the keys that are there, in the order of @keys; %NULL
+ *   with @error set
  *
  * Since: 1.0
  */
@@ -137,11 +174,12 @@ dsq_store_get_many (DsqStore *self,
 {
   DsqEngine *engine;
   g_autofree DsqKey *made = NULL;
+  g_autofree gboolean *is_damaged = NULL;
   DsqEntry **entries;
   gsize n_keys;
-  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{smv}"));
   g_auto (DsqCall) call = { 0 };
-  gboolean success = TRUE;
+  gboolean success;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (keys != NULL, NULL);
@@ -151,20 +189,12 @@ dsq_store_get_many (DsqStore *self,
       !keys_from_strings (self, keys, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
+  is_damaged = g_new0 (gboolean, n_keys);
   success = check_batch (self, engine, n_keys, error) &&
-            dsq_engine_get_many (engine, made, n_keys, entries, error);
+            get_sound (engine, made, n_keys, entries, is_damaged, error);
   for (gsize i = 0; i < n_keys && success; i++)
-    {
-      g_autoptr (GVariant) value = NULL;
-
-      if (entries[i] == NULL)
-        continue;
-      value =
-          dsq_value_get_variant (dsq_entry_record (entries[i]), entries[i]->record_length, error);
-      success = value != NULL;
-      if (success)
-        g_variant_builder_add (&builder, "{sv}", keys[i], value);
-    }
+    if (entries[i] != NULL || is_damaged[i])
+      g_variant_builder_add (&builder, "{s@mv}", keys[i], dsq_store_maybe_value (entries[i]));
   entries_free (entries, n_keys);
   return success ? g_variant_ref_sink (g_variant_builder_end (&builder)) : NULL;
 }

@@ -68,6 +68,9 @@ DsqEngine *dsq_store_begin_call (DsqStore *self,
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);
 
+/* (floating) The value of an entry, or of NULL, as an mv: nothing for what is no variant. */
+GVariant *dsq_store_maybe_value (const DsqEntry *entry);
+
 /* When an entry with that time to live expires: milliseconds since 1970, 0 for never. */
 gint64 dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds);
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 
 import pytest
@@ -138,4 +140,23 @@ def test_results_come_to_the_context_of_the_thread_that_called(path):
     for thread in threads:
         thread.join()
     assert outcome == [True] * 3
+    store.close()
+
+
+def test_a_damaged_value_fails_alone(path):
+    store = open_store(path)
+    for key in "abc":
+        store.set_string(key, f"value of {key}", None)
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        # a bit of the checksum, or of what it covers
+        damage = "UPDATE entry SET value = CAST(substr(value, 2) || 'x' AS BLOB)"
+        changed = database.execute(damage + " WHERE token = CAST('b' AS BLOB)").rowcount
+        assert changed == 1
+    store = open_store(path)
+    found = store.get_many(["a", "b", "c", "d"], None).unpack()
+    assert found == {"a": "value of a", "b": None, "c": "value of c"}
+    with pytest.raises(GLib.Error) as raised:
+        store.get("b", None)
+    assert raised.value.matches(Dsq.error_quark(), Dsq.Error.CORRUPT)
     store.close()

@@ -307,6 +307,41 @@ test_walk (Fixture *self, gconstpointer data)
   g_assert_cmpuint (n_walked, ==, 100);
 }
 
+/* A look into memory tells apart what it finds, what it knows to be missing, and what it may not
+ * wait for. */
+static void
+test_peek_string (Fixture *self, gconstpointer data)
+{
+  DsqPersistMode mode = GPOINTER_TO_INT (data);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *string = NULL;
+
+  g_assert_true (dsq_store_set_string (self->store, "string", "text", NULL, &error));
+  g_assert_true (dsq_store_set (self->store, "number", g_variant_new_int64 (1), NULL, &error));
+  string = dsq_store_peek_string (self->store, "string", &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (string, ==, "text");
+  g_assert_null (dsq_store_peek_string (self->store, "number", &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_WRONG_TYPE);
+  g_clear_error (&error);
+  dsq_store_remove (self->store, "string", NULL, NULL);
+  if (mode != DSQ_PERSIST_WRITETHROUGH)
+    {
+      g_assert_null (dsq_store_peek_string (self->store, "string", &error));
+      g_assert_no_error (error);
+    }
+  if (mode != DSQ_PERSIST_MEMORY)
+    {
+      reopen (self, mode);
+      g_assert_null (dsq_store_peek_string (self->store, "number", &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      g_clear_error (&error);
+    }
+  g_assert_true (dsq_store_close (self->store, NULL, NULL));
+  g_assert_null (dsq_store_peek_string (self->store, "number", &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+}
+
 static void
 test_close (Fixture *self, gconstpointer data)
 {
@@ -357,6 +392,7 @@ main (int argc, char **argv)
       add ("channel/order-of-batches", mode, test_order_of_batches);
       add ("channel/errors", mode, test_errors);
       add ("channel/walk", mode, test_walk);
+      add ("channel/peek-string", mode, test_peek_string);
       add ("channel/close", mode, test_close);
       add ("channel/dropped-while-busy", mode, test_dropped_while_busy);
     }

@@ -25,7 +25,7 @@ test_null_strings (void)
   EXPECT (dsq_store_contains_text (store, NULL, &error), FALSE);
   EXPECT (dsq_store_remove_text (store, NULL, &error), FALSE);
   EXPECT (dsq_store_peek_text (store, NULL, &length, &error), NULL);
-  EXPECT (dsq_store_peek_string (store, NULL), NULL);
+  EXPECT (dsq_store_peek_string (store, NULL, &error), NULL);
   EXPECT (dsq_store_try_set_text (store, NULL, &error), FALSE);
   EXPECT (dsq_store_get (store, NULL, NULL, &error), NULL);
   EXPECT (dsq_store_set_string (store, "key", NULL, NULL, &error), FALSE);

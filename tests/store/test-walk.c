@@ -77,6 +77,23 @@ test_list_sealed_keys (Fixture *self, gconstpointer data)
   g_assert_true (dsq_store_close (store, NULL, NULL));
 }
 
+/* --- values ---------------------------------------------------------------------------------- */
+
+static void
+test_get_many (Fixture *self, gconstpointer data)
+{
+  const char *const keys[] = { "ab", "none", "a", NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) found = NULL;
+  g_autofree char *printed = NULL;
+
+  fill (self->store);
+  found = dsq_store_get_many (self->store, keys, NULL, &error);
+  g_assert_no_error (error);
+  printed = g_variant_print (found, FALSE);
+  g_assert_cmpstr (printed, ==, "{'ab': nothing, 'a': <'first'>}");
+}
+
 /* --- entries --------------------------------------------------------------------------------- */
 
 static char *
@@ -152,6 +169,7 @@ main (int argc, char **argv)
     {
       add ("walk/list-keys", mode, test_list_keys);
       add ("walk/list-sealed-keys", mode, test_list_sealed_keys);
+      add ("walk/get-many", mode, test_get_many);
       add ("walk/next-many", mode, test_next_many);
       add ("walk/next-many-after-changes", mode, test_next_many_after_changes);
       add ("walk/cancelled", mode, test_cancelled);

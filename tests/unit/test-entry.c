@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/dsq-hash-private.h"
+#include "cold/dsq-cold-types-private.h"
 #include "tiers/dsq-entry-private.h"
 
 static DsqKey
@@ -53,6 +54,23 @@ test_tombstone_has_no_record (void)
   g_assert_cmpuint (entry->key_length, ==, 0);
 }
 
+/* A change tells its key by the hash that it carries, or by what its entry hashes to. */
+static void
+test_change_carries_the_hash (void)
+{
+  DsqKey key = key_of ("key");
+  g_autoptr (DsqEntry) entry = dsq_entry_new (&key, (const guint8 *) "\3v", 2, 1234567890123);
+  DsqChange change = { .entry = entry };
+  DsqKey back = dsq_change_key (&change);
+
+  g_assert_cmpuint (back.hash, ==, key.hash);
+  change.hash = 17;
+  back = dsq_change_key (&change);
+  g_assert_cmpuint (back.hash, ==, 17);
+  g_assert_cmpuint (back.table, ==, key.table);
+  g_assert_cmpmem (back.bytes, back.length, "key", 3);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -60,5 +78,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/entry/holds-key-and-record", test_holds_key_and_record);
   g_test_add_func ("/dsq/entry/expiry-stands-before-the-key", test_expiry_stands_before_the_key);
   g_test_add_func ("/dsq/entry/tombstone-has-no-record", test_tombstone_has_no_record);
+  g_test_add_func ("/dsq/entry/change-carries-the-hash", test_change_carries_the_hash);
   return g_test_run ();
 }

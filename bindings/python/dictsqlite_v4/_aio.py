@@ -140,10 +140,9 @@ class AsyncDictSQLite(AsyncVerbs):
                 if self._expects_str:
                     # A str comes back in half the time of a record, which is to be cut and decoded.
                     value = self._peek_string(self._store, key)
-                    if value is not None:
-                        return value
-            except UnicodeError:
-                pass  # the key has no UTF-8, or the value is none
+                    return default if value is None else value
+            except (GError, UnicodeError):
+                pass  # no str, or not in memory; or the key has no UTF-8, or the value is none
             self._expects_str = False
             try:
                 record = self._peek_text(self._store, key)
