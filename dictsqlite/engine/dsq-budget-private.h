@@ -8,6 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
+  gint64 n_bytes;    /* (atomic) dirty, but for what shards keep to themselves */
+  gint64 grain;      /* constant: how much a shard may */
   guint64 threshold; /* (atomic) dirty bytes at which a writer looks whether it may go on */
   DsqMutex lock;
   pthread_cond_t cond; /* a round has ended */
@@ -23,13 +25,33 @@ typedef struct
   guint64 n_failures;
 } DsqBudgetMark;
 
-void dsq_budget_init (DsqBudget *self, guint64 threshold);
+/* The sum is exact enough for @limit bytes. */
+void dsq_budget_init (DsqBudget *self, guint64 limit);
 void dsq_budget_clear (DsqBudget *self);
 
-static inline gboolean
-dsq_budget_has_room (const DsqBudget *self, gint64 n_dirty_bytes)
+/* So many bytes more, or fewer, are dirty; *own, with the caller's lock, is what is not in the sum
+ * yet: an addition to a word that all threads share costs a tenth of a set. */
+static inline void
+dsq_budget_count (DsqBudget *self, gint64 *own, gint64 n_bytes)
 {
-  return n_dirty_bytes < (gint64) __atomic_load_n (&self->threshold, __ATOMIC_RELAXED);
+  *own += n_bytes;
+  if (ABS (*own) < self->grain)
+    return;
+  __atomic_fetch_add (&self->n_bytes, *own, __ATOMIC_RELAXED);
+  *own = 0;
+}
+
+static inline guint64
+dsq_budget_get_bytes (const DsqBudget *self)
+{
+  return (guint64) MAX (__atomic_load_n (&self->n_bytes, __ATOMIC_RELAXED), 0);
+}
+
+static inline gboolean
+dsq_budget_has_room (const DsqBudget *self)
+{
+  return __atomic_load_n (&self->n_bytes, __ATOMIC_RELAXED) <
+         (gint64) __atomic_load_n (&self->threshold, __ATOMIC_RELAXED);
 }
 
 /* From here on writers look at @threshold dirty bytes; 0: always. */

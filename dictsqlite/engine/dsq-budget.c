@@ -13,12 +13,16 @@
  * wait of all who were waiting: their write would only add to what cannot be written.
  */
 
+/* Most bytes that a shard counts for itself. */
+#define MAX_GRAIN 16384
+
 void
-dsq_budget_init (DsqBudget *self, guint64 threshold)
+dsq_budget_init (DsqBudget *self, guint64 limit)
 {
+  self->grain = (gint64) MIN (limit / 256, MAX_GRAIN);
   dsq_mutex_init (&self->lock, DSQ_RANK_BUDGET, 0);
   dsq_cond_init (&self->cond);
-  dsq_budget_set_threshold (self, threshold);
+  dsq_budget_set_threshold (self, limit);
 }
 
 void

@@ -111,12 +111,12 @@ sweep (const Apply *self, GError **error)
 
 /* Whether memory decides, with the shard locked; then it says what the key is. */
 static gboolean
-look_into_memory_locked (DsqEngine *engine, DsqHotShard *shard, Wanted *wanted)
+look_into_memory_locked (DsqEngine *engine, DsqShard *shard, Wanted *wanted)
 {
-  guint32 number = dsq_hot_shard_find_locked (shard, &wanted->key);
-  DsqEntry *entry = number != 0 ? shard->nodes[number].entry : NULL;
+  guint32 number = dsq_hot_shard_find_locked (&shard->hot, &wanted->key);
+  DsqEntry *entry = number != 0 ? shard->hot.nodes[number].entry : NULL;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   g_clear_pointer (&wanted->entry, dsq_entry_unref);
   if (number != 0)
     wanted->entry = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
@@ -139,14 +139,13 @@ read_wanted (Apply *self, GError **error)
   for (gsize i = 0; i < self->n_wanted; i++)
     {
       Wanted *wanted = &self->wanted[i];
-      DsqHotShard *shard =
-          dsq_engine_lock_shard (engine, wanted->key.table, wanted->key.hash, error);
+      DsqShard *shard = dsq_engine_lock_shard (engine, wanted->key.table, wanted->key.hash, error);
 
       if (shard == NULL)
         return FALSE;
       wanted->is_read = !look_into_memory_locked (engine, shard, wanted);
       wanted->miss = (DsqMiss){ shard->epoch, engine->generation };
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       if (wanted->is_read)
         keys[n_keys++] = wanted->key;
     }
@@ -166,9 +165,9 @@ read_wanted (Apply *self, GError **error)
 
 /* Whether what the file said of a key that memory does not decide is true still. */
 static gboolean
-is_current_locked (DsqEngine *engine, const DsqHotShard *shard, const Wanted *wanted)
+is_current_locked (DsqEngine *engine, const DsqShard *shard, const Wanted *wanted)
 {
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   return wanted->is_read && shard->epoch == wanted->miss.epoch &&
          engine->generation == wanted->miss.generation;
 }
@@ -179,11 +178,11 @@ settle_wanted_locked (Apply *self)
 {
   DsqEngine *engine = self->engine;
 
-  dsq_hot_tier_assert_all_locked (engine->hot);
+  dsq_shards_assert_all_locked (engine->shards);
   for (gsize i = 0; i < self->n_wanted; i++)
     {
       Wanted *wanted = &self->wanted[i];
-      DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, wanted->key.hash);
+      DsqShard *shard = dsq_shards_get (engine->shards, wanted->key.hash);
       DsqEntry *read = g_steal_pointer (&wanted->entry);
 
       if (look_into_memory_locked (engine, shard, wanted))
@@ -211,15 +210,15 @@ is_as_expected (const Apply *self)
 }
 
 static void
-stage_removal_locked (DsqEngine *engine, DsqHotShard *shard, const Wanted *wanted)
+stage_removal_locked (DsqEngine *engine, DsqShard *shard, const Wanted *wanted)
 {
-  guint32 number = dsq_hot_shard_find_locked (shard, &wanted->key);
+  guint32 number = dsq_hot_shard_find_locked (&shard->hot, &wanted->key);
   gboolean is_there =
       wanted->entry != NULL && !dsq_engine_hides_cold (engine, shard, wanted->key.table);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (number != 0)
-    is_there = !dsq_entry_is_tombstone (shard->nodes[number].entry);
+    is_there = !dsq_entry_is_tombstone (shard->hot.nodes[number].entry);
   if (is_there)
     dsq_engine_stage_removal_locked (engine, shard, number, &wanted->key);
 }
@@ -231,7 +230,7 @@ stage_all_locked (Apply *self)
   const DsqEngineBatch *batch = self->batch;
   const Wanted *removed = self->wanted != NULL ? self->wanted + batch->n_expected : NULL;
 
-  dsq_hot_tier_assert_all_locked (engine->hot);
+  dsq_shards_assert_all_locked (engine->shards);
   for (gsize i = 0; i < batch->n_tables; i++)
     if (batch->tables[i].clears)
       {
@@ -244,14 +243,14 @@ stage_all_locked (Apply *self)
   for (gsize i = 0; i < batch->n_changes; i++)
     {
       DsqKey key = dsq_entry_as_key (batch->changes[i]);
-      DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, key.hash);
+      DsqShard *shard = dsq_shards_get (engine->shards, key.hash);
 
       if (dsq_entry_is_tombstone (batch->changes[i]))
         stage_removal_locked (engine, shard, removed++);
       else
         dsq_engine_stage_locked (engine,
                                  shard,
-                                 dsq_hot_shard_find_locked (shard, &key),
+                                 dsq_hot_shard_find_locked (&shard->hot, &key),
                                  &key,
                                  dsq_entry_share (batch->changes[i]),
                                  dsq_engine_blind_presence (engine, shard, key.table));
@@ -261,7 +260,7 @@ stage_all_locked (Apply *self)
 static gboolean
 check_tables_locked (const Apply *self, GError **error)
 {
-  dsq_hot_tier_assert_all_locked (self->engine->hot);
+  dsq_shards_assert_all_locked (self->engine->shards);
   for (gsize i = 0; i < self->batch->n_tables; i++)
     if (dsq_engine_table (self->engine, self->batch->tables[i].id)->is_dropped)
       return dsq_engine_refuse_dropped (error);
@@ -292,7 +291,7 @@ try_to_stage (Apply *self, gboolean *out_applied, GError **error)
         stage_all_locked (self);
       result = APPLY_DONE;
     }
-  dsq_hot_tier_unlock_all (self->engine->hot);
+  dsq_shards_unlock_all (self->engine->shards);
   return result;
 }
 

@@ -45,18 +45,18 @@ get_from_memory (DsqEngine *self,
 {
   for (gsize i = 0; i < n_keys; i++)
     {
-      DsqHotShard *shard = dsq_engine_lock_shard (self, keys[i].table, keys[i].hash, error);
+      DsqShard *shard = dsq_engine_lock_shard (self, keys[i].table, keys[i].hash, error);
       guint32 number;
 
       if (shard == NULL)
         return FALSE;
-      number = dsq_hot_shard_find_locked (shard, &keys[i]);
+      number = dsq_hot_shard_find_locked (&shard->hot, &keys[i]);
       if (number != 0)
         {
-          DsqEntry *entry = shard->nodes[number].entry;
+          DsqEntry *entry = shard->hot.nodes[number].entry;
 
           missing->n_hits++;
-          dsq_hot_shard_touch_locked (self->hot, shard, number);
+          dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
           if (!dsq_entry_is_tombstone (entry) && !dsq_engine_has_expired (self, entry))
             out[i] = dsq_entry_ref (entry);
         }
@@ -72,7 +72,7 @@ get_from_memory (DsqEngine *self,
         }
       if (number == 0 && out[i] != NULL && dsq_engine_has_expired (self, out[i]))
         g_clear_pointer (&out[i], dsq_entry_unref);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
   return TRUE;
 }
@@ -110,14 +110,14 @@ get_from_cold (DsqEngine *self, DsqEntry **out, Missing *missing, GError **error
 static void
 count_looks (DsqEngine *self, const Missing *missing, gsize n_keys)
 {
-  DsqHotShard *shard = &self->hot->shards[0];
+  DsqShard *shard = &self->shards->all[0];
 
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   shard->n_hits += missing->n_hits;
   shard->n_misses += n_keys - missing->n_hits;
   shard->n_warm_hits += missing->n_warm_hits;
   shard->n_warm_misses += n_keys - missing->n_hits - missing->n_warm_hits;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 gboolean
@@ -237,7 +237,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
   dsq_engine_tidy_expiry_locked (self);
   dsq_table_mark_changed_locked (dsq_engine_table (self, table), DSQ_CHANGE_OF_KEYS);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   dsq_engine_note_dirty (self);
   if (!self->is_lasting)
     dsq_engine_drop_spilled (self);

@@ -35,10 +35,10 @@ dsq_engine_refuse_dropped (GError **error)
   return FALSE;
 }
 
-DsqHotShard *
+DsqShard *
 dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
   gboolean is_closed;
 
   if (!dsq_engine_enter (self, error))
@@ -48,13 +48,13 @@ dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GErr
       dsq_engine_leave (self);
       return NULL;
     }
-  shard = dsq_hot_tier_shard (self->hot, hash);
-  dsq_hot_shard_lock (shard);
+  shard = dsq_shards_get (self->shards, hash);
+  dsq_shard_lock (shard);
   dsq_engine_leave (self);
   is_closed = shard->is_closed;
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return shard;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   if (is_closed)
     dsq_door_refuse_closed (error);
   else
@@ -77,11 +77,11 @@ dsq_engine_is_inherited (DsqEngine *self)
 gboolean
 dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, table, 0, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, table, 0, error);
 
   if (shard == NULL)
     return FALSE;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return TRUE;
 }
 
@@ -92,11 +92,11 @@ dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 
   if (!dsq_engine_check_open (self, table, error))
     return FALSE;
-  dsq_hot_tier_lock_all (self->hot);
-  is_closed = self->hot->shards[0].is_closed;
+  dsq_shards_lock_all (self->shards);
+  is_closed = self->shards->all[0].is_closed;
   if (!is_closed && !dsq_engine_table (self, table)->is_dropped)
     return TRUE;
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   return is_closed ? dsq_door_refuse_closed (error) : dsq_engine_refuse_dropped (error);
 }
 

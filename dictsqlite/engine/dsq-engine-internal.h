@@ -10,12 +10,10 @@
 #include "engine/dsq-counters-private.h"
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-entries-private.h"
-#include "engine/dsq-expiry-heap-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-pending-private.h"
 #include "engine/dsq-sweep-private.h"
 #include "engine/dsq-tables-private.h"
-#include "tiers/dsq-hot-tier-private.h"
 
 G_BEGIN_DECLS
 
@@ -24,7 +22,7 @@ G_BEGIN_DECLS
 struct _DsqEngine
 {
   DsqEngineOptions options;
-  DsqHotTier *hot;          /* (owned) */
+  DsqShards *shards;        /* (owned) */
   DsqColdTier *cold;        /* (owned) (nullable) gone once a shard is closed */
   DsqColdFile *file;        /* (unowned) (nullable) the same, if it is a file */
   DsqFlusher *flusher;      /* (owned) */
@@ -48,7 +46,6 @@ struct _DsqEngine
   gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
   guint64 n_forgotten;     /* (all shard locks) moves when that is not known any more */
   DsqSweepProgress sweep;  /* (lock sweep_lock) the one under way */
-  DsqExpiryHeap *expiries; /* (owned) one a shard, guarded by its lock: of dirty entries */
   gint64 *clock_offset;    /* (unowned) (atomic) milliseconds added to the clock, by tests */
   gint64 own_clock_offset; /* that of a store and of all transactions over it */
 
@@ -85,22 +82,22 @@ dsq_engine_pending (DsqEngine *self, guint32 table)
 
 /* Locks the shard of a key, after learning what others have committed. NULL on an error. The store
  * is open, and the table there, as long as the lock is held. */
-DsqHotShard *
+DsqShard *
 dsq_engine_lock_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
 
-static inline DsqHotShard *
+static inline DsqShard *
 dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
 
   if (!dsq_door_is_own (&self->door))
     return dsq_engine_lock_shard_slowly (self, table, hash, error);
-  shard = dsq_hot_tier_shard (self->hot, hash);
-  dsq_hot_shard_lock (shard);
+  shard = dsq_shards_get (self->shards, hash);
+  dsq_shard_lock (shard);
   if (G_LIKELY (!shard->is_closed && dsq_cold_tier_is_current (self->cold) &&
                 (table == DSQ_TABLE_MAIN || !dsq_engine_table (self, table)->is_dropped)))
     return shard;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
 

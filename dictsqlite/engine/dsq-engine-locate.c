@@ -56,7 +56,7 @@ typedef enum
 
 /* What the warm tier holds is in the file. */
 static gboolean
-look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
+look_into_warm (DsqShard *shard, const DsqKey *key, gboolean wants_entry, DsqLocated *located)
 {
   gboolean is_there;
 
@@ -80,7 +80,7 @@ look_into_warm (DsqHotShard *shard, const DsqKey *key, gboolean wants_entry, Dsq
 static LocateResult
 try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *located, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
   /* a transaction remembers what it has read by what that was */
   gboolean is_blind = self->options.parent != NULL && flags & DSQ_LOCATE_BLIND;
   gboolean wants_entry = flags & DSQ_LOCATE_ENTRY || (self->options.parent != NULL && !is_blind);
@@ -93,13 +93,13 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
     {
       if (flags & LOCATE_SWEEPS)
         {
-          dsq_hot_shard_unlock (shard);
+          dsq_shard_unlock (shard);
           return LOCATE_SWEEP_FIRST;
         }
       /* a row's presence alone does not tell whether it has expired */
       wants_entry = !is_blind;
     }
-  located->number = dsq_hot_shard_find_locked (shard, key);
+  located->number = dsq_hot_shard_find_locked (&shard->hot, key);
   if (located->number != 0)
     {
       shard->n_hits++;
@@ -112,20 +112,20 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
       return LOCATE_DONE;
     }
   miss = (DsqMiss){ shard->epoch, self->generation };
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 
   if (!look_into_file (self, key, wants_entry, located, error))
     return LOCATE_FAILED;
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   /* of a store that only reads, what the file said is the answer */
   if (!shard->is_closed && (self->options.read_only ||
                             (shard->epoch == miss.epoch && self->generation == miss.generation)))
     {
-      located->number = dsq_hot_shard_find_locked (shard, key);
+      located->number = dsq_hot_shard_find_locked (&shard->hot, key);
       dsq_engine_count_miss_locked (shard, FALSE, FALSE);
       return LOCATE_DONE;
     }
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   g_clear_pointer (&located->cold, dsq_entry_unref);
   return LOCATE_AGAIN;
 }
@@ -141,7 +141,7 @@ remove_expired (DsqEngine *self, const DsqKey *key, DsqLocated *located)
     return;
   dsq_engine_remove_expired_locked (self, located->shard, located->number, key, expires);
   g_clear_pointer (&located->cold, dsq_entry_unref);
-  located->number = dsq_hot_shard_find_locked (located->shard, key);
+  located->number = dsq_hot_shard_find_locked (&located->shard->hot, key);
   located->presence = DSQ_PRESENCE_ABSENT;
   located->is_swept = TRUE;
 }
@@ -191,7 +191,7 @@ dsq_engine_locate (DsqEngine *self,
 void
 dsq_located_finish (DsqEngine *self, DsqLocated *located, gboolean is_dirtied)
 {
-  dsq_hot_shard_unlock (located->shard);
+  dsq_shard_unlock (located->shard);
   dsq_tries_end (&located->tries, self);
   g_clear_pointer (&located->cold, dsq_entry_unref);
   if (is_dirtied || located->is_swept)
@@ -204,7 +204,7 @@ dsq_located_entry (const DsqLocated *located)
   DsqEntry *entry = located->cold;
 
   if (located->number != 0)
-    entry = located->shard->nodes[located->number].entry;
+    entry = located->shard->hot.nodes[located->number].entry;
   return entry != NULL && !dsq_entry_is_tombstone (entry) ? dsq_entry_ref (entry) : NULL;
 }
 
@@ -212,7 +212,7 @@ gboolean
 dsq_located_is_held (const DsqLocated *located)
 {
   if (located->number != 0)
-    return !dsq_entry_is_tombstone (located->shard->nodes[located->number].entry);
+    return !dsq_entry_is_tombstone (located->shard->hot.nodes[located->number].entry);
   return located->presence == DSQ_PRESENCE_PRESENT;
 }
 
@@ -220,7 +220,7 @@ gboolean
 dsq_located_has_expired (DsqEngine *self, const DsqLocated *located)
 {
   if (located->number != 0)
-    return dsq_engine_has_expired (self, located->shard->nodes[located->number].entry);
+    return dsq_engine_has_expired (self, located->shard->hot.nodes[located->number].entry);
   if (located->cold != NULL)
     return dsq_engine_has_expired (self, located->cold);
   return located->expires != 0 && located->expires <= dsq_engine_now (self);

@@ -83,7 +83,7 @@ dsq_engine_modify (DsqEngine *self,
   if (entry != NULL)
     stage_located (self, &located, key, entry);
   else if (located.number != 0)
-    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
+    dsq_hot_shard_touch_locked (&self->shards->hot, &located.shard->hot, located.number);
   dsq_located_finish (self, &located, entry != NULL);
   return success;
 }

@@ -35,7 +35,6 @@ init_locks (DsqEngine *self)
   dsq_mutex_init (&self->close_lock, DSQ_RANK_CLOSE, 0);
   dsq_mutex_init (&self->writer_lock, DSQ_RANK_WRITER, 0);
   dsq_commit_queue_init (&self->queue);
-  dsq_budget_init (&self->budget, 0);
   dsq_door_init (&self->door);
 }
 
@@ -60,19 +59,16 @@ open_cold (const DsqEngineOptions *options, DsqTableState *out_main, GError **er
   return dsq_cold_tier_open_sqlite (&cold_options, out_main, error);
 }
 
-/* The sum of what is in memory need only be as exact as something depends on it. */
+/* The sum of what is dirty need only be as exact as something depends on it. */
 static void
-set_limits (DsqEngine *self)
+init_budget (DsqEngine *self)
 {
   guint64 max_bytes = self->options.max_bytes;
+  gboolean drops = !self->is_lasting && max_bytes != 0;
 
-  if (self->is_lasting || max_bytes == 0)
-    {
-      dsq_pending_set_dirty_limit (self->hot, self->options.dirty_limit);
-      return;
-    }
-  dsq_pending_set_dirty_limit (self->hot, max_bytes / 32);
-  self->memory_limit = (gint64) max_bytes - self->hot->dirty_grain * self->hot->n_shards;
+  dsq_budget_init (&self->budget, drops ? max_bytes / 32 : self->options.dirty_limit);
+  if (drops)
+    self->memory_limit = (gint64) max_bytes - self->budget.grain * DSQ_HOT_MAX_SHARDS;
 }
 
 static const DsqFlusherFuncs flusher_funcs = { dsq_engine_work_behind, dsq_engine_tend };
@@ -100,11 +96,12 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   dsq_tables_init (&self->tables);
   init_locks (self);
   self->workers = dsq_workers_new ();
-  self->hot = dsq_hot_tier_new (options->hot_capacity,
-                                !self->is_lasting,
-                                options->hot_limit,
-                                options->warm_capacity);
-  set_limits (self);
+  init_budget (self);
+  self->shards = dsq_shards_new (&self->budget,
+                                 options->hot_capacity,
+                                 !self->is_lasting,
+                                 options->hot_limit,
+                                 options->warm_capacity);
   dsq_engine_init_expiry (self);
   self->flusher = dsq_flusher_new (options->flush_interval_ms, &flusher_funcs, self);
   dsq_engine_reset_threshold (self);
@@ -144,11 +141,11 @@ open_over (const DsqEngineOptions *options,
 
   cold->foreign_func = dsq_engine_on_foreign_change;
   cold->foreign_data = self;
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   dsq_tables_add_locked (&self->tables,
                          NULL,
-                         dsq_pending_new (self->hot, main, cold->begins_empty));
-  dsq_hot_tier_unlock_all (self->hot);
+                         dsq_pending_new (self->shards, main, cold->begins_empty));
+  dsq_shards_unlock_all (self->shards);
   if (dsq_engine_learn_expiry_at_open (self, error))
     {
       if (start_thread (self, error))
@@ -212,21 +209,21 @@ static void
 shut_the_door (DsqEngine *self)
 {
   __atomic_fetch_add (self->turns, 1, __ATOMIC_RELEASE);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   dsq_door_shut (&self->door);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    self->hot->shards[i].is_closed = TRUE;
-  dsq_hot_tier_unlock_all (self->hot);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    self->shards->all[i].is_closed = TRUE;
+  dsq_shards_unlock_all (self->shards);
 }
 
 static void
 open_the_door (DsqEngine *self)
 {
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   dsq_door_open (&self->door);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    self->hot->shards[i].is_closed = FALSE;
-  dsq_hot_tier_unlock_all (self->hot);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    self->shards->all[i].is_closed = FALSE;
+  dsq_shards_unlock_all (self->shards);
 }
 
 /* So that closing does not take long after very much was removed. */
@@ -242,14 +239,14 @@ close_tiers (DsqEngine *self, GError **error)
   self->file = NULL;
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   n_bytes = dsq_engine_count_memory_locked (self);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    dsq_hot_shard_drop_locked (self->hot, &self->hot->shards[i], FALSE);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    dsq_hot_shard_drop_locked (&self->shards->hot, &self->shards->all[i].hot, FALSE);
   for (guint i = 0; i < self->tables.used->len; i++)
     dsq_pending_discard_locked (((DsqTable *) self->tables.used->pdata[i])->pending);
   dsq_engine_tidy_expiry_locked (self);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   dsq_engine_trim_memory (n_bytes);
   return success;
 }
@@ -396,7 +393,7 @@ dsq_engine_unref (DsqEngine *self)
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_tables_clear (&self->tables);
   dsq_engine_finish_expiry (self);
-  g_clear_pointer (&self->hot, dsq_hot_tier_free);
+  g_clear_pointer (&self->shards, dsq_shards_free);
   dsq_mutex_clear (&self->writer_lock);
   dsq_mutex_clear (&self->close_lock);
   dsq_commit_queue_clear (&self->queue);

@@ -38,22 +38,22 @@ compare_entries (const DsqEntry *a, const DsqEntry *b)
 /* --- the order of what is pending ------------------------------------------------------------- */
 
 static void
-add_list_locked (const DsqPending *self, DsqHotShard *shard, const DsqChangeList *list)
+add_list_locked (const DsqPending *self, DsqShard *shard, const DsqChangeList *list)
 {
   DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   for (guint32 i = 0; i < list->n_items; i++)
     if (list->items[i].entry != NULL)
-      dsq_key_order_add_locked (order, shard, self->table, list->items[i].node);
+      dsq_key_order_add_locked (order, &shard->hot, self->table, list->items[i].node);
 }
 
 static void
-settle_order_locked (DsqPending *self, DsqHotShard *shard)
+settle_order_locked (DsqPending *self, DsqShard *shard)
 {
   DsqPendingShard *part = dsq_pending_shard (self, shard->index);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (part->order == NULL)
     {
       part->order = dsq_key_order_new ();
@@ -63,24 +63,24 @@ settle_order_locked (DsqPending *self, DsqHotShard *shard)
           add_list_locked (self, shard, &part->inflight.lists[which]);
         }
     }
-  dsq_key_order_settle_locked (part->order, shard, self->table);
+  dsq_key_order_settle_locked (part->order, &shard->hot, self->table);
 }
 
 /* What is much to be sorted is sorted here, with one shard locked at a time. */
 static gboolean
 settle_orders (DsqEngine *self, guint32 table, GError **error)
 {
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
-      DsqHotShard *shard = &self->hot->shards[i];
+      DsqShard *shard = &self->shards->all[i];
 
       if (i == 0 && dsq_engine_lock_shard_slowly (self, table, 0, error) == NULL)
         return FALSE;
       if (i > 0)
-        dsq_hot_shard_lock (shard);
+        dsq_shard_lock (shard);
       if (!dsq_pending_is_untouched (dsq_engine_pending (self, table)))
         settle_order_locked (dsq_engine_pending (self, table), shard);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
   return TRUE;
 }
@@ -90,7 +90,7 @@ settle_orders (DsqEngine *self, guint32 table, GError **error)
 /* Where the search stands in a shard. */
 typedef struct
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
   const DsqKeyOrder *order;
   DsqKeyPosition next;
   DsqEntry *entry; /* (unowned) at hand */
@@ -108,11 +108,11 @@ typedef struct
 static gboolean
 run_step (const Runs *self, Run *run)
 {
-  guint32 number = dsq_key_order_next_locked (run->order, run->shard, &run->next);
+  guint32 number = dsq_key_order_next_locked (run->order, &run->shard->hot, &run->next);
 
   if (number == 0)
     return FALSE;
-  run->entry = run->shard->nodes[number].entry;
+  run->entry = run->shard->hot.nodes[number].entry;
   return dsq_key_compare (dsq_entry_key (run->entry),
                           run->entry->key_length,
                           self->end->bytes,
@@ -139,17 +139,18 @@ sift_down (Runs *self, guint i)
 static void
 runs_init_locked (Runs *self, DsqPending *pending, const DsqKey *from, const DsqKey *end)
 {
-  dsq_hot_tier_assert_all_locked (pending->hot);
+  dsq_shards_assert_all_locked (pending->shards);
   self->end = end;
   self->n_runs = 0;
-  for (guint i = 0; i < pending->hot->n_shards; i++)
+  for (guint i = 0; i < pending->shards->n_shards; i++)
     {
       Run *run = &self->runs[self->n_runs];
 
-      run->shard = &pending->hot->shards[i];
+      run->shard = &pending->shards->all[i];
       settle_order_locked (pending, run->shard);
       run->order = dsq_pending_shard (pending, i)->order;
-      run->next = dsq_key_order_find_locked (run->order, run->shard, from->bytes, from->length);
+      run->next =
+          dsq_key_order_find_locked (run->order, &run->shard->hot, from->bytes, from->length);
       self->n_runs += run_step (self, run);
     }
   for (guint i = self->n_runs / 2; i > 0; i--)
@@ -167,7 +168,7 @@ collect_locked (DsqPending *self,
   guint n_live = 0;
   Runs runs;
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   if (dsq_pending_is_untouched (self))
     return TRUE;
   runs_init_locked (&runs, self, from, end);
@@ -201,10 +202,10 @@ collect_pending (DsqEngine *self,
       !settle_orders (self, from->table, error) ||
       !dsq_engine_lock_all_open (self, from->table, error))
     return FALSE;
-  *out_hides_cold = dsq_engine_hides_cold (self, &self->hot->shards[0], from->table);
+  *out_hides_cold = dsq_engine_hides_cold (self, &self->shards->all[0], from->table);
   *out_is_all =
       collect_locked (dsq_engine_pending (self, from->table), from, end, max_keys, pending);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   return TRUE;
 }
 

@@ -9,20 +9,20 @@
 static void
 add_shard (DsqEngine *self, guint index, DsqStats *stats)
 {
-  DsqHotShard *shard = &self->hot->shards[index];
+  DsqShard *shard = &self->shards->all[index];
 
-  dsq_hot_shard_lock (shard);
-  stats->hot_bytes += shard->n_bytes;
+  dsq_shard_lock (shard);
+  stats->hot_bytes += shard->hot.n_bytes;
   stats->hot_hits += shard->n_hits;
   stats->hot_misses += shard->n_misses;
-  stats->evictions += shard->n_evictions;
+  stats->evictions += shard->hot.n_evictions;
   stats->warm_entries += dsq_warm_shard_n_entries (&shard->warm);
   stats->warm_bytes += shard->warm.bytes;
   stats->warm_hits += shard->n_warm_hits;
   stats->warm_misses += shard->n_warm_misses;
   stats->dirty_entries += shard->n_dirty;
   stats->dirty_bytes += (guint64) shard->dirty_bytes;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 static void
@@ -76,10 +76,10 @@ dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
   out_stats->max_bytes = self->options.max_bytes;
   if (!dsq_engine_enter (self, NULL))
     return;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     add_shard (self, i, out_stats);
-  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED);
-  out_stats->hot_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
+  out_stats->dirty_bytes += (guint64) __atomic_load_n (&self->budget.n_bytes, __ATOMIC_RELAXED);
+  out_stats->hot_entries = __atomic_load_n (&self->shards->hot.n_clean, __ATOMIC_RELAXED);
   out_stats->used_bytes = used_bytes (self, out_stats);
   out_stats->dropped_entries = dsq_counters_get (&self->counters, DSQ_COUNT_DROPPED);
   out_stats->dropped_bytes = dsq_counters_get (&self->counters, DSQ_COUNT_DROPPED_BYTES);

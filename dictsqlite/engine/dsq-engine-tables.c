@@ -43,24 +43,24 @@ make_name (const guint8 *name, gsize length, GError **error)
 static gboolean
 find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
   DsqTable *table;
 
   if (shard == NULL)
     return FALSE;
   table = dsq_tables_find_locked (&self->tables, name);
   *out_table = table != NULL && !table->is_dropped ? table->id : 0;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return TRUE;
 }
 
 static DsqTable *
 add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   return dsq_tables_add_locked (&self->tables,
                                 name,
-                                dsq_pending_new (self->hot, state, self->cold->begins_empty));
+                                dsq_pending_new (self->shards, state, self->cold->begins_empty));
 }
 
 /* In the transaction nobody else commits, so the table comes here as it will be in the file; should
@@ -78,19 +78,19 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
       self->cold->funcs->rollback (self->cold);
       return FALSE;
     }
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   table = add_table_locked (self, name, &state);
   /* what of it has expired was passed over until now */
   dsq_engine_forget_expiry_locked (self);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   *out_table = table->id;
   if (self->cold->funcs->commit (self->cold, NULL, NULL, error))
     return TRUE;
   self->cold->funcs->rollback (self->cold);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   if (!table->is_dropped)
     dsq_tables_drop_locked (&self->tables, table);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   return FALSE;
 }
 
@@ -101,11 +101,11 @@ open_to_write_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError 
   if (!self->cold->funcs->begin (self->cold, error))
     return FALSE;
   /* another thread may have been first */
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   *out_table = 0;
   if (dsq_tables_find_locked (&self->tables, name) != NULL)
     *out_table = dsq_tables_find_locked (&self->tables, name)->id;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   if (*out_table == 0)
     return open_in_transaction (self, name, out_table, error);
   self->cold->funcs->rollback (self->cold);
@@ -126,12 +126,12 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
     return FALSE;
   if (state.table == 0)
     return dsq_engine_refuse_read_only (error);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   table = dsq_tables_find_locked (&self->tables, name);
   if (table == NULL)
     table = add_table_locked (self, name, &state);
   *out_table = table->id;
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   return TRUE;
 }
 
@@ -169,13 +169,13 @@ dsq_engine_open_table (DsqEngine *self,
 gboolean
 dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
 
   *out_has_table = FALSE;
   if (shard == NULL)
     return FALSE;
   *out_has_table = !dsq_engine_table (self, table)->is_dropped;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return TRUE;
 }
 

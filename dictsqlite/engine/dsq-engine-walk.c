@@ -41,7 +41,7 @@ has_own_place (const DsqChange *change)
 /* One list of fresh changes and where a walk stands in it. */
 typedef struct
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
   const DsqChangeList *list;
   gboolean is_inflight;
   gint64 at; /* index of the next change; -1 or n_items at the end */
@@ -81,16 +81,16 @@ static DsqEntry *
 state_at (Runs *self, const Run *run, const DsqChange *change)
 {
   DsqPending *pending = self->pending;
-  const DsqHotNode *node = &run->shard->nodes[change->node];
+  const DsqHotNode *node = &run->shard->hot.nodes[change->node];
   const DsqChange *newest;
 
   if (!has_own_place (change))
     return NULL;
   if (!run->is_inflight)
     return change->entry;
-  if (pending->inflight_hidden || node->entry == NULL || node->change.index == 0)
+  if (pending->inflight_hidden || node->entry == NULL || node->pin == 0)
     return NULL;
-  newest = dsq_pending_change_locked (pending, run->shard, node->change);
+  newest = dsq_pending_change_locked (pending, run->shard, dsq_change_handle (node));
   if (newest == change)
     return change->entry;
   if (dsq_pending_below_locked (pending, run->shard, newest) != change ||
@@ -121,7 +121,7 @@ run_peek (Runs *self, Run *run)
 }
 
 static void
-add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inflight, gint64 place)
+add_run (Runs *self, DsqShard *shard, const DsqChangeList *list, gboolean inflight, gint64 place)
 {
   Run run = { shard, list, inflight, first_beyond (list, place, self->order) };
 
@@ -132,13 +132,13 @@ add_run (Runs *self, DsqHotShard *shard, const DsqChangeList *list, gboolean inf
 static void
 runs_init_locked (Runs *self, DsqPending *pending, DsqWalkOrder order, gint64 place)
 {
-  dsq_hot_tier_assert_all_locked (pending->hot);
+  dsq_shards_assert_all_locked (pending->shards);
   self->pending = pending;
   self->order = order;
   self->n_runs = 0;
-  for (guint i = 0; i < pending->hot->n_shards; i++)
+  for (guint i = 0; i < pending->shards->n_shards; i++)
     {
-      DsqHotShard *shard = &pending->hot->shards[i];
+      DsqShard *shard = &pending->shards->all[i];
       DsqPendingShard *part = dsq_pending_shard (pending, i);
 
       add_run (self, shard, &part->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
@@ -185,20 +185,20 @@ static DsqEntry *
 row_state_locked (DsqEngine *self, const DsqColdRow *row)
 {
   DsqKey key = dsq_entry_as_key (row->entry);
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  DsqShard *shard = dsq_shards_get (self->shards, key.hash);
   DsqPending *pending = dsq_engine_pending (self, key.table);
-  guint32 number = dsq_hot_shard_find_locked (shard, &key);
+  guint32 number = dsq_hot_shard_find_locked (&shard->hot, &key);
   const DsqHotNode *node;
   const DsqChange *change = NULL;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (number == 0)
     return is_shown (self, row->entry) ? row->entry : NULL;
-  node = &shard->nodes[number];
+  node = &shard->hot.nodes[number];
   if (dsq_entry_is_tombstone (node->entry) || !is_shown (self, node->entry))
     return NULL;
-  if (node->change.index != 0)
-    change = dsq_pending_change_locked (pending, shard, node->change);
+  if (node->pin != 0)
+    change = dsq_pending_change_locked (pending, shard, dsq_change_handle (node));
   for (; change != NULL; change = dsq_pending_below_locked (pending, shard, change))
     if (has_own_place (change))
       return NULL;
@@ -239,7 +239,7 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
   Runs runs;
   guint i = 0;
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   if (dsq_pending_shard (pending, 0)->hides_cold)
     {
       n_cold = 0;
@@ -287,7 +287,7 @@ follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
 {
   guint64 n_rebases = dsq_pending_n_rebases_locked (pending);
 
-  dsq_hot_tier_assert_all_locked (pending->hot);
+  dsq_shards_assert_all_locked (pending->shards);
   while (walk->n_rebases < n_rebases)
     {
       const DsqRebase *shift =
@@ -361,7 +361,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   gboolean success;
   gint64 place;
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   /* written through, no place is one that pending keys were to have */
   if (!self->commits_at_once)
     follow_rebases_locked (table->pending, walk);
@@ -372,17 +372,17 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
     place = MIN (walk->place, table->dead_beyond);
   else
     place = walk->place = MAX (walk->place, table->dead_until);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
 
   success = read_cold (self, walk, place, batch, cold, error);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   /* a store that only reads has nothing that could leave memory */
   batch->is_quiet = self->options.read_only || walk->n_settled == table->pending->n_settled;
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
   if (success && batch->is_quiet && !self->options.read_only)
     note_dead_until_locked (table, walk, place, batch);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   dsq_cold_rows_free (cold);
   return success;
 }
@@ -438,11 +438,11 @@ dsq_engine_start_walk (DsqEngine *self,
       return FALSE;
     }
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   /* written through, places are the file's: see find_end() */
   walk->end = self->commits_at_once ? G_MAXINT64 : pending->next_place;
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
   adopt (self, walk);
   dsq_engine_leave (self);
@@ -521,12 +521,12 @@ dsq_engine_refresh_walk (DsqEngine *self, DsqWalk *walk)
 gboolean
 dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
+  DsqShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
   const DsqTable *table = dsq_engine_table (self, walk->table);
 
   if (shard == NULL)
     return FALSE;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   *out_state = DSQ_WALK_IS_CURRENT;
   if (__atomic_load_n (&table->version, __ATOMIC_ACQUIRE) != walk->version)
     *out_state = DSQ_WALK_HAS_OLD_VALUES;
@@ -556,13 +556,13 @@ note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
   /* written through, the entry is gone from the file itself, and new ones come beyond it */
   if (self->commits_at_once)
     return;
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   if (walk->n_settled == table->pending->n_settled)
     {
       renew_dead_locked (table, walk->n_settled);
       table->dead_beyond = walk->place + 1;
     }
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
 }
 
 /* A walk to the newest entry alone, which follows the shifts of places as all do. */
@@ -583,9 +583,9 @@ dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GErro
   if (!dsq_engine_enter (self, error))
     return FALSE;
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   walk.n_rebases = dsq_pending_n_rebases_locked (pending);
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   success = dsq_engine_walk (self, &walk, 1, 1, FALSE, rows, error);
   if (success && rows->len > 0)
     {

@@ -26,7 +26,7 @@
 
 void
 dsq_engine_stage_locked (DsqEngine *self,
-                         DsqHotShard *shard,
+                         DsqShard *shard,
                          guint32 number,
                          const DsqKey *key,
                          DsqEntry *entry,
@@ -34,10 +34,10 @@ dsq_engine_stage_locked (DsqEngine *self,
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   /* what the warm tier holds is in the file */
   if (number == 0 && presence == DSQ_PRESENCE_UNKNOWN &&
-      dsq_hot_shard_forget_warm_locked (shard, entry, key->hash))
+      dsq_hot_shard_forget_warm_locked (&shard->hot, entry, key->hash))
     presence = DSQ_PRESENCE_PRESENT;
   if (number != 0)
     dsq_pending_stage_over_locked (table->pending, shard, number, entry);
@@ -55,22 +55,26 @@ dsq_engine_stage_locked (DsqEngine *self,
 void
 dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEntry *entry)
 {
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+  DsqShard *shard = dsq_shards_get (self->shards, key->hash);
   gboolean is_admitted = FALSE;
 
-  if (!dsq_hot_tier_takes (self->hot, entry) || !dsq_hot_tier_reserve (self->hot))
+  if (!dsq_hot_tier_takes (&self->shards->hot, entry) || !dsq_hot_tier_reserve (&self->shards->hot))
     return;
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   if (!shard->is_closed && shard->epoch == miss->epoch && shard->n_writing == 0 &&
-      self->generation == miss->generation && dsq_hot_shard_find_locked (shard, key) == 0)
+      self->generation == miss->generation && dsq_hot_shard_find_locked (&shard->hot, key) == 0)
     {
-      dsq_hot_shard_insert_locked (self->hot, shard, key->hash, dsq_entry_ref (entry), FALSE);
+      dsq_hot_shard_insert_locked (&self->shards->hot,
+                                   &shard->hot,
+                                   key->hash,
+                                   dsq_entry_ref (entry),
+                                   FALSE);
       is_admitted = TRUE;
     }
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   if (!is_admitted)
-    dsq_hot_tier_release (self->hot);
-  dsq_hot_tier_trim (self->hot);
+    dsq_hot_tier_release (&self->shards->hot);
+  dsq_hot_tier_trim (&self->shards->hot);
 }
 
 /* The key is not in memory; its shard was as @miss says. */
@@ -116,27 +120,27 @@ typedef enum
 static inline G_ALWAYS_INLINE LookResult
 look_into_memory (DsqEngine *self,
                   const DsqKey *key,
-                  DsqHotShard **out_shard,
+                  DsqShard **out_shard,
                   DsqEntry **out_entry,
                   DsqMiss *out_miss,
                   GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
   LookResult result;
   guint32 number;
 
   *out_shard = shard;
   if (shard == NULL)
     return LOOK_FAILED;
-  number = dsq_hot_shard_find_locked (shard, key);
+  number = dsq_hot_shard_find_locked (&shard->hot, key);
   if (number != 0)
     {
-      dsq_hot_shard_touch_locked (self->hot, shard, number);
+      dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
       shard->n_hits++;
-      *out_entry = shard->nodes[number].entry;
+      *out_entry = shard->hot.nodes[number].entry;
       if (!dsq_engine_has_expired (self, *out_entry))
         return LOOK_HIT;
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       return LOOK_ABSENT;
     }
   /* what the warm tier had has left it, and is the caller's to admit to the hot one */
@@ -147,7 +151,7 @@ look_into_memory (DsqEngine *self,
     result = dsq_engine_may_be_cold_locked (self, shard, key) ? LOOK_MISS : LOOK_ABSENT;
   dsq_engine_count_miss_locked (shard, result == LOOK_WARM, result == LOOK_MISS);
   *out_miss = (DsqMiss){ shard->epoch, self->generation };
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   if (result != LOOK_WARM || !dsq_engine_has_expired (self, *out_entry))
     return result;
   g_clear_pointer (out_entry, dsq_entry_unref);
@@ -158,7 +162,7 @@ gboolean
 dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error)
 {
   DsqEntry *entry;
-  DsqHotShard *shard;
+  DsqShard *shard;
   DsqMiss miss;
 
   *out_entry = NULL;
@@ -168,7 +172,7 @@ dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError
       return FALSE;
     case LOOK_HIT:
       *out_entry = dsq_entry_is_tombstone (entry) ? NULL : dsq_entry_ref (entry);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       return TRUE;
     case LOOK_WARM:
       dsq_engine_admit (self, key, &miss, entry);
@@ -194,7 +198,7 @@ dsq_engine_get_record (DsqEngine *self,
 {
   g_autoptr (DsqEntry) held = NULL;
   DsqEntry *entry;
-  DsqHotShard *shard;
+  DsqShard *shard;
   DsqMiss miss;
   LookResult result = look_into_memory (self, key, &shard, &entry, &miss, error);
 
@@ -206,13 +210,13 @@ dsq_engine_get_record (DsqEngine *self,
     {
       *out_length = entry->record_length;
       *out_record = g_memdup2 (dsq_entry_record (entry), entry->record_length);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       return TRUE;
     }
   if (result == LOOK_HIT)
     {
       held = dsq_entry_ref (entry);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
   if (result == LOOK_WARM)
     {
@@ -243,7 +247,7 @@ dup_string (const DsqEntry *entry, guint8 type)
 char *
 dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolean *out_is_other)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
   g_autoptr (DsqEntry) held = NULL;
   DsqEntry *entry = NULL;
   char *string = NULL;
@@ -252,26 +256,26 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolea
   *out_is_other = FALSE;
   if (shard == NULL)
     return NULL;
-  number = dsq_hot_shard_find_locked (shard, key);
+  number = dsq_hot_shard_find_locked (&shard->hot, key);
   if (number != 0)
-    entry = shard->nodes[number].entry;
+    entry = shard->hot.nodes[number].entry;
   if (entry != NULL && dsq_engine_has_expired (self, entry))
     entry = NULL;
   if (entry != NULL && entry->record_length > MAX_COPY_LOCKED)
     {
       held = dsq_entry_ref (entry);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       string = dup_string (held, type);
-      dsq_hot_shard_lock (shard);
-      number = dsq_hot_shard_find_locked (shard, key);
+      dsq_shard_lock (shard);
+      number = dsq_hot_shard_find_locked (&shard->hot, key);
     }
   else if (entry != NULL)
     string = dup_string (entry, type);
   *out_is_other = string == NULL && entry != NULL && !dsq_entry_is_tombstone (entry);
   shard->n_hits += string != NULL;
   if (string != NULL && number != 0)
-    dsq_hot_shard_touch_locked (self->hot, shard, number);
-  dsq_hot_shard_unlock (shard);
+    dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
+  dsq_shard_unlock (shard);
   return string;
 }
 
@@ -292,7 +296,7 @@ look_for (DsqEngine *self,
     return FALSE;
   *out_contains = dsq_located_is_held (&located) && !dsq_located_has_expired (self, &located);
   if (located.number != 0)
-    dsq_hot_shard_touch_locked (self->hot, located.shard, located.number);
+    dsq_hot_shard_touch_locked (&self->shards->hot, &located.shard->hot, located.number);
   dsq_located_finish (self, &located, FALSE);
   return TRUE;
 }
@@ -327,14 +331,14 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
   return TRUE;
 }
 
-static DsqHotShard *
+static DsqShard *
 lock_for_set (DsqEngine *self, const DsqKey *key, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
 
   if (shard == NULL || self->options.read_only || !dsq_engine_is_sweep_due (self))
     return shard;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return dsq_engine_sweep_some (self, 1, error) && dsq_engine_sweep_key (self, key, error)
              ? dsq_engine_lock_shard (self, key->table, key->hash, error)
              : NULL;
@@ -343,7 +347,7 @@ lock_for_set (DsqEngine *self, const DsqKey *key, GError **error)
 gboolean
 dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
 
   if (!dsq_engine_check_size (self, entry, error))
     {
@@ -368,11 +372,11 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
     }
   dsq_engine_stage_locked (self,
                            shard,
-                           dsq_hot_shard_find_locked (shard, key),
+                           dsq_hot_shard_find_locked (&shard->hot, key),
                            key,
                            entry,
                            dsq_engine_blind_presence (self, shard, key->table));
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   dsq_engine_note_dirty (self);
   return TRUE;
 }
@@ -381,16 +385,16 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
 static gboolean
 is_surely_absent (DsqEngine *self, const DsqKey *key)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
   gboolean is_absent;
   gint64 expires;
 
   if (shard == NULL)
     return FALSE;
-  is_absent = dsq_hot_shard_find_locked (shard, key) == 0 &&
+  is_absent = dsq_hot_shard_find_locked (&shard->hot, key) == 0 &&
               !dsq_warm_shard_contains_locked (&shard->warm, key, &expires) &&
               !dsq_engine_may_be_cold_locked (self, shard, key);
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return is_absent;
 }
 
@@ -410,13 +414,13 @@ remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GErro
 
 void
 dsq_engine_stage_removal_locked (DsqEngine *self,
-                                 DsqHotShard *shard,
+                                 DsqShard *shard,
                                  guint32 number,
                                  const DsqKey *key)
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (number != 0)
     dsq_pending_stage_removal_locked (table->pending, shard, number, key);
   else

@@ -65,8 +65,7 @@ is_borne_out (const DsqHotShard *shard, const DsqExpiryItem *item)
   if (item->node >= shard->n_touched)
     return FALSE;
   node = &shard->nodes[item->node];
-  return node->entry != NULL && node->change.index != 0 &&
-         dsq_entry_expires (node->entry) == item->expires;
+  return node->entry != NULL && node->pin != 0 && dsq_entry_expires (node->entry) == item->expires;
 }
 
 static int

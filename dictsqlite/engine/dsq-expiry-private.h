@@ -39,7 +39,7 @@ gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error
 gboolean dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error);
 /* Removes a key that is there and has expired; it has that node, or is a row that expires then. */
 void dsq_engine_remove_expired_locked (DsqEngine *self,
-                                       DsqHotShard *shard,
+                                       DsqShard *shard,
                                        guint32 number,
                                        const DsqKey *key,
                                        gint64 expires);
@@ -48,25 +48,24 @@ void dsq_engine_remove_expired_locked (DsqEngine *self,
 #define DSQ_MAX_SWEEPS 16
 
 /* Locks the shard of a key once all that had expired is removed. */
-DsqHotShard *
+DsqShard *
 dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
 
-static inline DsqHotShard *
+static inline DsqShard *
 dsq_engine_lock_swept_shard (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
+  DsqShard *shard = dsq_engine_lock_shard (self, table, hash, error);
 
   if (shard == NULL || !dsq_engine_is_sweep_due (self))
     return shard;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return dsq_engine_lock_swept_shard_slowly (self, table, hash, error);
 }
 
 gboolean dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error);
 
 /* An entry that expires is dirty now, in its node; or is in the file. */
-void
-dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const DsqEntry *entry);
+void dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqShard *shard, const DsqEntry *entry);
 void dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires);
 /* With all shard locks: nothing is known any more of what expires in the file. */
 void dsq_engine_forget_expiry_locked (DsqEngine *self);

@@ -56,19 +56,11 @@ dsq_engine_init_expiry (DsqEngine *self)
   dsq_mutex_init (&self->sweep_lock, DSQ_RANK_SWEEP, 0);
   self->next_expiry = G_MININT64;
   self->swept_until = G_MININT64;
-  self->expiries = g_new (DsqExpiryHeap, self->hot->n_shards);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    dsq_expiry_heap_init (&self->expiries[i]);
 }
 
 void
 dsq_engine_finish_expiry (DsqEngine *self)
 {
-  if (self->expiries == NULL)
-    return;
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    dsq_expiry_heap_clear (&self->expiries[i]);
-  g_clear_pointer (&self->expiries, g_free);
   dsq_mutex_clear (&self->sweep_lock);
 }
 
@@ -91,15 +83,15 @@ dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires)
 }
 
 void
-dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const DsqEntry *entry)
+dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqShard *shard, const DsqEntry *entry)
 {
   DsqKey key = dsq_entry_as_key (entry);
   gint64 expires = dsq_entry_expires (entry);
 
-  dsq_hot_shard_assert_locked (shard);
-  dsq_expiry_heap_push_locked (&self->expiries[shard->index],
-                               shard,
-                               dsq_hot_shard_find_locked (shard, &key),
+  dsq_shard_assert_locked (shard);
+  dsq_expiry_heap_push_locked (&shard->expiries,
+                               &shard->hot,
+                               dsq_hot_shard_find_locked (&shard->hot, &key),
                                expires);
   lower (&self->next_expiry, expires);
   /* one that has expired already may reach the file before a sweep comes by */
@@ -109,7 +101,7 @@ dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqHotShard *shard, const 
 void
 dsq_engine_forget_expiry_locked (DsqEngine *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   __atomic_store_n (&self->next_expiry, G_MININT64, __ATOMIC_RELAXED);
   __atomic_store_n (&self->swept_until, G_MININT64, __ATOMIC_RELAXED);
   self->n_forgotten++;
@@ -120,18 +112,18 @@ dsq_engine_n_forgotten (DsqEngine *self)
 {
   guint64 n_forgotten;
 
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   n_forgotten = self->n_forgotten;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   return n_forgotten;
 }
 
 void
 dsq_engine_tidy_expiry_locked (DsqEngine *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    dsq_expiry_heap_tidy_locked (&self->expiries[i], &self->hot->shards[i]);
+  dsq_shards_assert_all_locked (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    dsq_expiry_heap_tidy_locked (&self->shards->all[i].expiries, &self->shards->all[i].hot);
 }
 
 void
@@ -142,10 +134,10 @@ dsq_engine_set_next_expiry (DsqEngine *self,
 {
   gint64 in_memory = G_MAXINT64;
 
-  dsq_hot_tier_lock_all (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  dsq_shards_lock_all (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
-      const DsqExpiryHeap *heap = &self->expiries[i];
+      const DsqExpiryHeap *heap = &self->shards->all[i].expiries;
 
       in_memory = MIN (in_memory, MIN (dsq_expiry_heap_first (heap), heap->dropped));
     }
@@ -154,7 +146,7 @@ dsq_engine_set_next_expiry (DsqEngine *self,
       __atomic_store_n (&self->next_expiry, MIN (in_memory, in_file), __ATOMIC_RELAXED);
       __atomic_store_n (&self->swept_until, MIN (swept_until, in_memory - 1), __ATOMIC_RELAXED);
     }
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
 }
 
 /* --- without sweeping ------------------------------------------------------------------------- */

@@ -76,7 +76,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Flush, flush_free)
 static gboolean
 table_has_pending_locked (DsqTable *table)
 {
-  dsq_hot_tier_assert_all_locked (table->pending->hot);
+  dsq_shards_assert_all_locked (table->pending->shards);
   return !table->is_dropped && !dsq_pending_is_empty_locked (table->pending);
 }
 
@@ -85,10 +85,10 @@ has_pending (DsqEngine *self)
 {
   gboolean found = FALSE;
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   for (guint i = 0; i < self->tables.used->len && !found; i++)
     found = table_has_pending_locked (self->tables.used->pdata[i]);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   return found;
 }
 
@@ -97,7 +97,7 @@ detach (Flush *self)
 {
   DsqEngine *engine = self->engine;
 
-  dsq_hot_tier_lock_all (engine->hot);
+  dsq_shards_lock_all (engine->shards);
   if (self->dropped != NULL)
     self->dropped->is_dropped = TRUE;
   for (guint i = 0; i < engine->tables.used->len && (engine->is_lasting || self->dropped == NULL);
@@ -110,14 +110,14 @@ detach (Flush *self)
       dsq_pending_detach_locked (table.table->pending);
       g_array_append_val (self->tables, table);
     }
-  dsq_hot_tier_unlock_all (engine->hot);
+  dsq_shards_unlock_all (engine->shards);
 
   /* only this thread takes anything out of what is in flight */
   for (guint i = 0; i < self->tables->len; i++)
     {
       FlushTable *table = &g_array_index (self->tables, FlushTable, i);
 
-      for (guint s = 0; s < engine->hot->n_shards; s++)
+      for (guint s = 0; s < engine->shards->n_shards; s++)
         for (guint which = 0; which < DSQ_N_LISTS; which++)
           table->presences[s][which] = g_malloc (
               dsq_pending_shard (table->table->pending, s)->inflight.lists[which].n_items);
@@ -162,7 +162,7 @@ write_change (Flush *self, FlushTable *table, guint shard, guint which, guint32 
 static gboolean
 write_fresh (Flush *self, FlushTable *table, GError **error)
 {
-  guint n_shards = self->engine->hot->n_shards;
+  guint n_shards = self->engine->shards->n_shards;
   guint32 next[DSQ_HOT_MAX_SHARDS] = { 0 };
   gint64 places[DSQ_HOT_MAX_SHARDS];
 
@@ -193,7 +193,7 @@ write_fresh (Flush *self, FlushTable *table, GError **error)
 static gboolean
 write_rest (Flush *self, FlushTable *table, GError **error)
 {
-  for (guint s = 0; s < self->engine->hot->n_shards; s++)
+  for (guint s = 0; s < self->engine->shards->n_shards; s++)
     {
       const DsqChangeList *list = inflight_list (table, s, DSQ_LIST_REST);
 
@@ -229,26 +229,26 @@ settle_commit (Flush *self)
 {
   DsqEngine *engine = self->engine;
 
-  for (guint s = 0; s < engine->hot->n_shards; s++)
+  for (guint s = 0; s < engine->shards->n_shards; s++)
     {
-      DsqHotShard *shard = &engine->hot->shards[s];
+      DsqShard *shard = &engine->shards->all[s];
 
-      dsq_hot_shard_lock (shard);
+      dsq_shard_lock (shard);
       for (guint i = 0; i < self->tables->len; i++)
         {
           FlushTable *table = &g_array_index (self->tables, FlushTable, i);
 
           dsq_pending_commit_shard_locked (table->table->pending, s, table->presences[s]);
         }
-      dsq_hot_shard_unlock (shard);
-      dsq_hot_tier_admit_cleaned (engine->hot, shard);
+      dsq_shard_unlock (shard);
+      dsq_hot_tier_admit_cleaned (&engine->shards->hot, &shard->hot);
     }
-  dsq_hot_tier_lock_all (engine->hot);
+  dsq_shards_lock_all (engine->shards);
   for (guint i = 0; i < self->tables->len; i++)
     dsq_pending_finish_commit_locked (g_array_index (self->tables, FlushTable, i).table->pending);
   if (self->dropped != NULL)
     dsq_tables_drop_locked (&engine->tables, self->dropped);
-  dsq_hot_tier_unlock_all (engine->hot);
+  dsq_shards_unlock_all (engine->shards);
 }
 
 static void
@@ -257,14 +257,14 @@ settle_rollback (Flush *self)
   DsqEngine *engine = self->engine;
 
   engine->cold->funcs->rollback (engine->cold);
-  dsq_hot_tier_lock_all (engine->hot);
+  dsq_shards_lock_all (engine->shards);
   for (guint i = 0; i < self->tables->len; i++)
     dsq_pending_rollback_locked (g_array_index (self->tables, FlushTable, i).table->pending);
   /* another process may have dropped it meanwhile */
   if (self->dropped != NULL && self->dropped->name != NULL)
     self->dropped->is_dropped = FALSE;
   dsq_engine_forget_expiry_locked (engine);
-  dsq_hot_tier_unlock_all (engine->hot);
+  dsq_shards_unlock_all (engine->shards);
 }
 
 /* The transaction has begun; @is_drop: it holds the removal of a table already. */
@@ -329,9 +329,9 @@ dsq_engine_flush_and_drop_locked (DsqEngine *self,
       return is_sound;
     }
   flush = flush_new (self);
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   flush->dropped = dsq_tables_find_locked (&self->tables, name);
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   *out_dropped = flush_begun (flush, TRUE, error);
   return *out_dropped;
 }
@@ -364,7 +364,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
   gboolean is_committed =
       self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   for (guint i = self->tables.used->len; i > 0; i--)
     {
       DsqTable *table = self->tables.used->pdata[i - 1];
@@ -376,8 +376,8 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
         dsq_tables_drop_locked (&self->tables, table);
       dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
-  dsq_hot_tier_drop_clean_locked (self->hot);
+  dsq_shards_drop_clean_locked (self->shards);
   dsq_engine_forget_expiry_locked (self);
   self->generation++;
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
 }

@@ -59,7 +59,7 @@ is_dirty (const DsqHotShard *shard, guint32 number, guint32 table)
 {
   const DsqHotNode *node = &shard->nodes[number];
 
-  return number < shard->n_touched && node->entry != NULL && node->change.index != 0 &&
+  return number < shard->n_touched && node->entry != NULL && node->pin != 0 &&
          node->entry->table == table;
 }
 

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 /* What is known of a key, its shard being locked. */
 typedef struct
 {
-  DsqHotShard *shard;   /* locked */
+  DsqShard *shard;      /* locked */
   guint32 number;       /* its node, or 0 */
   DsqPresence presence; /* without a node: whether it has a row */
   DsqEntry *cold;       /* (owned) (nullable) without a node, if it was asked for: the row */
@@ -46,7 +46,7 @@ gboolean dsq_located_has_expired (DsqEngine *self, const DsqLocated *located);
 
 /* Stages the removal of a key that is there; @number is its node or 0. */
 void dsq_engine_stage_removal_locked (DsqEngine *self,
-                                      DsqHotShard *shard,
+                                      DsqShard *shard,
                                       guint32 number,
                                       const DsqKey *key);
 

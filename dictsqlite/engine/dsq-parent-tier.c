@@ -152,15 +152,15 @@ follow_shifts (ParentTier *self, guint32 table)
   if (self->parent->commits_at_once)
     return 0;
 
-  dsq_hot_tier_lock_all (own->hot);
-  dsq_hot_shard_lock (&self->parent->hot->shards[0]);
+  dsq_shards_lock_all (own->shards);
+  dsq_shard_lock (&self->parent->shards->all[0]);
   dsq_pending_follow_locked (pending,
                              dsq_engine_pending (self->parent, table),
                              place_offset (self, table),
                              first_own_place (self));
-  dsq_hot_shard_unlock (&self->parent->hot->shards[0]);
+  dsq_shard_unlock (&self->parent->shards->all[0]);
   n_followed = pending->n_followed;
-  dsq_hot_tier_unlock_all (own->hot);
+  dsq_shards_unlock_all (own->shards);
   return n_followed;
 }
 
@@ -171,12 +171,12 @@ watch (ParentTier *self, guint32 table)
   DsqEngine *own = self->tier.foreign_data;
   DsqPending *watched = dsq_engine_pending (self->parent, table);
 
-  dsq_hot_tier_lock_all (own->hot);
+  dsq_shards_lock_all (own->shards);
   __atomic_fetch_add (&watched->n_cursors, 1, __ATOMIC_SEQ_CST);
-  dsq_hot_shard_lock (&self->parent->hot->shards[0]);
+  dsq_shard_lock (&self->parent->shards->all[0]);
   dsq_engine_pending (own, table)->n_followed = dsq_pending_n_rebases_locked (watched);
-  dsq_hot_shard_unlock (&self->parent->hot->shards[0]);
-  dsq_hot_tier_unlock_all (own->hot);
+  dsq_shard_unlock (&self->parent->shards->all[0]);
+  dsq_shards_unlock_all (own->shards);
 }
 
 static gboolean

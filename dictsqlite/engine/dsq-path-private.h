@@ -22,7 +22,7 @@ void dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, 
 
 /* Stages a state, taken over, of a key; @number is its node or 0, @presence counts for 0 only. */
 void dsq_engine_stage_locked (DsqEngine *self,
-                              DsqHotShard *shard,
+                              DsqShard *shard,
                               guint32 number,
                               const DsqKey *key,
                               DsqEntry *entry,
@@ -30,7 +30,7 @@ void dsq_engine_stage_locked (DsqEngine *self,
 
 /* Whether a key that is not in memory is absent, whatever the file says. */
 static inline gboolean
-dsq_engine_hides_cold (DsqEngine *self, const DsqHotShard *shard, guint32 table)
+dsq_engine_hides_cold (DsqEngine *self, const DsqShard *shard, guint32 table)
 {
   return dsq_pending_shard (dsq_engine_pending (self, table), shard->index)->hides_cold;
 }
@@ -38,9 +38,9 @@ dsq_engine_hides_cold (DsqEngine *self, const DsqHotShard *shard, guint32 table)
 /* Whether a key that is not in memory may be in the file, which was just found current; with the
  * shard's lock held. */
 static inline gboolean
-dsq_engine_may_be_cold_locked (DsqEngine *self, const DsqHotShard *shard, const DsqKey *key)
+dsq_engine_may_be_cold_locked (DsqEngine *self, const DsqShard *shard, const DsqKey *key)
 {
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (dsq_engine_hides_cold (self, shard, key->table))
     return FALSE;
   if (dsq_cold_tier_may_contain (self->cold, key))
@@ -58,7 +58,7 @@ DsqTend dsq_engine_tend (gpointer engine);
 
 /* What a set that has not looked may say of the key's row. */
 static inline DsqPresence
-dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 table)
+dsq_engine_blind_presence (DsqEngine *self, const DsqShard *shard, guint32 table)
 {
   return dsq_engine_hides_cold (self, shard, table) ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
 }
@@ -66,9 +66,9 @@ dsq_engine_blind_presence (DsqEngine *self, const DsqHotShard *shard, guint32 ta
 /* Counts a read that was not of a key in the hot tier, once, when it is certain that this call
  * answers it: one that may not go on into the file is made again by one that may. */
 static inline void
-dsq_engine_count_miss_locked (DsqHotShard *shard, gboolean is_warm, gboolean needs_file)
+dsq_engine_count_miss_locked (DsqShard *shard, gboolean is_warm, gboolean needs_file)
 {
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (needs_file && G_UNLIKELY (dsq_call_state.memory_only))
     return;
   shard->n_misses++;

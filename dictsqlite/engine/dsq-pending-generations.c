@@ -20,18 +20,18 @@
  */
 
 static gboolean
-is_newest (const DsqPending *self, const DsqHotShard *shard, guint which, guint32 i, guint32 node)
+is_newest (const DsqPending *self, const DsqShard *shard, guint which, guint32 i, guint32 node)
 {
-  DsqChangeHandle handle = shard->nodes[node].change;
+  DsqChangeHandle handle = dsq_change_handle (&shard->hot.nodes[node]);
 
   return handle.index == i + 1 && handle.fresh == which && handle.parity != self->parity;
 }
 
 /* The change of the current generation that stands over one in flight, or NULL. */
 static DsqChange *
-change_over (DsqPending *self, DsqHotShard *shard, guint which, guint32 i, guint32 node)
+change_over (DsqPending *self, DsqShard *shard, guint which, guint32 i, guint32 node)
 {
-  DsqChangeHandle handle = shard->nodes[node].change;
+  DsqChangeHandle handle = dsq_change_handle (&shard->hot.nodes[node]);
   DsqChange *over;
 
   if (handle.index == 0 || handle.parity != self->parity)
@@ -42,16 +42,16 @@ change_over (DsqPending *self, DsqHotShard *shard, guint which, guint32 i, guint
 
 /* Changes have gone by the list. */
 static void
-filter_order (const DsqPending *self, DsqHotShard *shard)
+filter_order (const DsqPending *self, DsqShard *shard)
 {
   DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
 
   if (order != NULL)
-    dsq_key_order_filter_locked (order, shard, self->table);
+    dsq_key_order_filter_locked (order, &shard->hot, self->table);
 }
 
 static void
-drop_generation (DsqPending *self, DsqHotShard *shard, DsqGeneration *generation)
+drop_generation (DsqPending *self, DsqShard *shard, DsqGeneration *generation)
 {
   for (guint which = 0; which < DSQ_N_LISTS; which++)
     {
@@ -67,11 +67,11 @@ drop_generation (DsqPending *self, DsqHotShard *shard, DsqGeneration *generation
 static void
 hide_all (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   dsq_pending_touch (self);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
-      DsqHotShard *shard = &self->hot->shards[i];
+      DsqShard *shard = &self->shards->all[i];
       DsqPendingShard *pending = dsq_pending_shard (self, i);
 
       /* what is in flight keeps its memory until its flush is over */
@@ -80,7 +80,7 @@ hide_all (DsqPending *self)
       pending->n_live = 0;
       pending->n_unresolved = 0;
       pending->hides_cold = TRUE;
-      dsq_hot_shard_drop_table_locked (self->hot, shard, self->table);
+      dsq_hot_shard_drop_table_locked (&self->shards->hot, &shard->hot, self->table);
       shard->epoch++;
     }
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
@@ -95,7 +95,7 @@ dsq_pending_clear_locked (DsqPending *self)
   guint64 n_unresolved;
   gint64 n_live = dsq_pending_count_locked (self, &n_unresolved);
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   /* whatever the unresolved ones turn out to be, this is not 0 if there was anything */
   dsq_pending_count_own (self, -n_live - (gint64) n_unresolved);
   hide_all (self);
@@ -107,10 +107,10 @@ dsq_pending_clear_written_locked (DsqPending *self)
   guint64 n_unresolved;
   gint64 n_live = dsq_pending_count_locked (self, &n_unresolved);
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   hide_all (self);
   self->clears = FALSE;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     dsq_pending_shard (self, i)->hides_cold = FALSE;
   return n_live;
 }
@@ -118,11 +118,11 @@ dsq_pending_clear_written_locked (DsqPending *self)
 void
 dsq_pending_discard_locked (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   dsq_pending_clear_written_locked (self);
   self->inflight_clears = FALSE;
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    drop_generation (self, &self->hot->shards[i], &dsq_pending_shard (self, i)->inflight);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    drop_generation (self, &self->shards->all[i], &dsq_pending_shard (self, i)->inflight);
   if (!self->is_inflight)
     g_free (dsq_pending_give_back (self));
 }
@@ -130,12 +130,12 @@ dsq_pending_discard_locked (DsqPending *self)
 gboolean
 dsq_pending_is_empty_locked (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   if (self->clears)
     return FALSE;
   if (!__atomic_load_n (&self->is_dirty, __ATOMIC_RELAXED))
     return TRUE;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     for (guint which = 0; which < DSQ_N_LISTS; which++)
       {
         const DsqChangeList *list = &dsq_pending_shard (self, i)->current.lists[which];
@@ -149,8 +149,8 @@ dsq_pending_is_empty_locked (DsqPending *self)
 void
 dsq_pending_detach_locked (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  dsq_shards_assert_all_locked (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
       DsqPendingShard *pending = dsq_pending_shard (self, i);
 
@@ -171,7 +171,7 @@ dsq_pending_detach_locked (DsqPending *self)
 /* The change's flush has committed: its node is clean, gone, or has a change over it. */
 static void
 settle_node (DsqPending *self,
-             DsqHotShard *shard,
+             DsqShard *shard,
              guint which,
              guint32 i,
              const DsqChange *change,
@@ -182,9 +182,9 @@ settle_node (DsqPending *self,
   if (is_newest (self, shard, which, i, change->node))
     {
       if (may_stay && !dsq_entry_is_tombstone (change->entry))
-        shard->nodes[change->node].change.index = 0;
+        shard->hot.nodes[change->node].pin = 0;
       else
-        dsq_hot_shard_remove_locked (self->hot, shard, change->node);
+        dsq_hot_shard_remove_locked (&self->shards->hot, &shard->hot, change->node);
       return;
     }
   over = change_over (self, shard, which, i, change->node);
@@ -195,10 +195,10 @@ settle_node (DsqPending *self,
 void
 dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *presences)
 {
-  DsqHotShard *shard = &self->hot->shards[index];
+  DsqShard *shard = &self->shards->all[index];
   DsqPendingShard *pending = dsq_pending_shard (self, index);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   for (guint which = 0; which < DSQ_N_LISTS && !self->inflight_hidden; which++)
     {
       DsqChangeList *list = &pending->inflight.lists[which];
@@ -224,7 +224,7 @@ dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *p
 void
 dsq_pending_finish_commit_locked (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   self->is_inflight = FALSE;
   self->inflight_clears = FALSE;
   self->inflight_hidden = FALSE;
@@ -243,11 +243,11 @@ is_swept (const DsqChange *change)
 }
 
 static void
-forget_swept (DsqPending *self, DsqHotShard *shard, DsqChangeList *list, DsqChange *change)
+forget_swept (DsqPending *self, DsqShard *shard, DsqChangeList *list, DsqChange *change)
 {
   dsq_pending_count_change (dsq_pending_shard (self, shard->index), change, -1);
   dsq_pending_weigh_change (self, shard, change->entry, -1);
-  dsq_hot_shard_remove_locked (self->hot, shard, change->node);
+  dsq_hot_shard_remove_locked (&self->shards->hot, &shard->hot, change->node);
   g_clear_pointer (&change->entry, dsq_entry_unref);
   list->n_void++;
 }
@@ -257,13 +257,13 @@ forget_swept (DsqPending *self, DsqHotShard *shard, DsqChangeList *list, DsqChan
 /* Makes one change of two; which of them stays is told by its entry, the other is void. */
 static void
 merge_change (DsqPending *self,
-              DsqHotShard *shard,
+              DsqShard *shard,
               DsqChange *below,
               gboolean is_below_fresh,
               DsqChange *over)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
-  gboolean is_over_fresh = shard->nodes[below->node].change.fresh;
+  gboolean is_over_fresh = dsq_change_handle (&shard->hot.nodes[below->node]).fresh;
   gboolean is_set = !dsq_entry_is_tombstone (over->entry);
   DsqChange *kept = is_set && is_below_fresh && !is_over_fresh ? below : over;
   DsqEntry *entry = over->entry;
@@ -279,7 +279,7 @@ merge_change (DsqPending *self,
     {
       dsq_pending_weigh_change (self, shard, entry, -1);
       dsq_entry_unref (entry);
-      dsq_hot_shard_remove_locked (self->hot, shard, below->node);
+      dsq_hot_shard_remove_locked (&self->shards->hot, &shard->hot, below->node);
       return;
     }
   kept->entry = entry;
@@ -292,7 +292,7 @@ merge_change (DsqPending *self,
 /* Moves the changes of both lists that are not void into one, older ones first. */
 static void
 join_lists (DsqPending *self,
-            DsqHotShard *shard,
+            DsqShard *shard,
             guint which,
             DsqChangeList *older,
             DsqChangeList *list)
@@ -304,16 +304,12 @@ join_lists (DsqPending *self,
     for (guint32 i = 0; i < sources[s]->n_items; i++)
       {
         DsqChange *change = &sources[s]->items[i];
-        DsqChangeHandle *handle;
 
         if (change->entry == NULL)
           continue;
         dsq_change_list_append (&joined, change);
         change->entry = NULL;
-        handle = &shard->nodes[change->node].change;
-        handle->index = joined.n_items & 0x1fffffff;
-        handle->fresh = which;
-        handle->parity = self->parity;
+        dsq_change_handle_set_last (&shard->hot.nodes[change->node], &joined, which, self->parity);
       }
   dsq_change_list_clear (older);
   dsq_change_list_clear (list);
@@ -322,7 +318,7 @@ join_lists (DsqPending *self,
 
 /* Overwrites of rows that may be gone, since others have written, need a place. */
 static void
-give_places (DsqPending *self, DsqHotShard *shard)
+give_places (DsqPending *self, DsqShard *shard)
 {
   DsqGeneration *current = &dsq_pending_shard (self, shard->index)->current;
   DsqChangeList *rest = &current->lists[DSQ_LIST_REST];
@@ -330,16 +326,16 @@ give_places (DsqPending *self, DsqHotShard *shard)
   for (guint32 i = 0; i < rest->n_items; i++)
     {
       DsqChange *change = &rest->items[i];
-      DsqChangeHandle *handle;
 
       if (change->entry == NULL || dsq_entry_is_tombstone (change->entry) ||
           change->presence == DSQ_PRESENCE_PRESENT)
         continue;
       change->place = __atomic_fetch_add (&self->next_place, 1, __ATOMIC_RELAXED);
       dsq_change_list_append (&current->lists[DSQ_LIST_FRESH], change);
-      handle = &shard->nodes[change->node].change;
-      handle->index = current->lists[DSQ_LIST_FRESH].n_items & 0x1fffffff;
-      handle->fresh = DSQ_LIST_FRESH;
+      dsq_change_handle_set_last (&shard->hot.nodes[change->node],
+                                  &current->lists[DSQ_LIST_FRESH],
+                                  DSQ_LIST_FRESH,
+                                  self->parity);
       change->entry = NULL;
       rest->n_void++;
     }
@@ -348,7 +344,7 @@ give_places (DsqPending *self, DsqHotShard *shard)
 static void
 rollback_shard (DsqPending *self, guint index)
 {
-  DsqHotShard *shard = &self->hot->shards[index];
+  DsqShard *shard = &self->shards->all[index];
   DsqPendingShard *pending = dsq_pending_shard (self, index);
 
   if (self->inflight_hidden)
@@ -386,8 +382,8 @@ rollback_shard (DsqPending *self, guint index)
 void
 dsq_pending_rollback_locked (DsqPending *self)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  dsq_shards_assert_all_locked (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
     rollback_shard (self, i);
   /* marks of what had expired are forgotten */
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
@@ -403,7 +399,7 @@ dsq_pending_rollback_locked (DsqPending *self)
 /* The generation in flight is in the file, and somebody else has written since: nothing of it may
  * stay in memory as clean. */
 static void
-settle_committed (DsqPending *self, DsqHotShard *shard)
+settle_committed (DsqPending *self, DsqShard *shard)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
 
@@ -441,7 +437,7 @@ forget_presence (DsqPending *self,
 static void
 shift_places (DsqPending *self, gint64 delta)
 {
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
       DsqPendingShard *pending = dsq_pending_shard (self, i);
       DsqGeneration *generations[] = { &pending->current, &pending->inflight };
@@ -489,7 +485,7 @@ dsq_pending_follow_locked (DsqPending *self, const DsqPending *parent, gint64 of
 {
   guint64 n_rebases = dsq_pending_n_rebases_locked (parent);
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   for (; self->n_followed < n_rebases; self->n_followed++)
     {
       DsqRebase shift =
@@ -508,11 +504,11 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
   gboolean is_hidden;
   DsqPresence presence;
 
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   if (self->is_inflight && committed)
     {
-      for (guint i = 0; i < self->hot->n_shards; i++)
-        settle_committed (self, &self->hot->shards[i]);
+      for (guint i = 0; i < self->shards->n_shards; i++)
+        settle_committed (self, &self->shards->all[i]);
       self->inflight_clears = FALSE;
       self->inflight_hidden = FALSE;
       self->base_place = MAX (self->base_place, self->inflight_end);
@@ -523,9 +519,9 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
   is_hidden = self->clears || self->inflight_clears;
   presence = is_hidden ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_UNKNOWN;
   self->n_base = is_hidden ? 0 : state->count;
-  for (guint i = 0; i < self->hot->n_shards && !dsq_pending_is_untouched (self); i++)
+  for (guint i = 0; i < self->shards->n_shards && !dsq_pending_is_untouched (self); i++)
     {
-      DsqHotShard *shard = &self->hot->shards[i];
+      DsqShard *shard = &self->shards->all[i];
       DsqPendingShard *pending = dsq_pending_shard (self, i);
 
       for (guint32 j = 0; j < pending->current.lists[DSQ_LIST_REST].n_items; j++)

@@ -4,7 +4,7 @@
 
 #include "cold/dsq-cold-tier-private.h"
 #include "engine/dsq-key-order-private.h"
-#include "tiers/dsq-hot-tier-private.h"
+#include "engine/dsq-shard-private.h"
 
 G_BEGIN_DECLS
 
@@ -30,7 +30,7 @@ typedef struct
   DsqChangeList lists[DSQ_N_LISTS];
 } DsqGeneration;
 
-/* Guarded by the lock of the hot shard of the same number. */
+/* Guarded by the lock of the shard of the same number. */
 typedef struct
 {
   DsqGeneration current;
@@ -41,6 +41,20 @@ typedef struct
                              somebody has asked for it */
   gboolean hides_cold;    /* a clear that is not in the file yet hides all rows of the table */
 } DsqPendingShard;
+
+/* Where the change of a dirty node stands, which is what pins the node. */
+typedef struct
+{
+  guint32 index;  /* place in its list of changes plus one; 0: the node is clean */
+  guint32 fresh;  /* which list */
+  guint32 parity; /* which generation */
+} DsqChangeHandle;
+
+static inline DsqChangeHandle
+dsq_change_handle (const DsqHotNode *node)
+{
+  return (DsqChangeHandle){ node->pin >> 2, node->pin >> 1 & 1, node->pin & 1 };
+}
 
 /* A shift of the places to come, so that they stay beyond what others have put in the file. */
 typedef struct
@@ -54,8 +68,8 @@ typedef struct
  * together: to be read with any one of them, to be written with all. */
 typedef struct
 {
-  DsqHotTier *hot;          /* (unowned) */
-  DsqPendingShard *shards;  /* (owned) (atomic) one for each of the hot tier's; a table that was
+  DsqShards *shards;        /* (unowned) */
+  DsqPendingShard *parts;   /* (owned) (atomic) one for each shard; a table that was
                                never written to shares some that are empty, see is_untouched() */
   guint32 table;            /* constant: its id */
   guint64 number;           /* constant: among all tables of all stores, for the walkers */
@@ -77,11 +91,8 @@ typedef struct
 } DsqPending;
 
 /* @hides_cold: nothing of the table is in the file, as in a private one before its first flush. */
-DsqPending *dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_cold);
+DsqPending *dsq_pending_new (DsqShards *shards, const DsqTableState *state, gboolean hides_cold);
 void dsq_pending_free (DsqPending *self);
-
-/* Bytes at which writers wait, which say how exact the sum of dirty bytes has to be; once. */
-void dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit);
 
 /* Shifts of places so far, with any shard's lock held. */
 static inline guint64
@@ -101,7 +112,7 @@ dsq_pending_has_walks (const DsqPending *self)
 static inline DsqPendingShard *
 dsq_pending_shard (const DsqPending *self, guint index)
 {
-  return &__atomic_load_n (&self->shards, __ATOMIC_ACQUIRE)[index];
+  return &__atomic_load_n (&self->parts, __ATOMIC_ACQUIRE)[index];
 }
 
 /* Whether nothing was ever written to the table, so that nothing is pending. */
@@ -113,23 +124,21 @@ void dsq_pending_touch (DsqPending *self);
 
 /* Stages the new state, taken over, of a key that is not in memory. */
 void dsq_pending_stage_new_locked (DsqPending *self,
-                                   DsqHotShard *shard,
+                                   DsqShard *shard,
                                    guint64 hash,
                                    DsqEntry *entry,
                                    DsqPresence presence);
 /* Stages the new state of a key in memory; a tombstone only over a set, and not over one of a key
  * that is absent from the file: see the next function. */
-void dsq_pending_stage_over_locked (DsqPending *self,
-                                    DsqHotShard *shard,
-                                    guint32 number,
-                                    DsqEntry *entry);
+void
+dsq_pending_stage_over_locked (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry);
 /* A write that is in the file already added keys, which n_base does not hold. */
-void dsq_pending_count_written_locked (DsqPending *self, DsqHotShard *shard, gint64 n_keys);
+void dsq_pending_count_written_locked (DsqPending *self, DsqShard *shard, gint64 n_keys);
 /* The calling thread has made this many keys more: nothing to do but where it walks them. */
 void dsq_pending_count_own (const DsqPending *self, gint64 n_keys);
 /* A key in memory that is there is deleted. */
 void dsq_pending_stage_removal_locked (DsqPending *self,
-                                       DsqHotShard *shard,
+                                       DsqShard *shard,
                                        guint32 number,
                                        const DsqKey *key);
 
@@ -169,12 +178,12 @@ void dsq_pending_rollback_locked (DsqPending *self);
 gint64 dsq_pending_contribution (const DsqChange *change, DsqPresence presence);
 /* Replaces an unknown presence by what was found; with the shard's lock held. */
 void dsq_pending_resolve_locked (DsqPending *self,
-                                 DsqHotShard *shard,
+                                 DsqShard *shard,
                                  DsqChange *change,
                                  DsqPresence presence);
 /* The change of a dirty node. */
-DsqChange *dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle);
+DsqChange *dsq_pending_change_locked (DsqPending *self, DsqShard *shard, DsqChangeHandle handle);
 /* The change in flight that a change of the current generation stands over, or NULL. */
-DsqChange *dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange *change);
+DsqChange *dsq_pending_below_locked (DsqPending *self, DsqShard *shard, const DsqChange *change);
 
 G_END_DECLS

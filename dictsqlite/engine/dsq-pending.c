@@ -32,10 +32,6 @@
 /* Room for changes that a list starts with. */
 #define FIRST_CHANGES 8
 
-/* Bytes that a shard counts for itself before it adds them to the sum of all: an addition to a word
- * that all threads share costs a tenth of a set. */
-#define MAX_GRAIN 16384
-
 /* What tables that were never written to have in common, those of which the file may have rows and
  * those of which it has none. Never written to. */
 static DsqPendingShard no_shards[DSQ_HOT_MAX_SHARDS];
@@ -44,12 +40,12 @@ static DsqPendingShard hiding_shards[DSQ_HOT_MAX_SHARDS] = {
 };
 
 DsqPending *
-dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_cold)
+dsq_pending_new (DsqShards *shards, const DsqTableState *state, gboolean hides_cold)
 {
   DsqPending *self = g_new0 (DsqPending, 1);
 
-  self->hot = hot;
-  self->shards = hides_cold ? hiding_shards : no_shards;
+  self->shards = shards;
+  self->parts = hides_cold ? hiding_shards : no_shards;
   self->table = state->table;
   self->number = dsq_walker_new_table ();
   self->n_base = state->count;
@@ -58,16 +54,10 @@ dsq_pending_new (DsqHotTier *hot, const DsqTableState *state, gboolean hides_col
   return self;
 }
 
-void
-dsq_pending_set_dirty_limit (DsqHotTier *hot, guint64 dirty_limit)
-{
-  hot->dirty_grain = (gint64) MIN (dirty_limit / 256, MAX_GRAIN);
-}
-
 gboolean
 dsq_pending_is_untouched (const DsqPending *self)
 {
-  const DsqPendingShard *shards = __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE);
+  const DsqPendingShard *shards = __atomic_load_n (&self->parts, __ATOMIC_ACQUIRE);
 
   return shards == no_shards || shards == hiding_shards;
 }
@@ -76,13 +66,13 @@ dsq_pending_is_untouched (const DsqPending *self)
 void
 dsq_pending_touch (DsqPending *self)
 {
-  DsqPendingShard *expected = __atomic_load_n (&self->shards, __ATOMIC_ACQUIRE);
+  DsqPendingShard *expected = __atomic_load_n (&self->parts, __ATOMIC_ACQUIRE);
   DsqPendingShard *shards;
 
   if (G_LIKELY (expected != no_shards && expected != hiding_shards))
     return;
-  shards = g_memdup2 (expected, self->hot->n_shards * sizeof *shards);
-  if (!__atomic_compare_exchange_n (&self->shards,
+  shards = g_memdup2 (expected, self->shards->n_shards * sizeof *shards);
+  if (!__atomic_compare_exchange_n (&self->parts,
                                     &expected,
                                     shards,
                                     FALSE,
@@ -94,7 +84,7 @@ dsq_pending_touch (DsqPending *self)
 DsqPendingShard *
 dsq_pending_give_back (DsqPending *self)
 {
-  DsqPendingShard *shards = __atomic_exchange_n (&self->shards, no_shards, __ATOMIC_ACQ_REL);
+  DsqPendingShard *shards = __atomic_exchange_n (&self->parts, no_shards, __ATOMIC_ACQ_REL);
 
   return shards != no_shards && shards != hiding_shards ? shards : NULL;
 }
@@ -109,11 +99,11 @@ generation_clear (DsqGeneration *generation)
 void
 dsq_pending_free (DsqPending *self)
 {
-  for (guint i = 0; i < self->hot->n_shards && !dsq_pending_is_untouched (self); i++)
+  for (guint i = 0; i < self->shards->n_shards && !dsq_pending_is_untouched (self); i++)
     {
-      generation_clear (&self->shards[i].current);
-      generation_clear (&self->shards[i].inflight);
-      dsq_key_order_free (self->shards[i].order);
+      generation_clear (&self->parts[i].current);
+      generation_clear (&self->parts[i].inflight);
+      dsq_key_order_free (self->parts[i].order);
     }
   g_free (dsq_pending_give_back (self));
   g_clear_pointer (&self->rebases, g_array_unref);
@@ -171,37 +161,33 @@ dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int s
 }
 
 void
-dsq_pending_weigh_change (DsqPending *self, DsqHotShard *shard, const DsqEntry *entry, int sign)
+dsq_pending_weigh_change (DsqPending *self, DsqShard *shard, const DsqEntry *entry, int sign)
 {
-  gint64 n_bytes = sign * (gint64) dsq_entry_size (entry);
-
   shard->n_dirty += sign;
-  shard->dirty_bytes += n_bytes;
-  if (ABS (shard->dirty_bytes) < self->hot->dirty_grain)
-    return;
-  __atomic_fetch_add (&self->hot->dirty_bytes, shard->dirty_bytes, __ATOMIC_RELAXED);
-  shard->dirty_bytes = 0;
+  dsq_budget_count (self->shards->budget,
+                    &shard->dirty_bytes,
+                    sign * (gint64) dsq_entry_size (entry));
 }
 
 /* --- staging --------------------------------------------------------------------------------- */
 
 DsqChange *
-dsq_pending_change_locked (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
+dsq_pending_change_locked (DsqPending *self, DsqShard *shard, DsqChangeHandle handle)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqGeneration *generation = handle.parity == self->parity ? &pending->current
                                                             : &pending->inflight;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   return &generation->lists[handle.fresh].items[handle.index - 1];
 }
 
 DsqChange *
-dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange *change)
+dsq_pending_below_locked (DsqPending *self, DsqShard *shard, const DsqChange *change)
 {
   DsqGeneration *inflight = &dsq_pending_shard (self, shard->index)->inflight;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (change->below == 0)
     return NULL;
   return &inflight->lists[change->below & 1].items[(change->below >> 1) - 1];
@@ -210,22 +196,20 @@ dsq_pending_below_locked (DsqPending *self, DsqHotShard *shard, const DsqChange 
 /* Appends a change, whose entry is taken over, and points the node's handle at it. */
 static void
 append_change (DsqPending *self,
-               DsqHotShard *shard,
+               DsqShard *shard,
                guint32 number,
                guint which,
                const DsqChange *change)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqChangeList *list = &pending->current.lists[which];
-  DsqChangeHandle *handle = &shard->nodes[number].change;
+  DsqHotNode *node = &shard->hot.nodes[number];
   DsqChange *added = dsq_change_list_append (list, change);
 
   added->node = number;
-  if (G_UNLIKELY (pending->order != NULL) && handle->index == 0)
-    dsq_key_order_add_locked (pending->order, shard, self->table, number);
-  handle->index = list->n_items & 0x1fffffff;
-  handle->fresh = which;
-  handle->parity = self->parity;
+  if (G_UNLIKELY (pending->order != NULL) && node->pin == 0)
+    dsq_key_order_add_locked (pending->order, &shard->hot, self->table, number);
+  dsq_change_handle_set_last (node, list, which, self->parity);
   dsq_pending_count_change (pending, added, 1);
   dsq_pending_weigh_change (self, shard, added->entry, 1);
   if (!__atomic_load_n (&self->is_dirty, __ATOMIC_RELAXED))
@@ -241,7 +225,7 @@ take_place (DsqPending *self)
 /* Void changes at the end go at once, others when they are the most. Those at the beginning, where
  * the oldest keys are taken from a queue, are counted, so that nobody looks through them. */
 static void
-list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
+list_tidy (DsqPending *self, DsqShard *shard, guint which)
 {
   DsqChangeList *list = &dsq_pending_shard (self, shard->index)->current.lists[which];
   guint32 n_kept = 0;
@@ -260,7 +244,7 @@ list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
     if (list->items[i].entry != NULL)
       {
         list->items[n_kept++] = list->items[i];
-        shard->nodes[list->items[i].node].change.index = n_kept & 0x1fffffff;
+        shard->hot.nodes[list->items[i].node].pin = n_kept << 2 | which << 1 | self->parity;
       }
   list->n_items = n_kept;
   list->n_void = 0;
@@ -269,7 +253,7 @@ list_tidy (DsqPending *self, DsqHotShard *shard, guint which)
 
 /* Takes a change of the current generation out of its list, with its entry and its accounts. */
 static DsqChange
-withdraw_change (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
+withdraw_change (DsqPending *self, DsqShard *shard, DsqChangeHandle handle)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
   DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
@@ -285,18 +269,21 @@ withdraw_change (DsqPending *self, DsqHotShard *shard, DsqChangeHandle handle)
 
 void
 dsq_pending_stage_new_locked (DsqPending *self,
-                              DsqHotShard *shard,
+                              DsqShard *shard,
                               guint64 hash,
                               DsqEntry *entry,
                               DsqPresence presence)
 {
   gboolean is_set = !dsq_entry_is_tombstone (entry);
   gboolean is_fresh = is_set && presence != DSQ_PRESENCE_PRESENT;
-  guint32 number =
-      dsq_hot_shard_insert_locked (self->hot, shard, hash, dsq_entry_share (entry), TRUE);
+  guint32 number = dsq_hot_shard_insert_locked (&self->shards->hot,
+                                                &shard->hot,
+                                                hash,
+                                                dsq_entry_share (entry),
+                                                TRUE);
   DsqChange change = { .entry = entry, .presence = presence };
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
   dsq_pending_count_own (self, dsq_pending_contribution (&change, presence));
@@ -307,20 +294,20 @@ dsq_pending_stage_new_locked (DsqPending *self,
 
 /* The first change since the key was flushed. */
 static void
-stage_over_clean (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+stage_over_clean (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry)
 {
   DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_PRESENT };
 
-  if (!shard->nodes[number].change.is_pinned)
-    dsq_hot_shard_pin_locked (self->hot, shard, number);
+  if (!shard->hot.nodes[number].is_pinned)
+    dsq_hot_shard_pin_locked (&self->shards->hot, &shard->hot, number);
   append_change (self, shard, number, DSQ_LIST_REST, &change);
 }
 
 /* The first change since a flush, still under way, took the key's last one along. */
 static void
-stage_over_inflight (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+stage_over_inflight (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry)
 {
-  DsqChangeHandle handle = shard->nodes[number].change;
+  DsqChangeHandle handle = dsq_change_handle (&shard->hot.nodes[number]);
   const DsqChange *below = dsq_pending_change_locked (self, shard, handle);
   DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_PRESENT, .place = below->place };
 
@@ -337,10 +324,10 @@ stage_over_inflight (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEn
 
 /* A key that was set and is deleted again before it ever had a row: as if nothing had been. */
 static void
-forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
+forget_change (DsqPending *self, DsqShard *shard, guint32 number)
 {
-  DsqHotNode *node = &shard->nodes[number];
-  DsqChange change = withdraw_change (self, shard, node->change);
+  DsqHotNode *node = &shard->hot.nodes[number];
+  DsqChange change = withdraw_change (self, shard, dsq_change_handle (node));
   guint32 below = change.below;
 
   dsq_entry_unref (change.entry);
@@ -350,25 +337,24 @@ forget_change (DsqPending *self, DsqHotShard *shard, guint32 number)
       DsqKeyOrder *order = dsq_pending_shard (self, shard->index)->order;
 
       if (order != NULL)
-        dsq_key_order_remove_locked (order, shard, number);
-      dsq_hot_shard_remove_locked (self->hot, shard, number);
+        dsq_key_order_remove_locked (order, &shard->hot, number);
+      dsq_hot_shard_remove_locked (&self->shards->hot, &shard->hot, number);
       return;
     }
-  node->change.index = (below >> 1) & 0x1fffffff;
-  node->change.fresh = below & 1;
-  node->change.parity = !self->parity;
+  /* index and list, as they stand there */
+  node->pin = below << 1 | !self->parity;
   dsq_hot_shard_replace_locked (
-      self->hot,
-      shard,
+      &self->shards->hot,
+      &shard->hot,
       number,
-      dsq_entry_ref (dsq_pending_change_locked (self, shard, node->change)->entry));
+      dsq_entry_ref (dsq_pending_change_locked (self, shard, dsq_change_handle (node))->entry));
 }
 
 /* Another change within the generation: the two become one. */
 static void
-stage_over_current (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEntry *entry)
+stage_over_current (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry)
 {
-  DsqChangeHandle handle = shard->nodes[number].change;
+  DsqChangeHandle handle = dsq_change_handle (&shard->hot.nodes[number]);
   DsqChange *slot = dsq_pending_change_locked (self, shard, handle);
   gboolean was_set = !dsq_entry_is_tombstone (slot->entry);
   gboolean is_set = !dsq_entry_is_tombstone (entry);
@@ -392,23 +378,20 @@ stage_over_current (DsqPending *self, DsqHotShard *shard, guint32 number, DsqEnt
 }
 
 void
-dsq_pending_stage_over_locked (DsqPending *self,
-                               DsqHotShard *shard,
-                               guint32 number,
-                               DsqEntry *entry)
+dsq_pending_stage_over_locked (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry)
 {
-  DsqHotNode *node = &shard->nodes[number];
+  DsqHotNode *node = &shard->hot.nodes[number];
   gboolean was_set = !dsq_entry_is_tombstone (node->entry);
   gboolean is_set = !dsq_entry_is_tombstone (entry);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   dsq_pending_touch (self);
   dsq_pending_count_own (self, is_set - was_set);
-  dsq_hot_shard_replace_locked (self->hot, shard, number, dsq_entry_share (entry));
-  dsq_hot_shard_touch_locked (self->hot, shard, number);
-  if (node->change.index == 0)
+  dsq_hot_shard_replace_locked (&self->shards->hot, &shard->hot, number, dsq_entry_share (entry));
+  dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
+  if (node->pin == 0)
     stage_over_clean (self, shard, number, entry);
-  else if (node->change.parity != self->parity)
+  else if (dsq_change_handle (node).parity != self->parity)
     stage_over_inflight (self, shard, number, entry);
   else
     stage_over_current (self, shard, number, entry);
@@ -416,13 +399,13 @@ dsq_pending_stage_over_locked (DsqPending *self,
 
 void
 dsq_pending_stage_removal_locked (DsqPending *self,
-                                  DsqHotShard *shard,
+                                  DsqShard *shard,
                                   guint32 number,
                                   const DsqKey *key)
 {
-  DsqChangeHandle handle = shard->nodes[number].change;
+  DsqChangeHandle handle = dsq_change_handle (&shard->hot.nodes[number]);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (handle.index == 0 || handle.parity != self->parity ||
       dsq_pending_change_locked (self, shard, handle)->presence != DSQ_PRESENCE_ABSENT)
     {
@@ -435,22 +418,22 @@ dsq_pending_stage_removal_locked (DsqPending *self,
 
 void
 dsq_pending_resolve_locked (DsqPending *self,
-                            DsqHotShard *shard,
+                            DsqShard *shard,
                             DsqChange *change,
                             DsqPresence presence)
 {
   DsqPendingShard *pending = dsq_pending_shard (self, shard->index);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   dsq_pending_count_change (pending, change, -1);
   change->presence = presence;
   dsq_pending_count_change (pending, change, 1);
 }
 
 void
-dsq_pending_count_written_locked (DsqPending *self, DsqHotShard *shard, gint64 n_keys)
+dsq_pending_count_written_locked (DsqPending *self, DsqShard *shard, gint64 n_keys)
 {
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (n_keys == 0)
     return;
   dsq_pending_touch (self);
@@ -463,8 +446,8 @@ dsq_pending_count_locked (DsqPending *self, guint64 *out_n_unresolved)
   gint64 n_live = self->n_base;
   guint64 n_unresolved = 0;
 
-  dsq_hot_tier_assert_all_locked (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  dsq_shards_assert_all_locked (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
       const DsqPendingShard *shard = dsq_pending_shard (self, i);
 

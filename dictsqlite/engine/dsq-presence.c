@@ -25,7 +25,7 @@ collect_unresolved_locked (const DsqPending *self, guint index, guint max_keys, 
 {
   const DsqPendingShard *pending = dsq_pending_shard (self, index);
 
-  dsq_hot_shard_assert_locked (&self->hot->shards[index]);
+  dsq_shard_assert_locked (&self->shards->all[index]);
   if (pending->n_unresolved == 0)
     return;
   for (guint which = 0; which < DSQ_N_LISTS; which++)
@@ -41,21 +41,22 @@ collect_unresolved_locked (const DsqPending *self, guint index, guint max_keys, 
 static void
 resolve_key (DsqEngine *self, const DsqKey *key, gint64 place, guint64 generation)
 {
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key->hash);
+  DsqShard *shard = dsq_shards_get (self->shards, key->hash);
   DsqPending *pending = dsq_engine_pending (self, key->table);
   DsqChange *change = NULL;
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
-  number = dsq_hot_shard_find_locked (shard, key);
-  if (number != 0 && shard->nodes[number].change.index != 0)
-    change = dsq_pending_change_locked (pending, shard, shard->nodes[number].change);
+  dsq_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (&shard->hot, key);
+  if (number != 0 && shard->hot.nodes[number].pin != 0)
+    change =
+        dsq_pending_change_locked (pending, shard, dsq_change_handle (&shard->hot.nodes[number]));
   if (change != NULL && change->presence == DSQ_PRESENCE_UNKNOWN && self->generation == generation)
     dsq_pending_resolve_locked (pending,
                                 shard,
                                 change,
                                 place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 /* Where the rows of @entries are, 0 for those that are absent. The filter knows many of them. */
@@ -108,12 +109,12 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_m
   guint64 generation = 0;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
-      dsq_hot_shard_lock (&self->hot->shards[i]);
+      dsq_shard_lock (&self->shards->all[i]);
       generation = i == 0 ? self->generation : generation;
       collect_unresolved_locked (pending, i, PROBE_KEYS, found);
-      dsq_hot_shard_unlock (&self->hot->shards[i]);
+      dsq_shard_unlock (&self->shards->all[i]);
     }
   *out_more = FALSE;
   if (found->len == 0)
@@ -125,9 +126,9 @@ resolve_some_locked (DsqEngine *self, const DsqPending *pending, gboolean *out_m
   if (!dsq_cold_tier_is_current (self->cold) && !self->cold->funcs->catch_up (self->cold, error))
     return FALSE;
   resolve_all (self, found, places, generation);
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   *out_more = found->len == PROBE_KEYS && self->generation == generation;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   return TRUE;
 }
 
@@ -151,7 +152,7 @@ resolve (DsqEngine *self, const DsqPending *pending, GError **error)
 static void
 tally_locked (DsqEngine *self, DsqPending *pending, DsqTally *tally, guint64 *out_n_unresolved)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   tally->n_live = dsq_pending_count_locked (pending, out_n_unresolved);
   tally->n_settled = pending->n_settled;
 }
@@ -170,9 +171,9 @@ dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GErro
     return FALSE;
   tally_locked (self, pending, tally, &n_unresolved);
   generation = self->generation;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     collect_unresolved_locked (pending, i, G_MAXUINT, found);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
 
   places = g_new (gint64, found->len);
   if (!probe_locked (self, found, places, error))
@@ -200,7 +201,7 @@ try_to_tally (DsqEngine *self, guint32 table, DsqTally *tally, gboolean *out_don
   if (!dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   tally_locked (self, pending, tally, &n_unresolved);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   *out_done = n_unresolved == 0;
   if (*out_done)
     return TRUE;

@@ -32,28 +32,23 @@ dsq_engine_reset_threshold (DsqEngine *self)
   dsq_budget_set_threshold (&self->budget, first_threshold (self));
 }
 
-guint64
-dsq_engine_dirty_bytes (DsqEngine *self)
-{
-  return (guint64) MAX (__atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED), 0);
-}
-
 gboolean
 dsq_engine_exceeds_memory (DsqEngine *self)
 {
-  guint64 n_entries = __atomic_load_n (&self->hot->n_clean, __ATOMIC_RELAXED);
+  guint64 n_entries = __atomic_load_n (&self->shards->hot.n_clean, __ATOMIC_RELAXED);
 
   /* with max_bytes what is too much is dropped instead */
   if (self->options.max_bytes != 0)
     return FALSE;
-  if (__atomic_load_n (&self->hot->clean_bytes, __ATOMIC_RELAXED) + dsq_engine_dirty_bytes (self) >
+  if (__atomic_load_n (&self->shards->hot.clean_bytes, __ATOMIC_RELAXED) +
+          dsq_budget_get_bytes (&self->budget) >
       self->options.hot_limit)
     return TRUE;
-  for (guint i = 0; i < self->hot->n_shards; i++)
+  for (guint i = 0; i < self->shards->n_shards; i++)
     {
-      dsq_hot_shard_lock (&self->hot->shards[i]);
-      n_entries += self->hot->shards[i].n_dirty;
-      dsq_hot_shard_unlock (&self->hot->shards[i]);
+      dsq_shard_lock (&self->shards->all[i]);
+      n_entries += self->shards->all[i].n_dirty;
+      dsq_shard_unlock (&self->shards->all[i]);
     }
   return n_entries > self->options.hot_capacity;
 }
@@ -61,7 +56,7 @@ dsq_engine_exceeds_memory (DsqEngine *self)
 gboolean
 dsq_engine_wants_spill (DsqEngine *self)
 {
-  return dsq_engine_dirty_bytes (self) >= first_threshold (self) &&
+  return dsq_budget_get_bytes (&self->budget) >= first_threshold (self) &&
          dsq_engine_exceeds_memory (self);
 }
 

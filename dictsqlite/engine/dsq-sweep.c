@@ -64,14 +64,14 @@ note_removed_locked (DsqTable *table)
 }
 
 static void
-remove_node_locked (DsqEngine *self, DsqHotShard *shard, guint32 number)
+remove_node_locked (DsqEngine *self, DsqShard *shard, guint32 number)
 {
-  g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->nodes[number].entry);
+  g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->hot.nodes[number].entry);
   DsqKey key = dsq_entry_as_key (entry);
   DsqTable *table = dsq_engine_table (self, key.table);
 
-  dsq_hot_shard_assert_locked (shard);
-  if (shard->nodes[number].change.index != 0)
+  dsq_shard_assert_locked (shard);
+  if (shard->hot.nodes[number].pin != 0)
     dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
   else
     dsq_pending_stage_over_locked (table->pending,
@@ -82,11 +82,11 @@ remove_node_locked (DsqEngine *self, DsqHotShard *shard, guint32 number)
 }
 
 static void
-remove_row_locked (DsqEngine *self, DsqHotShard *shard, const DsqKey *key, gint64 expires)
+remove_row_locked (DsqEngine *self, DsqShard *shard, const DsqKey *key, gint64 expires)
 {
   DsqTable *table = dsq_engine_table (self, key->table);
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   dsq_pending_stage_new_locked (table->pending,
                                 shard,
                                 key->hash,
@@ -97,12 +97,12 @@ remove_row_locked (DsqEngine *self, DsqHotShard *shard, const DsqKey *key, gint6
 
 void
 dsq_engine_remove_expired_locked (DsqEngine *self,
-                                  DsqHotShard *shard,
+                                  DsqShard *shard,
                                   guint32 number,
                                   const DsqKey *key,
                                   gint64 expires)
 {
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (number != 0)
     remove_node_locked (self, shard, number);
   else
@@ -118,19 +118,19 @@ is_due_entry (const Sweep *self, const DsqEntry *entry)
 }
 
 static void
-sweep_shard (Sweep *self, DsqHotShard *shard)
+sweep_shard (Sweep *self, DsqShard *shard)
 {
-  DsqExpiryHeap *heap = &self->engine->expiries[shard->index];
+  DsqExpiryHeap *heap = &shard->expiries;
 
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   if (!self->at->is_in_shard)
     heap->dropped = G_MAXINT64;
   for (; dsq_expiry_heap_first (heap) <= self->at->now && self->n_left > 0; self->n_left--)
     {
-      guint32 number = dsq_expiry_heap_pop_locked (heap, shard).node;
+      guint32 number = dsq_expiry_heap_pop_locked (heap, &shard->hot).node;
 
-      if (number < shard->n_touched && shard->nodes[number].entry != NULL &&
-          is_due_entry (self, shard->nodes[number].entry))
+      if (number < shard->hot.n_touched && shard->hot.nodes[number].entry != NULL &&
+          is_due_entry (self, shard->hot.nodes[number].entry))
         {
           remove_node_locked (self->engine, shard, number);
           self->n_swept++;
@@ -138,7 +138,7 @@ sweep_shard (Sweep *self, DsqHotShard *shard)
     }
   self->at->is_in_shard = dsq_expiry_heap_first (heap) <= self->at->now;
   self->at->n_shards += !self->at->is_in_shard;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 /* The rows follow from where those end that are swept: known only now, for what was in a heap may
@@ -147,12 +147,12 @@ static void
 sweep_memory (Sweep *self)
 {
   DsqEngine *engine = self->engine;
-  guint n_shards = engine->hot->n_shards;
+  guint n_shards = engine->shards->n_shards;
 
   if (self->at->n_shards == n_shards)
     return;
   while (self->at->n_shards < n_shards && self->n_left > 0)
-    sweep_shard (self, &engine->hot->shards[self->at->n_shards]);
+    sweep_shard (self, &engine->shards->all[self->at->n_shards]);
   self->at->span = (DsqExpirySpan){ __atomic_load_n (&engine->swept_until, __ATOMIC_RELAXED),
                                     G_MAXINT64,
                                     self->at->now };
@@ -167,22 +167,22 @@ sweep_row (Sweep *self, const DsqEntry *row)
 {
   DsqEngine *engine = self->engine;
   DsqKey key = dsq_entry_as_key (row);
-  DsqHotShard *shard = dsq_hot_tier_shard (engine->hot, key.hash);
+  DsqShard *shard = dsq_shards_get (engine->shards, key.hash);
   gboolean is_current = TRUE;
   const DsqTable *table;
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   table = dsq_tables_find (&engine->tables, key.table);
   if (table == NULL || table->is_dropped)
     {
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       return TRUE;
     }
-  number = dsq_hot_shard_find_locked (shard, &key);
+  number = dsq_hot_shard_find_locked (&shard->hot, &key);
   if (number != 0)
     {
-      if (is_due_entry (self, shard->nodes[number].entry))
+      if (is_due_entry (self, shard->hot.nodes[number].entry))
         {
           remove_node_locked (engine, shard, number);
           self->n_swept++;
@@ -198,7 +198,7 @@ sweep_row (Sweep *self, const DsqEntry *row)
       remove_row_locked (engine, shard, &key, dsq_entry_expires (row));
       self->n_swept++;
     }
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return is_current;
 }
 
@@ -211,12 +211,12 @@ sweep_rows (Sweep *self, DsqExpirySpan *span, gboolean *out_again, gint64 *out_n
   guint max_rows = (guint) MIN (self->n_left, BATCH);
   gboolean success;
 
-  for (guint i = 0; i < engine->hot->n_shards; i++)
+  for (guint i = 0; i < engine->shards->n_shards; i++)
     {
-      dsq_hot_shard_lock (&engine->hot->shards[i]);
-      self->epochs[i] = engine->hot->shards[i].epoch;
+      dsq_shard_lock (&engine->shards->all[i]);
+      self->epochs[i] = engine->shards->all[i].epoch;
       self->generation = i == 0 ? engine->generation : self->generation;
-      dsq_hot_shard_unlock (&engine->hot->shards[i]);
+      dsq_shard_unlock (&engine->shards->all[i]);
     }
   success = engine->cold->funcs
                 ->find_expired (engine->cold, FALSE, span, max_rows, rows, out_next, error);
@@ -345,7 +345,7 @@ dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (dsq_engine_dirty_bytes (self) < self->options.dirty_limit / 2 &&
+  if (dsq_budget_get_bytes (&self->budget) < self->options.dirty_limit / 2 &&
       dsq_mutex_trylock (&self->sweep_lock))
     {
       success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
@@ -356,18 +356,18 @@ dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error)
   return success;
 }
 
-DsqHotShard *
+DsqShard *
 dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error)
 {
   for (guint n_sweeps = 0;; n_sweeps++)
     {
-      DsqHotShard *shard = dsq_engine_lock_shard (self, table, hash, error);
+      DsqShard *shard = dsq_engine_lock_shard (self, table, hash, error);
       guint64 n_swept = 0;
 
       if (shard == NULL || self->options.read_only || n_sweeps == DSQ_MAX_SWEEPS ||
           !dsq_engine_is_sweep_due (self))
         return shard;
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       if (!dsq_engine_sweep (self, &n_swept, error))
         return NULL;
     }
@@ -376,11 +376,11 @@ dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash
 gboolean
 dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error)
 {
-  DsqHotShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
+  DsqShard *shard = dsq_engine_lock_swept_shard (self, table, 0, error);
 
   if (shard == NULL)
     return FALSE;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return TRUE;
 }
 
@@ -396,11 +396,11 @@ dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
     return FALSE;
   for (guint n_sweeps = 0;; n_sweeps++)
     {
-      DsqHotShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
+      DsqShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
 
       if (shard == NULL)
         return FALSE;
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
       if (n_sweeps == DSQ_MAX_SWEEPS || !dsq_engine_is_sweep_due (self))
         return TRUE;
       if (!dsq_engine_sweep (self, out_n_swept, error))

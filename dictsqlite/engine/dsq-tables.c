@@ -73,7 +73,7 @@ dsq_tables_add_locked (DsqTables *self, GBytes *name, DsqPending *pending)
 {
   DsqTable *table = name != NULL ? g_new0 (DsqTable, 1) : &self->main;
 
-  dsq_hot_tier_assert_all_locked (pending->hot);
+  dsq_shards_assert_all_locked (pending->shards);
   table->id = pending->table;
   table->pending = pending;
   table->dead_beyond = G_MAXINT64;
@@ -81,7 +81,7 @@ dsq_tables_add_locked (DsqTables *self, GBytes *name, DsqPending *pending)
   if (name == NULL)
     return table;
   table->name = g_bytes_ref (name);
-  pending->hot->has_tables = TRUE;
+  pending->shards->hot.has_tables = TRUE;
   put_into_page (self, table);
   g_hash_table_insert (self->names, table->name, table);
   return table;
@@ -97,7 +97,7 @@ dsq_tables_find_locked (DsqTables *self, GBytes *name)
 void
 dsq_tables_drop_locked (DsqTables *self, DsqTable *table)
 {
-  dsq_hot_tier_assert_all_locked (table->pending->hot);
+  dsq_shards_assert_all_locked (table->pending->shards);
   if (table->name == NULL)
     return;
   table->is_dropped = TRUE;

@@ -77,9 +77,9 @@ dsq_engine_count_memory_locked (DsqEngine *self)
 {
   guint64 n_bytes = 0;
 
-  dsq_hot_tier_assert_all_locked (self->hot);
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    n_bytes += self->hot->shards[i].n_bytes + self->hot->shards[i].warm.bytes;
+  dsq_shards_assert_all_locked (self->shards);
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    n_bytes += self->shards->all[i].hot.n_bytes + self->shards->all[i].warm.bytes;
   return n_bytes;
 }
 

@@ -61,28 +61,28 @@ generation_now (DsqEngine *self)
 {
   guint64 generation;
 
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   generation = self->generation;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
   return generation;
 }
 
 /* The key has no node, or a clean one. */
 static void
-drop_locked (Trim *self, DsqHotShard *shard, guint32 number, const DsqKey *key)
+drop_locked (Trim *self, DsqShard *shard, guint32 number, const DsqKey *key)
 {
   DsqEngine *engine = self->engine;
   DsqTable *table = dsq_engine_table (engine, key->table);
   DsqEntry *mark = dsq_entry_new (key, NULL, 0, MARK);
   DsqChange change = { .entry = mark, .presence = DSQ_PRESENCE_PRESENT };
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   self->n_found++;
   if (!self->stages)
     {
       g_array_append_val (self->changes, change);
       if (number != 0)
-        dsq_hot_shard_remove_locked (engine->hot, shard, number);
+        dsq_hot_shard_remove_locked (&engine->shards->hot, &shard->hot, number);
       return;
     }
   if (number != 0)
@@ -98,20 +98,20 @@ static void
 consider_row (Trim *self, const DsqEntry *row, Pass pass)
 {
   DsqKey key = dsq_entry_as_key (row);
-  DsqHotShard *shard = dsq_hot_tier_shard (self->engine->hot, key.hash);
+  DsqShard *shard = dsq_shards_get (self->engine->shards, key.hash);
   const DsqTable *table;
 
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   table = dsq_tables_find (&self->engine->tables, key.table);
   if (table != NULL && !table->is_dropped && self->engine->generation == self->generation &&
       !dsq_engine_hides_cold (self->engine, shard, key.table) &&
-      dsq_hot_shard_find_locked (shard, &key) == 0 &&
+      dsq_hot_shard_find_locked (&shard->hot, &key) == 0 &&
       dsq_warm_shard_holds_locked (&shard->warm, &key) == (pass == DROP_WARM))
     {
       dsq_warm_shard_remove_locked (&shard->warm, &key);
       drop_locked (self, shard, 0, &key);
     }
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 /* Moves the hand on, once round at most. */
@@ -157,20 +157,20 @@ find_in_file (Trim *self, Pass pass, GError **error)
 }
 
 /* The shard whose oldest clean entry is the oldest of all. */
-static DsqHotShard *
-oldest_shard (DsqHotTier *hot)
+static DsqShard *
+oldest_shard (DsqShards *shards)
 {
   guint64 stamp = G_MAXUINT64;
-  DsqHotShard *shard = NULL;
+  DsqShard *shard = NULL;
 
-  for (guint i = 0; i < hot->n_shards; i++)
+  for (guint i = 0; i < shards->n_shards; i++)
     {
-      guint64 oldest = __atomic_load_n (&hot->oldest[i], __ATOMIC_RELAXED);
+      guint64 oldest = __atomic_load_n (&shards->hot.oldest[i], __ATOMIC_RELAXED);
 
       if (oldest < stamp)
         {
           stamp = oldest;
-          shard = &hot->shards[i];
+          shard = &shards->all[i];
         }
     }
   return shard;
@@ -181,21 +181,21 @@ find_in_hot (Trim *self)
 {
   while (self->n_found < self->n_wanted)
     {
-      DsqHotShard *shard = oldest_shard (self->engine->hot);
+      DsqShard *shard = oldest_shard (self->engine->shards);
       guint32 number;
 
       if (shard == NULL)
         return;
-      dsq_hot_shard_lock (shard);
-      number = shard->clean.oldest;
+      dsq_shard_lock (shard);
+      number = shard->hot.clean.oldest;
       if (number != 0)
         {
-          g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->nodes[number].entry);
+          g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->hot.nodes[number].entry);
           DsqKey key = dsq_entry_as_key (entry);
 
           drop_locked (self, shard, number, &key);
         }
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
 }
 
@@ -205,14 +205,14 @@ find_victims (Trim *self, guint64 n_in_file, GError **error)
   guint64 n_hot = 0;
   guint64 n_warm = 0;
 
-  for (guint i = 0; i < self->engine->hot->n_shards; i++)
+  for (guint i = 0; i < self->engine->shards->n_shards; i++)
     {
-      DsqHotShard *shard = &self->engine->hot->shards[i];
+      DsqShard *shard = &self->engine->shards->all[i];
 
-      dsq_hot_shard_lock (shard);
-      n_hot += shard->n_nodes;
+      dsq_shard_lock (shard);
+      n_hot += shard->hot.n_nodes;
       n_warm += dsq_warm_shard_n_entries (&shard->warm);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
   if (n_in_file > n_hot + n_warm && !find_in_file (self, DROP_COLD, error))
     return FALSE;
@@ -304,32 +304,32 @@ dsq_engine_trim_locked (DsqEngine *self, GError **error)
 /* --- memory mode ------------------------------------------------------------------------------ */
 
 /* The shard whose least recently used entry is that of all. */
-static DsqHotShard *
-oldest_shard_locked (DsqHotTier *hot)
+static DsqShard *
+oldest_shard_locked (DsqShards *shards)
 {
-  DsqHotShard *oldest = NULL;
+  DsqShard *oldest = NULL;
 
-  dsq_hot_tier_assert_all_locked (hot);
-  for (guint i = 0; i < hot->n_shards; i++)
+  dsq_shards_assert_all_locked (shards);
+  for (guint i = 0; i < shards->n_shards; i++)
     {
-      DsqHotShard *shard = &hot->shards[i];
+      DsqShard *shard = &shards->all[i];
 
-      if (shard->pinned.oldest != 0 &&
-          (oldest == NULL ||
-           shard->nodes[shard->pinned.oldest].stamp < oldest->nodes[oldest->pinned.oldest].stamp))
+      if (shard->hot.pinned.oldest != 0 &&
+          (oldest == NULL || shard->hot.nodes[shard->hot.pinned.oldest].stamp <
+                                 oldest->hot.nodes[oldest->hot.pinned.oldest].stamp))
         oldest = shard;
     }
   return oldest;
 }
 
 static guint64
-sum_bytes_locked (DsqHotTier *hot)
+sum_bytes_locked (DsqShards *shards)
 {
   guint64 n_bytes = 0;
 
-  dsq_hot_tier_assert_all_locked (hot);
-  for (guint i = 0; i < hot->n_shards; i++)
-    n_bytes += hot->shards[i].n_bytes;
+  dsq_shards_assert_all_locked (shards);
+  for (guint i = 0; i < shards->n_shards; i++)
+    n_bytes += shards->all[i].hot.n_bytes;
   return n_bytes;
 }
 
@@ -339,15 +339,15 @@ dsq_engine_trim_in_memory (DsqEngine *self)
   guint64 limit = self->options.max_bytes;
   guint64 used, before;
   guint64 n_dropped = 0;
-  DsqHotShard *shard;
+  DsqShard *shard;
 
-  dsq_hot_tier_lock_all (self->hot);
-  used = before = sum_bytes_locked (self->hot);
+  dsq_shards_lock_all (self->shards);
+  used = before = sum_bytes_locked (self->shards);
   if (used > limit)
-    while (used > limit - limit / 16 && (shard = oldest_shard_locked (self->hot)) != NULL)
+    while (used > limit - limit / 16 && (shard = oldest_shard_locked (self->shards)) != NULL)
       {
-        guint32 number = shard->pinned.oldest;
-        g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->nodes[number].entry);
+        guint32 number = shard->hot.pinned.oldest;
+        g_autoptr (DsqEntry) entry = dsq_entry_ref (shard->hot.nodes[number].entry);
         DsqKey key = dsq_entry_as_key (entry);
 
         DsqTable *table = dsq_engine_table (self, key.table);
@@ -358,7 +358,7 @@ dsq_engine_trim_in_memory (DsqEngine *self)
         used -= dsq_entry_size (entry);
         n_dropped++;
       }
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED, n_dropped);
   dsq_counters_add (&self->counters, DSQ_COUNT_DROPPED_BYTES, before - used);
 }

@@ -32,8 +32,7 @@ dsq_engine_wait_for_room (DsqEngine *self, GError **error)
   /* a flush makes the room */
   dsq_mutex_assert_not_held (&self->writer_lock, "the budget");
   dsq_mutex_assert_may_wait ("the budget");
-  if (G_LIKELY (dsq_budget_has_room (&self->budget,
-                                     __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED))))
+  if (G_LIKELY (dsq_budget_has_room (&self->budget)))
     return TRUE;
   return dsq_engine_make_room (self, error);
 }
@@ -49,7 +48,7 @@ dsq_engine_note_dirty (DsqEngine *self)
   if (self->is_lasting)
     dsq_engine_wake_flusher (self);
   else if (G_UNLIKELY (self->options.max_bytes != 0) &&
-           __atomic_load_n (&self->hot->dirty_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
+           __atomic_load_n (&self->budget.n_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
     dsq_engine_trim_in_memory (self);
 }
 
@@ -90,7 +89,6 @@ gboolean dsq_engine_wants_spill (DsqEngine *self);
 void dsq_engine_reset_threshold (DsqEngine *self);
 /* After a clear in memory mode: gives the temporary file back. */
 void dsq_engine_drop_spilled (DsqEngine *self);
-guint64 dsq_engine_dirty_bytes (DsqEngine *self);
 
 /* The cold tier's foreign function. */
 void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);

@@ -106,13 +106,14 @@ dsq_engine_flush (DsqEngine *self, GError **error)
 void
 dsq_engine_wake_flusher (DsqEngine *self)
 {
-  dsq_flusher_wake (self->flusher, dsq_engine_dirty_bytes (self) >= self->options.dirty_limit / 2);
+  dsq_flusher_wake (self->flusher,
+                    dsq_budget_get_bytes (&self->budget) >= self->options.dirty_limit / 2);
 }
 
 static gboolean
 is_too_much (DsqEngine *self)
 {
-  return dsq_engine_dirty_bytes (self) >= self->options.dirty_limit &&
+  return dsq_budget_get_bytes (&self->budget) >= self->options.dirty_limit &&
          (self->is_lasting || dsq_engine_exceeds_memory (self));
 }
 
@@ -137,7 +138,7 @@ static gboolean
 make_room_in_memory (DsqEngine *self, GError **error)
 {
   guint64 limit = self->options.dirty_limit;
-  guint64 n_bytes = dsq_engine_dirty_bytes (self);
+  guint64 n_bytes = dsq_budget_get_bytes (&self->budget);
 
   if (!dsq_engine_exceeds_memory (self))
     {

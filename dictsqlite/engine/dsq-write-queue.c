@@ -28,9 +28,9 @@ commit_begun (DsqEngine *self,
   guint64 generation;
   gboolean success;
 
-  dsq_hot_shard_lock (&self->hot->shards[0]);
+  dsq_shard_lock (&self->shards->all[0]);
   generation = self->generation;
-  dsq_hot_shard_unlock (&self->hot->shards[0]);
+  dsq_shard_unlock (&self->shards->all[0]);
 
   success = dsq_engine_sweep_in_transaction (self, own->queued.is_patient, &swept, error);
   if (success)

@@ -25,22 +25,22 @@
  * state from before into the hot tier, for another reader may have seen the one after.
  */
 
-static DsqHotShard *
+static DsqShard *
 shard_of (DsqEngine *self, const DsqChange *change, DsqKey *out_key)
 {
   *out_key = dsq_change_key (change);
-  return dsq_hot_tier_shard (self->hot, out_key->hash);
+  return dsq_shards_get (self->shards, out_key->hash);
 }
 
 /* --- before and after COMMIT ------------------------------------------------------------------ */
 
 static void
-mark_shard (DsqHotShard *shard, int step)
+mark_shard (DsqShard *shard, int step)
 {
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   shard->n_writing += step;
   shard->epoch++;
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 /* What has expired may be of a table that was not opened here: memory has nothing of it. */
@@ -71,8 +71,8 @@ count_keys (DsqWrite *write, guint32 table, gint64 n_keys)
 static void
 mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 {
-  for (guint i = 0; i < self->hot->n_shards && clears_any (write); i++)
-    mark_shard (&self->hot->shards[i], step);
+  for (guint i = 0; i < self->shards->n_shards && clears_any (write); i++)
+    mark_shard (&self->shards->all[i], step);
   for (gsize i = 0; i < write->n_changes; i++)
     {
       DsqKey key;
@@ -94,14 +94,14 @@ publish_change_locked (DsqEngine *self,
                        gsize *n_room)
 {
   DsqKey key;
-  DsqHotShard *shard = shard_of (self, change, &key);
+  DsqShard *shard = shard_of (self, change, &key);
   DsqTable *table = dsq_tables_find (&self->tables, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
   gint64 contribution = dsq_pending_contribution (change, change->presence);
   gboolean is_kept;
   guint32 number;
 
-  dsq_hot_shard_assert_locked (shard);
+  dsq_shard_assert_locked (shard);
   if (write->is_sweep && table == NULL)
     return;
   shard->n_writing--;
@@ -112,19 +112,22 @@ publish_change_locked (DsqEngine *self,
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
     dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
   dsq_table_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
-  number = dsq_hot_shard_find_locked (shard, &key);
-  is_kept =
-      is_set && self->generation == generation && dsq_hot_tier_takes (self->hot, change->entry);
+  number = dsq_hot_shard_find_locked (&shard->hot, &key);
+  is_kept = is_set && self->generation == generation &&
+            dsq_hot_tier_takes (&self->shards->hot, change->entry);
   if (number == 0)
-    dsq_hot_shard_forget_warm_locked (shard, change->entry, key.hash);
+    dsq_hot_shard_forget_warm_locked (&shard->hot, change->entry, key.hash);
   if (number != 0 && is_kept)
     {
-      dsq_hot_shard_replace_locked (self->hot, shard, number, dsq_entry_ref (change->entry));
-      dsq_hot_shard_touch_locked (self->hot, shard, number);
+      dsq_hot_shard_replace_locked (&self->shards->hot,
+                                    &shard->hot,
+                                    number,
+                                    dsq_entry_ref (change->entry));
+      dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
     }
   else if (number != 0)
     {
-      dsq_hot_shard_remove_locked (self->hot, shard, number);
+      dsq_hot_shard_remove_locked (&self->shards->hot, &shard->hot, number);
     }
   else if (is_set && (*n_room == 0 || !is_kept) && self->generation == generation)
     {
@@ -132,8 +135,8 @@ publish_change_locked (DsqEngine *self,
     }
   else if (is_kept)
     {
-      dsq_hot_shard_insert_locked (self->hot,
-                                   shard,
+      dsq_hot_shard_insert_locked (&self->shards->hot,
+                                   &shard->hot,
                                    key.hash,
                                    dsq_entry_ref (change->entry),
                                    FALSE);
@@ -145,7 +148,7 @@ publish_change_locked (DsqEngine *self,
 static void
 publish_clears_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
-  dsq_hot_tier_assert_all_locked (self->hot);
+  dsq_shards_assert_all_locked (self->shards);
   for (gsize i = 0; i < write->n_tables; i++)
     {
       DsqTable *table = dsq_engine_table (self, write->tables[i].id);
@@ -156,8 +159,8 @@ publish_clears_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
         write->tables[i].n_keys -= dsq_pending_clear_written_locked (table->pending);
       dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
-  for (guint i = 0; i < self->hot->n_shards; i++)
-    self->hot->shards[i].n_writing--;
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    self->shards->all[i].n_writing--;
 }
 
 /* Room for a set of a key that is not in the hot tier now. */
@@ -165,15 +168,15 @@ static gsize
 reserve_if_missing (DsqEngine *self, const DsqChange *change)
 {
   DsqKey key;
-  DsqHotShard *shard = shard_of (self, change, &key);
+  DsqShard *shard = shard_of (self, change, &key);
   gboolean is_there;
 
   if (dsq_entry_is_tombstone (change->entry))
     return 0;
-  dsq_hot_shard_lock (shard);
-  is_there = dsq_hot_shard_find_locked (shard, &key) != 0;
-  dsq_hot_shard_unlock (shard);
-  return !is_there && dsq_hot_tier_reserve (self->hot);
+  dsq_shard_lock (shard);
+  is_there = dsq_hot_shard_find_locked (&shard->hot, &key) != 0;
+  dsq_shard_unlock (shard);
+  return !is_there && dsq_hot_tier_reserve (&self->shards->hot);
 }
 
 /* At one instant for those who read from memory. When there is not room for all, the last stay. */
@@ -184,7 +187,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
 
   while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
     n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   if (clears_any (write))
     publish_clears_locked (self, write, generation);
   for (gsize i = 0; i < write->n_changes; i++)
@@ -193,16 +196,16 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
                            &write->changes[i],
                            generation,
                            i < write->n_changes - n_kept ? &none : &n_room);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   for (; n_room > 0; n_room--)
-    dsq_hot_tier_release (self->hot);
-  dsq_hot_tier_trim (self->hot);
+    dsq_hot_tier_release (&self->shards->hot);
+  dsq_hot_tier_trim (&self->shards->hot);
 }
 
 static void
 publish (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
   gsize n_room;
   DsqKey key;
 
@@ -213,14 +216,15 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
       publish_many (self, write, generation);
       return;
     }
-  n_room = !dsq_entry_is_tombstone (write->changes->entry) && dsq_hot_tier_reserve (self->hot);
+  n_room =
+      !dsq_entry_is_tombstone (write->changes->entry) && dsq_hot_tier_reserve (&self->shards->hot);
   shard = shard_of (self, write->changes, &key);
-  dsq_hot_shard_lock (shard);
+  dsq_shard_lock (shard);
   publish_change_locked (self, write, write->changes, generation, &n_room);
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   if (n_room > 0)
-    dsq_hot_tier_release (self->hot);
-  dsq_hot_tier_trim (self->hot);
+    dsq_hot_tier_release (&self->shards->hot);
+  dsq_hot_tier_trim (&self->shards->hot);
 }
 
 /* --- the transaction -------------------------------------------------------------------------- */

@@ -10,15 +10,6 @@ G_BEGIN_DECLS
 
 #define DSQ_HOT_MAX_SHARDS 32
 
-/* Where the change of a dirty node stands; 0 in a clean one. The engine's pending room fills it. */
-typedef struct
-{
-  guint32 index : 29;    /* place in its list of changes plus one; 0: the node is clean */
-  guint32 fresh : 1;     /* which list: keys with a place to come, or others */
-  guint32 parity : 1;    /* which generation */
-  guint32 is_pinned : 1; /* in the pinned list, not in the clean one */
-} DsqChangeHandle;
-
 /* One key in memory. Nodes are numbered from 1 in an array that may move when it grows. */
 typedef struct
 {
@@ -26,8 +17,9 @@ typedef struct
   guint64 stamp;   /* (lock shard) clock at the last use */
   guint32 newer;   /* (lock shard) neighbours in the list; a free node's next free one */
   guint32 older;
-  guint32 hash;           /* low half of the key's hash */
-  DsqChangeHandle change; /* (lock shard) */
+  guint32 hash;     /* low half of the key's hash */
+  guint32 pin : 31; /* (lock shard) of whoever pins it, who says what it means; 0: nobody does */
+  guint32 is_pinned : 1; /* (lock shard) in the pinned list, not in the clean one */
 } DsqHotNode;
 
 typedef struct
@@ -36,10 +28,10 @@ typedef struct
   guint32 oldest;
 } DsqHotList;
 
-/* One shard, alone on its cache lines. Everything in it is guarded by its lock. */
+/* A part of the tier. Everything in it is guarded by its lock. */
 typedef struct
 {
-  DsqMutex lock;
+  DsqMutex *lock;    /* (unowned) */
   guint8 *tags;      /* (owned) one byte of hash a slot, 0: empty slot */
   guint32 *slots;    /* (owned with tags) node of the slot */
   DsqHotNode *nodes; /* (owned) nodes[0] is unused */
@@ -48,51 +40,35 @@ typedef struct
   guint32 n_allocated; /* length of nodes */
   guint32 n_touched;   /* nodes ever used, nodes[0] included */
   guint32 first_free;
-  DsqHotList clean;   /* by recency; these count against the capacity */
-  DsqHotList pinned;  /* by recency; dirty, or just flushed and not yet admitted as clean */
-  guint64 epoch;      /* moves whenever a key may have changed and left memory since */
-  guint32 n_writing;  /* write-through commits under way that touch this shard */
-  guint32 index;      /* number of the shard */
-  gboolean is_closed; /* the store takes no more calls */
-  guint32 n_dirty;    /* changes that wait for the file; the pending room's account */
-  gint64 dirty_bytes; /* memory that they take, as far as not in DsqHotTier.dirty_bytes */
-  guint64 n_bytes;    /* of the entries held */
-  guint64 n_hits;     /* reads of keys that are here; the engine's account, like the next three */
-  guint64 n_misses;   /* reads of others */
-  guint64 n_warm_hits;
-  guint64 n_warm_misses;
+  guint32 index;     /* number of the shard */
+  DsqHotList clean;  /* by recency; these count against the capacity */
+  DsqHotList pinned; /* by recency; dirty, or just flushed and not yet admitted as clean */
+  guint64 n_bytes;   /* of the entries held */
   guint64 n_evictions;
-  DsqWarmShard warm; /* what was evicted here; no key is in both */
-} __attribute__ ((aligned (64))) DsqHotShard;
+  DsqWarmShard *warm; /* (unowned) where what is evicted goes; no key is in both */
+} DsqHotShard;
 
 typedef struct
 {
   guint64 capacity; /* most clean entries */
   guint64 limit;    /* most bytes of clean entries */
-  guint n_shards;   /* power of two */
-  guint shard_shift;
+  guint n_shards;
+  DsqHotShard *shards[DSQ_HOT_MAX_SHARDS];      /* (unowned) */
   guint64 clock __attribute__ ((aligned (64))); /* (atomic) one tick a use */
   guint64 n_clean
       __attribute__ ((aligned (64))); /* (atomic) clean entries, reservations included */
   guint64 clean_bytes;                /* (atomic) of the clean entries */
   guint64 oldest[DSQ_HOT_MAX_SHARDS]; /* (atomic) stamp of each shard's oldest clean entry */
   gboolean has_tables;                /* (all shard locks) there may be entries of several tables */
-  gint64 dirty_grain; /* constant once open: bytes that a shard may keep to itself */
-  gint64 dirty_bytes
-      __attribute__ ((aligned (64))); /* (atomic) memory that changes take, but for shards' own */
-  DsqHotShard shards[];
 } DsqHotTier;
 
-/* At most @limit bytes of clean entries. What is evicted goes to a warm tier of at most @warm_bytes
- * in all; 0: to none. */
-DsqHotTier *
-dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 limit, guint64 warm_bytes);
-void dsq_hot_tier_free (DsqHotTier *self);
-
-void dsq_hot_tier_lock_all (DsqHotTier *self);
-void dsq_hot_tier_unlock_all (DsqHotTier *self);
-/* With all locks held: what is clean is stale. */
-void dsq_hot_tier_drop_clean_locked (DsqHotTier *self);
+/* At most @capacity clean entries, and @limit bytes of them. */
+void dsq_hot_tier_init (DsqHotTier *self, guint64 capacity, guint64 limit);
+/* What is evicted of a shard goes to @warm, which has the same lock. */
+void
+dsq_hot_tier_add_shard (DsqHotTier *self, DsqHotShard *shard, DsqMutex *lock, DsqWarmShard *warm);
+/* When nobody else has it any more. */
+void dsq_hot_shard_finish (DsqHotShard *shard);
 
 /* Takes room for one clean entry, evicting the oldest if there is none left; FALSE when nothing can
  * be evicted. To be called without a shard lock; then insert, or give the room back. */
@@ -140,35 +116,10 @@ dsq_hot_tier_takes (const DsqHotTier *self, const DsqEntry *entry)
   return dsq_entry_size (entry) <= self->limit / 4;
 }
 
-static inline DsqHotShard *
-dsq_hot_tier_shard (DsqHotTier *self, guint64 hash)
-{
-  return &self->shards[(hash >> 32) >> self->shard_shift];
-}
-
-static inline void
-dsq_hot_shard_lock (DsqHotShard *shard)
-{
-  dsq_mutex_lock (&shard->lock);
-}
-
-static inline void
-dsq_hot_shard_unlock (DsqHotShard *shard)
-{
-  dsq_mutex_unlock (&shard->lock);
-}
-
 static inline void
 dsq_hot_shard_assert_locked (const DsqHotShard *shard)
 {
-  dsq_mutex_assert_held (&shard->lock);
-}
-
-static inline void
-dsq_hot_tier_assert_all_locked (const DsqHotTier *self)
-{
-  for (guint i = 0; i < self->n_shards; i++)
-    dsq_hot_shard_assert_locked (&self->shards[i]);
+  dsq_mutex_assert_held (shard->lock);
 }
 
 G_END_DECLS

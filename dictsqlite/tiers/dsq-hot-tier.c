@@ -3,8 +3,6 @@
 
 #include "config.h"
 
-#include <stdlib.h>
-
 #include "tiers/dsq-hot-lookup-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 
@@ -13,7 +11,7 @@
  *
  *   tags    [ . 7f  .  .  a3 a3 ... ]    one byte of hash a slot: most misses end here
  *   slots   [ .  2  .  .  1  3  ... ]    the slot's node
- *   nodes   [ - | entry stamp newer older hash change | ... ]    32 bytes each
+ *   nodes   [ - | entry stamp newer older hash pin | ... ]       32 bytes each
  *
  *   clean   newest <-> ... <-> oldest    what counts against the capacity and may be evicted
  *   pinned  newest <-> ... <-> oldest    what is dirty; it leaves by being flushed
@@ -30,7 +28,6 @@
 
 #define FIRST_SLOTS       64
 #define FIRST_NODES       32
-#define SMALL_CAPACITY    1024
 #define MAX_LOAD(n_slots) ((n_slots) / 8 * 7)
 #define NO_STAMP          G_MAXUINT64
 
@@ -43,69 +40,38 @@ allocate_index (DsqHotShard *shard, guint32 n_slots)
   shard->slot_mask = n_slots - 1;
 }
 
-DsqHotTier *
-dsq_hot_tier_new (guint64 capacity, gboolean is_unlimited, guint64 limit, guint64 warm_bytes)
+void
+dsq_hot_tier_init (DsqHotTier *self, guint64 capacity, guint64 limit)
 {
-  guint n_shards = is_unlimited || capacity >= SMALL_CAPACITY ? DSQ_HOT_MAX_SHARDS : 1;
-  DsqHotTier *self;
-
-  self = aligned_alloc (64, sizeof *self + n_shards * sizeof (DsqHotShard));
-  if (self == NULL)
-    g_error ("out of memory");
-  memset (self, 0, sizeof *self + n_shards * sizeof (DsqHotShard));
+  memset (self, 0, sizeof *self);
   self->capacity = capacity;
   self->limit = limit;
-  self->n_shards = n_shards;
-  self->shard_shift = n_shards == 1 ? 32 : 27;
-  for (guint i = 0; i < n_shards; i++)
-    {
-      DsqHotShard *shard = &self->shards[i];
-
-      dsq_mutex_init (&shard->lock, DSQ_RANK_SHARD, i);
-      shard->index = i;
-      allocate_index (shard, FIRST_SLOTS);
-      shard->n_allocated = FIRST_NODES;
-      shard->nodes = g_new (DsqHotNode, FIRST_NODES);
-      shard->n_touched = 1;
-      dsq_warm_shard_init (&shard->warm,
-                           &shard->lock,
-                           (gsize) MIN (warm_bytes, G_MAXSSIZE) / n_shards);
-    }
   for (guint i = 0; i < DSQ_HOT_MAX_SHARDS; i++)
     self->oldest[i] = NO_STAMP;
-  return self;
 }
 
 void
-dsq_hot_tier_free (DsqHotTier *self)
+dsq_hot_tier_add_shard (DsqHotTier *self, DsqHotShard *shard, DsqMutex *lock, DsqWarmShard *warm)
 {
-  for (guint i = 0; i < self->n_shards; i++)
-    {
-      DsqHotShard *shard = &self->shards[i];
-
-      for (guint32 number = 1; number < shard->n_touched; number++)
-        if (shard->nodes[number].entry != NULL)
-          dsq_entry_unref (shard->nodes[number].entry);
-      dsq_warm_shard_finish (&shard->warm);
-      g_free (shard->slots);
-      g_free (shard->nodes);
-      dsq_mutex_clear (&shard->lock);
-    }
-  free (self);
+  memset (shard, 0, sizeof *shard);
+  shard->lock = lock;
+  shard->warm = warm;
+  shard->index = self->n_shards;
+  self->shards[self->n_shards++] = shard;
+  allocate_index (shard, FIRST_SLOTS);
+  shard->n_allocated = FIRST_NODES;
+  shard->nodes = g_new (DsqHotNode, FIRST_NODES);
+  shard->n_touched = 1;
 }
 
 void
-dsq_hot_tier_lock_all (DsqHotTier *self)
+dsq_hot_shard_finish (DsqHotShard *shard)
 {
-  for (guint i = 0; i < self->n_shards; i++)
-    dsq_hot_shard_lock (&self->shards[i]);
-}
-
-void
-dsq_hot_tier_unlock_all (DsqHotTier *self)
-{
-  for (guint i = self->n_shards; i > 0; i--)
-    dsq_hot_shard_unlock (&self->shards[i - 1]);
+  for (guint32 number = 1; number < shard->n_touched; number++)
+    if (shard->nodes[number].entry != NULL)
+      dsq_entry_unref (shard->nodes[number].entry);
+  g_free (shard->slots);
+  g_free (shard->nodes);
 }
 
 /* The bytes of clean entries are those of the nodes that are not pinned, whatever happens to them.
@@ -113,7 +79,7 @@ dsq_hot_tier_unlock_all (DsqHotTier *self)
 static void
 count_clean_bytes (DsqHotTier *self, const DsqHotNode *node, gint64 n_bytes)
 {
-  if (!node->change.is_pinned)
+  if (!node->is_pinned)
     __atomic_fetch_add (&self->clean_bytes, (guint64) n_bytes, __ATOMIC_RELAXED);
 }
 
@@ -122,7 +88,7 @@ count_clean_bytes (DsqHotTier *self, const DsqHotNode *node, gint64 n_bytes)
 static DsqHotList *
 list_of (DsqHotShard *shard, const DsqHotNode *node)
 {
-  return node->change.is_pinned ? &shard->pinned : &shard->clean;
+  return node->is_pinned ? &shard->pinned : &shard->clean;
 }
 
 static void
@@ -265,7 +231,7 @@ dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, gui
   DsqKey key = { dsq_entry_key (entry), entry->key_length, entry->table, hash };
 
   dsq_hot_shard_assert_locked (shard);
-  return dsq_warm_shard_remove_locked (&shard->warm, &key);
+  return dsq_warm_shard_remove_locked (shard->warm, &key);
 }
 
 guint32
@@ -279,7 +245,7 @@ dsq_hot_shard_insert_locked (DsqHotTier *self,
   DsqHotNode *node;
 
   dsq_hot_shard_assert_locked (shard);
-  if (dsq_warm_shard_n_entries (&shard->warm) > 0)
+  if (dsq_warm_shard_n_entries (shard->warm) > 0)
     dsq_hot_shard_forget_warm_locked (shard, entry, hash);
   if (shard->n_nodes >= MAX_LOAD (shard->slot_mask + 1))
     index_rebuild (shard, (shard->slot_mask + 1) * 2);
@@ -289,7 +255,7 @@ dsq_hot_shard_insert_locked (DsqHotTier *self,
   node->entry = entry;
   node->hash = (guint32) hash;
   node->stamp = __atomic_add_fetch (&self->clock, 1, __ATOMIC_RELAXED);
-  node->change.is_pinned = is_pinned != FALSE;
+  node->is_pinned = is_pinned != FALSE;
   shard->n_nodes++;
   shard->n_bytes += dsq_entry_size (entry);
   count_clean_bytes (self, node, (gint64) dsq_entry_size (entry));
@@ -317,14 +283,15 @@ dsq_hot_shard_remove_locked (DsqHotTier *self, DsqHotShard *shard, guint32 numbe
   DsqHotNode *node = &shard->nodes[number];
 
   dsq_hot_shard_assert_locked (shard);
-  if (!node->change.is_pinned)
+  if (!node->is_pinned)
     dsq_hot_tier_release (self);
   list_unlink (self, shard, number);
   index_take (shard, number);
   shard->n_bytes -= dsq_entry_size (node->entry);
   count_clean_bytes (self, node, -(gint64) dsq_entry_size (node->entry));
   dsq_entry_unref (g_steal_pointer (&node->entry));
-  memset (&node->change, 0, sizeof node->change);
+  node->pin = 0;
+  node->is_pinned = 0;
   node->newer = shard->first_free;
   shard->first_free = number;
   shard->n_nodes--;
@@ -338,7 +305,7 @@ dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
   count_clean_bytes (self,
                      &shard->nodes[number],
                      -(gint64) dsq_entry_size (shard->nodes[number].entry));
-  shard->nodes[number].change.is_pinned = 1;
+  shard->nodes[number].is_pinned = 1;
   list_link_newest (self, shard, number);
   dsq_hot_tier_release (self);
 }
@@ -347,7 +314,7 @@ dsq_hot_shard_pin_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 static gboolean
 is_cleaned (const DsqHotNode *node)
 {
-  return node->change.index == 0;
+  return node->pin == 0;
 }
 
 /* Gives the memory of an empty shard back: it may have been large. */
@@ -374,7 +341,7 @@ dsq_hot_shard_drop_locked (DsqHotTier *self, DsqHotShard *shard, gboolean only_c
       if (!only_clean || is_cleaned (&shard->nodes[i]))
         dsq_hot_shard_remove_locked (self, shard, i);
     }
-  dsq_warm_shard_clear_locked (&shard->warm);
+  dsq_warm_shard_clear_locked (shard->warm);
   if (shard->n_nodes == 0)
     reset_empty_shard (shard);
 }
@@ -397,20 +364,9 @@ dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 t
         if (shard->nodes[i].entry->table == table)
           dsq_hot_shard_remove_locked (self, shard, i);
       }
-  dsq_warm_shard_remove_table_locked (&shard->warm, table);
+  dsq_warm_shard_remove_table_locked (shard->warm, table);
   if (shard->n_nodes == 0)
     reset_empty_shard (shard);
-}
-
-void
-dsq_hot_tier_drop_clean_locked (DsqHotTier *self)
-{
-  dsq_hot_tier_assert_all_locked (self);
-  for (guint i = 0; i < self->n_shards; i++)
-    {
-      dsq_hot_shard_drop_locked (self, &self->shards[i], TRUE);
-      self->shards[i].epoch++;
-    }
 }
 
 /* --- capacity -------------------------------------------------------------------------------- */
@@ -439,7 +395,7 @@ oldest_shard (DsqHotTier *self, guint64 *out_stamp)
         }
     }
   *out_stamp = stamp;
-  return stamp != NO_STAMP ? &self->shards[victim] : NULL;
+  return stamp != NO_STAMP ? self->shards[victim] : NULL;
 }
 
 /* A node that is clean goes on to the warm tier. */
@@ -452,7 +408,7 @@ evict_locked (DsqHotTier *self, DsqHotShard *shard, guint32 number)
 
   dsq_hot_shard_assert_locked (shard);
   dsq_hot_shard_remove_locked (self, shard, number);
-  dsq_warm_shard_put_locked (&shard->warm, entry, hash);
+  dsq_warm_shard_put_locked (shard->warm, entry, hash);
   shard->n_evictions++;
 }
 
@@ -468,13 +424,13 @@ evict_older_than (DsqHotTier *self, guint64 limit)
 
       if (shard == NULL || stamp >= limit)
         return FALSE;
-      dsq_hot_shard_lock (shard);
+      dsq_mutex_lock (shard->lock);
       if (shard->clean.oldest != 0 && shard->nodes[shard->clean.oldest].stamp == stamp)
         {
           evict_locked (self, shard, shard->clean.oldest);
           is_evicted = TRUE;
         }
-      dsq_hot_shard_unlock (shard);
+      dsq_mutex_unlock (shard->lock);
       if (is_evicted)
         return TRUE;
     }
@@ -518,11 +474,11 @@ collect_cleaned (DsqHotShard *shard)
 {
   GArray *stamps = g_array_new (FALSE, FALSE, sizeof (guint64));
 
-  dsq_hot_shard_lock (shard);
+  dsq_mutex_lock (shard->lock);
   for (guint32 i = shard->pinned.oldest; i != 0; i = shard->nodes[i].newer)
     if (is_cleaned (&shard->nodes[i]))
       g_array_append_val (stamps, shard->nodes[i].stamp);
-  dsq_hot_shard_unlock (shard);
+  dsq_mutex_unlock (shard->lock);
   return stamps;
 }
 
@@ -543,7 +499,7 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
         n_too_old++;
     }
 
-  dsq_hot_shard_lock (shard);
+  dsq_mutex_lock (shard->lock);
   for (guint32 i = shard->pinned.oldest, next; i != 0; i = next)
     {
       DsqHotNode *node = &shard->nodes[i];
@@ -561,7 +517,7 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
       /* both lists are in order of age, so the place in the clean list only moves on */
       n_rooms--;
       list_unlink (self, shard, i);
-      node->change.is_pinned = 0;
+      node->is_pinned = 0;
       count_clean_bytes (self, node, (gint64) dsq_entry_size (node->entry));
       for (guint32 newer = above != 0 ? shard->nodes[above].newer : shard->clean.oldest;
            newer != 0 && shard->nodes[newer].stamp < node->stamp;
@@ -570,7 +526,7 @@ dsq_hot_tier_admit_cleaned (DsqHotTier *self, DsqHotShard *shard)
       list_link_above (self, shard, i, above);
       above = i;
     }
-  dsq_hot_shard_unlock (shard);
+  dsq_mutex_unlock (shard->lock);
   for (; n_rooms > 0; n_rooms--)
     dsq_hot_tier_release (self);
   dsq_hot_tier_trim (self);

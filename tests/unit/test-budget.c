@@ -54,17 +54,49 @@ start_waiting (Fixture *self)
   return thread;
 }
 
+static gboolean
+has_room_for (Fixture *self, gint64 n_bytes)
+{
+  gboolean has_room;
+  gint64 own = 0;
+
+  /* more than a shard keeps to itself */
+  dsq_budget_count (&self->budget, &own, n_bytes);
+  has_room = dsq_budget_has_room (&self->budget);
+  dsq_budget_count (&self->budget, &own, -n_bytes);
+  g_assert_cmpint (own, ==, 0);
+  return has_room;
+}
+
 static void
 test_threshold (Fixture *self, gconstpointer data)
 {
-  g_assert_true (dsq_budget_has_room (&self->budget, 999));
-  g_assert_false (dsq_budget_has_room (&self->budget, 1000));
-  /* sums of several shards may be below 0 for an instant */
-  g_assert_true (dsq_budget_has_room (&self->budget, -1));
+  g_assert_true (has_room_for (self, 999));
+  g_assert_false (has_room_for (self, 1000));
   dsq_budget_set_threshold (&self->budget, G_MAXUINT64);
-  g_assert_true (dsq_budget_has_room (&self->budget, G_MAXINT64 - 1));
+  g_assert_true (has_room_for (self, G_MAXINT64 - 1));
   dsq_budget_set_threshold (&self->budget, 0);
-  g_assert_false (dsq_budget_has_room (&self->budget, 0));
+  g_assert_false (dsq_budget_has_room (&self->budget));
+}
+
+/* What is little a shard keeps to itself, and nobody sees the sum below 0. */
+static void
+test_shards_keep_a_little (Fixture *self, gconstpointer data)
+{
+  gint64 own[2] = { 0 };
+
+  g_assert_cmpint (self->budget.grain, ==, 1000 / 256);
+  dsq_budget_count (&self->budget, &own[0], 2);
+  g_assert_cmpuint (dsq_budget_get_bytes (&self->budget), ==, 0);
+  dsq_budget_count (&self->budget, &own[0], 2);
+  g_assert_cmpuint (dsq_budget_get_bytes (&self->budget), ==, 4);
+  g_assert_cmpint (own[0], ==, 0);
+  dsq_budget_count (&self->budget, &own[1], -5);
+  g_assert_cmpuint (dsq_budget_get_bytes (&self->budget), ==, 0);
+  g_assert_true (dsq_budget_has_room (&self->budget));
+  dsq_budget_count (&self->budget, &own[1], 1);
+  dsq_budget_count (&self->budget, &own[0], 4);
+  g_assert_cmpint (self->budget.n_bytes + own[1], ==, 4);
 }
 
 static void
@@ -148,6 +180,7 @@ main (int argc, char **argv)
     void (*test) (Fixture *, gconstpointer);
   } tests[] = {
     { "/dsq/budget/threshold", test_threshold },
+    { "/dsq/budget/shards-keep-a-little", test_shards_keep_a_little },
     { "/dsq/budget/a-round-ends-the-wait", test_a_round_ends_the_wait },
     { "/dsq/budget/a-round-of-nothing-ends-the-wait", test_a_round_of_nothing_ends_the_wait },
     { "/dsq/budget/no-round-is-missed", test_no_round_is_missed },

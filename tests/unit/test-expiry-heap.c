@@ -5,10 +5,13 @@
 
 #include "codec/dsq-hash-private.h"
 #include "engine/dsq-expiry-heap-private.h"
+#include "engine/dsq-shard-private.h"
 
 typedef struct
 {
-  DsqHotTier *hot;    /* (owned) */
+  DsqBudget budget;
+  DsqShards *shards;  /* (owned) */
+  DsqHotTier *hot;    /* (unowned) */
   DsqHotShard *shard; /* (unowned) its only one */
   DsqExpiryHeap heap;
 } Fixture;
@@ -16,9 +19,11 @@ typedef struct
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  fixture->hot = dsq_hot_tier_new (10, FALSE, G_MAXUINT64, 0);
-  fixture->shard = &fixture->hot->shards[0];
-  dsq_hot_shard_lock (fixture->shard);
+  dsq_budget_init (&fixture->budget, 0);
+  fixture->shards = dsq_shards_new (&fixture->budget, 10, FALSE, G_MAXUINT64, 0);
+  fixture->hot = &fixture->shards->hot;
+  fixture->shard = &fixture->shards->all[0].hot;
+  dsq_shards_lock_all (fixture->shards);
   dsq_expiry_heap_init (&fixture->heap);
 }
 
@@ -26,8 +31,9 @@ static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   dsq_expiry_heap_clear (&fixture->heap);
-  dsq_hot_shard_unlock (fixture->shard);
-  dsq_hot_tier_free (fixture->hot);
+  dsq_shards_unlock_all (fixture->shards);
+  dsq_shards_free (fixture->shards);
+  dsq_budget_clear (&fixture->budget);
 }
 
 static DsqEntry *
@@ -47,7 +53,7 @@ put (Fixture *fixture, guint number, gint64 expires)
   DsqKey key = dsq_entry_as_key (entry);
   guint32 node = dsq_hot_shard_insert_locked (fixture->hot, fixture->shard, key.hash, entry, TRUE);
 
-  fixture->shard->nodes[node].change.index = 1;
+  fixture->shard->nodes[node].pin = 1;
   dsq_expiry_heap_push_locked (&fixture->heap, fixture->shard, node, expires);
   return node;
 }
@@ -103,7 +109,7 @@ test_tidying_keeps_what_is_dirty (Fixture *fixture, gconstpointer data)
 
   put (fixture, 3, 10);
   put (fixture, 4, 40);
-  fixture->shard->nodes[clean].change.index = 0;
+  fixture->shard->nodes[clean].pin = 0;
   dsq_hot_shard_remove_locked (fixture->hot, fixture->shard, gone);
   dsq_expiry_heap_tidy_locked (&fixture->heap, fixture->shard);
   g_assert_cmpuint (fixture->heap.n_items, ==, 2);

@@ -4,8 +4,11 @@
 #include "config.h"
 
 #include "codec/dsq-hash-private.h"
+#include "engine/dsq-shard-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
-#include "tiers/dsq-hot-tier-private.h"
+
+/* Of what nothing is dirty. */
+static DsqBudget budget;
 
 static DsqKey
 key_in_table (guint i, guint32 table, char *buffer)
@@ -25,35 +28,35 @@ key_number (guint i, char *buffer)
 
 /* A read through a cache: TRUE for a hit, else the entry is admitted. */
 static gboolean
-read_table_through (DsqHotTier *tier, guint i, guint32 table)
+read_table_through (DsqShards *shards, guint i, guint32 table)
 {
   char buffer[16];
   DsqKey key = key_in_table (i, table, buffer);
-  DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+  DsqShard *shard = dsq_shards_get (shards, key.hash);
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
-  number = dsq_hot_shard_find_locked (shard, &key);
+  dsq_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (&shard->hot, &key);
   if (number != 0)
-    dsq_hot_shard_touch_locked (tier, shard, number);
-  dsq_hot_shard_unlock (shard);
+    dsq_hot_shard_touch_locked (&shards->hot, &shard->hot, number);
+  dsq_shard_unlock (shard);
   if (number != 0)
     return TRUE;
-  g_assert_true (dsq_hot_tier_reserve (tier));
-  dsq_hot_shard_lock (shard);
-  dsq_hot_shard_insert_locked (tier,
-                               shard,
+  g_assert_true (dsq_hot_tier_reserve (&shards->hot));
+  dsq_shard_lock (shard);
+  dsq_hot_shard_insert_locked (&shards->hot,
+                               &shard->hot,
                                key.hash,
                                dsq_entry_new (&key, (const guint8 *) "\1", 1, 0),
                                FALSE);
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
   return FALSE;
 }
 
 static gboolean
-read_through (DsqHotTier *tier, guint i)
+read_through (DsqShards *shards, guint i)
 {
-  return read_table_through (tier, i, DSQ_TABLE_MAIN);
+  return read_table_through (shards, i, DSQ_TABLE_MAIN);
 }
 
 /* The textbook's LRU: a queue, newest at the head. */
@@ -82,7 +85,7 @@ test_hits_equal_a_reference_lru (void)
   for (guint c = 0; c < G_N_ELEMENTS (capacities); c++)
     {
       guint capacity = capacities[c];
-      DsqHotTier *tier = dsq_hot_tier_new (capacity, FALSE, G_MAXUINT64, 0);
+      DsqShards *shards = dsq_shards_new (&budget, capacity, FALSE, G_MAXUINT64, 0);
       GQueue queue = G_QUEUE_INIT;
       GRand *rand = g_rand_new_with_seed (capacity);
 
@@ -92,36 +95,36 @@ test_hits_equal_a_reference_lru (void)
           double skewed = g_rand_double (rand) * g_rand_double (rand) * capacity * 4;
           guint i = n % 3 == 0 ? n / 3 % (capacity + capacity / 8 + 1) : (guint) skewed;
 
-          g_assert_cmpint (read_through (tier, i),
+          g_assert_cmpint (read_through (shards, i),
                            ==,
                            reference_read_through (&queue, capacity, i));
-          g_assert_cmpuint (tier->n_clean, <=, capacity);
+          g_assert_cmpuint (shards->hot.n_clean, <=, capacity);
         }
       g_queue_clear (&queue);
       g_rand_free (rand);
-      dsq_hot_tier_free (tier);
+      dsq_shards_free (shards);
     }
 }
 
 static void
 test_fitting_loop_never_misses (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (10000, FALSE, G_MAXUINT64, 0);
+  DsqShards *shards = dsq_shards_new (&budget, 10000, FALSE, G_MAXUINT64, 0);
   guint n_hits = 0;
 
   for (guint round = 0; round < 5; round++)
     for (guint i = 0; i < 10000; i++)
-      n_hits += read_through (tier, i);
+      n_hits += read_through (shards, i);
   g_assert_cmpuint (n_hits, ==, 40000);
-  dsq_hot_tier_free (tier);
+  dsq_shards_free (shards);
 }
 
 /* Pinned entries do not count, and become clean at the recency they had. */
 static void
 test_admits_cleaned_at_their_recency (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (3, FALSE, G_MAXUINT64, 0);
-  DsqHotShard *shard = &tier->shards[0];
+  DsqShards *shards = dsq_shards_new (&budget, 3, FALSE, G_MAXUINT64, 0);
+  DsqShard *shard = &shards->all[0];
   char buffer[16];
 
   for (guint i = 0; i < 6; i++)
@@ -130,82 +133,84 @@ test_admits_cleaned_at_their_recency (void)
 
       if (i % 2 != 0)
         {
-          g_assert_false (read_through (tier, i));
+          g_assert_false (read_through (shards, i));
           continue;
         }
-      dsq_hot_shard_lock (shard);
-      dsq_hot_shard_insert_locked (tier,
-                                   shard,
+      dsq_shard_lock (shard);
+      dsq_hot_shard_insert_locked (&shards->hot,
+                                   &shard->hot,
                                    key.hash,
                                    dsq_entry_new (&key, (const guint8 *) "\1", 1, 0),
                                    TRUE);
-      dsq_hot_shard_unlock (shard);
+      dsq_shard_unlock (shard);
     }
-  g_assert_cmpuint (tier->n_clean, ==, 3);
-  dsq_hot_tier_admit_cleaned (tier, shard);
-  g_assert_cmpuint (tier->n_clean, ==, 3);
-  dsq_hot_shard_lock (shard);
+  g_assert_cmpuint (shards->hot.n_clean, ==, 3);
+  dsq_hot_tier_admit_cleaned (&shards->hot, &shard->hot);
+  g_assert_cmpuint (shards->hot.n_clean, ==, 3);
+  dsq_shard_lock (shard);
   for (guint i = 0; i < 6; i++)
     {
       DsqKey key = key_number (i, buffer);
 
-      g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i >= 3);
+      g_assert_cmpint (dsq_hot_shard_find_locked (&shard->hot, &key) != 0, ==, i >= 3);
     }
-  dsq_hot_shard_unlock (shard);
-  g_assert_cmpuint (shard->nodes[shard->clean.oldest].stamp, ==, 4);
-  dsq_hot_tier_free (tier);
+  dsq_shard_unlock (shard);
+  g_assert_cmpuint (shard->hot.nodes[shard->hot.clean.oldest].stamp, ==, 4);
+  dsq_shards_free (shards);
 }
 
 static void
 test_finds_what_is_left_after_removals (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (100000, FALSE, G_MAXUINT64, 0);
+  DsqShards *shards = dsq_shards_new (&budget, 100000, FALSE, G_MAXUINT64, 0);
   char buffer[16];
 
   for (guint i = 0; i < 50000; i++)
-    read_through (tier, i);
-  dsq_hot_tier_lock_all (tier);
+    read_through (shards, i);
+  dsq_shards_lock_all (shards);
   for (guint i = 0; i < 50000; i += 2)
     {
       DsqKey key = key_number (i, buffer);
-      DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+      DsqShard *shard = dsq_shards_get (shards, key.hash);
 
-      dsq_hot_shard_remove_locked (tier, shard, dsq_hot_shard_find_locked (shard, &key));
+      dsq_hot_shard_remove_locked (&shards->hot,
+                                   &shard->hot,
+                                   dsq_hot_shard_find_locked (&shard->hot, &key));
     }
   for (guint i = 0; i < 50000; i++)
     {
       DsqKey key = key_number (i, buffer);
-      DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
+      DsqShard *shard = dsq_shards_get (shards, key.hash);
 
-      g_assert_cmpint (dsq_hot_shard_find_locked (shard, &key) != 0, ==, i % 2 != 0);
+      g_assert_cmpint (dsq_hot_shard_find_locked (&shard->hot, &key) != 0, ==, i % 2 != 0);
     }
-  dsq_hot_tier_unlock_all (tier);
-  g_assert_cmpuint (tier->n_clean, ==, 25000);
-  dsq_hot_tier_free (tier);
+  dsq_shards_unlock_all (shards);
+  g_assert_cmpuint (shards->hot.n_clean, ==, 25000);
+  dsq_shards_free (shards);
 }
 
 /* Half of the keys are in hot, the others have fallen into warm. */
 static void
 test_drops_one_table_alone (void)
 {
-  DsqHotTier *tier = dsq_hot_tier_new (3000, FALSE, G_MAXUINT64, 8 << 20);
+  DsqShards *shards = dsq_shards_new (&budget, 3000, FALSE, G_MAXUINT64, 8 << 20);
   guint n_in_hot = 0;
   guint n_in_warm = 0;
 
-  tier->has_tables = TRUE;
+  shards->hot.has_tables = TRUE;
   for (guint i = 0; i < 2000; i++)
     for (guint32 table = 1; table <= 3; table++)
-      read_table_through (tier, i, table);
-  dsq_hot_tier_lock_all (tier);
-  for (guint s = 0; s < tier->n_shards; s++)
-    dsq_hot_shard_drop_table_locked (tier, &tier->shards[s], 2);
+      read_table_through (shards, i, table);
+  dsq_shards_lock_all (shards);
+  for (guint s = 0; s < shards->n_shards; s++)
+    dsq_hot_shard_drop_table_locked (&shards->hot, &shards->all[s].hot, 2);
   for (guint i = 0; i < 2000; i++)
     for (guint32 table = 1; table <= 3; table++)
       {
         char buffer[16];
         DsqKey key = key_in_table (i, table, buffer);
-        DsqHotShard *shard = dsq_hot_tier_shard (tier, key.hash);
-        gboolean in_hot = dsq_hot_shard_find_locked (shard, &key) != 0;
+        DsqShard *shard = dsq_shards_get (shards, key.hash);
+        gboolean in_hot = dsq_hot_shard_find_locked (&shard->hot, &key) != 0;
         gint64 expires;
         gboolean in_warm = dsq_warm_shard_contains_locked (&shard->warm, &key, &expires);
 
@@ -213,13 +218,13 @@ test_drops_one_table_alone (void)
         n_in_hot += in_hot;
         n_in_warm += in_warm;
       }
-  dsq_hot_tier_unlock_all (tier);
-  g_assert_cmpuint (n_in_hot, ==, tier->n_clean);
+  dsq_shards_unlock_all (shards);
+  g_assert_cmpuint (n_in_hot, ==, shards->hot.n_clean);
   g_assert_cmpuint (n_in_hot, ==, 2000);
   g_assert_cmpuint (n_in_warm, ==, 2000);
   for (guint i = 0; i < 5000; i++)
-    read_table_through (tier, i, 2);
-  dsq_hot_tier_free (tier);
+    read_table_through (shards, i, 2);
+  dsq_shards_free (shards);
 }
 
 int

@@ -6,13 +6,16 @@
 #include <stdlib.h>
 
 #include "engine/dsq-key-order-private.h"
+#include "engine/dsq-shard-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
 
 #define N_KEYS 3000
 
 typedef struct
 {
-  DsqHotTier *hot;    /* (owned) */
+  DsqBudget budget;
+  DsqShards *shards;  /* (owned) */
+  DsqHotTier *hot;    /* (unowned) */
   DsqHotShard *shard; /* (unowned) its only one */
   DsqKeyOrder *order; /* (owned) */
   guint32 nodes[N_KEYS];
@@ -21,9 +24,11 @@ typedef struct
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  fixture->hot = dsq_hot_tier_new (10, FALSE, G_MAXUINT64, 0);
-  fixture->shard = &fixture->hot->shards[0];
-  dsq_hot_shard_lock (fixture->shard);
+  dsq_budget_init (&fixture->budget, 0);
+  fixture->shards = dsq_shards_new (&fixture->budget, 10, FALSE, G_MAXUINT64, 0);
+  fixture->hot = &fixture->shards->hot;
+  fixture->shard = &fixture->shards->all[0].hot;
+  dsq_shards_lock_all (fixture->shards);
   fixture->order = dsq_key_order_new ();
 }
 
@@ -31,8 +36,9 @@ static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   dsq_key_order_free (fixture->order);
-  dsq_hot_shard_unlock (fixture->shard);
-  dsq_hot_tier_free (fixture->hot);
+  dsq_shards_unlock_all (fixture->shards);
+  dsq_shards_free (fixture->shards);
+  dsq_budget_clear (&fixture->budget);
 }
 
 /* Keys of several lengths, some a prefix of others; neighbours are far apart in their order. */
@@ -60,7 +66,7 @@ put (Fixture *fixture, guint number, guint32 table)
                                       key.hash,
                                       dsq_entry_new (&key, &record, 1, 0),
                                       TRUE);
-  fixture->shard->nodes[node].change.index = 1;
+  fixture->shard->nodes[node].pin = 1;
   fixture->nodes[number] = node;
   if (table == 1)
     dsq_key_order_add_locked (fixture->order, fixture->shard, 1, node);
@@ -171,7 +177,7 @@ test_forgets_what_became_clean (Fixture *fixture, gconstpointer data)
     }
   for (guint number = 0; number < N_KEYS; number++)
     if (number % 3 == 0)
-      fixture->shard->nodes[fixture->nodes[number]].change.index = 0;
+      fixture->shard->nodes[fixture->nodes[number]].pin = 0;
     else if (number % 3 == 1 || number > N_KEYS / 4 * 3)
       dsq_hot_shard_remove_locked (fixture->hot, fixture->shard, fixture->nodes[number]);
   dsq_key_order_filter_locked (fixture->order, fixture->shard, 1);
@@ -186,7 +192,7 @@ test_forgets_what_became_clean (Fixture *fixture, gconstpointer data)
       DsqKey key = make_key (buffer, number);
 
       fixture->nodes[number] = dsq_hot_shard_find_locked (fixture->shard, &key);
-      fixture->shard->nodes[fixture->nodes[number]].change.index = 1;
+      fixture->shard->nodes[fixture->nodes[number]].pin = 1;
       dsq_key_order_add_locked (fixture->order, fixture->shard, 1, fixture->nodes[number]);
     }
   check_from (fixture, "3");

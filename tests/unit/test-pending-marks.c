@@ -14,7 +14,8 @@
 
 typedef struct
 {
-  DsqHotTier *hot;     /* (owned) */
+  DsqBudget budget;
+  DsqShards *shards;   /* (owned) */
   DsqPending *pending; /* (owned) */
 } Fixture;
 
@@ -23,18 +24,19 @@ set_up (Fixture *fixture, gconstpointer data)
 {
   const DsqTableState state = { .table = DSQ_TABLE_MAIN, .next = 101, .count = 10 };
 
-  fixture->hot = dsq_hot_tier_new (100, FALSE, G_MAXUINT64, 0);
-  dsq_pending_set_dirty_limit (fixture->hot, 1 << 20);
-  fixture->pending = dsq_pending_new (fixture->hot, &state, FALSE);
-  dsq_hot_tier_lock_all (fixture->hot);
+  dsq_budget_init (&fixture->budget, 1 << 20);
+  fixture->shards = dsq_shards_new (&fixture->budget, 100, FALSE, G_MAXUINT64, 0);
+  fixture->pending = dsq_pending_new (fixture->shards, &state, FALSE);
+  dsq_shards_lock_all (fixture->shards);
 }
 
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
-  dsq_hot_tier_unlock_all (fixture->hot);
+  dsq_shards_unlock_all (fixture->shards);
   dsq_pending_free (fixture->pending);
-  dsq_hot_tier_free (fixture->hot);
+  dsq_shards_free (fixture->shards);
+  dsq_budget_clear (&fixture->budget);
 }
 
 static DsqKey
@@ -47,12 +49,12 @@ key_of (const char *text)
 }
 
 static guint32
-node_of (Fixture *fixture, const char *text, DsqHotShard **out_shard)
+node_of (Fixture *fixture, const char *text, DsqShard **out_shard)
 {
   DsqKey key = key_of (text);
 
-  *out_shard = dsq_hot_tier_shard (fixture->hot, key.hash);
-  return dsq_hot_shard_find_locked (*out_shard, &key);
+  *out_shard = dsq_shards_get (fixture->shards, key.hash);
+  return dsq_hot_shard_find_locked (&(*out_shard)->hot, &key);
 }
 
 /* The removal of a row; with @expires by a sweep. */
@@ -62,7 +64,7 @@ stage_removal (Fixture *fixture, const char *text, gint64 expires)
   DsqKey key = key_of (text);
 
   dsq_pending_stage_new_locked (fixture->pending,
-                                dsq_hot_tier_shard (fixture->hot, key.hash),
+                                dsq_shards_get (fixture->shards, key.hash),
                                 key.hash,
                                 dsq_entry_new (&key, NULL, 0, expires),
                                 DSQ_PRESENCE_PRESENT);
@@ -73,7 +75,7 @@ stage_set (Fixture *fixture, const char *text)
 {
   const guint8 record = 1;
   DsqKey key = key_of (text);
-  DsqHotShard *shard;
+  DsqShard *shard;
   guint32 number = node_of (fixture, text, &shard);
 
   dsq_pending_stage_over_locked (fixture->pending,
@@ -95,7 +97,7 @@ count (Fixture *fixture)
 static gboolean
 is_in_memory (Fixture *fixture, const char *text)
 {
-  DsqHotShard *shard;
+  DsqShard *shard;
 
   return node_of (fixture, text, &shard) != 0;
 }

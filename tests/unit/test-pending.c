@@ -28,7 +28,8 @@ typedef struct
 {
   GRand *rand;
   guint32 table;
-  DsqHotTier *hot;
+  DsqBudget budget;
+  DsqShards *shards;
   DsqPending *pending;
   Slot file[N_KEYS];
   Slot mapping[N_KEYS];
@@ -64,11 +65,11 @@ stage (World *self, guint i, DsqEntry *entry)
 {
   char buffer[16];
   DsqKey key = key_number (self, i, buffer);
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  DsqShard *shard = dsq_shards_get (self->shards, key.hash);
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
-  number = dsq_hot_shard_find_locked (shard, &key);
+  dsq_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (&shard->hot, &key);
   if (number != 0 && dsq_entry_is_tombstone (entry))
     {
       dsq_pending_stage_removal_locked (self->pending, shard, number, &key);
@@ -86,7 +87,7 @@ stage (World *self, guint i, DsqEntry *entry)
                                       : DSQ_PRESENCE_UNKNOWN);
   else
     dsq_pending_stage_new_locked (self->pending, shard, key.hash, entry, DSQ_PRESENCE_PRESENT);
-  dsq_hot_shard_unlock (shard);
+  dsq_shard_unlock (shard);
 }
 
 static void
@@ -118,9 +119,9 @@ unset (World *self, guint i)
 static void
 clear (World *self)
 {
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   dsq_pending_clear_locked (self->pending);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   memset (self->mapping, 0, sizeof self->mapping);
 }
 
@@ -162,11 +163,11 @@ begin_flush (World *self)
   g_autoptr (GPtrArray) fresh = g_ptr_array_new ();
   gboolean is_empty;
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   is_empty = dsq_pending_is_empty_locked (self->pending);
   if (!is_empty)
     dsq_pending_detach_locked (self->pending);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   if (is_empty)
     return;
   memcpy (self->flushed, self->file, sizeof self->file);
@@ -174,10 +175,10 @@ begin_flush (World *self)
   if (self->pending->inflight_clears)
     memset (self->flushed, 0, sizeof self->flushed);
 
-  for (guint s = 0; s < self->hot->n_shards; s++)
+  for (guint s = 0; s < self->shards->n_shards; s++)
     for (guint which = 0; which < DSQ_N_LISTS; which++)
       {
-        DsqChangeList *list = &self->pending->shards[s].inflight.lists[which];
+        DsqChangeList *list = &self->pending->parts[s].inflight.lists[which];
 
         self->presences[s][which] = g_malloc0 (list->n_items);
         for (guint32 i = 0; i < list->n_items; i++)
@@ -186,17 +187,17 @@ begin_flush (World *self)
       }
   g_ptr_array_sort (fresh, by_place);
   for (guint j = 0; j < fresh->len; j++)
-    for (guint s = 0; s < self->hot->n_shards; s++)
+    for (guint s = 0; s < self->shards->n_shards; s++)
       {
-        DsqChangeList *list = &self->pending->shards[s].inflight.lists[DSQ_LIST_FRESH];
+        DsqChangeList *list = &self->pending->parts[s].inflight.lists[DSQ_LIST_FRESH];
         DsqChange *change = fresh->pdata[j];
 
         if (list->n_items > 0 && change >= list->items && change < list->items + list->n_items)
           apply (self, change, &self->presences[s][DSQ_LIST_FRESH][change - list->items]);
       }
-  for (guint s = 0; s < self->hot->n_shards; s++)
+  for (guint s = 0; s < self->shards->n_shards; s++)
     {
-      DsqChangeList *list = &self->pending->shards[s].inflight.lists[DSQ_LIST_REST];
+      DsqChangeList *list = &self->pending->parts[s].inflight.lists[DSQ_LIST_REST];
 
       for (guint32 i = 0; i < list->n_items; i++)
         if (list->items[i].entry != NULL)
@@ -218,19 +219,19 @@ commit_file (World *self)
 static void
 end_flush (World *self)
 {
-  for (guint s = 0; s < self->hot->n_shards && self->is_committed; s++)
+  for (guint s = 0; s < self->shards->n_shards && self->is_committed; s++)
     {
-      dsq_hot_shard_lock (&self->hot->shards[s]);
+      dsq_shard_lock (&self->shards->all[s]);
       dsq_pending_commit_shard_locked (self->pending, s, self->presences[s]);
-      dsq_hot_shard_unlock (&self->hot->shards[s]);
-      dsq_hot_tier_admit_cleaned (self->hot, &self->hot->shards[s]);
+      dsq_shard_unlock (&self->shards->all[s]);
+      dsq_hot_tier_admit_cleaned (&self->shards->hot, &self->shards->all[s].hot);
     }
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   if (self->is_committed)
     dsq_pending_finish_commit_locked (self->pending);
   else
     dsq_pending_rollback_locked (self->pending);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   for (guint s = 0; s < DSQ_HOT_MAX_SHARDS; s++)
     for (guint which = 0; which < DSQ_N_LISTS; which++)
       g_clear_pointer (&self->presences[s][which], g_free);
@@ -245,15 +246,15 @@ pending_state (World *self, guint i)
 {
   char buffer[16];
   DsqKey key = key_number (self, i, buffer);
-  DsqHotShard *shard = dsq_hot_tier_shard (self->hot, key.hash);
+  DsqShard *shard = dsq_shards_get (self->shards, key.hash);
   const DsqEntry *entry = NULL;
   guint32 number;
 
-  dsq_hot_shard_lock (shard);
-  number = dsq_hot_shard_find_locked (shard, &key);
+  dsq_shard_lock (shard);
+  number = dsq_hot_shard_find_locked (&shard->hot, &key);
   if (number != 0)
-    entry = shard->nodes[number].entry;
-  dsq_hot_shard_unlock (shard);
+    entry = shard->hot.nodes[number].entry;
+  dsq_shard_unlock (shard);
   return entry;
 }
 
@@ -275,10 +276,10 @@ write_as_others (World *self)
   for (guint i = 0; i < N_KEYS; i++)
     state.count += self->file[i].is_there;
   state.next = self->next;
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   dsq_pending_learn_locked (self->pending, &state, self->is_flushing && self->is_committed);
-  dsq_hot_tier_drop_clean_locked (self->hot);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_drop_clean_locked (self->shards);
+  dsq_shards_unlock_all (self->shards);
 
   /* dirty keys are as we left them, all others as the file says; order is not followed here */
   for (guint i = 0; i < N_KEYS; i++)
@@ -321,9 +322,9 @@ check_count (World *self)
   gint64 n_live;
   gint64 n_expected = 0;
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   n_live = dsq_pending_count_locked (self->pending, &n_unresolved);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   for (guint i = 0; i < N_KEYS; i++)
     n_expected += self->mapping[i].is_there;
   if (n_unresolved == 0)
@@ -352,9 +353,9 @@ check_file (World *self, gboolean in_order)
   guint64 n_unresolved;
   gint64 n_expected = 0;
 
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_shards_lock_all (self->shards);
   n_live = dsq_pending_count_locked (self->pending, &n_unresolved);
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   g_assert_cmpuint (n_unresolved, ==, 0);
   for (guint i = 0; i < N_KEYS; i++)
     {
@@ -393,22 +394,23 @@ step (World *self, gboolean with_others)
     write_as_others (self);
 }
 
-/* Two tables in one hot tier, each with a file of its own. */
+/* Two tables in the same shards, each with a file of its own. */
 static void
 run_worlds (guint seed, guint capacity, gboolean with_others)
 {
-  DsqHotTier *hot = dsq_hot_tier_new (capacity, FALSE, G_MAXUINT64, 0);
+  DsqBudget budget = { 0 };
+  DsqShards *shards = dsq_shards_new (&budget, capacity, FALSE, G_MAXUINT64, 0);
   GRand *rand = g_rand_new_with_seed (seed);
   World worlds[2] = { { 0 } };
 
-  dsq_pending_set_dirty_limit (hot, 1);
-  hot->has_tables = TRUE;
+  dsq_budget_init (&budget, 1);
+  shards->hot.has_tables = TRUE;
   for (guint w = 0; w < G_N_ELEMENTS (worlds); w++)
     {
       DsqTableState state = { DSQ_TABLE_MAIN + w, 1, 0 };
 
-      worlds[w] = (World){ .rand = rand, .table = state.table, .hot = hot, .next = 1 };
-      worlds[w].pending = dsq_pending_new (hot, &state, FALSE);
+      worlds[w] = (World){ .rand = rand, .table = state.table, .shards = shards, .next = 1 };
+      worlds[w].pending = dsq_pending_new (shards, &state, FALSE);
     }
   for (guint round = 0; round < 40; round++)
     {
@@ -432,18 +434,19 @@ run_worlds (guint seed, guint capacity, gboolean with_others)
           flush (&worlds[w], TRUE);
           check_file (&worlds[w], !with_others);
         }
-      g_assert_cmpint (hot->dirty_bytes, ==, 0);
-      g_assert_cmpuint (hot->n_clean, <=, capacity);
+      g_assert_cmpint (budget.n_bytes, ==, 0);
+      g_assert_cmpuint (shards->hot.n_clean, <=, capacity);
     }
   for (guint w = 0; w < G_N_ELEMENTS (worlds); w++)
     {
-      dsq_hot_tier_lock_all (hot);
+      dsq_shards_lock_all (shards);
       dsq_pending_discard_locked (worlds[w].pending);
-      dsq_hot_tier_unlock_all (hot);
+      dsq_shards_unlock_all (shards);
       dsq_pending_free (worlds[w].pending);
     }
-  g_assert_cmpuint (hot->n_clean, ==, 0);
-  dsq_hot_tier_free (hot);
+  g_assert_cmpuint (shards->hot.n_clean, ==, 0);
+  dsq_shards_free (shards);
+  dsq_budget_clear (&budget);
   g_rand_free (rand);
 }
 

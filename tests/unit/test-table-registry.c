@@ -6,7 +6,8 @@
 
 typedef struct
 {
-  DsqHotTier *hot; /* (owned) all locked */
+  DsqBudget budget;
+  DsqShards *shards; /* (owned) all locked */
   DsqTables tables;
 } Fixture;
 
@@ -16,7 +17,9 @@ add (Fixture *self, const char *name, guint32 id)
   g_autoptr (GBytes) bytes = name != NULL ? g_bytes_new (name, strlen (name)) : NULL;
   const DsqTableState state = { .table = id };
 
-  return dsq_tables_add_locked (&self->tables, bytes, dsq_pending_new (self->hot, &state, FALSE));
+  return dsq_tables_add_locked (&self->tables,
+                                bytes,
+                                dsq_pending_new (self->shards, &state, FALSE));
 }
 
 static DsqTable *
@@ -30,8 +33,9 @@ find (Fixture *self, const char *name)
 static void
 set_up (Fixture *self, gconstpointer data)
 {
-  self->hot = dsq_hot_tier_new (100, FALSE, 1 << 20, 0);
-  dsq_hot_tier_lock_all (self->hot);
+  dsq_budget_init (&self->budget, 0);
+  self->shards = dsq_shards_new (&self->budget, 100, FALSE, 1 << 20, 0);
+  dsq_shards_lock_all (self->shards);
   dsq_tables_init (&self->tables);
   add (self, NULL, DSQ_TABLE_MAIN);
 }
@@ -39,9 +43,10 @@ set_up (Fixture *self, gconstpointer data)
 static void
 tear_down (Fixture *self, gconstpointer data)
 {
-  dsq_hot_tier_unlock_all (self->hot);
+  dsq_shards_unlock_all (self->shards);
   dsq_tables_clear (&self->tables);
-  dsq_hot_tier_free (self->hot);
+  dsq_shards_free (self->shards);
+  dsq_budget_clear (&self->budget);
 }
 
 static void
@@ -52,7 +57,7 @@ test_first (Fixture *self, gconstpointer data)
   g_assert_true (main_table == &self->tables.main);
   g_assert_true (dsq_tables_find (&self->tables, DSQ_TABLE_MAIN) == main_table);
   g_assert_cmpuint (main_table->id, ==, DSQ_TABLE_MAIN);
-  g_assert_false (self->hot->has_tables);
+  g_assert_false (self->shards->hot.has_tables);
   dsq_tables_drop_locked (&self->tables, main_table);
   g_assert_false (main_table->is_dropped);
   g_assert_cmpuint (self->tables.used->len, ==, 1);
@@ -67,7 +72,7 @@ test_by_name_and_id (Fixture *self, gconstpointer data)
   two = add (self, "two", 2);
   /* in another page than the others */
   last = add (self, "last", DSQ_TABLE_MAX);
-  g_assert_true (self->hot->has_tables);
+  g_assert_true (self->shards->hot.has_tables);
   g_assert_true (find (self, "two") == two);
   g_assert_true (find (self, "last") == last);
   g_assert_null (find (self, "three"));

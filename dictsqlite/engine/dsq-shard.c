@@ -1,0 +1,90 @@
+/* dsq-shard.c - a part of a store's keys, with all that memory has of them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/dsq-shard-private.h"
+
+/*
+ * A key's hash names its shard, whose lock guards the key in both tiers, what is pending of it and
+ * what tells when it expires. The hot tier is one over all shards, for its recency is that of all;
+ * it locks other shards than the caller's to evict from them, so no lock is held when it does.
+ */
+
+#define SMALL_CAPACITY 1024
+
+DsqShards *
+dsq_shards_new (DsqBudget *budget,
+                guint64 capacity,
+                gboolean is_unlimited,
+                guint64 limit,
+                guint64 warm_bytes)
+{
+  guint n_shards = is_unlimited || capacity >= SMALL_CAPACITY ? DSQ_HOT_MAX_SHARDS : 1;
+  gsize size = sizeof (DsqShards) + n_shards * sizeof (DsqShard);
+  DsqShards *self = aligned_alloc (64, size);
+
+  if (self == NULL)
+    g_error ("out of memory");
+  memset (self, 0, size);
+  self->budget = budget;
+  self->n_shards = n_shards;
+  self->hash_shift = n_shards == 1 ? 32 : 27;
+  dsq_hot_tier_init (&self->hot, capacity, limit);
+  for (guint i = 0; i < n_shards; i++)
+    {
+      DsqShard *shard = &self->all[i];
+
+      shard->index = i;
+      dsq_mutex_init (&shard->lock, DSQ_RANK_SHARD, i);
+      dsq_warm_shard_init (&shard->warm,
+                           &shard->lock,
+                           (gsize) MIN (warm_bytes, G_MAXSSIZE) / n_shards);
+      dsq_hot_tier_add_shard (&self->hot, &shard->hot, &shard->lock, &shard->warm);
+      dsq_expiry_heap_init (&shard->expiries);
+    }
+  return self;
+}
+
+void
+dsq_shards_free (DsqShards *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    {
+      DsqShard *shard = &self->all[i];
+
+      dsq_hot_shard_finish (&shard->hot);
+      dsq_warm_shard_finish (&shard->warm);
+      dsq_expiry_heap_clear (&shard->expiries);
+      dsq_mutex_clear (&shard->lock);
+    }
+  free (self);
+}
+
+void
+dsq_shards_lock_all (DsqShards *self)
+{
+  for (guint i = 0; i < self->n_shards; i++)
+    dsq_shard_lock (&self->all[i]);
+}
+
+void
+dsq_shards_unlock_all (DsqShards *self)
+{
+  for (guint i = self->n_shards; i > 0; i--)
+    dsq_shard_unlock (&self->all[i - 1]);
+}
+
+void
+dsq_shards_drop_clean_locked (DsqShards *self)
+{
+  dsq_shards_assert_all_locked (self);
+  for (guint i = 0; i < self->n_shards; i++)
+    {
+      dsq_hot_shard_drop_locked (&self->hot, &self->all[i].hot, TRUE);
+      self->all[i].epoch++;
+    }
+}
