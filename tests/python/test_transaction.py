@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from conftest import LONG, python
@@ -460,6 +463,28 @@ def test_a_walk_ends_with_it(store):
     with pytest.raises(RuntimeError, match="closed"):
         list(within)
     assert next(before) == "2"
+
+
+def test_the_store_closes_where_it_is_let_go_of(path):
+    """What a transaction leaves does not keep the store until the garbage collector comes by."""
+    gc.collect()
+    gc.disable()
+    try:
+        store = DictSQLiteV4(path)
+        table = store.table("table")
+        with store.transaction():
+            store["a"] = table["a"] = list(store)
+            with table.transaction():
+                del table["a"]
+        with pytest.raises(Stop):
+            with table.transaction():
+                raise Stop
+        native = weakref.ref(store._handle)
+        del store, table
+        assert native() is None
+        assert os.listdir(path.parent) == [path.name]  # closed: the log is gone
+    finally:
+        gc.enable()
 
 
 def count_calls(function):

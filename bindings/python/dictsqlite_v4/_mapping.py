@@ -71,8 +71,8 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
         self._handle = store
-        for name, value in routes_to(store, type(store)).items():
-            setattr(self, name, value)
+        self._routes = routes_to(store)
+        self.__dict__.update(self._routes)
 
     _store: Store
     _lookup_text: Callable[[Store, str], bytes]

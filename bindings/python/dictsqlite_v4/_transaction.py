@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 import weakref
 from threading import get_ident
-from types import SimpleNamespace
 from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar
 
 from ._dsq import GError, Store
@@ -43,8 +42,9 @@ class Transaction(Generic[_Mapping]):
             raise RuntimeError("a transaction can be entered once; call transaction() again")
         self._entered = True
         mapping = self._mapping
-        mapping._check_open()
         root = mapping._root
+        if mapping is not root:
+            mapping._check_open()
         # the one under way, by the key None; the dict is made by whoever comes first
         first: _First = root.__dict__.setdefault("_transactions", {})
         way = first.get(None)
@@ -164,7 +164,7 @@ class _UnderWay:
         """For one of them. Any thread may have made it."""
         self._routed.append(mapping)
         router = _Router(self, mapping._handle, getattr(mapping, "_name", None))
-        mapping.__dict__.update(routes_to(router, router.functions))
+        mapping.__dict__.update(router.routes())
         if self._is_over:
             self.take_routes_back()
 
@@ -172,7 +172,7 @@ class _UnderWay:
         """Have all operations go to the store."""
         self._is_over = True
         for mapping in list(self._routed):
-            mapping.__dict__.update(routes_to(mapping._handle, type(mapping._handle)))
+            mapping.__dict__.update(mapping._routes)
 
     def end(self) -> None:
         """Let the next begin."""
@@ -196,39 +196,45 @@ _TEXT = ("lookup_text", "set_text", "contains_text", "remove_text")  # functions
 _BYTES = ("lookup_record", "set_record", "contains_key", "remove_key")
 
 
-def routes_to(store: Any, functions: Any) -> Dict[str, Any]:
-    """The attributes of a mapping by which operations go to `store`, or through `functions`, which
-    get the handle.
+def routes_to(store: Store) -> Dict[str, Any]:
+    """The attributes of a mapping by which operations go to `store`.
 
     A thread may be between two of these: either goes with all others.
     """
-    routes = {"_" + name: getattr(functions, name) for name in _TEXT}
+    routes: Dict[str, Any] = {"_" + name: getattr(type(store), name) for name in _TEXT}
     routes.update({"_" + name: getattr(store, name) for name in _BYTES})
     routes["_store"] = store
     return routes
 
 
 # What is of the store alone; all else is of the transaction too.
-_OUTSIDE = frozenset(("close", "is_closed", "open_channel", "open_table", "drop_table_name",
-                      "is_dropped"))
+_OUTSIDE = frozenset(
+    ("close", "is_closed", "open_channel", "open_table", "drop_table_name", "is_dropped")
+)
 
 
 class _Router:
-    """A mapping's store, for others than the transaction's thread; for that, its place there."""
+    """A mapping's store, for others than the transaction's thread; for that, its place there.
+
+    What it is made of does not lead back to it: else the store would live on until the garbage
+    collector comes by.
+    """
 
     def __init__(self, way: _UnderWay, base: Store, name: Optional[str]) -> None:
         self._way = way
         self._base = base
         self._name = name  # of the table
         self._inside: Tuple[Optional[_Level], Any] = (None, None)  # as of the level
-        self.functions = SimpleNamespace()
-        for text in _TEXT:
-            setattr(self.functions, text, self._route_text(text))
-        for other in _BYTES:
-            setattr(self, other, self._route(other))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._base if name in _OUTSIDE else self._store(), name)
+
+    def routes(self) -> Dict[str, Any]:
+        """As routes_to(), but through this."""
+        routes: Dict[str, Any] = {"_" + name: self._route_text(name) for name in _TEXT}
+        routes.update({"_" + name: self._route(name) for name in _BYTES})
+        routes["_store"] = self
+        return routes
 
     def _store(self) -> Any:
         level = self._way.level
@@ -248,8 +254,6 @@ class _Router:
         return lambda *args: getattr(self._store(), name)(*args)
 
     def _route_text(self, name: str) -> Callable[[Store, str], Any]:
-        def call(handle: Store, text: str) -> Any:
-            store = self._store()
-            return getattr(type(store), name)(store, text)
-
-        return call
+        # a transaction is a store of the same kind
+        function: Callable[[Store, str], Any] = getattr(type(self._base), name)
+        return lambda handle, text: function(self._store(), text)
