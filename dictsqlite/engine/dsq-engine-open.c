@@ -84,6 +84,8 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->clock_offset = parent != NULL ? parent->clock_offset : &self->own_clock_offset;
   self->turns = parent != NULL ? parent->turns : self->own_turns;
   self->options = *options;
+  if (parent != NULL)
+    dsq_engine_ref (parent);
   self->options.path = NULL;
   self->options.password = NULL;
   self->is_encrypted = options->password != NULL;
@@ -383,6 +385,8 @@ dsq_engine_ref (DsqEngine *self)
 void
 dsq_engine_unref (DsqEngine *self)
 {
+  DsqEngine *parent = self->options.parent;
+
   /* in a fork's child: locks may be held for ever, connections must not be touched */
   if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1 ||
       !dsq_door_is_own (&self->door))
@@ -400,4 +404,6 @@ dsq_engine_unref (DsqEngine *self)
   dsq_budget_clear (&self->budget);
   dsq_door_clear (&self->door);
   g_aligned_free (self);
+  if (parent != NULL)
+    dsq_engine_unref (parent);
 }

@@ -32,7 +32,7 @@ typedef struct
   guint64 cache_size;  /* bytes a connection */
   guint64 max_bytes;   /* what is kept as a cache; 0: everything is kept */
   GBytes *password;    /* (unowned) (nullable) while the engine is opened */
-  DsqEngine *parent;   /* (unowned) (nullable) what it is a transaction over; its cold tier's own */
+  DsqEngine *parent;   /* (owned) (nullable) what it is a transaction over */
   DsqKdfCost kdf_cost; /* of a new file's password, and of one that is changed */
 } DsqEngineOptions;
 

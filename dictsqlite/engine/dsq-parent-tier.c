@@ -48,7 +48,7 @@ typedef struct
 typedef struct
 {
   DsqColdTier tier;
-  DsqEngine *parent; /* (owned) */
+  DsqEngine *parent; /* (unowned) the transaction has it */
   DsqMutex lock;
   DsqReadSet *reads; /* (owned) (lock) */
   GArray *tables;    /* (owned) (lock) of Table, in the order of their ids */
@@ -506,7 +506,6 @@ close_tier (DsqColdTier *tier, GError **error)
   g_array_unref (self->tables);
   dsq_batch_builder_finish (&self->batch);
   dsq_mutex_clear (&self->lock);
-  dsq_engine_unref (self->parent);
   g_free (self);
   return TRUE;
 }
@@ -548,7 +547,7 @@ dsq_engine_begin (DsqEngine *parent, GError **error)
   ParentTier *self = g_new0 (ParentTier, 1);
   Table main;
 
-  self->parent = dsq_engine_ref (parent);
+  self->parent = parent;
   main = make_table (self, DSQ_TABLE_MAIN);
   self->tier.funcs = &parent_funcs;
   self->tier.is_lasting = TRUE;
