@@ -11,6 +11,7 @@ import os
 import pickle
 import shelve
 import stat
+import time
 import unittest
 
 import pytest
@@ -209,6 +210,60 @@ def test_first_and_next_key():
         assert keys == [b"a", b"b", b"c"]
         with pytest.raises(KeyError):
             db.nextkey("missing")
+
+
+def walk(db, visit=lambda key: None):
+    """The keys that a loop of firstkey() and nextkey() meets, each visited before it goes on."""
+    keys = []
+    key = db.firstkey()
+    while key is not None:
+        keys.append(key)
+        visit(key)
+        key = db.nextkey(key)
+    return keys
+
+
+def test_loops_stand_in_each_other_and_change_what_they_meet():
+    with ours.open("file", "c") as db:
+        names = [b"%d" % i for i in range(40)]
+        db.update(dict.fromkeys(names, b""))
+        inner = []
+        assert walk(db, lambda key: inner.append(walk(db))) == names
+        assert inner == [names] * 40
+        # two in step, one a key ahead of the other
+        ahead, behind = db.nextkey(db.firstkey()), db.firstkey()
+        for name in names[2:]:
+            ahead, behind = db.nextkey(ahead), db.nextkey(behind)
+            assert ahead == name
+        assert behind == names[-2]
+        assert walk(db, lambda key: db.update({key: b"other", key + b" new": b""})) == names
+        assert walk(db, db.__delitem__) == names + [name + b" new" for name in names]
+        assert db.firstkey() is None
+
+
+@pytest.mark.parametrize("what", ("nothing", "set", "delete", "two"))
+def test_a_loop_costs_what_there_is(what):
+    """Eight times the keys, some eight times the time."""
+    costs = []
+    for n_keys in (1_000, 8_000):
+        with ours.open(f"file{n_keys}", "n") as db:
+            db.update({b"%d" % i: b"" for i in range(n_keys)})
+            visit = {
+                "nothing": lambda key: None,
+                "set": lambda key: db.__setitem__(key, b"other"),
+                "delete": db.__delitem__,
+                "two": None,
+            }[what]
+            if what == "two":
+                other = [db.nextkey(db.firstkey())]
+
+                def visit(key):
+                    other[0] = other[0] and db.nextkey(other[0])
+
+            start = time.thread_time()
+            assert len(walk(db, visit)) == n_keys
+            costs.append(time.thread_time() - start)
+    assert costs[1] < 4 * 8 * costs[0]
 
 
 def test_sync_brings_it_into_the_file():

@@ -18,7 +18,7 @@ import errno
 import os
 from collections.abc import Iterator, MutableMapping
 from types import TracebackType
-from typing import Any, List, Optional, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 from ._errors import WrongPasswordError
 from ._store import DictSQLiteV4
@@ -26,6 +26,9 @@ from ._store import DictSQLiteV4
 __all__ = ["error", "open"]
 
 _CLOSED = "DBM object has already been closed"
+
+# Loops of firstkey() and nextkey() that go on from where they are.
+_MOST_WALKS = 16
 
 
 class error(OSError):
@@ -42,8 +45,8 @@ class _Database(MutableMapping[bytes, bytes]):
     def __init__(self, store: DictSQLiteV4[Any, Any], read_only: bool) -> None:
         self._store: Optional[DictSQLiteV4[Any, Any]] = store
         self._read_only = read_only
-        self._walk: Iterator[object] = iter(())  # of firstkey() and nextkey()
-        self._given: Optional[bytes] = None  # what they gave last
+        # of firstkey() and nextkey(), each by the key that it gave last, the newest last
+        self._walks: Dict[bytes, Iterator[object]] = {}
 
     def _open_store(self) -> DictSQLiteV4[Any, Any]:
         if self._store is None or self._store.closed:
@@ -131,32 +134,34 @@ class _Database(MutableMapping[bytes, bytes]):
 
     def firstkey(self) -> Optional[bytes]:
         """The oldest key, None where there is none; nextkey() goes on from there."""
-        self._walk = self._open_store()._peek_keys()
-        return self._step()
+        return self._step(self._open_store()._peek_keys())
 
     def nextkey(self, key: Union[bytes, str]) -> Optional[bytes]:
         """The key that follows `key`, None at the end.
 
-        A loop of these meets each key once, also where it sets and deletes keys on its way. For
-        another `key` than the one that was given last the keys are walked up to it.
+        A loop of these meets each key once, also where it sets and deletes keys on its way, be it
+        the one that it has met. Loops may stand in each other. For a `key` that none of them was
+        given last the keys are walked up to it, which costs as much as they are.
         """
-        self._open_store()
-        wanted = _to_bytes(key, "keys")
-        if wanted != self._given:
-            self.firstkey()
-            while self._given is not None and self._given != wanted:
-                self._step()
-            if self._given is None:
-                raise KeyError(key)
-        return self._step()
-
-    def _step(self) -> Optional[bytes]:
-        """The next key of the walk that is there still."""
         store = self._open_store()
-        self._given = next((_from_key(key) for key in self._walk if key in store), None)
-        if self._given is None:
-            self._walk = iter(())
-        return self._given
+        wanted = _to_bytes(key, "keys")
+        walk = self._walks.pop(wanted, None)
+        if walk is None:
+            walk = store._peek_keys()
+            if wanted not in map(_from_key, walk):
+                raise KeyError(key)
+        return self._step(walk)
+
+    def _step(self, walk: Iterator[object]) -> Optional[bytes]:
+        """The next key of a walk that is there still."""
+        store = self._open_store()
+        given = next((_from_key(key) for key in walk if key in store), None)
+        if given is not None:
+            self._walks.pop(given, None)
+            self._walks[given] = walk
+            while len(self._walks) > _MOST_WALKS:
+                del self._walks[next(iter(self._walks))]
+        return given
 
     def sync(self) -> None:
         """Return when all that was written is in the file and on the medium."""
@@ -169,7 +174,7 @@ class _Database(MutableMapping[bytes, bytes]):
     def close(self) -> None:
         """Write what is not written yet, and close; does nothing when it is closed."""
         store, self._store = self._store, None
-        self._walk = iter(())
+        self._walks.clear()
         if store is not None:
             store.close()
 
