@@ -214,6 +214,21 @@ def test_ignored_parameters(store):
             store.memoize(ignore=wrong)(top)
 
 
+def test_ignored_places_of_a_function_that_takes_any_number(store):
+    @store.memoize(name="f", ignore={0, 2, "trace"})
+    def function(x, *rest, y=0, **more):
+        return x, rest, y, more
+
+    first = (1, (2, 3), 0, {"trace": 1})
+    assert function(1, 2, 3, trace=1) == function(9, 2, 9, trace=2) == function(1, 2) == first
+    assert function(1, 8, 3) == (1, (8, 3), 0, {})
+    assert function(1, 2, 3, 4) == (1, (2, 3, 4), 0, {})
+    assert function(1, 2, 3, y=5) == (1, (2, 3), 5, {})
+    assert function(1, 2, 3, other=6) == (1, (2, 3), 0, {"other": 6})
+    with pytest.raises(ValueError, match="ignore must name"):
+        store.memoize(ignore=[-1])(function)
+
+
 def test_untyped(store):
     kind = store.memoize(name="kind", typed=False)(lambda x: type(x).__name__)
     assert kind(1) == kind(1.0) == kind(True) == "int"

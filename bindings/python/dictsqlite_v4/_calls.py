@@ -50,7 +50,8 @@ class Calls:
         except ValueError:
             self._signature = None  # of a function in C that does not tell
         parameters = list(self._signature.parameters.values()) if self._signature else []
-        ignored = _find_ignored(ignore, [parameter.name for parameter in parameters])
+        self._rest = next((p.name for p in parameters if p.kind is _VARIADIC[0]), None)
+        ignored, self._ignored_rest = _find_ignored(ignore, parameters, self._rest)
         self._kept = [p.name for p in parameters if p.name not in ignored]
         self._names = ",".join(self._kept)
         self._ignored_keywords = ignored.difference(p.name for p in parameters)
@@ -97,21 +98,37 @@ class Calls:
         if self._ignored_keywords and self._keywords:
             for name in self._ignored_keywords:
                 bound.arguments[self._keywords].pop(name, None)
+        if self._ignored_rest and self._rest:
+            rest = enumerate(bound.arguments[self._rest])
+            bound.arguments[self._rest] = tuple(
+                value for place, value in rest if place not in self._ignored_rest
+            )
         return (self._names, *(bound.arguments[name] for name in self._kept))
 
 
-def _find_ignored(ignore: Iterable[Union[str, int]], names: List[str]) -> Set[str]:
-    """The names of what is to be ignored; an int is a place among the parameters."""
+def _find_ignored(
+    ignore: Iterable[Union[str, int]], parameters: List[inspect.Parameter], rest: Optional[str]
+) -> Tuple[Set[str], Set[int]]:
+    """The names of what is to be ignored, and places among what `rest`, the *args, takes.
+
+    An int is a place among the parameters, or among the arguments that are given by position where
+    there may be more of them than parameters.
+    """
     if isinstance(ignore, (str, int)):
         ignore = (ignore,)
-    ignored = set()
+    names = [parameter.name for parameter in parameters]
+    n_named = len(names) if rest is None else names.index(rest)
+    ignored, ignored_rest = set(), set()
     for item in ignore:
-        if isinstance(item, int):
-            if not -len(names) <= item < len(names):
-                raise ValueError(f"ignore must name parameters of the function, not {item!r}")
-            item = names[item]
-        ignored.add(item)
-    return ignored
+        if isinstance(item, str):
+            ignored.add(item)
+        elif rest is not None and item >= n_named:
+            ignored_rest.add(item - n_named)
+        elif -n_named <= item < n_named and (item >= 0 or rest is None):
+            ignored.add(names[item])
+        else:
+            raise ValueError(f"ignore must name parameters of the function, not {item!r}")
+    return ignored, ignored_rest
 
 
 def _unwrap(function: Any) -> Tuple[Any, Tuple[Any, ...], Dict[str, Any]]:

@@ -388,7 +388,8 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             and for lambdas, functions in functions and such as close over something their code
             and what they close over as well.
         :param typed: whether equal arguments of different types are told apart: 1, 1.0 and True.
-        :param ignore: names, or places, of parameters that do not matter to the result.
+        :param ignore: names, or places, of parameters that do not matter to the result; names of
+            what ``**`` takes and places of what ``*`` takes too.
         :param condition: called with a result; where it returns something false that is not kept.
         :param key: called with the arguments; what it returns stands for them.
         :param sliding: whether each use of a result has it live for `expire` again.
