@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 import itertools
+import re
+import shutil
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +25,12 @@ with warnings.catch_warnings():
     from zarr.storage import KVStore
     from zarr.tests import test_storage
     from zarr.tests.test_storage import dimension_separator_fixture  # noqa: F401
-    from zict.tests import test_file, test_func, test_lmdb, utils_test
+    from zict.tests import test_file, test_lmdb, utils_test
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-# --- zict: its helpers on a store, alone and under each of its mappings
+# --- zict: its helpers on a store, and its tests of mappings over stores
 
 
 def test_check_mapping(store):
@@ -36,31 +41,16 @@ def test_check_closing(store):
     utils_test.check_closing(store)
 
 
-def test_under_lru(store):
-    utils_test.check_mapping(zict.LRU(100, store))
-
-
-def test_under_buffer(store):
-    utils_test.check_mapping(zict.Buffer({}, store, n=2))
-
-
-def test_over_buffer(open_store, tmp_path):
-    slow = open_store(db_path=tmp_path / "slow.db")
-    utils_test.check_mapping(zict.Buffer(open_store(persist_mode="memory"), slow, n=2))
-
-
-def test_under_func(store):
-    utils_test.check_mapping(zict.Func(test_func.rotl, test_func.rotr, store))
-
-
-def test_under_sieve(store, open_store):
-    other = open_store(db_path=":memory:")
-    sieve = zict.Sieve({0: store, 1: other}, lambda key, value: sum(value[-1:]) % 2)
-    utils_test.check_mapping(sieve)
-
-
-def test_under_cache(store):
-    utils_test.check_mapping(zict.Cache(store, {}))
+def test_in_the_place_of_dicts(mode, tmp_path):
+    shutil.copytree(Path(zict.__file__).parent, tmp_path / "zict")
+    run = Path(__file__).parent / "foreign/run"
+    done = subprocess.run(
+        [sys.executable, run, "zict", tmp_path, "--mode", mode],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    n_passed = re.search(rf"^zict, {mode}: (\d+) passed, 0 failed", done.stdout, re.MULTILINE)
+    assert int(n_passed[1]) >= 20
 
 
 # --- zict: the tests of File and LMDB, its two mappings on disk
