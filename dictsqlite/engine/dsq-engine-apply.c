@@ -4,10 +4,10 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-standstill-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
@@ -237,7 +237,7 @@ stage_all_locked (Apply *self)
         DsqTable *table = dsq_engine_table (engine, batch->tables[i].id);
 
         dsq_pending_clear_locked (table->pending);
-        dsq_engine_tidy_expiry_locked (engine);
+        dsq_shards_tidy_locked (engine->shards);
         dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
       }
   for (gsize i = 0; i < batch->n_changes; i++)

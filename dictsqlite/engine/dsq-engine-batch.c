@@ -5,9 +5,9 @@
 
 #include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-presence-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
@@ -235,7 +235,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
     return FALSE;
   n_bytes = dsq_engine_count_memory_locked (self);
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
-  dsq_engine_tidy_expiry_locked (self);
+  dsq_shards_tidy_locked (self->shards);
   dsq_table_mark_changed_locked (dsq_engine_table (self, table), DSQ_CHANGE_OF_KEYS);
   dsq_shards_unlock_all (self->shards);
   dsq_engine_note_dirty (self);

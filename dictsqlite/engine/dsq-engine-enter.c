@@ -136,3 +136,17 @@ dsq_engine_check_modified (DsqEngine *self,
     return TRUE;
   return dsq_engine_check_size (self, entry, error);
 }
+
+/* --- the clock -------------------------------------------------------------------------------- */
+
+gint64
+dsq_engine_now (DsqEngine *self)
+{
+  return dsq_expiry_now (&self->expiry);
+}
+
+void
+dsq_engine_set_clock_offset (DsqEngine *self, gint64 milliseconds)
+{
+  __atomic_store_n (self->expiry.clock_offset, milliseconds, __ATOMIC_RELAXED);
+}

@@ -10,9 +10,9 @@
 #include "engine/dsq-counters-private.h"
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-entries-private.h"
+#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-pending-private.h"
-#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-tables-private.h"
 
 G_BEGIN_DECLS
@@ -40,14 +40,7 @@ struct _DsqEngine
   guint64 generation __attribute__ ((aligned (64))); /* (all shard locks) foreign changes learned */
   guint64 flush_commits; /* (atomic) the cold tier's n_commits when the flush under way began */
 
-  DsqMutex sweep_lock;     /* one sweep at a time */
-  gint64 next_expiry;      /* (atomic) (all shard locks) no entry that is there expires before
-                              this: G_MAXINT64, none does; G_MININT64, not known */
-  gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
-  guint64 n_forgotten;     /* (all shard locks) moves when that is not known any more */
-  DsqSweepProgress sweep;  /* (lock sweep_lock) the one under way */
-  gint64 *clock_offset;    /* (unowned) (atomic) milliseconds added to the clock, by tests */
-  gint64 own_clock_offset; /* that of a store and of all transactions over it */
+  DsqExpiry expiry;
 
   guint64 *turns; /* (unowned) (atomic) moves with each close of the store or of a transaction
                      over it, and is the first word of their live version */

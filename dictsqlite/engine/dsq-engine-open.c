@@ -7,9 +7,9 @@
 #include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 gboolean
@@ -81,7 +81,6 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
 
   dsq_mutex_begin_depth (parent != NULL ? parent->depth + 1 : 0);
   self->depth = parent != NULL ? parent->depth + 1 : 0;
-  self->clock_offset = parent != NULL ? parent->clock_offset : &self->own_clock_offset;
   self->turns = parent != NULL ? parent->turns : self->own_turns;
   self->options = *options;
   if (parent != NULL)
@@ -104,7 +103,9 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
                                  !self->is_lasting,
                                  options->hot_limit,
                                  options->warm_capacity);
-  dsq_engine_init_expiry (self);
+  dsq_expiry_init (&self->expiry,
+                   self->shards,
+                   parent != NULL ? parent->expiry.clock_offset : NULL);
   self->flusher = dsq_flusher_new (options->flush_interval_ms, &flusher_funcs, self);
   dsq_engine_reset_threshold (self);
   dsq_mutex_begin_depth (0);
@@ -247,7 +248,7 @@ close_tiers (DsqEngine *self, GError **error)
     dsq_hot_shard_drop_locked (&self->shards->hot, &self->shards->all[i].hot, FALSE);
   for (guint i = 0; i < self->tables.used->len; i++)
     dsq_pending_discard_locked (((DsqTable *) self->tables.used->pdata[i])->pending);
-  dsq_engine_tidy_expiry_locked (self);
+  dsq_shards_tidy_locked (self->shards);
   dsq_shards_unlock_all (self->shards);
   dsq_engine_trim_memory (n_bytes);
   return success;
@@ -396,7 +397,7 @@ dsq_engine_unref (DsqEngine *self)
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_tables_clear (&self->tables);
-  dsq_engine_finish_expiry (self);
+  dsq_expiry_clear (&self->expiry);
   g_clear_pointer (&self->shards, dsq_shards_free);
   dsq_mutex_clear (&self->writer_lock);
   dsq_mutex_clear (&self->close_lock);

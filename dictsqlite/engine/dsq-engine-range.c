@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
 
 /*

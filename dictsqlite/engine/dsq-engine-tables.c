@@ -8,8 +8,8 @@
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 /*
@@ -81,7 +81,7 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   dsq_shards_lock_all (self->shards);
   table = add_table_locked (self, name, &state);
   /* what of it has expired was passed over until now */
-  dsq_engine_forget_expiry_locked (self);
+  dsq_expiry_forget_locked (&self->expiry);
   dsq_shards_unlock_all (self->shards);
   *out_table = table->id;
   if (self->cold->funcs->commit (self->cold, NULL, NULL, error))

@@ -5,11 +5,11 @@
 
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-presence-private.h"
 #include "engine/dsq-standstill-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-walker-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
 

@@ -4,9 +4,9 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-walker-private.h"
 #include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
@@ -44,7 +44,7 @@ dsq_engine_stage_locked (DsqEngine *self,
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, entry, presence);
   if (G_UNLIKELY (entry->has_expiry))
-    dsq_engine_note_dirty_expiry_locked (self, shard, entry);
+    dsq_expiry_note_dirty_locked (&self->expiry, shard, entry);
   dsq_table_mark_changed_locked (table,
                                  dsq_entry_is_tombstone (entry) ? DSQ_CHANGE_OF_KEYS
                                                                 : DSQ_CHANGE_OF_VALUES);

@@ -1,99 +1,61 @@
-/* dsq-expiry-private.h - entries that end by themselves
+/* dsq-expiry-private.h - when entries end by themselves
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "engine/dsq-engine-internal.h"
+#include "cold/dsq-cold-types-private.h"
+#include "engine/dsq-shard-private.h"
 
 G_BEGIN_DECLS
 
-void dsq_engine_init_expiry (DsqEngine *self);
-void dsq_engine_finish_expiry (DsqEngine *self);
-
-/* Asks the clock, for an entry that expires. */
-gboolean dsq_engine_is_over (DsqEngine *self, const DsqEntry *entry);
-
-static inline gboolean
-dsq_engine_has_expired (DsqEngine *self, const DsqEntry *entry)
+/* A sweep that is made in steps: first the shards' heaps, then the file. */
+typedef struct
 {
-  return G_UNLIKELY (entry->has_expiry) && dsq_engine_is_over (self, entry);
-}
+  gboolean is_under_way;
+  guint64 n_forgotten;  /* the expiry's at its beginning: with another the sweep is void */
+  gint64 now;           /* what has expired by then is swept */
+  guint n_shards;       /* that are done */
+  gboolean is_in_shard; /* the next one is begun */
+  DsqExpirySpan span;   /* what is left in the file */
+} DsqSweepProgress;
+
+typedef struct
+{
+  DsqShards *shards;       /* (unowned) their heaps have what is dirty */
+  DsqMutex sweep_lock;     /* one sweep at a time */
+  gint64 next;             /* (atomic) (all shard locks) no entry that is there expires before
+                              this: G_MAXINT64, none does; G_MININT64, not known */
+  gint64 swept_until;      /* (atomic) (all shard locks) rows that expire up to this are swept */
+  guint64 n_forgotten;     /* (all shard locks) moves when that is not known any more */
+  DsqSweepProgress sweep;  /* (lock sweep_lock) the one under way */
+  gint64 *clock_offset;    /* (unowned) (atomic) milliseconds added to the clock, by tests */
+  gint64 own_clock_offset; /* where that is, if there is no other's to share */
+} DsqExpiry;
+
+/* With @clock_offset (nullable), another's, both have one clock. */
+void dsq_expiry_init (DsqExpiry *self, DsqShards *shards, gint64 *clock_offset);
+void dsq_expiry_clear (DsqExpiry *self);
+
+/* Milliseconds since 1970. */
+gint64 dsq_expiry_now (const DsqExpiry *self);
+/* Asks the clock, for an entry that expires. */
+gboolean dsq_expiry_is_over (const DsqExpiry *self, const DsqEntry *entry);
 
 /* Whether something that has expired may still be there. */
 static inline gboolean
-dsq_engine_is_sweep_due (DsqEngine *self)
+dsq_expiry_is_due (const DsqExpiry *self)
 {
-  gint64 next = __atomic_load_n (&self->next_expiry, __ATOMIC_RELAXED);
+  gint64 next = __atomic_load_n (&self->next, __ATOMIC_RELAXED);
 
-  return G_UNLIKELY (next != G_MAXINT64) && next <= dsq_engine_now (self);
+  return G_UNLIKELY (next != G_MAXINT64) && next <= dsq_expiry_now (self);
 }
-
-/* Finds out when the next entry expires, if that is not known. */
-gboolean dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error);
-gboolean dsq_engine_learn_expiry (DsqEngine *self, GError **error);
-/* Counts rows of a table of a read-only store that have expired; between enter and leave. */
-gboolean
-dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
-/* Removes what has expired, and adds how many these were to *out_n_swept. Without locks. */
-gboolean dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error);
-/* For a write of that many keys, when it is due: a step of the sweep. */
-gboolean dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error);
-/* Removes a key that is there and has expired; it has that node, or is a row that expires then. */
-void dsq_engine_remove_expired_locked (DsqEngine *self,
-                                       DsqShard *shard,
-                                       guint32 number,
-                                       const DsqKey *key,
-                                       gint64 expires);
-
-/* Sweeps after which a call that keeps meeting newly expired entries goes on with what it has. */
-#define DSQ_MAX_SWEEPS 16
-
-/* Locks the shard of a key once all that had expired is removed. */
-DsqShard *
-dsq_engine_lock_swept_shard_slowly (DsqEngine *self, guint32 table, guint64 hash, GError **error);
-
-static inline DsqShard *
-dsq_engine_lock_swept_shard (DsqEngine *self, guint32 table, guint64 hash, GError **error)
-{
-  DsqShard *shard = dsq_engine_lock_shard (self, table, hash, error);
-
-  if (shard == NULL || !dsq_engine_is_sweep_due (self))
-    return shard;
-  dsq_shard_unlock (shard);
-  return dsq_engine_lock_swept_shard_slowly (self, table, hash, error);
-}
-
-gboolean dsq_engine_sweep_if_due (DsqEngine *self, guint32 table, GError **error);
 
 /* An entry that expires is dirty now, in its node; or is in the file. */
-void dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqShard *shard, const DsqEntry *entry);
-void dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires);
+void dsq_expiry_note_dirty_locked (DsqExpiry *self, DsqShard *shard, const DsqEntry *entry);
+void dsq_expiry_note_locked (DsqExpiry *self, gint64 expires);
 /* With all shard locks: nothing is known any more of what expires in the file. */
-void dsq_engine_forget_expiry_locked (DsqEngine *self);
-/* With all shard locks: much has left memory. */
-void dsq_engine_tidy_expiry_locked (DsqEngine *self);
+void dsq_expiry_forget_locked (DsqExpiry *self);
 /* How often that was forgotten, and what was learned since it had been that often. */
-guint64 dsq_engine_n_forgotten (DsqEngine *self);
-void dsq_engine_set_next_expiry (DsqEngine *self,
-                                 guint64 n_forgotten,
-                                 gint64 swept_until,
-                                 gint64 in_file);
-
-/* What a transaction has removed because it had expired. */
-typedef struct
-{
-  gboolean is_swept;   /* it was due */
-  gboolean is_last;    /* nothing that has expired is left */
-  GArray *rows;        /* (owned) (nullable) of DsqColdRow */
-  GArray *changes;     /* (owned) (nullable) of DsqChange, with the rows' entries */
-  guint64 n_forgotten; /* as it was then */
-  gint64 next;         /* the first expiry that is left */
-} DsqSweptRows;
-
-/* In the write transaction under way: some of what has expired, or much for who wants all. */
-gboolean dsq_engine_sweep_in_transaction (DsqEngine *self,
-                                          gboolean wants_all,
-                                          DsqSweptRows *swept,
-                                          GError **error);
-void dsq_engine_clear_swept_rows (DsqSweptRows *swept);
+guint64 dsq_expiry_get_n_forgotten (DsqExpiry *self);
+void dsq_expiry_learn (DsqExpiry *self, guint64 n_forgotten, gint64 swept_until, gint64 in_file);
 
 G_END_DECLS

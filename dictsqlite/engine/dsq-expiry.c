@@ -1,12 +1,10 @@
-/* dsq-expiry.c - entries that end by themselves
+/* dsq-expiry.c - when entries end by themselves
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
 #include <time.h>
 
-#include "dsq-error.h"
-#include "engine/dsq-engine-internal.h"
 #include "engine/dsq-expiry-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
 
@@ -15,19 +13,32 @@
  * depends on what is absent - a set, which puts the key last then, the count, a walk - has what has
  * expired removed first:
  *
- *   next_expiry   no entry expires before this. G_MAXINT64, when none does at all, costs a
- *                 comparison; else the clock is read.
- *   sweep         when it has come: see dsq-sweep.c
+ *   next    no entry expires before this. G_MAXINT64, when none does at all, costs a comparison;
+ *           else the clock is read.
+ *   sweep   when it has come: see dsq-sweep.c
  *
  * A read-only store cannot sweep: there the count leaves out the rows that have expired, and walks
  * skip them.
  */
 
-/* Rows looked for at a time. */
-#define BATCH 1024
+void
+dsq_expiry_init (DsqExpiry *self, DsqShards *shards, gint64 *clock_offset)
+{
+  dsq_mutex_init (&self->sweep_lock, DSQ_RANK_SWEEP, 0);
+  self->shards = shards;
+  self->next = G_MININT64;
+  self->swept_until = G_MININT64;
+  self->clock_offset = clock_offset != NULL ? clock_offset : &self->own_clock_offset;
+}
+
+void
+dsq_expiry_clear (DsqExpiry *self)
+{
+  dsq_mutex_clear (&self->sweep_lock);
+}
 
 gint64
-dsq_engine_now (DsqEngine *self)
+dsq_expiry_now (const DsqExpiry *self)
 {
   struct timespec now;
 
@@ -36,32 +47,10 @@ dsq_engine_now (DsqEngine *self)
          __atomic_load_n (self->clock_offset, __ATOMIC_RELAXED);
 }
 
-void
-dsq_engine_set_clock_offset (DsqEngine *self, gint64 milliseconds)
-{
-  __atomic_store_n (self->clock_offset, milliseconds, __ATOMIC_RELAXED);
-}
-
 gboolean
-dsq_engine_is_over (DsqEngine *self, const DsqEntry *entry)
+dsq_expiry_is_over (const DsqExpiry *self, const DsqEntry *entry)
 {
-  return dsq_entry_expires (entry) <= dsq_engine_now (self);
-}
-
-/* --- the bounds ------------------------------------------------------------------------------- */
-
-void
-dsq_engine_init_expiry (DsqEngine *self)
-{
-  dsq_mutex_init (&self->sweep_lock, DSQ_RANK_SWEEP, 0);
-  self->next_expiry = G_MININT64;
-  self->swept_until = G_MININT64;
-}
-
-void
-dsq_engine_finish_expiry (DsqEngine *self)
-{
-  dsq_mutex_clear (&self->sweep_lock);
+  return dsq_entry_expires (entry) <= dsq_expiry_now (self);
 }
 
 static void
@@ -76,14 +65,14 @@ lower (gint64 *bound, gint64 limit)
 }
 
 void
-dsq_engine_note_expiry_locked (DsqEngine *self, gint64 expires)
+dsq_expiry_note_locked (DsqExpiry *self, gint64 expires)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
-  lower (&self->next_expiry, expires);
+  lower (&self->next, expires);
 }
 
 void
-dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqShard *shard, const DsqEntry *entry)
+dsq_expiry_note_dirty_locked (DsqExpiry *self, DsqShard *shard, const DsqEntry *entry)
 {
   DsqKey key = dsq_entry_as_key (entry);
   gint64 expires = dsq_entry_expires (entry);
@@ -93,22 +82,22 @@ dsq_engine_note_dirty_expiry_locked (DsqEngine *self, DsqShard *shard, const Dsq
                                &shard->hot,
                                dsq_hot_shard_find_locked (&shard->hot, &key),
                                expires);
-  lower (&self->next_expiry, expires);
+  lower (&self->next, expires);
   /* one that has expired already may reach the file before a sweep comes by */
   lower (&self->swept_until, expires - 1);
 }
 
 void
-dsq_engine_forget_expiry_locked (DsqEngine *self)
+dsq_expiry_forget_locked (DsqExpiry *self)
 {
   dsq_shards_assert_all_locked (self->shards);
-  __atomic_store_n (&self->next_expiry, G_MININT64, __ATOMIC_RELAXED);
+  __atomic_store_n (&self->next, G_MININT64, __ATOMIC_RELAXED);
   __atomic_store_n (&self->swept_until, G_MININT64, __ATOMIC_RELAXED);
   self->n_forgotten++;
 }
 
 guint64
-dsq_engine_n_forgotten (DsqEngine *self)
+dsq_expiry_get_n_forgotten (DsqExpiry *self)
 {
   guint64 n_forgotten;
 
@@ -119,18 +108,7 @@ dsq_engine_n_forgotten (DsqEngine *self)
 }
 
 void
-dsq_engine_tidy_expiry_locked (DsqEngine *self)
-{
-  dsq_shards_assert_all_locked (self->shards);
-  for (guint i = 0; i < self->shards->n_shards; i++)
-    dsq_expiry_heap_tidy_locked (&self->shards->all[i].expiries, &self->shards->all[i].hot);
-}
-
-void
-dsq_engine_set_next_expiry (DsqEngine *self,
-                            guint64 n_forgotten,
-                            gint64 swept_until,
-                            gint64 in_file)
+dsq_expiry_learn (DsqExpiry *self, guint64 n_forgotten, gint64 swept_until, gint64 in_file)
 {
   gint64 in_memory = G_MAXINT64;
 
@@ -143,78 +121,8 @@ dsq_engine_set_next_expiry (DsqEngine *self,
     }
   if (self->n_forgotten == n_forgotten)
     {
-      __atomic_store_n (&self->next_expiry, MIN (in_memory, in_file), __ATOMIC_RELAXED);
+      __atomic_store_n (&self->next, MIN (in_memory, in_file), __ATOMIC_RELAXED);
       __atomic_store_n (&self->swept_until, MIN (swept_until, in_memory - 1), __ATOMIC_RELAXED);
     }
   dsq_shards_unlock_all (self->shards);
-}
-
-/* --- without sweeping ------------------------------------------------------------------------- */
-
-static gboolean
-learn_expiry (DsqEngine *self, gboolean by_writer, GError **error)
-{
-  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
-  DsqExpirySpan nothing = { G_MININT64, G_MAXINT64, G_MININT64 };
-  guint64 n_forgotten = dsq_engine_n_forgotten (self);
-  gint64 next;
-
-  if (!self->cold->funcs->find_expired (self->cold, by_writer, &nothing, 1, rows, &next, error))
-    return FALSE;
-  dsq_engine_set_next_expiry (self, n_forgotten, G_MININT64, next);
-  return TRUE;
-}
-
-/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. A damaged
- * file opens all the same, for what can be read still and for check(): who must know asks again. */
-gboolean
-dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error)
-{
-  g_autoptr (GError) local_error = NULL;
-
-  if (learn_expiry (self, TRUE, &local_error) ||
-      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&local_error));
-  return FALSE;
-}
-
-gboolean
-dsq_engine_learn_expiry (DsqEngine *self, GError **error)
-{
-  gboolean success;
-
-  if (__atomic_load_n (&self->next_expiry, __ATOMIC_RELAXED) != G_MININT64)
-    return TRUE;
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
-  success = dsq_call_lock (&self->sweep_lock, error);
-  if (success)
-    {
-      success = learn_expiry (self, FALSE, error);
-      dsq_mutex_unlock (&self->sweep_lock);
-    }
-  dsq_engine_leave (self);
-  return success;
-}
-
-gboolean
-dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
-{
-  DsqExpirySpan span = { G_MININT64, G_MAXINT64, dsq_engine_now (self) };
-  gint64 next = G_MININT64;
-  gboolean success = TRUE;
-
-  *out_count = 0;
-  while (success && dsq_engine_is_sweep_due (self) && next <= span.until)
-    {
-      GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
-
-      success =
-          self->cold->funcs->find_expired (self->cold, FALSE, &span, BATCH, rows, &next, error);
-      for (guint i = 0; i < rows->len; i++)
-        *out_count += g_array_index (rows, DsqColdRow, i).entry->table == table;
-      dsq_cold_rows_free (rows);
-    }
-  return success;
 }

@@ -4,8 +4,8 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 /*
@@ -263,7 +263,7 @@ settle_rollback (Flush *self)
   /* another process may have dropped it meanwhile */
   if (self->dropped != NULL && self->dropped->name != NULL)
     self->dropped->is_dropped = FALSE;
-  dsq_engine_forget_expiry_locked (engine);
+  dsq_expiry_forget_locked (&engine->expiry);
   dsq_shards_unlock_all (engine->shards);
 }
 
@@ -377,7 +377,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
       dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
   dsq_shards_drop_clean_locked (self->shards);
-  dsq_engine_forget_expiry_locked (self);
+  dsq_expiry_forget_locked (&self->expiry);
   self->generation++;
   dsq_shards_unlock_all (self->shards);
 }

@@ -50,6 +50,8 @@ void dsq_shards_lock_all (DsqShards *self);
 void dsq_shards_unlock_all (DsqShards *self);
 /* What is clean is stale. */
 void dsq_shards_drop_clean_locked (DsqShards *self);
+/* Much has left memory. */
+void dsq_shards_tidy_locked (DsqShards *self);
 
 static inline DsqShard *
 dsq_shards_get (DsqShards *self, guint64 hash)

@@ -88,3 +88,11 @@ dsq_shards_drop_clean_locked (DsqShards *self)
       self->all[i].epoch++;
     }
 }
+
+void
+dsq_shards_tidy_locked (DsqShards *self)
+{
+  dsq_shards_assert_all_locked (self);
+  for (guint i = 0; i < self->n_shards; i++)
+    dsq_expiry_heap_tidy_locked (&self->all[i].expiries, &self->all[i].hot);
+}

@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-through-private.h"
 
 /*
@@ -52,7 +52,7 @@ dsq_engine_sweep_in_transaction (DsqEngine *self,
   if (!dsq_engine_is_sweep_due (self))
     return TRUE;
   swept->is_swept = TRUE;
-  swept->n_forgotten = dsq_engine_n_forgotten (self);
+  swept->n_forgotten = dsq_expiry_get_n_forgotten (&self->expiry);
   span.until = dsq_engine_now (self);
   swept->rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
   swept->changes = g_array_new (FALSE, TRUE, sizeof (DsqChange));

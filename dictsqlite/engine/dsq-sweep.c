@@ -3,8 +3,8 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-standstill-private.h"
 #include "engine/dsq-sweep-private.h"
@@ -153,7 +153,7 @@ sweep_memory (Sweep *self)
     return;
   while (self->at->n_shards < n_shards && self->n_left > 0)
     sweep_shard (self, &engine->shards->all[self->at->n_shards]);
-  self->at->span = (DsqExpirySpan){ __atomic_load_n (&engine->swept_until, __ATOMIC_RELAXED),
+  self->at->span = (DsqExpirySpan){ __atomic_load_n (&engine->expiry.swept_until, __ATOMIC_RELAXED),
                                     G_MAXINT64,
                                     self->at->now };
 }
@@ -267,7 +267,7 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
 static void
 begin_unless_under_way (Sweep *self)
 {
-  guint64 n_forgotten = dsq_engine_n_forgotten (self->engine);
+  guint64 n_forgotten = dsq_expiry_get_n_forgotten (&self->engine->expiry);
 
   if (self->at->is_under_way && self->at->n_forgotten == n_forgotten)
     return;
@@ -284,7 +284,7 @@ sweep_by_staging (DsqEngine *self, guint64 n_entries, guint64 *out_n_swept, GErr
 {
   Sweep sweep = {
     .engine = self,
-    .at = &self->sweep,
+    .at = &self->expiry.sweep,
     .n_left = n_entries,
     .may_stop = n_entries == G_MAXUINT64,
   };
@@ -297,8 +297,11 @@ sweep_by_staging (DsqEngine *self, guint64 n_entries, guint64 *out_n_swept, GErr
   success = sweep_file (&sweep, &next, &is_done, error);
   if (success && is_done)
     {
-      dsq_engine_set_next_expiry (self, self->sweep.n_forgotten, self->sweep.now, next);
-      self->sweep.is_under_way = FALSE;
+      dsq_expiry_learn (&self->expiry,
+                        self->expiry.sweep.n_forgotten,
+                        self->expiry.sweep.now,
+                        next);
+      self->expiry.sweep.is_under_way = FALSE;
     }
   dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, sweep.n_swept);
   *out_n_swept += sweep.n_swept;
@@ -325,12 +328,12 @@ dsq_engine_sweep (DsqEngine *self, guint64 *out_n_swept, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = dsq_call_lock (&self->sweep_lock, error);
+  success = dsq_call_lock (&self->expiry.sweep_lock, error);
   if (success)
     {
       success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
                 sweep_once (self, out_n_swept, error);
-      dsq_mutex_unlock (&self->sweep_lock);
+      dsq_mutex_unlock (&self->expiry.sweep_lock);
     }
   dsq_engine_leave (self);
   return success;
@@ -346,11 +349,11 @@ dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error)
   if (!dsq_engine_enter (self, error))
     return FALSE;
   if (dsq_budget_get_bytes (&self->budget) < self->options.dirty_limit / 2 &&
-      dsq_mutex_trylock (&self->sweep_lock))
+      dsq_mutex_trylock (&self->expiry.sweep_lock))
     {
       success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||
                 sweep_by_staging (self, STEP + n_keys, &n_swept, error);
-      dsq_mutex_unlock (&self->sweep_lock);
+      dsq_mutex_unlock (&self->expiry.sweep_lock);
     }
   dsq_engine_leave (self);
   return success;
@@ -406,4 +409,74 @@ dsq_engine_expire (DsqEngine *self, guint64 *out_n_swept, GError **error)
       if (!dsq_engine_sweep (self, out_n_swept, error))
         return FALSE;
     }
+}
+
+/* --- without sweeping ------------------------------------------------------------------------- */
+
+static gboolean
+learn_expiry (DsqEngine *self, gboolean by_writer, GError **error)
+{
+  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  DsqExpirySpan nothing = { G_MININT64, G_MAXINT64, G_MININT64 };
+  guint64 n_forgotten = dsq_expiry_get_n_forgotten (&self->expiry);
+  gint64 next;
+
+  if (!self->cold->funcs->find_expired (self->cold, by_writer, &nothing, 1, rows, &next, error))
+    return FALSE;
+  dsq_expiry_learn (&self->expiry, n_forgotten, G_MININT64, next);
+  return TRUE;
+}
+
+/* Nobody else uses the writer's connection yet, and a reader's would have to be opened. A damaged
+ * file opens all the same, for what can be read still and for check(): who must know asks again. */
+gboolean
+dsq_engine_learn_expiry_at_open (DsqEngine *self, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (learn_expiry (self, TRUE, &local_error) ||
+      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+gboolean
+dsq_engine_learn_expiry (DsqEngine *self, GError **error)
+{
+  gboolean success;
+
+  if (__atomic_load_n (&self->expiry.next, __ATOMIC_RELAXED) != G_MININT64)
+    return TRUE;
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_call_lock (&self->expiry.sweep_lock, error);
+  if (success)
+    {
+      success = learn_expiry (self, FALSE, error);
+      dsq_mutex_unlock (&self->expiry.sweep_lock);
+    }
+  dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
+dsq_engine_count_expired (DsqEngine *self, guint32 table, guint64 *out_count, GError **error)
+{
+  DsqExpirySpan span = { G_MININT64, G_MAXINT64, dsq_engine_now (self) };
+  gint64 next = G_MININT64;
+  gboolean success = TRUE;
+
+  *out_count = 0;
+  while (success && dsq_engine_is_sweep_due (self) && next <= span.until)
+    {
+      GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+
+      success =
+          self->cold->funcs->find_expired (self->cold, FALSE, &span, BATCH, rows, &next, error);
+      for (guint i = 0; i < rows->len; i++)
+        *out_count += g_array_index (rows, DsqColdRow, i).entry->table == table;
+      dsq_cold_rows_free (rows);
+    }
+  return success;
 }

@@ -4,8 +4,8 @@
 #include "config.h"
 
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
 

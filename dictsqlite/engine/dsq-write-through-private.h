@@ -4,7 +4,7 @@
 
 #include "engine/dsq-commit-queue-private.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
+#include "engine/dsq-sweep-private.h"
 
 G_BEGIN_DECLS
 

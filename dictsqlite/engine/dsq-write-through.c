@@ -6,9 +6,9 @@
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
 #include "engine/dsq-write-behind-private.h"
 #include "engine/dsq-write-through-private.h"
 #include "tiers/dsq-hot-lookup-private.h"
@@ -110,7 +110,7 @@ publish_change_locked (DsqEngine *self,
   if (self->generation == generation)
     dsq_pending_count_written_locked (table->pending, shard, contribution);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
-    dsq_engine_note_expiry_locked (self, dsq_entry_expires (change->entry));
+    dsq_expiry_note_locked (&self->expiry, dsq_entry_expires (change->entry));
   dsq_table_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
   number = dsq_hot_shard_find_locked (&shard->hot, &key);
   is_kept = is_set && self->generation == generation &&
@@ -376,10 +376,10 @@ committed_cb (gpointer user_data)
   const Committed *self = user_data;
 
   if (self->swept->is_swept)
-    dsq_engine_set_next_expiry (self->engine,
-                                self->swept->n_forgotten,
-                                G_MININT64,
-                                self->swept->next);
+    dsq_expiry_learn (&self->engine->expiry,
+                      self->swept->n_forgotten,
+                      G_MININT64,
+                      self->swept->next);
   for (DsqWrite *write = self->writes; write != self->rest; write = dsq_write_next (write))
     if (write->queued.error == NULL)
       publish (self->engine, write, self->generation);
