@@ -60,7 +60,6 @@ DSQ_API guint64 dsq_channel_submit_walk (DsqChannel *self,
                                          guint max_entries,
                                          gboolean keys_only,
                                          GError **error);
-DSQ_API guint64 dsq_channel_submit_close (DsqChannel *self, GError **error);
 DSQ_API guint8 *dsq_channel_collect (DsqChannel *self, gsize *out_length);
 
 G_END_DECLS

@@ -31,13 +31,6 @@ DSQ_API DsqAnswer dsq_store_remove_key (DsqStore *self,
                                         gsize key_length,
                                         GError **error);
 DSQ_API guint8 *dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error);
-DSQ_API guint8 *dsq_store_insert_record (DsqStore *self,
-                                         const guint8 *key,
-                                         gsize key_length,
-                                         const guint8 *record,
-                                         gsize record_length,
-                                         gsize *out_length,
-                                         GError **error);
 DSQ_API gboolean dsq_store_increment_key (DsqStore *self,
                                           const guint8 *key,
                                           gsize key_length,

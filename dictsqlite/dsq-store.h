@@ -30,7 +30,6 @@ DSQ_API void dsq_store_open_async (const char *path,
                                    gpointer user_data);
 DSQ_API DsqStore *dsq_store_open_finish (GAsyncResult *result,
                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API void dsq_store_use_password (DsqStore *self, GBytes *password);
 DSQ_API gboolean dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_is_closed (DsqStore *self);
 
@@ -91,10 +90,6 @@ DSQ_API gboolean dsq_store_set_many (DsqStore *self,
                                      GVariant *entries,
                                      GCancellable *cancellable,
                                      GError **error);
-DSQ_API gint64 dsq_store_remove_many (DsqStore *self,
-                                      const char *const *keys,
-                                      GCancellable *cancellable,
-                                      GError **error);
 DSQ_API DsqAnswer dsq_store_apply (DsqStore *self,
                                    GVariant *expected,
                                    GVariant *changes,

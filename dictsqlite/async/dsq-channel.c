@@ -40,6 +40,7 @@
  * | `n` | | 1, and the number of entries, 64 bits in the machine's byte order |
  * | `x` | | one byte, 1: the store is empty |
  * | `f` | | one byte, 1: everything is in the file and synced |
+ * | `q` | | one byte, 1: the store is flushed and closed; a batch of its own |
  *
  * What comes of a batch is what comes of its operations in their order; flushing comes last. Its
  * writes share a transaction where the mode commits them, unless what is read between them keeps
@@ -321,6 +322,17 @@ submit (DsqChannel *self, DsqLane lane, Job *job, GError **error)
   return 0;
 }
 
+static gboolean
+is_close (const guint8 *operations, gsize length)
+{
+  DsqPackReader reader;
+  const guint8 *kinds;
+  guint32 n_kinds;
+
+  return dsq_pack_reader_init (&reader, operations, length, NULL) && reader.n_items == 1 &&
+         dsq_pack_reader_next (&reader, &kinds, &n_kinds) && n_kinds == 1 && kinds[0] == 'q';
+}
+
 /**
  * dsq_channel_submit:
  * @self: a channel
@@ -342,6 +354,8 @@ dsq_channel_submit (DsqChannel *self, const guint8 *operations, gsize length, GE
 
   g_return_val_if_fail (DSQ_IS_CHANNEL (self), 0);
 
+  if (is_close (operations, length))
+    return submit (self, DSQ_LANE_CLOSE, job_new (self, run_close), error);
   batch = dsq_batch_new (operations, length, error);
   if (batch == NULL)
     return 0;
@@ -386,26 +400,6 @@ dsq_channel_submit_walk (DsqChannel *self,
   job->max_entries = max_entries;
   job->keys_only = keys_only;
   return submit (self, DSQ_LANE_READ, job, error);
-}
-
-/**
- * dsq_channel_submit_close:
- * @self: a channel
- * @error: return location for an error
- *
- * Has the store flushed and closed, as [method@Store.close] does; the one result is a byte, 1. What
- * was submitted before is done first.
- *
- * Returns: the ticket, more than 0, that the result has; 0 with @error set
- *
- * Since: 1.0
- */
-guint64
-dsq_channel_submit_close (DsqChannel *self, GError **error)
-{
-  g_return_val_if_fail (DSQ_IS_CHANNEL (self), 0);
-
-  return submit (self, DSQ_LANE_CLOSE, job_new (self, run_close), error);
 }
 
 /**

@@ -130,8 +130,6 @@ PAIRS = [
     Pair("set_many", [variant("entries", "a{sv}" + FLOATING,
                               "{0} != NULL && g_variant_is_of_type ({0}, G_VARIANT_TYPE_VARDICT)")],
          BOOLEAN, "WRITE", "Sets many keys, all or none", DONE, start="_on_worker"),
-    Pair("remove_many", [KEYS], NUMBER, "WRITE", "Removes many keys",
-         "how many were there; -1 with @error set", start="_on_worker"),
     Pair("apply", [variant("expected", "(nullable): a{smv}, what keys must hold" + FLOATING,
                            check=""),
                    variant("changes", "a{smv}, what keys become" + FLOATING)],

@@ -147,7 +147,7 @@ dsq_engine_get_many (DsqEngine *self,
   return success;
 }
 
-/* --- set many, remove many -------------------------------------------------------------------- */
+/* --- set many --------------------------------------------------------------------------------- */
 
 gboolean
 dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error)
@@ -165,57 +165,6 @@ dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GErro
   for (gsize i = 0; i < n_entries; i++)
     dsq_entry_unref (entries[i]);
   return success;
-}
-
-static gboolean
-remove_many_through (DsqEngine *self,
-                     const DsqKey *keys,
-                     gsize n_keys,
-                     guint64 *out_n_removed,
-                     GError **error)
-{
-  g_autofree DsqChange *changes = g_new0 (DsqChange, n_keys);
-  DsqBatchTable table = { .id = keys[0].table };
-  DsqWrite write = {
-    .tables = &table,
-    .n_tables = 1,
-    .changes = changes,
-    .n_changes = n_keys,
-  };
-  gboolean success;
-
-  for (gsize i = 0; i < n_keys; i++)
-    changes[i].entry = dsq_entry_new_tombstone (&keys[i]);
-  success = dsq_engine_write_through (self, &write, error);
-  for (gsize i = 0; i < n_keys; i++)
-    {
-      *out_n_removed += success && changes[i].presence == DSQ_PRESENCE_PRESENT;
-      dsq_entry_unref (changes[i].entry);
-    }
-  return success;
-}
-
-gboolean
-dsq_engine_remove_many (DsqEngine *self,
-                        const DsqKey *keys,
-                        gsize n_keys,
-                        guint64 *out_n_removed,
-                        GError **error)
-{
-  *out_n_removed = 0;
-  if (n_keys == 0)
-    return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error);
-  if (self->commits_at_once)
-    return remove_many_through (self, keys, n_keys, out_n_removed, error);
-  for (gsize i = 0; i < n_keys; i++)
-    {
-      gboolean is_removed;
-
-      if (!dsq_call_check (error) || !dsq_engine_remove (self, &keys[i], &is_removed, error))
-        return FALSE;
-      *out_n_removed += is_removed;
-    }
-  return TRUE;
 }
 
 gboolean

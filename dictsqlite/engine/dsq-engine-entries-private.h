@@ -134,11 +134,6 @@ gboolean dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entri
 /* Each on its own, in the given order; written through they share one transaction. What became of
  * each is in it. */
 void dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes);
-gboolean dsq_engine_remove_many (DsqEngine *self,
-                                 const DsqKey *keys,
-                                 gsize n_keys,
-                                 guint64 *out_n_removed,
-                                 GError **error);
 gboolean dsq_engine_clear (DsqEngine *self, guint32 table, GError **error);
 gboolean dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 

@@ -345,43 +345,7 @@ dsq_store_set_pack (DsqStore *self, const guint8 *entries, gsize length, GError 
   return set_entries (self, engine, made, error);
 }
 
-/* --- remove many, clear, count ---------------------------------------------------------------- */
-
-/**
- * dsq_store_remove_many:
- * @self: a store
- * @keys: (array zero-terminated=1): the keys
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Removes many keys: in one transaction with %DSQ_PERSIST_WRITETHROUGH, one by one otherwise.
- *
- * Returns: how many of them were there; -1 with @error set
- *
- * Since: 1.0
- */
-gint64
-dsq_store_remove_many (DsqStore *self,
-                       const char *const *keys,
-                       GCancellable *cancellable,
-                       GError **error)
-{
-  DsqEngine *engine;
-  g_autofree DsqKey *made = NULL;
-  g_auto (DsqCall) call = { 0 };
-  gsize n_keys;
-  guint64 n_removed;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), -1);
-
-  engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
-      !keys_from_strings (self, keys, &made, &n_keys, error) ||
-      !check_batch (self, engine, n_keys, error) ||
-      !dsq_engine_remove_many (engine, made, n_keys, &n_removed, error))
-    return -1;
-  return (gint64) n_removed;
-}
+/* --- clear, count ----------------------------------------------------------------------------- */
 
 /**
  * dsq_store_clear:

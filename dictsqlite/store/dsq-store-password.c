@@ -8,36 +8,6 @@
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
-/* A copy that is wiped with its last reference. */
-static GBytes *
-copy_password (GBytes *password)
-{
-  gsize length;
-  const guint8 *data = g_bytes_get_data (password, &length);
-
-  return dsq_secret_bytes (data, length);
-}
-
-/**
- * dsq_store_use_password:
- * @self: a store that is not initialised yet
- * @password: (nullable): the password, any bytes but none
- *
- * Sets the password as [property@Store:password] does, for one that is not text or holds NUL.
- *
- * To be called between the construction and g_initable_init(). The store keeps a copy in memory of
- * its own, wiped when it is open; @password is the caller's to wipe.
- *
- * Since: 1.0
- */
-void
-dsq_store_use_password (DsqStore *self, GBytes *password)
-{
-  g_return_if_fail (DSQ_IS_STORE (self));
-
-  dsq_store_take_password (self, password != NULL ? copy_password (password) : NULL);
-}
-
 /* --- changing it ------------------------------------------------------------------------------ */
 
 /**

@@ -39,12 +39,11 @@ dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table
 char *dsq_store_dup_name_text (GBytes *name);
 
 /* The password for the opening that is to come, or NULL. */
-void dsq_store_take_password (DsqStore *self, GBytes *password); /* taken over; or NULL */
 void dsq_store_take_password_text (DsqStore *self, const char *text);
+void dsq_store_take_password_bytes (DsqStore *self, GBytes *password);
 gboolean dsq_store_check_password (DsqStore *self, GError **error);
-void dsq_store_make_password_properties (GParamSpec **out_password,
-                                         GParamSpec **out_kdf_memory,
-                                         GParamSpec **out_kdf_passes);
+/* password, password-bytes, kdf-memory, kdf-passes */
+void dsq_store_make_password_properties (GParamSpec *out_properties[4]);
 
 #define DSQ_STORE_CONSTRUCT_ONLY                                                                   \
   (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)

@@ -11,20 +11,6 @@
 /* These are the calls that Python makes for every db[k]: one each, on arrays of bytes, with nothing
  * allocated but what is stored or returned. */
 
-/* What a call returns of an entry, which is dropped. */
-static guint8 *
-take_record (DsqEntry *entry, gsize *out_length)
-{
-  guint8 *record;
-
-  if (entry == NULL)
-    return NULL;
-  *out_length = entry->record_length;
-  record = g_memdup2 (dsq_entry_record (entry), entry->record_length);
-  dsq_entry_unref (entry);
-  return record;
-}
-
 /**
  * dsq_store_lookup_record:
  * @self: a store
@@ -192,50 +178,6 @@ dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error)
   dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
   dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
   return dsq_pack_builder_finish (builder, out_length, error);
-}
-
-/**
- * dsq_store_insert_record:
- * @self: a store
- * @key: (array length=key_length): the encoded key
- * @key_length: bytes of @key
- * @record: (array length=record_length): the record: a type byte and its payload
- * @record_length: bytes of @record
- * @out_length: (out): bytes returned
- * @error: return location for an error
- *
- * Sets a key to a record if it is missing, in one step.
- *
- * Returns: (transfer full) (array length=out_length): the record that was there, empty when the
- * key was set
- *
- * Since: 1.0
- */
-guint8 *
-dsq_store_insert_record (DsqStore *self,
-                         const guint8 *key,
-                         gsize key_length,
-                         const guint8 *record,
-                         gsize record_length,
-                         gsize *out_length,
-                         GError **error)
-{
-  DsqEngine *engine;
-  DsqEntry *entry;
-  DsqEntry *existing;
-  DsqKey made;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-  g_return_val_if_fail (out_length != NULL, NULL);
-
-  *out_length = 0;
-  engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  if (engine == NULL)
-    return NULL;
-  entry = dsq_store_make_entry (&made, record, record_length, error);
-  if (entry == NULL || !dsq_engine_insert (engine, &made, entry, &existing, error))
-    return NULL;
-  return take_record (existing, out_length);
 }
 
 /* --- strings ---------------------------------------------------------------------------------- */

@@ -108,27 +108,41 @@ dsq_store_dup_name_text (GBytes *name)
 /* --- the password of a store that is opened --------------------------------------------------- */
 
 void
-dsq_store_make_password_properties (GParamSpec **out_password,
-                                    GParamSpec **out_kdf_memory,
-                                    GParamSpec **out_kdf_passes)
+dsq_store_make_password_properties (GParamSpec *out_properties[4])
 {
   /**
    * DsqStore:password:
    *
    * The password of an encrypted file, and of the one that is made when it is missing; %NULL for
-   * none. [method@Store.use_password] takes one that is not text.
+   * none. One that is not text, or holds NUL, is [property@Store:password-bytes].
    *
    * In %DSQ_PERSIST_MEMORY there is no file, and what has to leave memory all the same is sealed
    * under keys that are forgotten with the store.
    *
    * Since: 1.0
    */
-  *out_password =
+  out_properties[0] =
       g_param_spec_string ("password",
                            NULL,
                            NULL,
                            NULL,
                            G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
+   * DsqStore:password-bytes:
+   *
+   * As [property@Store:password], for one that is not text or holds NUL: any bytes but none.
+   *
+   * The store keeps a copy in memory of its own, wiped when it is open; what was passed is the
+   * caller's to wipe.
+   *
+   * Since: 1.0
+   */
+  out_properties[1] =
+      g_param_spec_boxed ("password-bytes",
+                          NULL,
+                          NULL,
+                          G_TYPE_BYTES,
+                          G_PARAM_WRITABLE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
   /**
    * DsqStore:kdf-memory:
    *
@@ -137,13 +151,13 @@ dsq_store_make_password_properties (GParamSpec **out_password,
    *
    * Since: 1.0
    */
-  *out_kdf_memory = g_param_spec_uint64 ("kdf-memory",
-                                         NULL,
-                                         NULL,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MIN_MEMORY,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_MAX_MEMORY,
-                                         DSQ_STORE_KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
-                                         DSQ_STORE_CONSTRUCT_ONLY);
+  out_properties[2] = g_param_spec_uint64 ("kdf-memory",
+                                           NULL,
+                                           NULL,
+                                           DSQ_STORE_KIBIBYTE * DSQ_KDF_MIN_MEMORY,
+                                           DSQ_STORE_KIBIBYTE * DSQ_KDF_MAX_MEMORY,
+                                           DSQ_STORE_KIBIBYTE * DSQ_KDF_DEFAULT_MEMORY,
+                                           DSQ_STORE_CONSTRUCT_ONLY);
   /**
    * DsqStore:kdf-passes:
    *
@@ -151,29 +165,40 @@ dsq_store_make_password_properties (GParamSpec **out_password,
    *
    * Since: 1.0
    */
-  *out_kdf_passes = g_param_spec_uint ("kdf-passes",
-                                       NULL,
-                                       NULL,
-                                       DSQ_KDF_MIN_PASSES,
-                                       DSQ_KDF_MAX_PASSES,
-                                       DSQ_KDF_DEFAULT_PASSES,
-                                       DSQ_STORE_CONSTRUCT_ONLY);
+  out_properties[3] = g_param_spec_uint ("kdf-passes",
+                                         NULL,
+                                         NULL,
+                                         DSQ_KDF_MIN_PASSES,
+                                         DSQ_KDF_MAX_PASSES,
+                                         DSQ_KDF_DEFAULT_PASSES,
+                                         DSQ_STORE_CONSTRUCT_ONLY);
 }
 
-void
-dsq_store_take_password (DsqStore *self, GBytes *password)
+/* A copy that is wiped with its last reference. */
+static void
+take_password (DsqStore *self, const guint8 *password, gsize length)
 {
-  g_return_if_fail (self->engine == NULL);
-
   g_clear_pointer (&self->password, g_bytes_unref);
-  self->password = password;
+  self->password = dsq_secret_bytes (password, length);
 }
 
 void
 dsq_store_take_password_text (DsqStore *self, const char *text)
 {
   if (text != NULL)
-    dsq_store_take_password (self, dsq_secret_bytes ((const guint8 *) text, strlen (text)));
+    take_password (self, (const guint8 *) text, strlen (text));
+}
+
+void
+dsq_store_take_password_bytes (DsqStore *self, GBytes *password)
+{
+  gsize length;
+  const guint8 *bytes;
+
+  if (password == NULL)
+    return;
+  bytes = g_bytes_get_data (password, &length);
+  take_password (self, bytes, length);
 }
 
 gboolean

@@ -33,11 +33,10 @@
  *
  * ## Calls for bindings
  *
- * Some calls take keys and records as arrays of bytes. There a key is UTF-8 (NUL characters
- * allowed) or the encoded form of a key that is no string (docs/on-disk-format.md), and a missing
- * value is an empty array, since a record never is. A *pack* holds many byte strings, all numbers
- * unsigned 32 bits in the machine's byte order: how many, the length of each, and their bytes end
- * to end.
+ * Some calls take keys and records as arrays of bytes: a key is UTF-8 (NUL characters allowed) or
+ * the encoded form of a key that is no string (docs/on-disk-format.md), and a missing value is an
+ * empty array, since a record never is. A *pack* holds many byte strings, all numbers unsigned 32
+ * bits in the machine's byte order: how many, the length of each, and their bytes end to end.
  *
  * ## Tables
  *
@@ -79,6 +78,7 @@ enum
   PROP_CACHE_SIZE,
   PROP_TABLE_NAME,
   PROP_PASSWORD,
+  PROP_PASSWORD_BYTES,
   PROP_KDF_MEMORY,
   PROP_KDF_PASSES,
   PROP_MAX_BYTES,
@@ -154,6 +154,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_PASSWORD:
       dsq_store_take_password_text (self, g_value_get_string (value));
+      break;
+    case PROP_PASSWORD_BYTES:
+      dsq_store_take_password_bytes (self, g_value_get_boxed (value));
       break;
     case PROP_KDF_MEMORY:
       self->options.kdf_cost.memory = (guint32) (g_value_get_uint64 (value) / KIBIBYTE);
@@ -465,9 +468,7 @@ dsq_store_class_init (DsqStoreClass *klass)
   install_place_properties ();
   install_size_properties ();
   install_table_properties ();
-  dsq_store_make_password_properties (&properties[PROP_PASSWORD],
-                                      &properties[PROP_KDF_MEMORY],
-                                      &properties[PROP_KDF_PASSES]);
+  dsq_store_make_password_properties (&properties[PROP_PASSWORD]);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 

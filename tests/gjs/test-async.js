@@ -6,7 +6,7 @@ const {Dsq, Gio, GLib} = imports.gi;
 Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
 for (const name of [
     'get', 'set', 'contains', 'remove', 'steal', 'get_bytes', 'set_bytes', 'get_string',
-    'set_string', 'get_many', 'set_many', 'remove_many', 'clear', 'count', 'list_keys', 'flush', 'close',
+    'set_string', 'get_many', 'set_many', 'clear', 'count', 'list_keys', 'flush', 'close',
     'increment', 'compare_and_set', 'set_expiring', 'get_expiry', 'touch',
 ])
     Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
@@ -51,7 +51,7 @@ async function testMany(store) {
     await store.set_many_async(new GLib.Variant('a{sv}', {a: new GLib.Variant('b', true)}), null);
     const found = (await store.get_many_async(['a', 'key 1', 'none'], null)).recursiveUnpack();
     assert(Object.keys(found).length === 2 && found.a === true, 'those that exist');
-    assert(await store.remove_many_async(['a', 'none'], null) === 1, 'one was there');
+    await store.remove_async('a', null);
 
     const page = await store.list_keys_async('key 1', 'key 19', 3, null);
     assert(page.join() === 'key 190,key 191,key 192', 'a page of them, in order');

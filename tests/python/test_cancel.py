@@ -61,7 +61,7 @@ WRITES = {
     for suffix in ("", "_async")
     for name in (
         "set set_bytes set_string set_expiring set_many set_record set_pack remove remove_key"
-        " remove_many steal increment touch apply compare_and_set"
+        " steal increment touch apply compare_and_set"
     ).split()
 }
 # What waits for a flush that is under way.

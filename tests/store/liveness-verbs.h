@@ -139,14 +139,6 @@ get_many (DsqStore *store, GRand *random, GError **error)
 }
 
 static void
-remove_many (DsqStore *store, GRand *random, GError **error)
-{
-  const char *const keys[] = { "key 3", key_of (random), NULL };
-
-  dsq_store_remove_many (store, keys, NULL, error);
-}
-
-static void
 increment (DsqStore *store, GRand *random, GError **error)
 {
   gint64 value;
@@ -232,7 +224,6 @@ static const Verb verbs[] = {
   { "apply", apply, FALSE },
   { "set_many", set_many, FALSE },
   { "get_many", get_many, TRUE },
-  { "remove_many", remove_many, FALSE },
   { "increment", increment, FALSE },
   { "compare_and_set", compare_and_set, FALSE },
   { "set_expiring", set_expiring, FALSE },

@@ -349,8 +349,13 @@ test_close (Fixture *self, gconstpointer data)
   g_autoptr (GPtrArray) items = NULL;
   g_autoptr (GBytes) pack = operations ("g", "a", NULL);
   g_autoptr (GError) error = NULL;
-  guint64 ticket = dsq_channel_submit_close (channel, &error);
+  g_autoptr (GBytes) close = operations ("q", NULL);
+  guint64 ticket = dsq_channel_submit (channel,
+                                       g_bytes_get_data (close, NULL),
+                                       g_bytes_get_size (close),
+                                       &error);
 
+  g_assert_no_error (error);
   items = wait_for_results (channel, ticket);
   assert_result (items, 0, TRUE_RESULT);
   g_assert_true (dsq_store_is_closed (self->store));

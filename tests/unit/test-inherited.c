@@ -18,6 +18,7 @@
 static const guint8 key[] = { 'k' };
 static const guint8 record[] = { DSQ_VALUE_BYTES, 'v' };
 static const guint8 no_pack[] = { 0, 0, 0, 0 };
+static const guint8 is_close[] = { 1, 0, 0, 0, 1, 0, 0, 0, 'q' };
 static const guint8 is_empty[] = { 1, 0, 0, 0, 1, 0, 0, 0, 'x' }; /* a pack of one operation */
 
 typedef struct
@@ -81,7 +82,7 @@ CALL (peek, dsq_store_peek_record (store, key, sizeof key, &length, error))
 CALL (try_set, dsq_store_try_set_record (store, key, sizeof key, record, sizeof record, error))
 CALL (try_count, dsq_store_try_count (store, error))
 CALL (submit, dsq_channel_submit (self->channel, is_empty, sizeof is_empty, error))
-CALL (submit_close, dsq_channel_submit_close (self->channel, error))
+CALL (submit_close, dsq_channel_submit (self->channel, is_close, sizeof is_close, error))
 
 #undef CALL
 

@@ -259,9 +259,10 @@ open_store (const char *path, const DsqKdfCost *cost)
                                   (guint64) cost->memory * 1024,
                                   "kdf-passes",
                                   cost->passes,
+                                  "password-bytes",
+                                  password,
                                   NULL);
 
-  dsq_store_use_password (store, password);
   g_assert_true (g_initable_init (G_INITABLE (store), NULL, &error));
   g_assert_no_error (error);
   return store;

@@ -24,7 +24,7 @@ async void use_many (Dsq.Store store) throws Error {
     assert ((yield store.count_async (null)) == 100);
     var found = yield store.get_many_async ({ "key 1", "key 2", "none" }, null);
     assert (found.n_children () == 2);
-    assert ((yield store.remove_many_async ({ "key 1", "none" }, null)) == 1);
+    assert ((yield store.remove_async ("key 1", null)) == Dsq.Answer.YES);
     var keys = yield store.list_keys_async ("key 1", "key 10", 2, null);
     assert (keys.length == 2 && keys[0] == "key 11" && keys[1] == "key 12");
     var cursor = store.walk (Dsq.WalkOrder.FORWARD);

@@ -80,12 +80,6 @@ class ExpiringStore:
         self.native.set_record_expiring(key, record, self.default_milliseconds)
         return True
 
-    def insert_record(self, key: bytes, record: bytes) -> bytes:
-        while not (existing := self.lookup_record(key)):
-            if self._exchange(key, b"", record):
-                break
-        return existing
-
     def set_pack(self, entries: bytes) -> bool:
         return self.apply_pack(b"", entries, False, None) == 1
 

@@ -23,7 +23,7 @@ from typing import Any, Dict, List, Tuple
 
 from ._dsq import Channel, GError, Store
 from ._errors import exception_of, to_exception
-from ._pack import unpack
+from ._pack import pack, unpack
 
 # The stores of this process that are to be closed, with their paths, by the store's id.
 _open: Dict[int, Tuple[Store, str]] = {}
@@ -130,7 +130,7 @@ def _close_all() -> List[Exception]:
     for store, path in _own():
         try:
             channel = store.open_channel()
-            channel.submit_close()
+            channel.submit(pack((b"q",)))
             closing.append((store, path, channel))
         except GError:
             pass  # it is closed

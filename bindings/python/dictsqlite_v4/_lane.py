@@ -194,7 +194,7 @@ class Lane:
 
     def close_store(self) -> "Future[bytes]":
         """Have the store closed."""
-        return self._await_one(self._channel.submit_close)
+        return self._await_one(lambda: self._channel.submit(pack((b"q",))))
 
     def _await_one(self, submit: Callable[[], int]) -> "Future[bytes]":
         future: "Future[bytes]" = self._create_future()

@@ -275,12 +275,13 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         encoded = encode_key(key)
         try:
             # Looked up first, so that nothing is pickled in vain, or fails to be.
-            record = self._lookup_record(encoded)
-            if not record:
-                record = self._store.insert_record(encoded, self._encode(default))
+            while not (record := self._lookup_record(encoded)):
+                new = self._encode(default)
+                if self._store.compare_and_set_record(encoded, b"", new, False):
+                    return default
         except GError as error:
             raise to_exception(error, self._path) from None
-        return self._load(key, record) if record else default
+        return self._load(key, record)
 
     # --- many entries ------------------------------------------------------------------------
 

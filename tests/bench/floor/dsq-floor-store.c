@@ -214,32 +214,6 @@ dsq_floor_store_remove_key (DsqFloorStore *self,
 }
 
 /**
- * dsq_floor_store_insert_record:
- * @self: a store
- * @key: (array length=key_length): an encoded key
- * @key_length: length of @key, in bytes
- * @record: (array length=record_length): a record
- * @record_length: length of @record, in bytes
- * @out_length: length of the record returned, in bytes
- * @error: return location for an error
- *
- * Returns the one record, if @key is held.
- *
- * Returns: (array length=out_length) (transfer full) (nullable): a record
- */
-guint8 *
-dsq_floor_store_insert_record (DsqFloorStore *self,
-                               const guint8 *key,
-                               gsize key_length,
-                               const guint8 *record,
-                               gsize record_length,
-                               gsize *out_length,
-                               GError **error)
-{
-  return copy_record (holds (key, key_length), out_length);
-}
-
-/**
  * dsq_floor_store_lookup_pack:
  * @self: a store
  * @keys: (array length=length): a pack of keys

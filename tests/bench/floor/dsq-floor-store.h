@@ -42,13 +42,6 @@ gboolean dsq_floor_store_remove_key (DsqFloorStore *self,
                                      const guint8 *key,
                                      gsize key_length,
                                      GError **error);
-guint8 *dsq_floor_store_insert_record (DsqFloorStore *self,
-                                       const guint8 *key,
-                                       gsize key_length,
-                                       const guint8 *record,
-                                       gsize record_length,
-                                       gsize *out_length,
-                                       GError **error);
 
 guint8 *dsq_floor_store_lookup_pack (DsqFloorStore *self,
                                      const guint8 *keys,
