@@ -9,10 +9,10 @@
 G_BEGIN_DECLS
 
 /*
- * A call's cancellable matters where the call has to wait: for another process or thread, for room,
- * or for the end of a statement. It goes there beside the arguments, as the thread's own, so that
- * neither a hit in memory nor any function on the way pays for it. Whoever waits looks at it every
- * few milliseconds, since it has no lock to be waited with.
+ * A call's cancellable matters where the call has to wait: for another process or thread, for the
+ * budget, or for the end of a statement. It goes there beside the arguments, as the thread's own,
+ * so that neither a hit in memory nor any function on the way pays for it. Whoever waits looks at
+ * it every few milliseconds, since it has no lock to be waited with.
  *
  * A call that may use memory only is refused at the door of the file, where calls enter it. It then
  * fails without an error, having changed nothing, and would_block says why.

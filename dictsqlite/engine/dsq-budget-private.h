@@ -48,7 +48,7 @@ dsq_budget_get_bytes (const DsqBudget *self)
 }
 
 static inline gboolean
-dsq_budget_has_room (const DsqBudget *self)
+dsq_budget_is_kept (const DsqBudget *self)
 {
   return __atomic_load_n (&self->n_bytes, __ATOMIC_RELAXED) <
          (gint64) __atomic_load_n (&self->threshold, __ATOMIC_RELAXED);

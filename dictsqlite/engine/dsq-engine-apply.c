@@ -302,7 +302,7 @@ stage (Apply *self, gboolean *out_applied, GError **error)
   ApplyResult result = APPLY_AGAIN;
   DsqTries tries = { 0 };
 
-  if (!dsq_call_check (error) || !dsq_engine_wait_for_room (engine, error))
+  if (!dsq_call_check (error) || !dsq_engine_wait_for_budget (engine, error))
     return FALSE;
   for (gsize i = 0; i < self->batch->n_changes; i++)
     {

@@ -179,7 +179,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
 
       return dsq_engine_write_through (self, &write, error);
     }
-  if (!dsq_call_check (error) || !dsq_engine_wait_for_room (self, error) ||
+  if (!dsq_call_check (error) || !dsq_engine_wait_for_budget (self, error) ||
       !dsq_engine_lock_all_open (self, table, error))
     return FALSE;
   n_bytes = dsq_engine_count_memory_locked (self);

@@ -18,7 +18,7 @@ typedef struct
   gint64 n_own_keys;    /* ... and what that had itself made of the table's size: dsq-walker.c */
   guint64 version;      /* of the table when the last batch was read */
   guint64 keys_version; /* the same */
-  guint64 n_settled;    /* of the pending room when the last batch was read */
+  guint64 n_settled;    /* of the pending changes when the last batch was read */
 } DsqWalk;
 
 /* A row of a walk. */

@@ -71,7 +71,7 @@ dsq_engine_modify (DsqEngine *self,
 
   if (self->commits_at_once)
     return modify_through (self, key, func, user_data, error);
-  if (!dsq_engine_wait_for_room (self, error) ||
+  if (!dsq_engine_wait_for_budget (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
     return FALSE;
   if (!dsq_located_has_expired (self, &located))

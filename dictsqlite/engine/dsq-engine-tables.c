@@ -14,7 +14,7 @@
 
 /*
  * Tables share the tiers, the file, the flush and all limits; what a table has of its own is its
- * room of pending changes and its range of places. The registry, see dsq-tables.c, has those that
+ * pending changes and its range of places. The registry, see dsq-tables.c, has those that
  * were opened.
  *
  * A table is made in the file as soon as it is opened, by a commit of its own, so that no two

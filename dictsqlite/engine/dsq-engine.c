@@ -364,7 +364,7 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       dsq_entry_unref (entry);
       return success;
     }
-  if (!dsq_engine_wait_for_room (self, error) || !dsq_engine_foresee_new (self, key, error) ||
+  if (!dsq_engine_wait_for_budget (self, error) || !dsq_engine_foresee_new (self, key, error) ||
       (shard = lock_for_set (self, key, error)) == NULL)
     {
       dsq_entry_unref (entry);
@@ -442,7 +442,7 @@ dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GE
   if (self->commits_at_once)
     return (!self->options.read_only && is_surely_absent (self, key)) ||
            remove_through (self, key, out_removed, error);
-  if (!dsq_engine_wait_for_room (self, error) ||
+  if (!dsq_engine_wait_for_budget (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT, &located, error))
     return FALSE;
   is_held = dsq_located_is_held (&located);

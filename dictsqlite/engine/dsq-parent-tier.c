@@ -206,7 +206,7 @@ walk (DsqColdTier *tier,
 
   if (!dsq_engine_walk (self->parent, &step, max_rows, max_bytes, keys_only, found, error))
     return FALSE;
-  /* the walk is then made again, for the room of pending changes has been told */
+  /* the walk is then made again, for the pending changes have been told */
   if (step.n_rebases != n_rebases)
     follow_shifts (self, table);
   for (guint i = 0; i < found->len; i++)

@@ -1,4 +1,4 @@
-/* dsq-pending-internal.h - what the files of the pending room share
+/* dsq-pending-internal.h - what the files of pending changes share
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 

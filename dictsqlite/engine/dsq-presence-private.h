@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gint64 n_live;     /* its keys */
-  guint64 n_settled; /* the pending room's */
+  guint64 n_settled; /* of its pending changes */
 } DsqTally;
 
 /* Sweeps, and in a transaction learns what others have made of the table's keys. */

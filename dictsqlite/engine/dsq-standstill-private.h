@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 /* Tries at what a commit of somebody else's may spoil: a few without locks, then with the file
- * stopped. Nothing that sweeps or waits for room is called while it is. */
+ * stopped. Nothing that sweeps or waits for the budget is called while it is. */
 typedef struct
 {
   guint n_begun;

@@ -256,7 +256,7 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
           tries = (DsqTries){ 0 };
         }
       dsq_engine_note_dirty (engine);
-      if (!dsq_engine_wait_for_room (engine, error))
+      if (!dsq_engine_wait_for_budget (engine, error))
         return FALSE;
     }
   return TRUE;

@@ -19,7 +19,8 @@ typedef struct
   guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
   gint64 dead_until;    /* (all shard locks) nothing at this place and before is left, ... */
   gint64 dead_beyond;   /* (all shard locks) ... and rows at this and beyond have tombstones, ... */
-  guint64 dead_settled; /* (all shard locks) ... as long as the pending room's n_settled is this */
+  guint64
+      dead_settled; /* (all shard locks) ... as long as its pending changes' n_settled is this */
 } DsqTable;
 
 typedef struct

@@ -13,7 +13,7 @@
  * mistake. So each thread keeps account of what it has itself done to the tables that it walks, and
  * a walk compares that account only.
  *
- *   pending room   counts what it stages, while a table has cursors
+ *   pending        counts what it stages, while a table has cursors
  *   write-through  counts for the thread whose write it was, not for the one that committed it
  *   sweep, trim    count what they remove back at once
  *

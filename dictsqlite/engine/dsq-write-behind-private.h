@@ -23,18 +23,18 @@ dsq_engine_sync (DsqEngine *self, GError **error)
   return self->file == NULL || self->file->funcs->sync (self->file, error);
 }
 
-/* Waits, or flushes, while too much is dirty. */
-gboolean dsq_engine_make_room (DsqEngine *self, GError **error);
+/* Writes, or waits until it is written, while too much is dirty. */
+gboolean dsq_engine_keep_budget (DsqEngine *self, GError **error);
 
 static inline gboolean
-dsq_engine_wait_for_room (DsqEngine *self, GError **error)
+dsq_engine_wait_for_budget (DsqEngine *self, GError **error)
 {
-  /* a flush makes the room */
+  /* a flush keeps it */
   dsq_mutex_assert_not_held (&self->writer_lock, "the budget");
   dsq_mutex_assert_may_wait ("the budget");
-  if (G_LIKELY (dsq_budget_has_room (&self->budget)))
+  if (G_LIKELY (dsq_budget_is_kept (&self->budget)))
     return TRUE;
-  return dsq_engine_make_room (self, error);
+  return dsq_engine_keep_budget (self, error);
 }
 
 /* To be called after staging: wakes the flusher if that is needed. */

@@ -135,7 +135,7 @@ wait_for_thread (DsqEngine *self, GError **error)
 }
 
 static gboolean
-make_room_in_memory (DsqEngine *self, GError **error)
+keep_in_memory (DsqEngine *self, GError **error)
 {
   guint64 limit = self->options.dirty_limit;
   guint64 n_bytes = dsq_budget_get_bytes (&self->budget);
@@ -157,7 +157,7 @@ make_room_in_memory (DsqEngine *self, GError **error)
 }
 
 static gboolean
-make_room_in_file (DsqEngine *self, GError **error)
+keep_lasting (DsqEngine *self, GError **error)
 {
   dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (dsq_engine_has_failed (self))
@@ -167,13 +167,13 @@ make_room_in_file (DsqEngine *self, GError **error)
 }
 
 gboolean
-dsq_engine_make_room (DsqEngine *self, GError **error)
+dsq_engine_keep_budget (DsqEngine *self, GError **error)
 {
   gboolean success;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = self->is_lasting ? make_room_in_file (self, error) : make_room_in_memory (self, error);
+  success = self->is_lasting ? keep_lasting (self, error) : keep_in_memory (self, error);
   dsq_engine_leave (self);
   return success;
 }

@@ -55,28 +55,28 @@ start_waiting (Fixture *self)
 }
 
 static gboolean
-has_room_for (Fixture *self, gint64 n_bytes)
+is_kept_with (Fixture *self, gint64 n_bytes)
 {
-  gboolean has_room;
+  gboolean is_kept;
   gint64 own = 0;
 
   /* more than a shard keeps to itself */
   dsq_budget_count (&self->budget, &own, n_bytes);
-  has_room = dsq_budget_has_room (&self->budget);
+  is_kept = dsq_budget_is_kept (&self->budget);
   dsq_budget_count (&self->budget, &own, -n_bytes);
   g_assert_cmpint (own, ==, 0);
-  return has_room;
+  return is_kept;
 }
 
 static void
 test_threshold (Fixture *self, gconstpointer data)
 {
-  g_assert_true (has_room_for (self, 999));
-  g_assert_false (has_room_for (self, 1000));
+  g_assert_true (is_kept_with (self, 999));
+  g_assert_false (is_kept_with (self, 1000));
   dsq_budget_set_threshold (&self->budget, G_MAXUINT64);
-  g_assert_true (has_room_for (self, G_MAXINT64 - 1));
+  g_assert_true (is_kept_with (self, G_MAXINT64 - 1));
   dsq_budget_set_threshold (&self->budget, 0);
-  g_assert_false (dsq_budget_has_room (&self->budget));
+  g_assert_false (dsq_budget_is_kept (&self->budget));
 }
 
 /* What is little a shard keeps to itself, and nobody sees the sum below 0. */
@@ -93,7 +93,7 @@ test_shards_keep_a_little (Fixture *self, gconstpointer data)
   g_assert_cmpint (own[0], ==, 0);
   dsq_budget_count (&self->budget, &own[1], -5);
   g_assert_cmpuint (dsq_budget_get_bytes (&self->budget), ==, 0);
-  g_assert_true (dsq_budget_has_room (&self->budget));
+  g_assert_true (dsq_budget_is_kept (&self->budget));
   dsq_budget_count (&self->budget, &own[1], 1);
   dsq_budget_count (&self->budget, &own[0], 4);
   g_assert_cmpint (self->budget.n_bytes + own[1], ==, 4);
