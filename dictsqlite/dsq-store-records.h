@@ -11,11 +11,11 @@ G_BEGIN_DECLS
 
 /* --- keys and records: arrays of bytes ------------------------------------------------------- */
 
-DSQ_API guint8 *dsq_store_lookup_record (DsqStore *self,
-                                         const guint8 *key,
-                                         gsize key_length,
-                                         gsize *out_length,
-                                         GError **error);
+DSQ_API guint8 *dsq_store_get_record (DsqStore *self,
+                                      const guint8 *key,
+                                      gsize key_length,
+                                      gsize *out_length,
+                                      GError **error);
 DSQ_API gboolean dsq_store_set_record (DsqStore *self,
                                        const guint8 *key,
                                        gsize key_length,
@@ -30,7 +30,7 @@ DSQ_API DsqAnswer dsq_store_remove_key (DsqStore *self,
                                         const guint8 *key,
                                         gsize key_length,
                                         GError **error);
-DSQ_API guint8 *dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error);
+DSQ_API guint8 *dsq_store_get_last_pack (DsqStore *self, gsize *out_length, GError **error);
 DSQ_API gboolean dsq_store_increment_key (DsqStore *self,
                                           const guint8 *key,
                                           gsize key_length,
@@ -47,7 +47,7 @@ DSQ_API DsqAnswer dsq_store_compare_and_set_record (DsqStore *self,
                                                     gsize record_length,
                                                     gboolean keeps_expiry,
                                                     GError **error);
-DSQ_API gboolean dsq_store_set_record_expiring (DsqStore *self,
+DSQ_API gboolean dsq_store_set_expiring_record (DsqStore *self,
                                                 const guint8 *key,
                                                 gsize key_length,
                                                 const guint8 *record,
@@ -59,26 +59,26 @@ DSQ_API DsqAnswer dsq_store_touch_key (DsqStore *self,
                                        gsize key_length,
                                        gint64 milliseconds,
                                        GError **error);
-DSQ_API gint64 dsq_store_lookup_expiry (DsqStore *self,
-                                        const guint8 *key,
-                                        gsize key_length,
-                                        GError **error);
+DSQ_API gint64 dsq_store_get_expiry_key (DsqStore *self,
+                                         const guint8 *key,
+                                         gsize key_length,
+                                         GError **error);
 
 /* --- text: strings without U+0000 ------------------------------------------------------------ */
 
 DSQ_API guint8 *
-dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
+dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
 DSQ_API DsqAnswer dsq_store_set_text (DsqStore *self, const char *text, GError **error);
 DSQ_API DsqAnswer dsq_store_contains_text (DsqStore *self, const char *key, GError **error);
 DSQ_API DsqAnswer dsq_store_remove_text (DsqStore *self, const char *key, GError **error);
 
 /* --- packs: many items in an array ----------------------------------------------------------- */
 
-DSQ_API guint8 *dsq_store_lookup_pack (DsqStore *self,
-                                       const guint8 *keys,
-                                       gsize length,
-                                       gsize *out_length,
-                                       GError **error);
+DSQ_API guint8 *dsq_store_get_pack (DsqStore *self,
+                                    const guint8 *keys,
+                                    gsize length,
+                                    gsize *out_length,
+                                    GError **error);
 DSQ_API gboolean dsq_store_set_pack (DsqStore *self,
                                      const guint8 *entries,
                                      gsize length,
@@ -92,14 +92,14 @@ DSQ_API DsqAnswer dsq_store_apply_pack (DsqStore *self,
                                         const gint64 *times,
                                         gsize n_times,
                                         GError **error);
-DSQ_API guint8 *dsq_store_list_prefix (DsqStore *self,
-                                       const guint8 *prefix,
-                                       gsize prefix_length,
-                                       const guint8 *from,
-                                       gsize from_length,
-                                       guint max_keys,
-                                       gsize *out_length,
-                                       GError **error);
+DSQ_API guint8 *dsq_store_list_keys_pack (DsqStore *self,
+                                          const guint8 *prefix,
+                                          gsize prefix_length,
+                                          const guint8 *from,
+                                          gsize from_length,
+                                          guint max_keys,
+                                          gsize *out_length,
+                                          GError **error);
 DSQ_API guint8 *dsq_cursor_next_pack (DsqCursor *self,
                                       guint max_entries,
                                       gboolean keys_only,
@@ -110,14 +110,14 @@ DSQ_API DsqAnswer dsq_cursor_check (DsqCursor *self, guint n_used, GError **erro
 
 /* --- tables: names as arrays of UTF-8 -------------------------------------------------------- */
 
-DSQ_API DsqStore *dsq_store_open_table (DsqStore *self,
-                                        const guint8 *name,
-                                        gsize length,
-                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API DsqAnswer dsq_store_drop_table_name (DsqStore *self,
+DSQ_API DsqStore *dsq_store_get_table_utf8 (DsqStore *self,
+                                            const guint8 *name,
+                                            gsize length,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API DsqAnswer dsq_store_drop_table_utf8 (DsqStore *self,
                                              const guint8 *name,
                                              gsize length,
                                              GError **error);
-DSQ_API guint8 *dsq_store_list_table_pack (DsqStore *self, gsize *out_length, GError **error);
+DSQ_API guint8 *dsq_store_list_tables_pack (DsqStore *self, gsize *out_length, GError **error);
 
 G_END_DECLS

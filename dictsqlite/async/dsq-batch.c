@@ -312,7 +312,7 @@ read_one (Operation *self, DsqStore *store, DsqEngine *engine)
 
   if (self->kind == OPERATION_GET_PACK)
     self->result =
-        dsq_store_lookup_pack (store, self->key, self->key_length, &self->length, &self->error);
+        dsq_store_get_pack (store, self->key, self->key_length, &self->length, &self->error);
   else if (self->kind == OPERATION_COUNT)
     count (self, store);
   else if (dsq_engine_contains (engine, &self->made, &contains, &self->error))

@@ -28,7 +28,7 @@ static const guint8 must_ask[] = { 0 };
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Gets the record of a key as [method@Store.lookup_record] does, from memory only.
+ * Gets the record of a key as [method@Store.get_record] does, from memory only.
  *
  * Returns: (transfer full) (array length=out_length): the record; empty when the key is known to be
  *   missing; one byte, 0, when the disk has to be asked
@@ -45,7 +45,7 @@ dsq_store_peek_record (DsqStore *self,
   guint8 *record;
 
   dsq_call_begin_memory_only ();
-  record = dsq_store_lookup_record (self, key, key_length, out_length, error);
+  record = dsq_store_get_record (self, key, key_length, out_length, error);
   if (G_LIKELY (!dsq_call_end_memory_only ()))
     return record;
   *out_length = sizeof must_ask;
@@ -59,7 +59,7 @@ dsq_store_peek_record (DsqStore *self,
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Gets the record of a key as [method@Store.lookup_text] does, from memory only.
+ * Gets the record of a key as [method@Store.get_text] does, from memory only.
  *
  * Returns: (transfer full) (array length=out_length): what [method@Store.peek_record] gives
  *
@@ -71,7 +71,7 @@ dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError 
   guint8 *record;
 
   dsq_call_begin_memory_only ();
-  record = dsq_store_lookup_text (self, key, out_length, error);
+  record = dsq_store_get_text (self, key, out_length, error);
   if (G_LIKELY (!dsq_call_end_memory_only ()))
     return record;
   *out_length = sizeof must_ask;

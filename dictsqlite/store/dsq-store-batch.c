@@ -200,7 +200,7 @@ dsq_store_get_many (DsqStore *self,
 }
 
 /**
- * dsq_store_lookup_pack:
+ * dsq_store_get_pack:
  * @self: a store
  * @keys: (array length=length): a pack of encoded keys
  * @length: bytes of @keys
@@ -215,11 +215,11 @@ dsq_store_get_many (DsqStore *self,
  * Since: 1.0
  */
 guint8 *
-dsq_store_lookup_pack (DsqStore *self,
-                       const guint8 *keys,
-                       gsize length,
-                       gsize *out_length,
-                       GError **error)
+dsq_store_get_pack (DsqStore *self,
+                    const guint8 *keys,
+                    gsize length,
+                    gsize *out_length,
+                    GError **error)
 {
   DsqEngine *engine;
   g_autofree DsqKey *made = NULL;

@@ -67,7 +67,7 @@ dsq_store_set_expiring (DsqStore *self,
   if (!dsq_call_begin (&call, cancellable, error))
     return FALSE;
   record = dsq_value_encode_variant (owned, &length, error);
-  return record != NULL && dsq_store_set_record_expiring (self,
+  return record != NULL && dsq_store_set_expiring_record (self,
                                                           (const guint8 *) key,
                                                           strlen (key),
                                                           record,
@@ -130,7 +130,7 @@ dsq_store_get_expiry (DsqStore *self, const char *key, GCancellable *cancellable
 
   if (!dsq_call_begin (&call, cancellable, error))
     return -1;
-  return dsq_store_lookup_expiry (self, (const guint8 *) key, strlen (key), error);
+  return dsq_store_get_expiry_key (self, (const guint8 *) key, strlen (key), error);
 }
 
 /**
@@ -189,7 +189,7 @@ dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds)
 /* --- as bindings call it ---------------------------------------------------------------------- */
 
 /**
- * dsq_store_set_record_expiring:
+ * dsq_store_set_expiring_record:
  * @self: a store
  * @key: (array length=key_length): the encoded key
  * @key_length: bytes of @key
@@ -205,7 +205,7 @@ dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds)
  * Since: 1.0
  */
 gboolean
-dsq_store_set_record_expiring (DsqStore *self,
+dsq_store_set_expiring_record (DsqStore *self,
                                const guint8 *key,
                                gsize key_length,
                                const guint8 *record,
@@ -267,7 +267,7 @@ dsq_store_touch_key (DsqStore *self,
 }
 
 /**
- * dsq_store_lookup_expiry:
+ * dsq_store_get_expiry_key:
  * @self: a store
  * @key: (array length=key_length): the encoded key
  * @key_length: bytes of @key
@@ -281,7 +281,7 @@ dsq_store_touch_key (DsqStore *self,
  * Since: 1.0
  */
 gint64
-dsq_store_lookup_expiry (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
+dsq_store_get_expiry_key (DsqStore *self, const guint8 *key, gsize key_length, GError **error)
 {
   DsqEngine *engine;
   g_autoptr (DsqEntry) entry = NULL;

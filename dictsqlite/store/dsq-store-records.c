@@ -12,7 +12,7 @@
  * allocated but what is stored or returned. */
 
 /**
- * dsq_store_lookup_record:
+ * dsq_store_get_record:
  * @self: a store
  * @key: (array length=key_length): the encoded key
  * @key_length: bytes of @key
@@ -26,11 +26,11 @@
  * Since: 1.0
  */
 guint8 *
-dsq_store_lookup_record (DsqStore *self,
-                         const guint8 *key,
-                         gsize key_length,
-                         gsize *out_length,
-                         GError **error)
+dsq_store_get_record (DsqStore *self,
+                      const guint8 *key,
+                      gsize key_length,
+                      gsize *out_length,
+                      GError **error)
 {
   DsqEngine *engine;
   guint8 *record;
@@ -146,7 +146,7 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
 }
 
 /**
- * dsq_store_lookup_last:
+ * dsq_store_get_last_pack:
  * @self: a store
  * @out_length: (out): bytes returned
  * @error: return location for an error
@@ -161,7 +161,7 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
  * Since: 1.0
  */
 guint8 *
-dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error)
+dsq_store_get_last_pack (DsqStore *self, gsize *out_length, GError **error)
 {
   DsqEngine *engine;
   g_autoptr (DsqEntry) entry = NULL;
@@ -187,24 +187,24 @@ dsq_store_lookup_last (DsqStore *self, gsize *out_length, GError **error)
  * and passes all other keys and strings as arrays. */
 
 /**
- * dsq_store_lookup_text:
+ * dsq_store_get_text:
  * @self: a store
  * @key: a key that is a string
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Gets the record of a key, as [method@Store.lookup_record] does.
+ * Gets the record of a key, as [method@Store.get_record] does.
  *
  * Returns: (transfer full) (array length=out_length): the record, empty when the key is missing
  *
  * Since: 1.0
  */
 guint8 *
-dsq_store_lookup_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
+dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
 {
   g_return_val_if_fail (key != NULL, NULL);
 
-  return dsq_store_lookup_record (self, (const guint8 *) key, strlen (key), out_length, error);
+  return dsq_store_get_record (self, (const guint8 *) key, strlen (key), out_length, error);
 }
 
 /**

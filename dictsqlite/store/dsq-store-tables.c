@@ -70,7 +70,7 @@ dsq_store_get_table (DsqStore *self, const char *name, GCancellable *cancellable
 }
 
 /**
- * dsq_store_open_table:
+ * dsq_store_get_table_utf8:
  * @self: a store
  * @name: (array length=length): the table's name: UTF-8, in which NUL is a character like any other
  * @length: bytes of @name
@@ -83,7 +83,7 @@ dsq_store_get_table (DsqStore *self, const char *name, GCancellable *cancellable
  * Since: 1.0
  */
 DsqStore *
-dsq_store_open_table (DsqStore *self, const guint8 *name, gsize length, GError **error)
+dsq_store_get_table_utf8 (DsqStore *self, const guint8 *name, gsize length, GError **error)
 {
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
 
@@ -165,7 +165,7 @@ dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error
 }
 
 /**
- * dsq_store_list_table_pack:
+ * dsq_store_list_tables_pack:
  * @self: a store
  * @out_length: (out): bytes returned
  * @error: return location for an error
@@ -177,7 +177,7 @@ dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error
  * Since: 1.0
  */
 guint8 *
-dsq_store_list_table_pack (DsqStore *self, gsize *out_length, GError **error)
+dsq_store_list_tables_pack (DsqStore *self, gsize *out_length, GError **error)
 {
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (DsqPackBuilder) builder = NULL;
@@ -245,7 +245,7 @@ dsq_store_drop_table (DsqStore *self, const char *name, GCancellable *cancellabl
 }
 
 /**
- * dsq_store_drop_table_name:
+ * dsq_store_drop_table_utf8:
  * @self: a store
  * @name: (array length=length): the table's name, UTF-8
  * @length: bytes of @name
@@ -259,7 +259,7 @@ dsq_store_drop_table (DsqStore *self, const char *name, GCancellable *cancellabl
  * Since: 1.0
  */
 DsqAnswer
-dsq_store_drop_table_name (DsqStore *self, const guint8 *name, gsize length, GError **error)
+dsq_store_drop_table_utf8 (DsqStore *self, const guint8 *name, gsize length, GError **error)
 {
   g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 

@@ -169,7 +169,7 @@ dsq_store_list_keys (DsqStore *self,
 }
 
 /**
- * dsq_store_list_prefix:
+ * dsq_store_list_keys_pack:
  * @self: a store
  * @prefix: (array length=prefix_length): what the keys begin with, UTF-8
  * @prefix_length: bytes of @prefix
@@ -192,14 +192,14 @@ dsq_store_list_keys (DsqStore *self,
  * Since: 1.0
  */
 guint8 *
-dsq_store_list_prefix (DsqStore *self,
-                       const guint8 *prefix,
-                       gsize prefix_length,
-                       const guint8 *from,
-                       gsize from_length,
-                       guint max_keys,
-                       gsize *out_length,
-                       GError **error)
+dsq_store_list_keys_pack (DsqStore *self,
+                          const guint8 *prefix,
+                          gsize prefix_length,
+                          const guint8 *from,
+                          gsize from_length,
+                          guint max_keys,
+                          gsize *out_length,
+                          GError **error)
 {
   g_autoptr (GPtrArray) entries = new_entries ();
   DsqPackBuilder *builder;

@@ -9,7 +9,7 @@
 
 #define N_HOT 10000
 
-/* What lookup_record does at the least: no lock, no order, no eviction. */
+/* What get_record does at the least: no lock, no order, no eviction. */
 static void
 hash_table_get (GHashTable *table, const BenchItem *items, guint n)
 {

@@ -169,11 +169,11 @@ bench_store_get (DsqStore *store, const BenchItem *items, guint n)
   for (guint i = 0; i < n; i++)
     {
       gsize length = 0;
-      guint8 *record = dsq_store_lookup_record (store,
-                                                (const guint8 *) items[i].key,
-                                                items[i].key_length,
-                                                &length,
-                                                &error);
+      guint8 *record = dsq_store_get_record (store,
+                                             (const guint8 *) items[i].key,
+                                             items[i].key_length,
+                                             &length,
+                                             &error);
 
       if (length != items[i].record_length)
         insist (FALSE, error);
@@ -189,11 +189,11 @@ bench_store_get_absent (DsqStore *store, const BenchItem *items, guint n)
   for (guint i = 0; i < n; i++)
     {
       gsize length = 0;
-      guint8 *record = dsq_store_lookup_record (store,
-                                                (const guint8 *) items[i].key,
-                                                items[i].key_length,
-                                                &length,
-                                                &error);
+      guint8 *record = dsq_store_get_record (store,
+                                             (const guint8 *) items[i].key,
+                                             items[i].key_length,
+                                             &length,
+                                             &error);
 
       if (length != 0 || error != NULL)
         insist (FALSE, error);

@@ -96,7 +96,7 @@ get (DsqStore *store, guint i)
   char key[32];
   guint length = make_key (key, i);
 
-  g_free (dsq_store_lookup_record (store, (const guint8 *) key, length, &record_length, &error));
+  g_free (dsq_store_get_record (store, (const guint8 *) key, length, &record_length, &error));
   insist (error);
   if (record_length != RECORD_LENGTH)
     g_error ("store: %s is missing", key);

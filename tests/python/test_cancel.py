@@ -50,7 +50,7 @@ VALUES = {
 }
 OF_FUNCTION = {
     ("apply", "expected"): None,
-    ("lookup_pack", "keys"): struct.pack("=II", 1, 1) + b"k",
+    ("get_pack", "keys"): struct.pack("=II", 1, 1) + b"k",
     ("get_bytes", "key"): "bytes",
     ("get_string", "key"): "string",
 }

@@ -366,14 +366,14 @@ with db.transaction():
 
 
 def test_nothing_is_left_of_a_transaction(store):
-    plain = store._lookup_record
+    plain = store._get_record
     with store.transaction():
-        assert store._lookup_record != plain
-    assert store._lookup_record == plain
+        assert store._get_record != plain
+    assert store._get_record == plain
     with pytest.raises(Stop):
         with store.transaction():
             raise Stop
-    assert store._lookup_record == plain
+    assert store._get_record == plain
 
 
 # --- tables

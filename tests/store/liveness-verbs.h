@@ -62,10 +62,10 @@ remove_one (DsqStore *store, GRand *random, GError **error)
 }
 
 static void
-lookup_last (DsqStore *store, GRand *random, GError **error)
+get_last_pack (DsqStore *store, GRand *random, GError **error)
 {
   gsize length;
-  G_GNUC_UNUSED g_autofree guint8 *pack = dsq_store_lookup_last (store, &length, error);
+  G_GNUC_UNUSED g_autofree guint8 *pack = dsq_store_get_last_pack (store, &length, error);
 }
 
 static void
@@ -95,7 +95,7 @@ list_prefix (DsqStore *store, GRand *random, GError **error)
   static const guint8 prefix[] = { 'k', 'e', 'y' };
   gsize length;
   G_GNUC_UNUSED g_autofree guint8 *pack =
-      dsq_store_list_prefix (store, prefix, sizeof prefix, NULL, 0, 20, &length, error);
+      dsq_store_list_keys_pack (store, prefix, sizeof prefix, NULL, 0, 20, &length, error);
 }
 
 static GVariant *
@@ -217,7 +217,7 @@ static const Verb verbs[] = {
   { "get", get, TRUE },
   { "contains", contains, TRUE },
   { "remove", remove_one, FALSE },
-  { "lookup_last", lookup_last, TRUE },
+  { "get_last_pack", get_last_pack, TRUE },
   { "count", count, TRUE },
   { "walk", walk, TRUE },
   { "list_prefix", list_prefix, TRUE },

@@ -20,7 +20,7 @@ test_null_strings (void)
   gsize length;
 
   g_assert_no_error (error);
-  EXPECT (dsq_store_lookup_text (store, NULL, &length, &error), NULL);
+  EXPECT (dsq_store_get_text (store, NULL, &length, &error), NULL);
   EXPECT (dsq_store_set_text (store, NULL, &error), FALSE);
   EXPECT (dsq_store_contains_text (store, NULL, &error), FALSE);
   EXPECT (dsq_store_remove_text (store, NULL, &error), FALSE);

@@ -180,13 +180,13 @@ test_steal (Fixture *fixture, gconstpointer mode)
 
 /* The newest entry is given as often as it is asked for, until it is removed. */
 static void
-test_lookup_last (Fixture *fixture, gconstpointer mode)
+test_get_last_pack (Fixture *fixture, gconstpointer mode)
 {
   DsqStore *store = fixture->store;
   g_autoptr (GError) error = NULL;
   gsize length;
 
-  g_assert_null (dsq_store_lookup_last (store, &length, &error));
+  g_assert_null (dsq_store_get_last_pack (store, &length, &error));
   g_assert_no_error (error);
   for (int i = 10; i < 30; i++)
     {
@@ -198,7 +198,7 @@ test_lookup_last (Fixture *fixture, gconstpointer mode)
     {
       g_autofree char *key = g_strdup_printf ("%d", i / 2);
       g_autofree char *entry = g_strdup_printf ("%s\x03%s", key, key);
-      g_autofree guint8 *pack = dsq_store_lookup_last (store, &length, &error);
+      g_autofree guint8 *pack = dsq_store_get_last_pack (store, &length, &error);
 
       g_assert_no_error (error);
       g_assert_cmpmem (pack + 3 * sizeof (guint32),
@@ -471,7 +471,8 @@ list_all (DsqStore *store)
   g_autoptr (GError) error = NULL;
   gsize length;
 
-  keys = dsq_store_list_prefix (store, (const guint8 *) "key ", 4, NULL, 0, 1000, &length, &error);
+  keys =
+      dsq_store_list_keys_pack (store, (const guint8 *) "key ", 4, NULL, 0, 1000, &length, &error);
   g_assert_no_error (error);
   g_assert_nonnull (keys);
 }
@@ -553,7 +554,7 @@ main (int argc, char **argv)
     { "increment", test_increment },
     { "compare-and-set", test_compare_and_set },
     { "steal", test_steal },
-    { "lookup-last", test_lookup_last },
+    { "get-last-pack", test_get_last_pack },
     { "expired-is-missing", test_expired_is_missing },
     { "threads-count-exactly", test_threads_count_exactly },
     { "apply", test_apply },

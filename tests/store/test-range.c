@@ -98,14 +98,14 @@ list (DsqStore *store, const char *prefix, guint page)
       gsize length;
       guint n_keys;
 
-      pack = dsq_store_list_prefix (store,
-                                    (const guint8 *) prefix,
-                                    strlen (prefix),
-                                    (const guint8 *) from,
-                                    from_length,
-                                    page,
-                                    &length,
-                                    &error);
+      pack = dsq_store_list_keys_pack (store,
+                                       (const guint8 *) prefix,
+                                       strlen (prefix),
+                                       (const guint8 *) from,
+                                       from_length,
+                                       page,
+                                       &length,
+                                       &error);
       g_assert_no_error (error);
       n_keys = append_keys (pack, length, keys);
       g_assert_cmpuint (n_keys, <=, page);
@@ -201,14 +201,14 @@ test_is_a_queue_by_key (Fixture *fixture, gconstpointer mode)
 
       if (i == 250)
         dsq_store_flush (fixture->store, NULL, NULL);
-      pack = dsq_store_list_prefix (fixture->store,
-                                    (const guint8 *) "job ",
-                                    4,
-                                    NULL,
-                                    0,
-                                    1,
-                                    &length,
-                                    NULL);
+      pack = dsq_store_list_keys_pack (fixture->store,
+                                       (const guint8 *) "job ",
+                                       4,
+                                       NULL,
+                                       0,
+                                       1,
+                                       &length,
+                                       NULL);
       g_assert_cmpmem (pack + 8, length - 8, key, strlen (key));
       g_assert_true (dsq_store_remove (fixture->store, key, NULL, NULL));
     }
@@ -220,7 +220,7 @@ test_forgets_with_the_table (Fixture *fixture, gconstpointer mode)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DsqStore) table =
-      dsq_store_open_table (fixture->store, (const guint8 *) "table", 5, &error);
+      dsq_store_get_table_utf8 (fixture->store, (const guint8 *) "table", 5, &error);
 
   g_assert_no_error (error);
   for (guint round = 0; round < 3; round++)
@@ -244,7 +244,7 @@ test_forgets_with_the_table (Fixture *fixture, gconstpointer mode)
         dsq_store_flush (fixture->store, NULL, NULL);
     }
   g_assert_true (dsq_store_drop_table (fixture->store, "table", NULL, &error));
-  g_assert_null (dsq_store_list_prefix (table, NULL, 0, NULL, 0, 1, &(gsize){ 0 }, &error));
+  g_assert_null (dsq_store_list_keys_pack (table, NULL, 0, NULL, 0, 1, &(gsize){ 0 }, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
 }
 

@@ -87,8 +87,8 @@ test_names_and_properties (Fixture *fixture, gconstpointer data)
   static const guint8 with_nul[] = { 'a', 0, 'b' };
   g_autoptr (GError) error = NULL;
   g_autoptr (DsqStore) a = get_table (fixture->store, "a");
-  g_autoptr (DsqStore) empty = dsq_store_open_table (fixture->store, NULL, 0, &error);
-  g_autoptr (DsqStore) odd = dsq_store_open_table (a, with_nul, sizeof with_nul, &error);
+  g_autoptr (DsqStore) empty = dsq_store_get_table_utf8 (fixture->store, NULL, 0, &error);
+  g_autoptr (DsqStore) odd = dsq_store_get_table_utf8 (a, with_nul, sizeof with_nul, &error);
   g_auto (GStrv) names = dsq_store_list_tables (fixture->store, NULL, &error);
   g_autofree char *name = NULL;
   g_autofree char *main_name = NULL;
@@ -109,7 +109,7 @@ test_names_and_properties (Fixture *fixture, gconstpointer data)
   g_assert_null (odd_name);
   g_assert_cmpstr (empty_name, ==, "");
   g_assert_cmpstrv (names, ((const char *const[]){ "a", "", NULL }));
-  pack = dsq_store_list_table_pack (a, &length, &error);
+  pack = dsq_store_list_tables_pack (a, &length, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (length, ==, 4 * (1 + 3) + 1 + 0 + 3);
   g_assert_cmpint (mode, ==, GPOINTER_TO_INT (data));

@@ -49,13 +49,13 @@ CALL (contains_other, dsq_store_contains (store, "other", NULL, error))
 CALL (remove, dsq_store_remove (store, "k", NULL, error))
 CALL (steal, dsq_store_steal (store, "k", NULL, error))
 CALL (increment, dsq_store_increment (store, "n", 1, 0, &number, NULL, error))
-CALL (lookup, dsq_store_lookup_record (store, key, sizeof key, &length, error))
+CALL (get_record, dsq_store_get_record (store, key, sizeof key, &length, error))
 CALL (set_record, dsq_store_set_record (store, key, sizeof key, record, sizeof record, error))
-CALL (lookup_last, dsq_store_lookup_last (store, &length, error))
+CALL (get_last_pack, dsq_store_get_last_pack (store, &length, error))
 CALL (touch, dsq_store_touch (store, "k", 1000, NULL, error))
 CALL (get_expiry, dsq_store_get_expiry (store, "k", NULL, error) >= 0)
 CALL (expire, dsq_store_expire (store, NULL, error))
-CALL (lookup_pack, dsq_store_lookup_pack (store, no_pack, sizeof no_pack, &length, error))
+CALL (get_pack, dsq_store_get_pack (store, no_pack, sizeof no_pack, &length, error))
 CALL (set_pack, dsq_store_set_pack (store, no_pack, sizeof no_pack, error))
 CALL (apply,
       dsq_store_apply (store,
@@ -70,7 +70,7 @@ CALL (get_new_table, dsq_store_get_table (store, "new", NULL, error))
 CALL (list_tables, dsq_store_list_tables (store, NULL, error))
 CALL (drop_table, dsq_store_drop_table (store, "table", NULL, error))
 CALL (list_keys, dsq_store_list_keys (store, "k", NULL, 10, NULL, error))
-CALL (list_prefix, dsq_store_list_prefix (store, key, 1, key, 0, 10, &length, error))
+CALL (list_prefix, dsq_store_list_keys_pack (store, key, 1, key, 0, 10, &length, error))
 CALL (next_pack, dsq_cursor_next_pack (self->cursor, 10, TRUE, &length, NULL, error))
 CALL (next_many, dsq_cursor_next_many (self->cursor, 10, NULL, error))
 CALL (flush, dsq_store_flush (store, NULL, error))
@@ -97,8 +97,8 @@ static const struct
   }
   CALL (get),         CALL (set),        CALL (contains),      CALL (contains_other),
   CALL (remove),      CALL (steal),      CALL (list_keys),     CALL (increment),
-  CALL (lookup),      CALL (set_record), CALL (lookup_last),   CALL (touch),
-  CALL (get_expiry),  CALL (expire),     CALL (lookup_pack),   CALL (set_pack),
+  CALL (get_record),  CALL (set_record), CALL (get_last_pack), CALL (touch),
+  CALL (get_expiry),  CALL (expire),     CALL (get_pack),      CALL (set_pack),
   CALL (apply),       CALL (clear),      CALL (count),         CALL (get_table),
   CALL (list_tables), CALL (drop_table), CALL (get_new_table), CALL (next_many),
   CALL (list_prefix), CALL (next_pack),  CALL (flush),         CALL (check),

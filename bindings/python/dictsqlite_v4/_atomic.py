@@ -89,7 +89,7 @@ class AtomicMethods:
     def _lookup(self, encoded: bytes) -> bytes:
         """The record of what find_key() gave."""
         try:
-            return self._store.lookup_record(encoded)
+            return self._store.get_record(encoded)
         except GError as error:
             return self._find_nothing(error)
 

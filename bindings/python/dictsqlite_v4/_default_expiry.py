@@ -30,8 +30,8 @@ class ExpiringStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.native, name)
 
-    def open_table(self, name: bytes) -> ExpiringStore:
-        table = self.native.open_table(name)
+    def get_table_utf8(self, name: bytes) -> ExpiringStore:
+        table = self.native.get_table_utf8(name)
         return ExpiringStore(table, self.default_milliseconds, self.sliding)
 
     def begin(self) -> ExpiringStore:
@@ -39,17 +39,17 @@ class ExpiringStore:
 
     # --- reads
 
-    def lookup_text(self, key: str) -> bytes:
-        return self.lookup_record(key.encode())
+    def get_text(self, key: str) -> bytes:
+        return self.get_record(key.encode())
 
-    def lookup_record(self, key: bytes) -> bytes:
-        record: bytes = self.native.lookup_record(key)
+    def get_record(self, key: bytes) -> bytes:
+        record: bytes = self.native.get_record(key)
         if record and self.sliding:
             self._renew(key)
         return record
 
-    def lookup_pack(self, keys: bytes) -> bytes:
-        records: bytes = self.native.lookup_pack(keys)
+    def get_pack(self, keys: bytes) -> bytes:
+        records: bytes = self.native.get_pack(keys)
         if self.sliding:
             for key, record in zip(unpack(keys), unpack(records)):
                 if record:
@@ -61,7 +61,7 @@ class ExpiringStore:
         return _MUST_ASK if record and self.sliding else record
 
     def _renew(self, key: bytes) -> None:
-        if 0 < self.native.lookup_expiry(key) < self._renew_below:
+        if 0 < self.native.get_expiry_key(key) < self._renew_below:
             self.native.touch_key(key, self.default_milliseconds)
 
     def contains_text(self, key: str) -> int:
@@ -77,7 +77,7 @@ class ExpiringStore:
         return bool(found) and STRING not in value and self.set_record(key, STRING + value)
 
     def set_record(self, key: bytes, record: bytes) -> bool:
-        self.native.set_record_expiring(key, record, self.default_milliseconds)
+        self.native.set_expiring_record(key, record, self.default_milliseconds)
         return True
 
     def set_pack(self, entries: bytes) -> bool:

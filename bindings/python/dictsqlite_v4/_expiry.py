@@ -49,7 +49,7 @@ class Expiry:
             if milliseconds is None:
                 self._store.set_record(encoded, record)
             else:
-                self._store.set_record_expiring(encoded, record, milliseconds)
+                self._store.set_expiring_record(encoded, record, milliseconds)
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -63,7 +63,7 @@ class Expiry:
 
     def expires_in(self, key: Any) -> Optional[float]:
         """The seconds that `key` has to live, None for good; raises KeyError where missing."""
-        milliseconds: int = self._call(self._store.lookup_expiry, key)
+        milliseconds: int = self._call(self._store.get_expiry_key, key)
         if not milliseconds:
             raise KeyError(key)
         return None if milliseconds == NEVER else milliseconds / 1000

@@ -49,7 +49,7 @@ def _reopen(store: Any, construct: _Open) -> None:
     try:
         construct(store, store._absolute_path, **store._parameters)
         for name, table in tables:
-            table._bind(store._store.open_table(name.encode()), store._safe)
+            table._bind(store._store.get_table_utf8(name.encode()), store._safe)
             store._tables[name] = table
     except Exception as error:
         # the objects raise what they do without this, at their first use

@@ -75,11 +75,11 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         self.__dict__.update(self._routes)
 
     _store: Store
-    _lookup_text: Callable[[Store, str], bytes]
+    _get_text: Callable[[Store, str], bytes]
     _set_text: Callable[[Store, str], int]
     _contains_text: Callable[[Store, str], int]
     _remove_text: Callable[[Store, str], int]
-    _lookup_record: Callable[[bytes], bytes]
+    _get_record: Callable[[bytes], bytes]
     _set_record: Callable[[bytes, bytes], bool]
     _contains_key: Callable[[bytes], int]
     _remove_key: Callable[[bytes], int]
@@ -97,11 +97,11 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._handle, key)
+                record = self._get_text(self._handle, key)
             except (GError, UnicodeEncodeError) as error:
                 record = self._find_nothing(error)
         else:
-            record = self._call(self._lookup_record, key)
+            record = self._call(self._get_record, key)
         if not record:
             return self._miss(key)  # type: ignore[no-any-return]
         try:
@@ -163,11 +163,11 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """The value of `key`, or `default` where it is missing."""
         if type(key) is str and "\0" not in key:
             try:
-                record = self._lookup_text(self._handle, key)
+                record = self._get_text(self._handle, key)
             except (GError, UnicodeEncodeError) as error:
                 record = self._find_nothing(error)
         else:
-            record = self._call(self._lookup_record, key)
+            record = self._call(self._get_record, key)
         try:
             return self._decode(record) if record else default
         except Exception as error:
@@ -256,7 +256,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """
         for _ in range(_MOST_TRIES):
             try:
-                entry = unpack(self._store.lookup_last())
+                entry = unpack(self._store.get_last_pack())
             except GError as error:
                 raise to_exception(error, self._path) from None
             if not entry:
@@ -275,7 +275,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         encoded = encode_key(key)
         try:
             # Looked up first, so that nothing is pickled in vain, or fails to be.
-            while not (record := self._lookup_record(encoded)):
+            while not (record := self._get_record(encoded)):
                 new = self._encode(default)
                 if self._store.compare_and_set_record(encoded, b"", new, False):
                     return default
@@ -328,7 +328,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """Keys with their records, b'' where they are missing, maybe without what is no key."""
         try:
             encoded = [key.encode() if type(key) is str else find_key(key) for key in keys]
-            return zip(keys, unpack(self._store.lookup_pack(pack(encoded))))
+            return zip(keys, unpack(self._store.get_pack(pack(encoded))))
         except (GError, UnicodeEncodeError) as error:
             self._find_nothing(error)
         return self._lookup_many([key for key in keys if find_key(key) != NO_KEY])
@@ -518,7 +518,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[bytes]:
         """The encoded keys that are str, from `start` on; raises GError."""
         size = _FIRST_LISTED
-        while keys := unpack(self._store.list_prefix(prefix, start, size)):
+        while keys := unpack(self._store.list_keys_pack(prefix, start, size)):
             yield from keys
             start = keys[-1] + b"\0"
             size = min(2 * size, _MOST_LISTED)
@@ -579,7 +579,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def _check_open(self) -> None:
         """Raise RuntimeError when the store is closed or inherited by fork."""
         try:
-            self._store.lookup_pack(_EMPTY_PACK)
+            self._store.get_pack(_EMPTY_PACK)
         except GError as error:
             raise to_exception(error, self._path) from None
 

@@ -44,7 +44,7 @@ class StoreWithTables(StoreMapping[_Key, _Value]):
             self._check_open()
             return known
         try:
-            native = self._store.open_table(encoded)
+            native = self._store.get_table_utf8(encoded)
         except GError as error:
             raise to_exception(error, self._path) from None
         table: Table[Any, Any] = Table(self, str(name), native)
@@ -55,7 +55,7 @@ class StoreWithTables(StoreMapping[_Key, _Value]):
     def tables(self) -> List[str]:
         """The names of all tables, in the order in which they were made."""
         try:
-            return [name.decode() for name in unpack(self._store.list_table_pack())]
+            return [name.decode() for name in unpack(self._store.list_tables_pack())]
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -69,7 +69,7 @@ class StoreWithTables(StoreMapping[_Key, _Value]):
         """
         encoded = _encode_name(name)
         try:
-            is_dropped = self._store.drop_table_name(encoded)
+            is_dropped = self._store.drop_table_utf8(encoded)
         except GError as error:
             raise to_exception(error, self._path) from None
         if not is_dropped:

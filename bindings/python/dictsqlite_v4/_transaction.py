@@ -192,8 +192,8 @@ def route_table(root: Any, table: Any) -> None:
         way.route(table)
 
 
-_TEXT = ("lookup_text", "set_text", "contains_text", "remove_text")  # functions of the handle
-_BYTES = ("lookup_record", "set_record", "contains_key", "remove_key")
+_TEXT = ("get_text", "set_text", "contains_text", "remove_text")  # functions of the handle
+_BYTES = ("get_record", "set_record", "contains_key", "remove_key")
 
 
 def routes_to(store: Store) -> Dict[str, Any]:
@@ -209,7 +209,7 @@ def routes_to(store: Store) -> Dict[str, Any]:
 
 # What is of the store alone; all else is of the transaction too.
 _OUTSIDE = frozenset(
-    ("close", "is_closed", "open_channel", "open_table", "drop_table_name", "is_dropped")
+    ("close", "is_closed", "open_channel", "get_table_utf8", "drop_table_utf8", "is_dropped")
 )
 
 
@@ -246,7 +246,7 @@ class _Router:
             if self._name is not None:
                 # a table that was dropped stays so
                 dropped = self._base.is_dropped()
-                store = self._base if dropped else store.open_table(self._name.encode())
+                store = self._base if dropped else store.get_table_utf8(self._name.encode())
             self._inside = level, store
         return store
 

@@ -67,7 +67,7 @@ class Verbs:
         encoded = list(found)
         while True:
             try:
-                records = unpack(self._store.lookup_pack(pack(encoded)))
+                records = unpack(self._store.get_pack(pack(encoded)))
             except GError as error:
                 raise to_exception(error, self._path) from None
             there = [entry for entry in zip(encoded, records) if entry[1]]
@@ -109,7 +109,7 @@ class Verbs:
             if not record:
                 return default, None
             try:
-                milliseconds = self._store.lookup_expiry(encoded)
+                milliseconds = self._store.get_expiry_key(encoded)
             except GError as error:
                 raise to_exception(error, self._path) from None
             if milliseconds and self._lookup(encoded) == record:

@@ -60,7 +60,7 @@ dsq_floor_store_new (void)
 }
 
 /**
- * dsq_floor_store_lookup_record:
+ * dsq_floor_store_get_record:
  * @self: a store
  * @key: (array length=key_length): an encoded key
  * @key_length: length of @key, in bytes
@@ -72,11 +72,11 @@ dsq_floor_store_new (void)
  * Returns: (array length=out_length) (transfer full) (nullable): a record
  */
 guint8 *
-dsq_floor_store_lookup_record (DsqFloorStore *self,
-                               const guint8 *key,
-                               gsize key_length,
-                               gsize *out_length,
-                               GError **error)
+dsq_floor_store_get_record (DsqFloorStore *self,
+                            const guint8 *key,
+                            gsize key_length,
+                            gsize *out_length,
+                            GError **error)
 {
   return copy_record (holds (key, key_length), out_length);
 }
@@ -106,7 +106,7 @@ dsq_floor_store_set_record (DsqFloorStore *self,
 }
 
 /**
- * dsq_floor_store_lookup_text:
+ * dsq_floor_store_get_text:
  * @self: a store
  * @key: a key
  * @out_length: length of the record, in bytes
@@ -117,10 +117,7 @@ dsq_floor_store_set_record (DsqFloorStore *self,
  * Returns: (array length=out_length) (transfer full) (nullable): a record
  */
 guint8 *
-dsq_floor_store_lookup_text (DsqFloorStore *self,
-                             const char *key,
-                             gsize *out_length,
-                             GError **error)
+dsq_floor_store_get_text (DsqFloorStore *self, const char *key, gsize *out_length, GError **error)
 {
   return copy_record (holds ((const guint8 *) key, strlen (key)), out_length);
 }
@@ -214,7 +211,7 @@ dsq_floor_store_remove_key (DsqFloorStore *self,
 }
 
 /**
- * dsq_floor_store_lookup_pack:
+ * dsq_floor_store_get_pack:
  * @self: a store
  * @keys: (array length=length): a pack of keys
  * @length: length of @keys, in bytes
@@ -226,11 +223,11 @@ dsq_floor_store_remove_key (DsqFloorStore *self,
  * Returns: (array length=out_length) (transfer full) (nullable): a pack of records
  */
 guint8 *
-dsq_floor_store_lookup_pack (DsqFloorStore *self,
-                             const guint8 *keys,
-                             gsize length,
-                             gsize *out_length,
-                             GError **error)
+dsq_floor_store_get_pack (DsqFloorStore *self,
+                          const guint8 *keys,
+                          gsize length,
+                          gsize *out_length,
+                          GError **error)
 {
   guint32 n = 0;
 

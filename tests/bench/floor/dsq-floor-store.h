@@ -16,15 +16,13 @@ G_DECLARE_FINAL_TYPE (DsqFloorStore, dsq_floor_store, DSQ_FLOOR, STORE, GObject)
 
 DsqFloorStore *dsq_floor_store_new (void);
 
-guint8 *dsq_floor_store_lookup_record (DsqFloorStore *self,
-                                       const guint8 *key,
-                                       gsize key_length,
-                                       gsize *out_length,
-                                       GError **error);
-guint8 *dsq_floor_store_lookup_text (DsqFloorStore *self,
-                                     const char *key,
-                                     gsize *out_length,
-                                     GError **error);
+guint8 *dsq_floor_store_get_record (DsqFloorStore *self,
+                                    const guint8 *key,
+                                    gsize key_length,
+                                    gsize *out_length,
+                                    GError **error);
+guint8 *
+dsq_floor_store_get_text (DsqFloorStore *self, const char *key, gsize *out_length, GError **error);
 gboolean dsq_floor_store_set_text (DsqFloorStore *self, const char *text, GError **error);
 gboolean dsq_floor_store_contains_text (DsqFloorStore *self, const char *key, GError **error);
 gboolean dsq_floor_store_remove_text (DsqFloorStore *self, const char *key, GError **error);
@@ -43,11 +41,11 @@ gboolean dsq_floor_store_remove_key (DsqFloorStore *self,
                                      gsize key_length,
                                      GError **error);
 
-guint8 *dsq_floor_store_lookup_pack (DsqFloorStore *self,
-                                     const guint8 *keys,
-                                     gsize length,
-                                     gsize *out_length,
-                                     GError **error);
+guint8 *dsq_floor_store_get_pack (DsqFloorStore *self,
+                                  const guint8 *keys,
+                                  gsize length,
+                                  gsize *out_length,
+                                  GError **error);
 gboolean
 dsq_floor_store_set_pack (DsqFloorStore *self, const guint8 *entries, gsize length, GError **error);
 gboolean dsq_floor_store_clear (DsqFloorStore *self, GCancellable *cancellable, GError **error);
