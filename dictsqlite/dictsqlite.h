@@ -19,5 +19,6 @@
 #include <dsq-transaction.h>
 #include <dsq-types.h>
 #include <dsq-version.h>
+#include <dsq-wait.h>
 
 #undef DICTSQLITE_INSIDE

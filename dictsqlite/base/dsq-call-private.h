@@ -14,22 +14,44 @@ G_BEGIN_DECLS
  * so that neither a hit in memory nor any function on the way pays for it. Whoever waits looks at
  * it every few milliseconds, since it has no lock to be waited with.
  *
+ * In the main thread of a process a function of the caller's may be asked beside that, which some
+ * languages need to run the handlers of signals: there only where dsq_call_ask() is, with no lock
+ * held that nobody may wait under, and looked at as a cancellable is. What it calls must not come
+ * back to a store whose locks are held.
+ *
  * A call that may use memory only is refused at the door of the file, where calls enter it. It then
  * fails without an error, having changed nothing, and would_block says why.
  */
+typedef struct _DsqCallOut DsqCallOut;
+
 typedef struct
 {
   GCancellable *cancellable; /* (unowned) (nullable) of the call, or of one around it */
+  gboolean is_over;          /* it was asked about, and is to end */
+  gboolean is_settled;       /* it is not asked about */
+  gint64 asked_at;           /* last, by the monotonic clock */
+  const void *place;         /* (unowned) (nullable) the door of the store that it is in */
+  guint depth;               /* entries of doors that it has not left */
+  const DsqCallOut *out_of;  /* (unowned) (nullable) calls in which the thread was asked, and this
+                                is what the caller's function does */
   gint64 waits_since;        /* when it began to wait for other processes, by the monotonic clock;
                                 0: it has not */
   gboolean memory_only;      /* the call must not wait */
   gboolean would_block;      /* out: it would have had to */
 } DsqCallState;
 
+struct _DsqCallOut
+{
+  const void *place;
+  const DsqCallOut *out_of;
+};
+
 /* What a call keeps to set things back at its end. */
 typedef struct
 {
   GCancellable *previous; /* (unowned) (nullable) */
+  gboolean was_over;
+  gboolean was_settled;
   gboolean is_begun;
 } DsqCall;
 
@@ -43,25 +65,35 @@ dsq_call_begin (DsqCall *self, GCancellable *cancellable, GError **error)
     return TRUE;
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  *self = (DsqCall){ dsq_call_state.cancellable, TRUE };
+  *self = (DsqCall){ dsq_call_state.cancellable, FALSE, dsq_call_state.is_settled, TRUE };
   dsq_call_state.cancellable = cancellable;
   return TRUE;
 }
 
-/* What the thread does until dsq_call_end() it does for a call that has this cancellable, or none.
- */
+/* What the thread does until dsq_call_end() it does for a call that has this cancellable, or none,
+ * and nothing else ends it. */
 static inline void
 dsq_call_begin_for (DsqCall *self, GCancellable *cancellable)
 {
-  *self = (DsqCall){ dsq_call_state.cancellable, TRUE };
+  *self = (DsqCall){
+    dsq_call_state.cancellable,
+    dsq_call_state.is_over,
+    dsq_call_state.is_settled,
+    TRUE,
+  };
   dsq_call_state.cancellable = cancellable;
+  dsq_call_state.is_over = FALSE;
+  dsq_call_state.is_settled = TRUE;
 }
 
 static inline void
 dsq_call_end (DsqCall *self)
 {
-  if (self->is_begun)
-    dsq_call_state.cancellable = self->previous;
+  if (!self->is_begun)
+    return;
+  dsq_call_state.cancellable = self->previous;
+  dsq_call_state.is_over = self->was_over;
+  dsq_call_state.is_settled = self->was_settled;
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DsqCall, dsq_call_end)
@@ -85,16 +117,66 @@ dsq_call_end_memory_only (void)
 static inline gboolean
 dsq_call_is_cancelled (void)
 {
-  return G_UNLIKELY (dsq_call_state.cancellable != NULL) &&
-         g_cancellable_is_cancelled (dsq_call_state.cancellable);
+  return G_UNLIKELY (dsq_call_state.is_over) ||
+         (G_UNLIKELY (dsq_call_state.cancellable != NULL) &&
+          g_cancellable_is_cancelled (dsq_call_state.cancellable));
 }
+
+/* Sets G_IO_ERROR_CANCELLED. */
+void dsq_call_set_error (GError **error);
 
 /* FALSE with G_IO_ERROR_CANCELLED when the call is cancelled. */
 static inline gboolean
 dsq_call_check (GError **error)
 {
-  return G_LIKELY (dsq_call_state.cancellable == NULL) ||
-         !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error);
+  if (G_LIKELY (!dsq_call_is_cancelled ()))
+    return TRUE;
+  dsq_call_set_error (error);
+  return FALSE;
+}
+
+/* Whether the call can be ended while it waits. */
+gboolean dsq_call_is_watched (void);
+gboolean dsq_call_is_time_to_ask (void);
+/* Of all stores. */
+typedef gboolean (*DsqAskFunc) (gpointer user_data);
+void dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy);
+/* Has the caller's function asked, if it is time. To be called now and then where a call waits or
+ * has much to do. */
+void dsq_call_ask (void);
+
+/* The call enters, and leaves, what @place stands for; may be nested. */
+static inline void
+dsq_call_enter (const void *place)
+{
+  if (dsq_call_state.depth++ == 0)
+    dsq_call_state.place = place;
+}
+
+static inline void
+dsq_call_leave (void)
+{
+  if (--dsq_call_state.depth > 0)
+    return;
+  dsq_call_state.place = NULL;
+  dsq_call_state.is_over = FALSE;
+}
+
+/* Whether the thread does what a function of the caller's does that was asked in there. */
+static inline gboolean
+dsq_call_is_out_of (const void *place)
+{
+  const DsqCallOut *out = dsq_call_state.out_of;
+
+  while (G_UNLIKELY (out != NULL) && out->place != place)
+    out = out->out_of;
+  return out != NULL;
+}
+
+static inline gboolean
+dsq_call_is_in (const void *place)
+{
+  return dsq_call_state.place == place || dsq_call_is_out_of (place);
 }
 
 /* Locks it; FALSE with G_IO_ERROR_CANCELLED when the call is cancelled while it waits. */

@@ -8,27 +8,45 @@
 /* Between two looks at the cancellable of a call that waits. */
 #define LOOK_US (10 * 1000)
 
-__thread DsqCallState dsq_call_state;
-
 gboolean
 dsq_call_lock (DsqMutex *mutex, GError **error)
 {
-  if (G_LIKELY (dsq_call_state.cancellable == NULL))
+  if (G_LIKELY (dsq_mutex_lock_until (mutex, 0)))
+    return TRUE;
+  if (!dsq_call_is_watched ())
     {
       dsq_mutex_lock (mutex);
       return TRUE;
     }
   while (!dsq_mutex_lock_until (mutex, g_get_monotonic_time () + LOOK_US))
-    if (!dsq_call_check (error))
-      return FALSE;
+    {
+      dsq_call_ask ();
+      if (!dsq_call_check (error))
+        return FALSE;
+    }
   return TRUE;
 }
 
 void
 dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex)
 {
-  if (dsq_call_state.cancellable == NULL)
-    dsq_cond_wait (cond, mutex);
-  else
-    dsq_cond_wait_until (cond, mutex, g_get_monotonic_time () + LOOK_US);
+  if (!dsq_call_is_watched ())
+    {
+      dsq_cond_wait (cond, mutex);
+      return;
+    }
+  dsq_cond_wait_until (cond, mutex, g_get_monotonic_time () + LOOK_US);
+  if (!dsq_call_is_time_to_ask ())
+    return;
+  dsq_mutex_unlock (mutex);
+  dsq_call_ask ();
+  dsq_mutex_lock (mutex);
+}
+
+void
+dsq_call_set_error (GError **error)
+{
+  if (dsq_call_state.cancellable == NULL ||
+      !g_cancellable_set_error_if_cancelled (dsq_call_state.cancellable, error))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "Operation was cancelled");
 }

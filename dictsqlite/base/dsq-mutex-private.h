@@ -75,6 +75,9 @@ void dsq_mutex_assert_may_wait (const char *what);
 void dsq_mutex_assert_none_held (const char *what);
 /* The same where it is this one that whoever is waited for needs. */
 void dsq_mutex_assert_not_held (const DsqMutex *self, const char *what);
+/* Between these the thread is as if it held nothing; what the first gives is for the second. */
+guint dsq_mutex_hide_held (void);
+void dsq_mutex_show_held (guint n_hidden);
 
 #else
 
@@ -87,6 +90,8 @@ void dsq_mutex_assert_not_held (const DsqMutex *self, const char *what);
 #define dsq_mutex_assert_may_wait(what)       ((void) 0)
 #define dsq_mutex_assert_none_held(what)      ((void) 0)
 #define dsq_mutex_assert_not_held(self, what) ((void) 0)
+#define dsq_mutex_hide_held()                 (0)
+#define dsq_mutex_show_held(n_hidden)         ((void) (n_hidden))
 
 #endif
 

@@ -55,6 +55,8 @@ typedef struct
 {
   const DsqMutex *mutexes[MAX_HELD]; /* (unowned) in the order in which they were taken */
   guint n_mutexes;
+  guint n_hidden;         /* of these, the first, which nothing is said of */
+  gboolean has_inherited; /* a child may unlock what its parent's thread had locked */
   guint64 stamp; /* of the process: in a fork's child the thread holds nothing that is its own */
 } Held;
 
@@ -67,7 +69,9 @@ forget_inherited (void)
   if (held.stamp == dsq_fork_get_stamp ())
     return;
   held.stamp = dsq_fork_get_stamp ();
+  held.has_inherited |= held.n_mutexes > 0;
   held.n_mutexes = 0;
+  held.n_hidden = 0;
 }
 
 /* @other: the one that is in the way, or NULL for all that the thread holds. */
@@ -75,10 +79,10 @@ static void G_GNUC_NORETURN
 fail (const char *complaint, const char *name, const DsqMutex *other)
 {
   fprintf (stderr, "dsq-mutex: %s %s while holding", complaint, name);
-  for (guint i = 0; i < held.n_mutexes; i++)
+  for (guint i = held.n_hidden; i < held.n_mutexes; i++)
     if (other == NULL || other == held.mutexes[i])
       fprintf (stderr, " %s %u", ranks[held.mutexes[i]->rank].name, held.mutexes[i]->number);
-  fputs (held.n_mutexes > 0 ? "\n" : " nothing\n", stderr);
+  fputs (held.n_mutexes > held.n_hidden ? "\n" : " nothing\n", stderr);
   abort ();
 }
 
@@ -101,7 +105,7 @@ void
 dsq_mutex_note_locking (DsqMutex *self)
 {
   forget_inherited ();
-  for (guint i = 0; i < held.n_mutexes; i++)
+  for (guint i = held.n_hidden; i < held.n_mutexes; i++)
     {
       const DsqMutex *other = held.mutexes[i];
 
@@ -129,9 +133,11 @@ dsq_mutex_note_unlocked (DsqMutex *self)
 
   forget_inherited ();
   at = held.n_mutexes;
-  while (at > 0 && held.mutexes[at - 1] != self)
+  while (at > held.n_hidden && held.mutexes[at - 1] != self)
     at--;
-  if (at == 0)
+  if (at == held.n_hidden && held.has_inherited)
+    return;
+  if (at == held.n_hidden)
     fail ("unlocks what it does not hold:", ranks[self->rank].name, NULL);
   for (; at < held.n_mutexes; at++)
     held.mutexes[at - 1] = held.mutexes[at];
@@ -142,7 +148,7 @@ void
 dsq_mutex_assert_held (const DsqMutex *self)
 {
   forget_inherited ();
-  for (guint i = held.n_mutexes; i > 0; i--)
+  for (guint i = held.n_mutexes; i > held.n_hidden; i--)
     if (held.mutexes[i - 1] == self)
       return;
   fail ("does not hold", ranks[self->rank].name, NULL);
@@ -152,7 +158,7 @@ void
 dsq_mutex_assert_not_held (const DsqMutex *self, const char *what)
 {
   forget_inherited ();
-  for (guint i = held.n_mutexes; i > 0; i--)
+  for (guint i = held.n_mutexes; i > held.n_hidden; i--)
     if (held.mutexes[i - 1] == self)
       fail ("waits for", what, self);
 }
@@ -161,7 +167,7 @@ void
 dsq_mutex_assert_rank_held (DsqRank rank)
 {
   forget_inherited ();
-  for (guint i = held.n_mutexes; i > 0; i--)
+  for (guint i = held.n_mutexes; i > held.n_hidden; i--)
     if (held.mutexes[i - 1]->rank == rank)
       return;
   fail ("does not hold any", ranks[rank].name, NULL);
@@ -171,7 +177,7 @@ static void
 assert_may_wait (const char *what, const DsqMutex *except)
 {
   forget_inherited ();
-  for (guint i = 0; i < held.n_mutexes; i++)
+  for (guint i = held.n_hidden; i < held.n_mutexes; i++)
     if (held.mutexes[i] != except && !ranks[held.mutexes[i]->rank].may_wait)
       fail ("waits for", what, held.mutexes[i]);
 }
@@ -186,8 +192,26 @@ void
 dsq_mutex_assert_none_held (const char *what)
 {
   forget_inherited ();
-  if (held.n_mutexes > 0)
-    fail ("waits for", what, held.mutexes[0]);
+  if (held.n_mutexes > held.n_hidden)
+    fail ("waits for", what, held.mutexes[held.n_hidden]);
+}
+
+guint
+dsq_mutex_hide_held (void)
+{
+  guint n_hidden = held.n_hidden;
+
+  forget_inherited ();
+  held.n_hidden = held.n_mutexes;
+  return n_hidden;
+}
+
+/* In a child it holds nothing that is its own. */
+void
+dsq_mutex_show_held (guint n_hidden)
+{
+  forget_inherited ();
+  held.n_hidden = MIN (n_hidden, held.n_mutexes);
 }
 
 #endif

@@ -43,6 +43,7 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
     {
       guint depth;
 
+      dsq_call_ask ();
       is_cancelled = !dsq_call_check (error);
       if (is_cancelled)
         break;

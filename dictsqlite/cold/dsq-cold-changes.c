@@ -265,6 +265,8 @@ apply_all (DsqColdSqlite *self,
 
   for (gsize i = 0; i < n_changes; i++)
     {
+      if (i % CANCEL_STEPS == 0)
+        dsq_call_ask ();
       if (i % CANCEL_STEPS == 0 && !dsq_call_check (error))
         return FALSE;
       if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)

@@ -195,6 +195,7 @@ copy_rows (Copy *self, DsqDatabase *to, DsqColdBuffer *buffer, GError **error)
       if (++self->n_done % STEP_ROWS != 0)
         continue;
       report (self);
+      dsq_call_ask ();
       if (!dsq_call_check (error))
         return FALSE;
     }

@@ -196,9 +196,15 @@ start_locked (DsqColdSqlite *self, GError **error)
   dsq_mutex_assert_held (&self->connection_lock);
   if (self->has_begun)
     return TRUE;
-  if ((dsq_cold_is_unmade (self) && !open_file (self, error)) ||
-      !run_locked (self, DSQ_COLD_WRITE_BEGIN, error))
+  if (dsq_cold_is_unmade (self) && !open_file (self, error))
     return FALSE;
+  if (!run_locked (self, DSQ_COLD_WRITE_BEGIN, error))
+    {
+      /* one that is cancelled at its very end has begun */
+      if (sqlite3_get_autocommit (self->writer.database->handle) == 0)
+        run_locked (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+      return FALSE;
+    }
   if (self->keys != NULL)
     dsq_keys_start (self->keys);
   self->has_begun = TRUE;

@@ -94,8 +94,11 @@ read_keys (DsqColdSqlite *self,
 
   read = dsq_cold_readers_start (self, reader, TRUE, error);
   for (gsize i = 0; i < n_keys && read; i++)
-    read = dsq_call_check (error) &&
-           read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
+    {
+      dsq_call_ask ();
+      read = dsq_call_check (error) &&
+             read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
+    }
   dsq_cold_readers_give_back (self, reader);
   return read;
 }

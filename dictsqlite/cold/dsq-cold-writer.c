@@ -111,10 +111,11 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
   begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
   /* from here on a statement that were ended would take the whole transaction with it */
   writer->database->is_unstoppable = TRUE;
-  if (!begun)
+  /* one that is cancelled at its very end has begun */
+  if (!begun && sqlite3_get_autocommit (writer->database->handle) != 0)
     return FALSE;
 
-  if (!dsq_cold_coherence_begin (self, error))
+  if (!begun || !dsq_cold_coherence_begin (self, error))
     {
       run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
       return FALSE;

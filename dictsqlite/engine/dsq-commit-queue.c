@@ -101,10 +101,12 @@ dsq_commit_queue_leads (DsqCommitQueue *self, DsqQueued *first, DsqQueued *last)
   dsq_mutex_lock (&self->lock);
   while (!last->is_done && self->has_leader)
     {
-      if (dsq_call_state.cancellable != NULL &&
-          is_queued_locked (self, first_waiting_locked (self, first, last)) &&
-          !dsq_call_check (&error))
-        leave_locked (self, first, last, error);
+      if (dsq_call_is_cancelled () &&
+          is_queued_locked (self, first_waiting_locked (self, first, last)))
+        {
+          dsq_call_set_error (&error);
+          leave_locked (self, first, last, error);
+        }
       else
         dsq_call_wait (&self->cond, &self->lock);
     }

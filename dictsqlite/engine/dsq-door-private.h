@@ -28,6 +28,8 @@ dsq_door_is_own (const DsqDoor *self)
 
 gboolean dsq_door_refuse_inherited (GError **error);
 gboolean dsq_door_refuse_closed (GError **error);
+/* For what a function asks that a call of the same thread has called. */
+gboolean dsq_door_refuse_reentered (GError **error);
 
 /* A call that may use the cold tier stands between these. It waits while a fork is under way. A
  * call that may use memory only ends here, without an error. */

@@ -46,6 +46,17 @@ dsq_door_refuse_closed (GError **error)
   return FALSE;
 }
 
+gboolean
+dsq_door_refuse_reentered (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FAILED,
+                       "Failed to use the store: a call of the same thread is under way, which has "
+                       "called what asks for it");
+  return FALSE;
+}
+
 static void
 count_out (DsqDoor *self)
 {
@@ -62,6 +73,8 @@ dsq_door_enter (DsqDoor *self, GError **error)
 {
   if (!dsq_door_is_own (self))
     return dsq_door_refuse_inherited (error);
+  if (G_UNLIKELY (dsq_call_is_out_of (self)))
+    return dsq_door_refuse_reentered (error);
   __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
     {
@@ -69,6 +82,7 @@ dsq_door_enter (DsqDoor *self, GError **error)
         {
           dsq_mutex_assert_may_wait ("a fork");
           dsq_fork_enter ();
+          dsq_call_enter (self);
           return TRUE;
         }
       count_out (self);
@@ -81,6 +95,7 @@ dsq_door_enter (DsqDoor *self, GError **error)
 void
 dsq_door_leave (DsqDoor *self)
 {
+  dsq_call_leave ();
   dsq_fork_leave ();
   count_out (self);
 }

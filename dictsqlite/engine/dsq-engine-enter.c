@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-call-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-write-behind-private.h"
@@ -19,6 +20,7 @@ dsq_engine_leave (DsqEngine *self)
   /* in a child that a function made which the call has called */
   if (!dsq_door_is_own (&self->door))
     {
+      dsq_call_leave ();
       dsq_fork_leave ();
       return;
     }

@@ -191,9 +191,11 @@ dsq_engine_open (const DsqEngineOptions *options, GError **error)
 
   if (!dsq_fork_enter_to_open (error))
     return NULL;
+  dsq_call_enter (NULL);
   cold = open_cold (options, &main, error);
   if (cold != NULL)
     self = open_over (options, cold, &main, error);
+  dsq_call_leave ();
   dsq_fork_leave ();
   return self;
 }
@@ -318,9 +320,14 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
 
   if (!dsq_door_is_own (&self->door))
     return dsq_door_refuse_inherited (error);
+  /* it would wait for itself */
+  if (dsq_call_is_in (&self->door))
+    return dsq_door_refuse_reentered (error);
   dsq_fork_enter ();
+  dsq_call_enter (&self->door);
   if (!dsq_call_lock (&self->close_lock, error))
     {
+      dsq_call_leave ();
       dsq_fork_leave ();
       return FALSE;
     }
@@ -335,6 +342,7 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
     dsq_workers_resume (self->workers);
   dsq_call_state.waits_since = 0;
   dsq_mutex_unlock (&self->close_lock);
+  dsq_call_leave ();
   dsq_fork_leave ();
   return success;
 }

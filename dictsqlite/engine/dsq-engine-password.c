@@ -126,7 +126,9 @@ dsq_engine_rekey_file (const char *path,
 
   if (!dsq_fork_enter_to_open (error))
     return FALSE;
+  dsq_call_enter (NULL);
   rekeyed = dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, error);
+  dsq_call_leave ();
   dsq_fork_leave ();
   return rekeyed;
 }

@@ -55,6 +55,8 @@ busy_cb (void *user_data, int n_tries)
   if (n_tries == 0)
     self->busy_since = dsq_call_state.waits_since != 0 ? dsq_call_state.waits_since : now;
   left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
+  if (!self->is_unstoppable)
+    dsq_call_ask ();
   if (left <= 0 || (!self->is_unstoppable && dsq_call_is_cancelled ()))
     return 0;
   dsq_fork_sleep (MIN ((guint64) left, busy_wait (n_tries)));
@@ -76,7 +78,12 @@ progress_cb (void *user_data)
   DsqDatabase *self = user_data;
 
   dsq_fork_resume (dsq_fork_pause ());
-  return !self->is_unstoppable && dsq_call_is_cancelled ();
+  if (self->is_unstoppable)
+    return 0;
+  /* whoever is asked may fork, and a child would take back what its parent writes */
+  if (sqlite3_txn_state (self->handle, "main") != SQLITE_TXN_WRITE)
+    dsq_call_ask ();
+  return dsq_call_is_cancelled ();
 }
 
 static void

@@ -19,6 +19,7 @@ NAMES = [
     "DictSQLite",
     "DictSQLiteV4",
     "FormatError",
+    "OutcomeUnknownError",
     "UnloadableError",
     "UnsafePickleError",
     "WrongPasswordError",

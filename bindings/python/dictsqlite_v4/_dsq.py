@@ -57,6 +57,7 @@ class Store(Protocol):
     are 1 and 0.
     """
 
+    def init(self, cancellable: Any) -> bool: ...
     def get_record(self, key: bytes) -> bytes: ...
     def get_text(self, key: str) -> bytes: ...
     def set_text(self, text: str) -> int: ...
@@ -87,8 +88,8 @@ class Store(Protocol):
     def is_dropped(self) -> bool: ...
     def list_tables_pack(self) -> bytes: ...
     def drop_table_utf8(self, name: bytes) -> int: ...
-    def flush(self, cancellable: None) -> bool: ...
-    def change_password(self, old: Any, new: Any, cancellable: None) -> bool: ...
+    def flush(self, cancellable: Any) -> bool: ...
+    def change_password(self, old: Any, new: Any, cancellable: Any) -> bool: ...
     def copy(
         self, path: bytes, form: Any, password: Any, cancellable: Any, progress: Any
     ) -> bool: ...
@@ -106,10 +107,10 @@ class Store(Protocol):
     def try_remove_key(self, key: bytes) -> int: ...
     def try_count(self) -> int: ...
     def open_channel(self) -> Channel: ...
-    def check(self, cancellable: None) -> Optional[List[str]]: ...
+    def check(self, cancellable: Any) -> Optional[List[str]]: ...
     def list_keys_pack(self, prefix: bytes, start: bytes, max_keys: int) -> bytes: ...
     def begin(self) -> Store: ...  # with commit() and rollback() besides
-    def close(self, cancellable: None) -> bool: ...
+    def close(self, cancellable: Any) -> bool: ...
     def is_closed(self) -> bool: ...
 
 
@@ -145,7 +146,10 @@ _Dsq, _GLib, _Gio = _load()
 for _name in ("Store", "Stats", "Cursor", "Channel", "Transaction"):
     getattr(_Dsq, _name)
 
-GError: Type[Exception] = _GLib.Error
+NativeGError: Any = _GLib.Error
+# What is raised for an error of the library: a GLib.Error. Where a signal's handler raises while
+# PyGObject makes one of those, it is a RuntimeError that says nothing; see to_exception().
+GError: Type[Exception] = RuntimeError
 ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
 REVERSE: Any = _Dsq.WalkOrder.REVERSE
@@ -174,10 +178,10 @@ def migrate_unseal_v4(key: bytes, sealed: bytes) -> bytes:
     return _Dsq.migrate_unseal_v4(key, sealed)  # type: ignore[no-any-return]
 
 
-def open_store(
+def create_store(
     path: bytes, text: Optional[str], password: Optional[bytes], **properties: Any
 ) -> Store:
-    """Open a store; raises ``GLib.Error``.
+    """A store that init() will open, which raises ``GLib.Error``.
 
     `text` is the path as UTF-8 says it, or None for a file name that is not UTF-8: that travels
     as a ``Gio.File`` made of the bytes in `path`.
@@ -189,7 +193,6 @@ def open_store(
     if password is not None:
         properties["password_bytes"] = as_bytes(password)
     store = _Dsq.Store(**properties)
-    store.init(None)
     return store  # type: ignore[no-any-return]
 
 
@@ -199,6 +202,15 @@ check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
 def rekey_file(path: bytes, old: Any, new: Any, cancellable: Any, progress: Any) -> None:
     """Write an encrypted file anew; raises ``GLib.Error``."""
     _Dsq.Store.rekey_file(path, old, new, cancellable, progress)
+
+
+def set_wait_func(func: Callable[[], bool]) -> None:
+    """Have `func` asked, while a call of the main thread waits, whether it shall end.
+
+    It must be a function in C. The other kind runs the handlers of signals at its door, where what
+    they raise is lost.
+    """
+    _Dsq.set_wait_func(func)
 
 
 def new_cancellable() -> Any:

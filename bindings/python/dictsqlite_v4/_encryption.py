@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Optional, Union
 
 from . import _options
-from ._dsq import COPY_ENCRYPTED, COPY_PLAIN, GError, Store, as_bytes, new_cancellable, rekey_file
+from ._dsq import COPY_ENCRYPTED, COPY_PLAIN, GError, Store, as_bytes, rekey_file
 from ._errors import to_exception
+from ._leave import Progress, leave_free
 
-Progress = Callable[[int, int], object]
 Path = Union[str, "os.PathLike[str]"]
 
 
@@ -29,7 +29,7 @@ class EncryptionMethods:
         """
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
         try:
-            self._store.change_password(*passwords, None)
+            leave_free(lambda ended, _: self._store.change_password(*passwords, ended))
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -52,14 +52,16 @@ class EncryptionMethods:
     def _copy(
         self, target: Path, form: Any, password: Any, progress: Optional[Progress]
     ) -> None:
-        watch = _Watch(progress)
         path = os.fsencode(target)
         try:
-            self._store.copy(path, form, password, watch.cancellable, watch.report)
+            leave_free(
+                lambda ended, report: self._store.copy(path, form, password, ended, report),
+                progress,
+                store=self._store,
+                undo=lambda: os.unlink(path),
+            )
         except GError as error:
-            watch.reraise()
             raise to_exception(error, os.fspath(target)) from None
-        watch.reraise()
 
     @staticmethod
     def rekey_file(
@@ -72,35 +74,13 @@ class EncryptionMethods:
         encrypt_copy(). Raises WrongPasswordError, ValueError for an empty `new`, and OSError.
         """
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
-        watch = _Watch(progress)
+        path = os.fsencode(db_path)
         try:
-            rekey_file(os.fsencode(db_path), *passwords, watch.cancellable, watch.report)
+            leave_free(
+                lambda ended, report: rekey_file(path, *passwords, ended, report), progress
+            )
         except GError as error:
-            watch.reraise()
             raise to_exception(error, os.fspath(db_path)) from None
-        watch.reraise()
-
-
-class _Watch:
-    """Calls `progress`; the exception that it raises ends what is watched."""
-
-    def __init__(self, progress: Optional[Progress]):
-        self.cancellable = new_cancellable()
-        self._progress = progress
-        self._raised: List[BaseException] = []
-
-    def report(self, n_done: int, n_total: int) -> None:
-        if self._progress is None or self._raised:
-            return
-        try:
-            self._progress(n_done, n_total)
-        except BaseException as error:  # raised again when the library has returned
-            self._raised.append(error)
-            self.cancellable.cancel()
-
-    def reraise(self) -> None:
-        if self._raised:
-            raise self._raised.pop()
 
 
 def _password(name: str, value: object) -> bytes:

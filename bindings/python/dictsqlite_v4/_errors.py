@@ -7,9 +7,12 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import signal
+import sys
+import traceback
 from typing import Any, Dict, Optional, Tuple, cast
 
-from ._dsq import ErrorCode, NativeError
+from ._dsq import ErrorCode, NativeError, NativeGError
 from ._repr import short
 
 
@@ -62,6 +65,10 @@ class WrongPasswordError(ValueError):
     """The password is not that of the file, or is missing, or the file has none."""
 
 
+class OutcomeUnknownError(RuntimeError):
+    """Whether a call that was ended takes effect is not known: the cause of what ended it."""
+
+
 class ConflictError(RuntimeError):
     """A key that a transaction had read was changed before its end. Run the transaction again."""
 
@@ -72,11 +79,20 @@ _PASSING = (MemoryError, RecursionError)
 _OF_CODE = (AttributeError, EOFError, ImportError, NameError, TypeError, pickle.UnpicklingError)
 
 
+def _is_of_handler(error: Exception) -> bool:
+    """Whether a signal's handler raised `error`, which may be at any instant."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    functions = [getattr(handler, "__func__", handler) for handler in handlers]
+    codes = [getattr(function, "__code__", None) for function in functions]
+    steps = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code in codes for frame, _ in steps)
+
+
 def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError:
     """What to raise where decoding the value of `key`, named in the message or not, raised
     `error`; raises that itself where it is not about the value.
     """
-    if isinstance(error, _PASSING):
+    if isinstance(error, _PASSING) or _is_of_handler(error):
         raise error
     if isinstance(error, UnloadableError):
         problem, reason = error, error.args[0]
@@ -92,25 +108,30 @@ def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError
 
 
 _DOMAIN = "dsq-error-quark"
+_NOT_CONVERTED = "Converting the GError failed"
+
+
+def _is_own(error: NativeError) -> bool:
+    return isinstance(error, NativeGError) and error.domain == _DOMAIN
 
 
 def is_no_key(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that what was looked for cannot be a key."""
     native = cast(NativeError, error)
-    return native.domain == _DOMAIN and native.code == ErrorCode.INVALID_KEY
+    return _is_own(native) and native.code == ErrorCode.INVALID_KEY
 
 
 def hides_order(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that the file does not show the order of keys."""
     native = cast(NativeError, error)
-    return native.domain == _DOMAIN and native.code == ErrorCode.ENCRYPTED
+    return _is_own(native) and native.code == ErrorCode.ENCRYPTED
 
 
 def is_other_value(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that a value is not what the call can work on."""
     native = cast(NativeError, error)
     others = (ErrorCode.WRONG_TYPE, ErrorCode.INVALID_VALUE)
-    return native.domain == _DOMAIN and native.code in others
+    return _is_own(native) and native.code in others
 
 
 _ERRNO: Dict[int, int] = {
@@ -130,8 +151,13 @@ _ERRNO: Dict[int, int] = {
 def to_exception(error: Exception, path: str) -> Exception:
     """The exception to raise for `error`, a ``GLib.Error`` of the store at `path`.
 
-    Raise it ``from None``: the ``GLib.Error`` says nothing more.
+    Raise it ``from None``: the ``GLib.Error`` says nothing more. What is none, and so not the
+    library's, is to be raised as it is; but for what PyGObject raises where a signal's handler
+    raised while it made one. It has printed that, and the interpreter keeps it.
     """
+    if not isinstance(error, NativeGError):
+        raised: Any = sys.last_value if str(error) == _NOT_CONVERTED else error
+        return cast(Exception, raised)
     native = cast(NativeError, error)
     return exception_of(native.domain == _DOMAIN, native.code, native.message, path)
 

@@ -11,12 +11,13 @@ from typing import Any, Dict, Optional, Tuple, Type, TypeVar, Union
 
 from . import _options
 from ._default_expiry import ExpiringStore
-from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, open_store
+from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, create_store
 from ._encryption import EncryptionMethods
 from ._errors import to_exception
 from ._exit import close_dropped, watch
 from ._expiry import Expire
 from ._fork import AFTER_FORK, reopen_after_fork
+from ._leave import leave_free, refuse_if_told_of
 from ._migrate import with_import_named
 from ._pickle import SafePickle
 from ._reopen import keep_parameters, reduce_store
@@ -136,7 +137,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         self._absolute_path = os.path.abspath(self._path)
         self._mode = "memory" if raw == b":memory:" else mode
         try:
-            store = open_store(
+            store = create_store(
                 raw,
                 self._path if _is_utf8(raw) else None,
                 _options.password("encryption_password", encryption_password),
@@ -156,6 +157,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
                 max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
+            leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
         except GError as error:
             raise with_import_named(to_exception(error, self._path), self._path) from None
         if default is not None:
@@ -194,14 +196,18 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         next flush tries again.
         """
         try:
-            self._store.flush(None)
+            if self._mode == "memory":
+                self._store.flush(None)
+            else:
+                leave_free(lambda ended, _: self._store.flush(ended))
         except GError as error:
             raise to_exception(error, self._path) from None
 
     def close(self) -> None:
         """Flush and close. Does nothing when the store is closed; raises as flush() does."""
         try:
-            self._store.close(None)
+            refuse_if_told_of(self._store)
+            leave_free(lambda ended, _: self._store.close(ended))
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -244,6 +250,14 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
 
 
 DictSQLite = DictSQLiteV4
+
+
+def _drop(store: Store) -> None:
+    """Close what was opened for nobody."""
+    try:
+        store.close(None)
+    except GError:
+        pass  # nothing was written
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, List, Optional, Union
+from typing import List, Optional, Union
 
-from ._dsq import COPY_SAME, GError, Store, new_cancellable
+from ._dsq import COPY_SAME, GError, Store
 from ._errors import to_exception
+from ._leave import Progress, leave_free
 
 
 class UpkeepMethods:
@@ -21,7 +22,7 @@ class UpkeepMethods:
         self,
         target: Union[str, os.PathLike[str]],
         *,
-        progress: Optional[Callable[[int, int], Any]] = None,
+        progress: Optional[Progress] = None,
     ) -> None:
         """Copy the store to the new file `target` while it is in use.
 
@@ -35,30 +36,18 @@ class UpkeepMethods:
         Raises FileExistsError where there is something of that name, ValueError in memory mode,
         and OSError.
         """
-        cancellable = new_cancellable()
-        raised: List[BaseException] = []
-
-        def report(n_done: int, n_total: int) -> None:
-            # what is raised here would end up on stderr
-            try:
-                if progress is not None and not raised:
-                    progress(n_done, n_total)
-            except BaseException as error:  # noqa: B902
-                raised.append(error)
-                cancellable.cancel()
-
         path = os.fsencode(target)
         if not path or b"\0" in path:
             raise ValueError(f"target must be the name of a file, not {target!r}")
         try:
-            self._store.copy(path, COPY_SAME, None, cancellable, report)
+            leave_free(
+                lambda ended, report: self._store.copy(path, COPY_SAME, None, ended, report),
+                progress,
+                store=self._store,
+                undo=lambda: os.unlink(path),
+            )
         except GError as error:
-            if raised:
-                raise raised[0] from None
             raise to_exception(error, os.fsdecode(path)) from None
-        if raised:
-            os.unlink(path)
-            raise raised[0]
 
     def check(self) -> List[str]:
         """What is wrong with the file, a line each; an empty list where it is sound.
@@ -68,6 +57,6 @@ class UpkeepMethods:
         Raises OSError where the file cannot be read.
         """
         try:
-            return list(self._store.check(None) or ())
+            return list(leave_free(lambda ended, _: self._store.check(ended)) or ())
         except GError as error:
             raise to_exception(error, self._path) from None

@@ -1,0 +1,95 @@
+# _interrupt.py - signals' handlers while a call waits, and what they raise
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Ctrl-C, and whatever else a signal's handler raises, ends a call that waits.
+
+Python runs the handlers of signals on the main thread, between two steps of a program, and so not
+while that is in the library. The library asks now and then whether the call shall go on. The answer
+comes from a generator, since one that is resumed within `try` runs the handlers there: a function
+would run them at its door, and PyGObject prints what is raised there and forgets it.
+
+What was raised is kept until the library has returned, and then raised by a pending call of the
+interpreter's, wherever the program is: at the end of a call that was ended, or that was done by
+then. A function of Python's that PyGObject calls on the way is passed over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from collections.abc import Generator
+from typing import Any, List, Optional
+
+from ._dsq import NativeGError, set_wait_func
+
+_kept: List[BaseException] = []
+_asked: Optional[Generator[bool, None, None]] = None
+
+
+class _Delivery:
+    """What the interpreter asks for its truth, which raises what was kept."""
+
+    def __bool__(self) -> bool:
+        if _kept:
+            frame = sys._getframe(1)
+            if frame.f_globals is globals() or frame.f_code is _CONVERSION:
+                _ask_for_truth()  # again, later
+            else:
+                error = _kept.pop()
+                error.__suppress_context__ = True  # that the call was cancelled
+                raise error
+        return False
+
+
+_delivery = _Delivery()
+# Where PyGObject makes an exception of an error.
+_CONVERSION: Any = NativeGError.__init__.__code__
+_add_pending_call = ctypes.pythonapi.Py_AddPendingCall
+_add_pending_call.argtypes = (ctypes.c_void_p, ctypes.py_object)
+_IS_TRUE = ctypes.cast(ctypes.pythonapi.PyObject_IsTrue, ctypes.c_void_p)
+
+
+def _ask_for_truth() -> None:
+    _add_pending_call(_IS_TRUE, _delivery)
+
+
+def keep(error: BaseException) -> None:
+    """Have something raised when the library has returned."""
+    _kept[:] = (error,)
+    _ask_for_truth()
+
+
+def is_in_handler() -> bool:
+    """Whether the main thread runs a handler within a call, whose store cannot be used."""
+    return _asked is not None and _asked.gi_running
+
+
+def _new_asked() -> Generator[bool, None, None]:
+    global _asked
+    _asked = _answers()
+    return _asked
+
+
+def _answers() -> Generator[bool, None, None]:
+    while True:
+        # the outer one is for what is raised while the inner one keeps something
+        try:
+            while True:
+                try:
+                    while True:
+                        yield bool(_kept)
+                except GeneratorExit:
+                    return
+                except BaseException as error:  # noqa: B902
+                    keep(error)
+        except BaseException as error:  # noqa: B902
+            keep(error)
+
+
+def _start() -> None:
+    answers = itertools.chain.from_iterable(iter(_new_asked, None))
+    next(answers)  # it stands within `try`
+    set_wait_func(answers.__next__)
+
+
+_start()

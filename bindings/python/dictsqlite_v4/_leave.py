@@ -1,0 +1,185 @@
+# _leave.py - calls that the main thread can leave before they are done
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A sync of the medium and the derivation of a key cannot be broken off. So a call that comes to
+one is made on a thread of its own, and the main thread waits for that where handlers of signals
+run: what they raise ends the wait, and the call as far as it can be ended.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import queue
+import sys
+import threading
+from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
+
+from ._dsq import Store, new_cancellable
+from ._errors import OutcomeUnknownError
+from ._interrupt import is_in_handler
+
+Progress = Callable[[int, int], object]
+_Result = TypeVar("_Result")
+
+# Seconds for a call that was cancelled to end.
+_GRACE = 0.2
+# Between two looks at whether this is a child that a handler has forked.
+_LOOK = 1.0
+
+
+# The stores whose copies the main thread is being told of.
+_told_of: List[Store] = []
+
+
+def refuse_if_told_of(store: Store) -> None:
+    """Raise RuntimeError in a `progress` for what would wait for its own end."""
+    if any(store is other for other in _told_of) and _is_main_thread():
+        raise RuntimeError("Failed to close the store: a copy of it is under way, which has asked")
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def leave_free(
+    call: Callable[[Any, Optional[Callable[..., None]]], _Result],
+    progress: Optional[Progress] = None,
+    *,
+    store: Optional[Store] = None,
+    undo: Optional[Callable[[], None]] = None,
+) -> _Result:
+    """call(cancellable, report), which the main thread can leave.
+
+    `progress` is called on this thread with what `report` is called with; what it raises cancels
+    the call, and is raised. It may not close `store`. `undo` is called where the call has raised
+    something else than its own error, and succeeds.
+    """
+    made = _Call(call, progress, store, undo)
+    # a thread that begins when the interpreter ends would never run
+    if _is_main_thread() and not is_in_handler() and not sys.is_finalizing():
+        return made.wait()
+    return made.run_here()
+
+
+class _Call(Generic[_Result]):
+    def __init__(
+        self,
+        call: Callable[[Any, Optional[Callable[..., None]]], _Result],
+        progress: Optional[Progress],
+        store: Optional[Store],
+        undo: Optional[Callable[[], None]],
+    ) -> None:
+        self._call = call
+        self._progress = progress
+        self._store = store
+        self._undos = [] if undo is None else [undo]
+        self._cancellable = new_cancellable()
+        self._raised: Optional[BaseException] = None
+        # what the waiting thread gets: numbers to pass on, or None at the end
+        self._news: queue.SimpleQueue[Optional[Tuple[int, int]]] = queue.SimpleQueue()
+        self._passed_on: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._outcome: Optional[Tuple[Any, Optional[BaseException]]] = None
+        self._is_left = False
+
+    # --- on the thread that asks for it
+
+    def run_here(self) -> _Result:
+        report = None if self._progress is None else self._report_here
+        try:
+            result = self._call(self._cancellable, report)
+        except Exception:
+            if self._raised is None:
+                raise
+        else:
+            if self._raised is None:
+                return result
+            self._undo()
+        raise self._raised
+
+    def _undo(self) -> None:
+        """Take back what has succeeded, once."""
+        try:
+            undo = self._undos.pop()
+        except IndexError:
+            return
+        undo()
+
+    def _report_here(self, n_done: int, n_total: int) -> None:
+        try:
+            if self._progress is not None and self._raised is None:
+                self._progress(n_done, n_total)
+        except BaseException as error:  # noqa: B902, raised again when the library has returned
+            self._raised = error
+            self._cancellable.cancel()
+
+    # --- on a thread of its own, for the main one
+
+    def wait(self) -> _Result:
+        try:
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:
+                return self.run_here()  # there can be none, as when the interpreter ends
+            outcome = self._wait()
+        except BaseException as error:
+            self._is_left = True
+            self._cancellable.cancel()
+            self._passed_on.put(None)
+            self._say_what_is_known(error)
+            if self._outcome is not None and self._outcome[1] is None:
+                self._undo()
+            raise
+        if outcome[1] is not None:
+            raise outcome[1]
+        result: _Result = outcome[0]
+        return result
+
+    def _wait(self) -> Tuple[Any, Optional[BaseException]]:
+        process = os.getpid()
+        while self._outcome is None:
+            try:
+                news = self._news.get(timeout=_LOOK)
+            except queue.Empty:
+                if os.getpid() != process:
+                    raise RuntimeError("the call is the parent's") from None
+                continue
+            if news is not None and self._progress is not None:
+                self._tell(self._progress, news)
+                self._passed_on.put(None)
+        return self._outcome
+
+    def _tell(self, progress: Progress, news: Tuple[int, int]) -> None:
+        told_of = [] if self._store is None else [self._store]
+        _told_of.extend(told_of)
+        try:
+            progress(*news)
+        finally:
+            del _told_of[len(_told_of) - len(told_of) :]
+
+    def _say_what_is_known(self, error: BaseException) -> None:
+        """Wait a little for the end, so that nothing is left to say."""
+        try:
+            while self._outcome is None:
+                self._news.get(timeout=_GRACE)
+        except queue.Empty:
+            error.__cause__ = OutcomeUnknownError(
+                "the call goes on in a thread of its own, and may still take effect"
+            )
+
+    def _run(self) -> None:
+        report = None if self._progress is None else self._report
+        result: Any = None
+        try:
+            result = self._call(self._cancellable, report)
+        except BaseException as error:  # noqa: B902
+            self._outcome = None, error
+        else:
+            self._outcome = result, None
+            if self._is_left:
+                self._undo()
+        self._news.put(None)
+
+    def _report(self, n_done: int, n_total: int) -> None:
+        if not self._is_left:
+            self._news.put((n_done, n_total))
+            self._passed_on.get()

@@ -1,0 +1,107 @@
+/* dsq-call-out.c - a function of the caller's that is asked whether a call goes on waiting
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <unistd.h>
+
+#include "base/dsq-call-private.h"
+#include "base/dsq-fork-private.h"
+
+/* Between two times at which it is asked. */
+#define ASK_US (50 * 1000)
+
+typedef struct
+{
+  DsqAskFunc func;
+  gpointer user_data;
+  GDestroyNotify destroy; /* (nullable) */
+} Asked;
+
+__thread DsqCallState dsq_call_state;
+
+static Asked *asked; /* (atomic) (owned) (nullable) */
+
+static Asked *
+get_asked (void)
+{
+  return __atomic_load_n (&asked, __ATOMIC_ACQUIRE);
+}
+
+void
+dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy)
+{
+  Asked *next = NULL;
+  Asked *previous;
+
+  if (func != NULL)
+    {
+      next = g_new (Asked, 1);
+      *next = (Asked){ func, user_data, destroy };
+    }
+  previous = __atomic_exchange_n (&asked, next, __ATOMIC_ACQ_REL);
+  if (previous == NULL)
+    return;
+  if (previous->destroy != NULL)
+    previous->destroy (previous->user_data);
+  g_free (previous);
+}
+
+/* A child of fork() has its only thread for the main one. */
+static gboolean
+is_main_thread (void)
+{
+  return gettid () == getpid ();
+}
+
+gboolean
+dsq_call_is_watched (void)
+{
+  return dsq_call_state.cancellable != NULL ||
+         (get_asked () != NULL && !dsq_call_state.is_settled && is_main_thread ());
+}
+
+gboolean
+dsq_call_is_time_to_ask (void)
+{
+  return get_asked () != NULL && !dsq_call_state.is_settled &&
+         g_get_monotonic_time () - dsq_call_state.asked_at >= ASK_US;
+}
+
+/* What the function does are calls of their own. */
+static gboolean
+call_out (const Asked *self)
+{
+  DsqCallState state = dsq_call_state;
+  DsqCallOut out = { state.place, state.out_of };
+  guint n_held = dsq_mutex_hide_held ();
+  guint depth = dsq_fork_pause ();
+  gboolean is_over;
+
+  dsq_call_state = (DsqCallState){ .out_of = &out };
+  is_over = self->func (self->user_data);
+  dsq_call_state = state;
+  dsq_fork_resume (depth);
+  dsq_mutex_show_held (n_held);
+  return is_over;
+}
+
+/* It came back in a child of its own: what it was asked in is the parent's. */
+static gboolean
+is_in_child (guint64 stamp)
+{
+  return stamp != dsq_fork_get_stamp ();
+}
+
+void
+dsq_call_ask (void)
+{
+  guint64 stamp = dsq_fork_get_stamp ();
+
+  if (!dsq_call_is_time_to_ask ())
+    return;
+  dsq_mutex_assert_may_wait ("a caller's function");
+  if (is_main_thread ())
+    dsq_call_state.is_over = call_out (get_asked ()) || is_in_child (stamp);
+  dsq_call_state.asked_at = g_get_monotonic_time ();
+}
