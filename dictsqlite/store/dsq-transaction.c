@@ -60,7 +60,30 @@ struct _DsqTransaction
   DsqStore parent_instance;
 };
 
-G_DEFINE_FINAL_TYPE (DsqTransaction, dsq_transaction, DSQ_TYPE_STORE)
+static void dsq_transaction_initable_init (GInitableIface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (DsqTransaction,
+                               dsq_transaction,
+                               DSQ_TYPE_STORE,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_INITABLE,
+                                                      dsq_transaction_initable_init))
+
+/* One that is constructed is over nothing, and is no way to open a file. */
+static gboolean
+initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_INVALID_ARGUMENT,
+                       "Failed to open a transaction: it is begun by its store");
+  return FALSE;
+}
+
+static void
+dsq_transaction_initable_init (GInitableIface *iface)
+{
+  iface->init = initable_init;
+}
 
 static void
 dsq_transaction_class_init (DsqTransactionClass *klass)

@@ -119,6 +119,21 @@ test_store_dropped (Fixture *fixture, gconstpointer mode)
 }
 
 static void
+test_constructed (Fixture *fixture, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (fixture->folder, "other.db", NULL);
+  g_autoptr (DsqTransaction) transaction = g_object_new (DSQ_TYPE_TRANSACTION, "path", path, NULL);
+
+  g_assert_false (g_initable_init (G_INITABLE (transaction), NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  assert_closed (transaction);
+  assert_commit_fails (transaction, DSQ_ERROR_CLOSED);
+  dsq_transaction_rollback (transaction);
+}
+
+static void
 test_cancelled (Fixture *fixture, gconstpointer mode)
 {
   g_autoptr (GError) error = NULL;
@@ -344,6 +359,7 @@ main (int argc, char **argv)
   ADD ("transaction-end/walks-beside-others", test_walks_beside_others);
   ADD ("transaction-end/store-closed", test_store_closed);
   ADD ("transaction-end/store-dropped", test_store_dropped);
+  ADD ("transaction-end/constructed", test_constructed);
   ADD ("transaction-end/cancelled", test_cancelled);
   ADD ("transaction-end/async", test_async);
   ADD ("transaction-end/fork", test_fork);

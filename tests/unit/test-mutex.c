@@ -34,6 +34,8 @@ static const struct
 /* The locks of two stores, which are one thread's all the same. */
 static DsqMutex mutexes[N];
 static DsqMutex others[N];
+/* those of a transaction over the first */
+static DsqMutex deeper[N];
 
 static void
 init_mutexes (void)
@@ -42,6 +44,9 @@ init_mutexes (void)
     {
       dsq_mutex_init (&mutexes[i], order[i].rank, 0);
       dsq_mutex_init (&others[i], order[i].rank, 1);
+      dsq_mutex_begin_depth (1);
+      dsq_mutex_init (&deeper[i], order[i].rank, 0);
+      dsq_mutex_begin_depth (0);
     }
 }
 
@@ -101,6 +106,19 @@ test_tries_in_any_order (void)
     g_assert_true (dsq_mutex_trylock (&mutexes[i - 1]));
   for (guint i = 0; i < N; i++)
     dsq_mutex_unlock (&mutexes[i]);
+  dsq_mutex_assert_none_held ("a caller's function");
+}
+
+/* Whatever their ranks are. */
+static void
+test_takes_deeper_ones_first (void)
+{
+  dsq_mutex_lock (&deeper[DSQ_RANK_CIPHER]);
+  dsq_mutex_lock (&mutexes[DSQ_RANK_CLOSE]);
+  dsq_mutex_lock (&mutexes[DSQ_RANK_CIPHER]);
+  dsq_mutex_unlock (&mutexes[DSQ_RANK_CIPHER]);
+  dsq_mutex_unlock (&mutexes[DSQ_RANK_CLOSE]);
+  dsq_mutex_unlock (&deeper[DSQ_RANK_CIPHER]);
   dsq_mutex_assert_none_held ("a caller's function");
 }
 
@@ -203,6 +221,13 @@ wait_for_a_condition_under_a_shard (void)
 }
 
 static void
+lock_a_deeper_one (void)
+{
+  dsq_mutex_lock (&mutexes[DSQ_RANK_CLOSE]);
+  dsq_mutex_lock (&deeper[DSQ_RANK_CIPHER]);
+}
+
+static void
 call_out_under_the_writers (void)
 {
   dsq_mutex_lock (&mutexes[DSQ_RANK_WRITER]);
@@ -294,6 +319,7 @@ static const struct
 } wrongs[] = {
   { "shards-downwards", lock_shards_downwards, "locks out of order: shard while holding shard 1" },
   { "lock-twice", lock_twice, "locks out of order: writer while holding writer 0" },
+  { "deeper", lock_a_deeper_one, "locks out of order: cipher while holding close 0" },
   { "condition-under-a-shard",
     wait_for_a_condition_under_a_shard,
     "waits for a condition while holding shard 0" },
@@ -356,6 +382,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/mutex/names-every-rank", test_names_every_rank);
   g_test_add_func ("/dsq/mutex/takes-all-in-order", test_takes_all_in_order);
   g_test_add_func ("/dsq/mutex/tries-in-any-order", test_tries_in_any_order);
+  g_test_add_func ("/dsq/mutex/takes-deeper-ones-first", test_takes_deeper_ones_first);
   g_test_add_func ("/dsq/mutex/waits-where-it-may", test_waits_where_it_may);
   g_test_add_func ("/dsq/mutex/waits-for-a-condition-under-its-own",
                    test_waits_for_a_condition_under_its_own);
