@@ -42,9 +42,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     Any method may be called from any thread. After close() all but close() and flush() raise
     RuntimeError, "store is closed". A process made by fork must open a store of its own: what it
     inherits raises RuntimeError. Beside what dict raises, operations raise OSError when the file
-    cannot be read or written, CorruptError (an OSError) when it is damaged, UnicodeEncodeError
-    for keys with lone surrogates, and ValueError for a key beyond 1 MiB or a value beyond
-    512 MiB.
+    cannot be read or written, CorruptError (an OSError) when it is damaged, and UnloadableError
+    for a value that cannot be loaded, which stays. To set a key is a TypeError where it is of
+    another type, UnicodeEncodeError where it has lone surrogates, ValueError where it is beyond
+    1 MiB or its value beyond 512 MiB; such a key is never there.
 
     :param db_path: the file, made when it is missing; its folder must exist. ':memory:' is no
         file at all. A symbolic link is followed where it and its folder are yours or root's, not
