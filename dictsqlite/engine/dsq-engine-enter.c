@@ -8,12 +8,6 @@
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-write-behind-private.h"
 
-gboolean
-dsq_engine_enter (DsqEngine *self, GError **error)
-{
-  return dsq_door_enter (&self->door, error);
-}
-
 void
 dsq_engine_leave (DsqEngine *self)
 {

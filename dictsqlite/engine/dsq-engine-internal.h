@@ -105,7 +105,12 @@ guint64 dsq_engine_count_memory_locked (DsqEngine *self); /* all shards locked *
 
 /* A call that may use the cold tier stands between these, so that close waits for it. A call that
  * may use memory only ends here, without an error. */
-gboolean dsq_engine_enter (DsqEngine *self, GError **error);
+static inline gboolean
+dsq_engine_enter (DsqEngine *self, GError **error)
+{
+  return dsq_door_enter (&self->door, error);
+}
+
 void dsq_engine_leave (DsqEngine *self);
 
 G_END_DECLS

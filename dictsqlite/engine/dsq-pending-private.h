@@ -5,6 +5,7 @@
 #include "cold/dsq-cold-tier-private.h"
 #include "engine/dsq-key-order-private.h"
 #include "engine/dsq-shard-private.h"
+#include "engine/dsq-walker-private.h"
 
 G_BEGIN_DECLS
 
@@ -135,7 +136,13 @@ dsq_pending_stage_over_locked (DsqPending *self, DsqShard *shard, guint32 number
 /* A write that is in the file already added keys, which n_base does not hold. */
 void dsq_pending_count_written_locked (DsqPending *self, DsqShard *shard, gint64 n_keys);
 /* The calling thread has made this many keys more: nothing to do but where it walks them. */
-void dsq_pending_count_own (const DsqPending *self, gint64 n_keys);
+static inline void
+dsq_pending_count_own (const DsqPending *self, gint64 n_keys)
+{
+  if (n_keys != 0 && dsq_pending_has_walks (self))
+    dsq_walker_count (self->number, n_keys);
+}
+
 /* A key in memory that is there is deleted. */
 void dsq_pending_stage_removal_locked (DsqPending *self,
                                        DsqShard *shard,

@@ -136,13 +136,6 @@ dsq_change_list_append (DsqChangeList *list, const DsqChange *change)
 
 /* --- accounts -------------------------------------------------------------------------------- */
 
-void
-dsq_pending_count_own (const DsqPending *self, gint64 n_keys)
-{
-  if (n_keys != 0 && dsq_pending_has_walks (self))
-    dsq_walker_count (self->number, n_keys);
-}
-
 gint64
 dsq_pending_contribution (const DsqChange *change, DsqPresence presence)
 {

@@ -48,9 +48,6 @@ dsq_engine_sweep_in_transaction (DsqEngine *self,
   guint max_rows = wants_all ? MAX_WANTED_ROWS : MAX_ROWS;
   guint n_before;
 
-  swept->is_last = TRUE;
-  if (!dsq_engine_is_sweep_due (self))
-    return TRUE;
   swept->is_swept = TRUE;
   swept->n_forgotten = dsq_expiry_get_n_forgotten (&self->expiry);
   span.until = dsq_engine_now (self);

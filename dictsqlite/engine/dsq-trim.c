@@ -274,14 +274,12 @@ measure (DsqEngine *self, guint64 *out_used, GError **error)
 }
 
 gboolean
-dsq_engine_trim_locked (DsqEngine *self, GError **error)
+dsq_engine_trim_slowly_locked (DsqEngine *self, GError **error)
 {
   guint64 limit = self->options.max_bytes;
   guint64 used;
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (limit == 0 || self->file == NULL)
-    return TRUE;
   if (!measure (self, &used, error))
     return FALSE;
   while (used > limit)

@@ -65,7 +65,16 @@ DsqRound dsq_engine_work_behind (gpointer engine, gboolean is_idle);
 /* Gives free pages of the file back, if they are many; writer_lock held. */
 void dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds);
 /* Drops entries until max_bytes are kept; writer_lock held. */
-gboolean dsq_engine_trim_locked (DsqEngine *self, GError **error);
+gboolean dsq_engine_trim_slowly_locked (DsqEngine *self, GError **error);
+
+static inline gboolean
+dsq_engine_trim_locked (DsqEngine *self, GError **error)
+{
+  dsq_mutex_assert_held (&self->writer_lock);
+  return G_LIKELY (self->options.max_bytes == 0) || self->file == NULL ||
+         dsq_engine_trim_slowly_locked (self, error);
+}
+
 /* FALSE with DSQ_ERROR_INVALID_VALUE when an entry could not be kept under max_bytes. */
 gboolean dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error);
 

@@ -32,12 +32,14 @@ commit_begun (DsqEngine *self,
   generation = self->generation;
   dsq_shard_unlock (&self->shards->all[0]);
 
-  success = dsq_engine_sweep_in_transaction (self, own->queued.is_patient, &swept, error);
+  swept.is_last = !dsq_engine_is_sweep_due (self);
+  success = swept.is_last ||
+            dsq_engine_sweep_in_transaction (self, own->queued.is_patient, &swept, error);
   if (success)
     {
       sweep.queued.next = dsq_commit_queue_take (&self->queue, swept.is_last);
       *out_taken = dsq_write_next (&sweep);
-      success = dsq_engine_sweep_writes (self, *out_taken, &swept, error);
+      success = swept.is_last || dsq_engine_sweep_writes (self, *out_taken, &swept, error);
     }
   if (success && swept.is_swept)
     {
@@ -54,7 +56,8 @@ commit_begun (DsqEngine *self,
     }
   else
     self->cold->funcs->rollback (self->cold);
-  dsq_engine_clear_swept_rows (&swept);
+  if (swept.is_swept)
+    dsq_engine_clear_swept_rows (&swept);
   return success;
 }
 

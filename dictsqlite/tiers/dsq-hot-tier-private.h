@@ -62,6 +62,12 @@ typedef struct
   gboolean has_tables;                /* (all shard locks) there may be entries of several tables */
 } DsqHotTier;
 
+static inline void
+dsq_hot_shard_assert_locked (const DsqHotShard *shard)
+{
+  dsq_mutex_assert_held (shard->lock);
+}
+
 /* At most @capacity clean entries, and @limit bytes of them. */
 void dsq_hot_tier_init (DsqHotTier *self, guint64 capacity, guint64 limit);
 /* What is evicted of a shard goes to @warm, which has the same lock. */
@@ -74,9 +80,16 @@ void dsq_hot_shard_finish (DsqHotShard *shard);
  * be evicted. To be called without a shard lock; then insert, or give the room back. */
 gboolean dsq_hot_tier_reserve (DsqHotTier *self);
 void dsq_hot_tier_release (DsqHotTier *self);
+void dsq_hot_tier_trim_slowly (DsqHotTier *self);
+
 /* Evicts the oldest until the clean entries keep to the limit of bytes. To be called without a
  * shard lock by whoever has put a clean entry in. */
-void dsq_hot_tier_trim (DsqHotTier *self);
+static inline void
+dsq_hot_tier_trim (DsqHotTier *self)
+{
+  if (G_UNLIKELY (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) > self->limit))
+    dsq_hot_tier_trim_slowly (self);
+}
 
 /* The rest: with the shard's lock held. */
 
@@ -88,7 +101,16 @@ guint32 dsq_hot_shard_insert_locked (DsqHotTier *self,
                                      DsqEntry *entry,
                                      gboolean is_pinned);
 /* Drops what the warm tier has of the key of @entry; whether it had anything. */
-gboolean dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash);
+static inline gboolean
+dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash)
+{
+  DsqKey key = { dsq_entry_key (entry), entry->key_length, entry->table, hash };
+
+  dsq_hot_shard_assert_locked (shard);
+  return dsq_warm_shard_n_entries (shard->warm) > 0 &&
+         dsq_warm_shard_remove_locked (shard->warm, &key);
+}
+
 /* Takes over @entry. */
 void dsq_hot_shard_replace_locked (DsqHotTier *self,
                                    DsqHotShard *shard,
@@ -114,12 +136,6 @@ static inline gboolean
 dsq_hot_tier_takes (const DsqHotTier *self, const DsqEntry *entry)
 {
   return dsq_entry_size (entry) <= self->limit / 4;
-}
-
-static inline void
-dsq_hot_shard_assert_locked (const DsqHotShard *shard)
-{
-  dsq_mutex_assert_held (shard->lock);
 }
 
 G_END_DECLS

@@ -225,15 +225,6 @@ take_node (DsqHotShard *shard)
   return shard->n_touched++;
 }
 
-gboolean
-dsq_hot_shard_forget_warm_locked (DsqHotShard *shard, const DsqEntry *entry, guint64 hash)
-{
-  DsqKey key = { dsq_entry_key (entry), entry->key_length, entry->table, hash };
-
-  dsq_hot_shard_assert_locked (shard);
-  return dsq_warm_shard_remove_locked (shard->warm, &key);
-}
-
 guint32
 dsq_hot_shard_insert_locked (DsqHotTier *self,
                              DsqHotShard *shard,
@@ -245,8 +236,7 @@ dsq_hot_shard_insert_locked (DsqHotTier *self,
   DsqHotNode *node;
 
   dsq_hot_shard_assert_locked (shard);
-  if (dsq_warm_shard_n_entries (shard->warm) > 0)
-    dsq_hot_shard_forget_warm_locked (shard, entry, hash);
+  dsq_hot_shard_forget_warm_locked (shard, entry, hash);
   if (shard->n_nodes >= MAX_LOAD (shard->slot_mask + 1))
     index_rebuild (shard, (shard->slot_mask + 1) * 2);
   number = take_node (shard);
@@ -461,7 +451,7 @@ dsq_hot_tier_reserve (DsqHotTier *self)
 }
 
 void
-dsq_hot_tier_trim (DsqHotTier *self)
+dsq_hot_tier_trim_slowly (DsqHotTier *self)
 {
   while (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) > self->limit)
     if (!evict_older_than (self, NO_STAMP))
