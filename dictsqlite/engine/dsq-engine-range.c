@@ -267,6 +267,21 @@ merge (const GArray *pending,
     }
 }
 
+/* Removals that are pending before a listing has had what it asked for, again and again when a
+ * store is a queue by its keys: as many as this had better be in the file. */
+#define MANY_GONE 1024
+
+static void
+flush_if_many_are_gone (DsqEngine *self, const GArray *pending)
+{
+  guint n_gone = 0;
+
+  for (guint i = 0; i < pending->len && pending->len >= MANY_GONE; i++)
+    n_gone += !g_array_index (pending, Pending, i).is_live;
+  if (n_gone >= MANY_GONE)
+    dsq_flusher_wake (self->flusher, TRUE);
+}
+
 /* As many rows are asked for as fill the list whatever is pending of them. */
 static gboolean
 list_some (DsqEngine *self,
@@ -286,6 +301,8 @@ list_some (DsqEngine *self,
   g_array_set_clear_func (pending, pending_clear);
   if (!collect_pending (self, from, end, max_keys, pending, &is_all, &hides_cold, error))
     return FALSE;
+  if (!hides_cold)
+    flush_if_many_are_gone (self, pending);
   max_rows = max_keys + MIN (pending->len, G_MAXUINT - max_keys);
   if (!hides_cold)
     {

@@ -337,18 +337,32 @@ renew_dead_locked (DsqTable *table, guint64 n_settled)
   table->dead_beyond = G_MAXINT64;
 }
 
+/* A walk that began at @from, with nothing left before it, has met @batch. Written through, new
+ * rows may come at the end without anything that tells. */
 static void
-note_dead_until_locked (DsqTable *table, const DsqWalk *walk, gint64 from, const Batch *batch)
+note_dead_locked (DsqEngine *self,
+                  DsqTable *table,
+                  const DsqWalk *walk,
+                  gint64 from,
+                  const Batch *batch)
 {
+  gint64 next_place = __atomic_load_n (&table->pending->next_place, __ATOMIC_RELAXED);
+  gint64 first = walk->place;
   guint64 n_unresolved;
 
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   renew_dead_locked (table, walk->n_settled);
   dsq_pending_count_locked (table->pending, &n_unresolved);
   /* one that was set while this walked is unresolved, and may stand before what was met */
-  if (walk->order == DSQ_WALK_FORWARD && from <= table->dead_until && n_unresolved == 0)
-    table->dead_until = batch->rows->len > 0 ? g_array_index (batch->rows, DsqWalkRow, 0).place - 1
-                                             : walk->place;
+  if (self->options.read_only || n_unresolved > 0)
+    return;
+  if (batch->rows->len > 0)
+    first = g_array_index (batch->rows, DsqWalkRow, 0).place;
+  if (walk->order == DSQ_WALK_FORWARD && from <= table->dead_until)
+    table->dead_until = batch->rows->len > 0 ? first - 1 : first;
+  else if (walk->order == DSQ_WALK_REVERSE && from >= MIN (table->dead_beyond, next_place) &&
+           !self->commits_at_once)
+    table->dead_beyond = batch->rows->len > 0 ? first + 1 : first;
 }
 
 /* One try at a batch, which may turn out empty although the walk goes on. All presences were known
@@ -380,8 +394,8 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   batch->is_quiet = self->options.read_only || walk->n_settled == table->pending->n_settled;
   if (success && batch->is_quiet)
     merge_locked (self, walk, cold, batch);
-  if (success && batch->is_quiet && !self->options.read_only)
-    note_dead_until_locked (table, walk, place, batch);
+  if (success && batch->is_quiet)
+    note_dead_locked (self, table, walk, place, batch);
   dsq_shards_unlock_all (self->shards);
   dsq_cold_rows_free (cold);
   return success;
@@ -546,25 +560,6 @@ dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, 
 
 /* --- the newest entry ------------------------------------------------------------------------- */
 
-/* Remembers that the file has nothing alive beyond a place, so that removing one last entry after
- * the other does not walk over all of them again each time. */
-static void
-note_dead_beyond (DsqEngine *self, const DsqWalk *walk)
-{
-  DsqTable *table = dsq_engine_table (self, walk->table);
-
-  /* written through, the entry is gone from the file itself, and new ones come beyond it */
-  if (self->commits_at_once)
-    return;
-  dsq_shards_lock_all (self->shards);
-  if (walk->n_settled == table->pending->n_settled)
-    {
-      renew_dead_locked (table, walk->n_settled);
-      table->dead_beyond = walk->place + 1;
-    }
-  dsq_shards_unlock_all (self->shards);
-}
-
 /* A walk to the newest entry alone, which follows the shifts of places as all do. */
 gboolean
 dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
@@ -588,10 +583,7 @@ dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GErro
   dsq_shard_unlock (&self->shards->all[0]);
   success = dsq_engine_walk (self, &walk, 1, 1, FALSE, rows, error);
   if (success && rows->len > 0)
-    {
-      *out_entry = g_array_index (rows, DsqWalkRow, 0).entry;
-      note_dead_beyond (self, &walk);
-    }
+    *out_entry = g_array_index (rows, DsqWalkRow, 0).entry;
   dsq_engine_end_walk (self, &walk);
   dsq_engine_leave (self);
   return success;

@@ -139,13 +139,19 @@ def pop_last(store):
     return store.popitem()[0]
 
 
+def take_last(store):
+    key = next(reversed(store))
+    del store[key]
+    return key
+
+
 def first_item(store):
     key, _ = next(iter(store.items()))
     del store[key]
     return key
 
 
-@pytest.mark.parametrize("take", (take_first, pop_first, pop_last, first_item))
+@pytest.mark.parametrize("take", (take_first, pop_first, pop_last, take_last, first_item))
 @pytest.mark.parametrize("flushed", (True, False))
 def test_queues(open_store, mode, take, flushed):
     """It does not matter how much has been taken from it before."""
@@ -154,7 +160,7 @@ def test_queues(open_store, mode, take, flushed):
     store.update(dict.fromkeys(keys, 1))
     if flushed:
         store.flush()
-    if take is pop_last:
+    if take in (pop_last, take_last):
         keys.reverse()
     taken = []
 
@@ -167,6 +173,29 @@ def test_queues(open_store, mode, take, flushed):
     assert_flat((begun, cost(take_some)))
     assert taken == keys[: len(taken)]
     assert sorted(store) == sorted(keys[len(taken) :])
+
+
+@plain_only
+def test_a_queue_by_keys(open_store, mode):
+    """What has been taken goes to the file when it is much, and is not passed over each time."""
+    store = open_store(persist_mode=mode, flush_interval=3600)
+    keys = [f"k{i:06}" for i in range(24_000)]
+    store.update(dict.fromkeys(keys, 1))
+    store.flush()
+    taken = []
+
+    def take_some():
+        for _ in range(200):
+            taken.append(next(store.iter_prefix("k")))
+            del store[taken[-1]]
+
+    while len(taken) < 3_000:
+        take_some()
+    early = cost(take_some)
+    while len(taken) < 20_000:
+        take_some()
+    assert_flat((early, cost(take_some)))
+    assert taken == keys[: len(taken)]
 
 
 def test_a_queue_loses_nothing_of_what_others_put_in(open_store, mode):
