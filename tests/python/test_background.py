@@ -51,7 +51,7 @@ def test_without_it_nothing_is_flushed_until_asked_or_too_much(open_store):
 @pytest.mark.parametrize("enable_async", (False, True))
 def test_threads_are_started_only_with_it(path, mode, enable_async):
     counted = python(
-        "import os, sys\n"
+        "import os, sys, time\n"
         "from dictsqlite_v4 import DictSQLiteV4\n"
         "def threads():\n"
         "    return len(os.listdir('/proc/self/task'))\n"
@@ -63,9 +63,11 @@ def test_threads_are_started_only_with_it(path, mode, enable_async):
         "    store.get(f'k{i // 2}')\n"
         "    most = max(most, threads())\n"
         "store.flush()\n"
+        "time.sleep(0.1)\n"  # a thread that made one call has ended by then
         "assert len(list(store.items())) == 1000\n"
         "most = max(most, threads())\n"
         "store.close()\n"
+        "time.sleep(0.1)\n"
         "print(most - before, threads() - before)\n",
         path,
         mode,

@@ -158,7 +158,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
                 max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
-            leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
+            if encryption_password is None:
+                store.init(None)  # nothing is derived
+            else:
+                leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
         except GError as error:
             raise with_import_named(to_exception(error, self._path), self._path) from None
         if default is not None:
@@ -208,7 +211,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         """Flush and close. Does nothing when the store is closed; raises as flush() does."""
         try:
             refuse_if_told_of(self._store)
-            leave_free(lambda ended, _: self._store.close(ended))
+            if self._mode == "memory":
+                self._store.close(None)
+            else:
+                leave_free(lambda ended, _: self._store.close(ended))
         except GError as error:
             raise to_exception(error, self._path) from None
 
