@@ -19,6 +19,6 @@ main (int argc, char **argv)
   store = dsq_store_open (argv[1], DSQ_PERSIST_LAZY, NULL, &error);
   if (store == NULL || (value = dsq_store_get_string (store, "c", NULL, &error)) == NULL)
     g_error ("%s", error->message);
-  g_print ("%s, %s\n", value, dsq_version_string ());
+  g_print ("%s, %d.%d.%d\n", value, DSQ_MAJOR_VERSION, DSQ_MINOR_VERSION, DSQ_MICRO_VERSION);
   return 0;
 }

@@ -13,6 +13,7 @@ from typing import Callable, Dict, List
 import c_checks
 import call_checks
 import lock_checks
+import surface_checks
 import text_checks
 from files import Tree
 
@@ -84,7 +85,8 @@ def main() -> int:
         update_symbols(tree)
         return 0
     checks: Dict[str, Check] = {**text_checks.CHECKS, **c_checks.CHECKS,
-                               **lock_checks.CHECKS, **call_checks.CHECKS}
+                               **lock_checks.CHECKS, **call_checks.CHECKS,
+                               **surface_checks.CHECKS}
     if arguments.rooms:
         checks.update(archive_checks(arguments.rooms))
     if arguments.library:
