@@ -231,17 +231,23 @@ dsq_engine_get_record (DsqEngine *self,
   return TRUE;
 }
 
-/* The string that a record of @type holds, or NULL for any other and for one that C does not have.
- */
-static char *
-dup_string (const DsqEntry *entry, guint8 type)
+/* Whether a record of @type holds a string that C has. */
+static gboolean
+is_string (const DsqEntry *entry, guint8 type)
 {
   const guint8 *record = dsq_entry_record (entry);
   gsize length = entry->record_length;
 
-  if (length == 0 || record[0] != type || memchr (record + 1, '\0', length - 1) != NULL)
-    return NULL;
-  return g_strndup ((const char *) record + 1, length - 1);
+  return length > 0 && record[0] == type && memchr (record + 1, '\0', length - 1) == NULL;
+}
+
+/* The string, or NULL for anything else. */
+static char *
+dup_string (const DsqEntry *entry, guint8 type)
+{
+  return is_string (entry, type)
+             ? g_strndup ((const char *) dsq_entry_record (entry) + 1, entry->record_length - 1)
+             : NULL;
 }
 
 char *
@@ -257,9 +263,17 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolea
   if (shard == NULL)
     return NULL;
   number = dsq_hot_shard_find_locked (&shard->hot, key);
-  if (number != 0)
-    entry = shard->hot.nodes[number].entry;
-  if (entry != NULL && dsq_engine_has_expired (self, entry))
+  if (number == 0)
+    {
+      /* a string that is found there is given by the next look, which counts it */
+      held = dsq_warm_shard_peek_locked (&shard->warm, key);
+      dsq_shard_unlock (shard);
+      if (held != NULL && !dsq_engine_has_expired (self, held))
+        *out_is_other = !is_string (held, type);
+      return NULL;
+    }
+  entry = shard->hot.nodes[number].entry;
+  if (dsq_engine_has_expired (self, entry))
     entry = NULL;
   if (entry != NULL && entry->record_length > MAX_COPY_LOCKED)
     {

@@ -11,7 +11,7 @@ import pytest
 from conftest import python
 from gi.repository import Dsq
 
-from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4, FormatError
+from dictsqlite_v4 import AsyncDictSQLite, ConflictError, CorruptError, DictSQLiteV4, FormatError
 from dictsqlite_v4 import WrongPasswordError
 from dictsqlite_v4._errors import exception_of
 
@@ -99,6 +99,7 @@ def test_each_read_counts_once_when_a_thread_answers_it(path, mode, capacity, wa
 
 OWN = {
     "CLOSED": RuntimeError,
+    "CONFLICT": ConflictError,
     "FORKED": RuntimeError,
     "FAILED": RuntimeError,
     "INVALID_ARGUMENT": ValueError,
