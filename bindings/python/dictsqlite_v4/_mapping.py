@@ -72,7 +72,9 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         self._decode = decode_value if safe is None else safe.decode
         self._handle = store
         self._routes = routes_to(store)
-        self.__dict__.update(self._routes)
+        # One by one: where __dict__ is asked for, each look at an attribute takes longer ever after.
+        for name, route in self._routes.items():
+            setattr(self, name, route)
 
     _store: Store
     _get_text: Callable[[Store, str], bytes]
