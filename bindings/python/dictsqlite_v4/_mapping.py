@@ -72,7 +72,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         self._decode = decode_value if safe is None else safe.decode
         self._handle = store
         self._routes = routes_to(store)
-        # One by one: where __dict__ is asked for, each look at an attribute takes longer ever after.
+        # One by one: where __dict__ is asked for, each look at an attribute takes longer ever on.
         for name, route in self._routes.items():
             setattr(self, name, route)
 
