@@ -139,13 +139,14 @@ class _Call(Generic[_Result]):
         while self._outcome is None:
             try:
                 news = self._news.get(timeout=_LOOK)
+                if news is not None and self._progress is not None:
+                    self._tell(self._progress, news)
+                    self._passed_on.put(None)
             except queue.Empty:
-                if os.getpid() != process:
-                    raise RuntimeError("the call is the parent's") from None
-                continue
-            if news is not None and self._progress is not None:
-                self._tell(self._progress, news)
-                self._passed_on.put(None)
+                pass
+            if os.getpid() != process:
+                # the thread that makes the call is not in this child
+                raise RuntimeError("Failed to go on: the call was inherited by fork")
         return self._outcome
 
     def _tell(self, progress: Progress, news: Tuple[int, int]) -> None:
