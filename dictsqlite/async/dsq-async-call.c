@@ -315,15 +315,6 @@ dsq_async_call_start_on_thread (DsqAsyncCall *self)
 
 /* --- finish ----------------------------------------------------------------------------------- */
 
-gboolean
-dsq_async_call_finish_boolean (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
-{
-  g_return_val_if_fail (g_async_result_is_tagged (result, tag), FALSE);
-  g_return_val_if_fail (g_task_is_valid (result, source), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* The call, whose results are the caller's thread's now. */
 static DsqAsyncCall *
 call_of (GAsyncResult *result)
@@ -332,6 +323,16 @@ call_of (GAsyncResult *result)
 
   call_take_over (call);
   return call;
+}
+
+gboolean
+dsq_async_call_finish_boolean (gpointer source, GAsyncResult *result, gpointer tag, GError **error)
+{
+  g_return_val_if_fail (g_async_result_is_tagged (result, tag), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, source), FALSE);
+
+  call_of (result);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 gint64
