@@ -48,7 +48,7 @@ typedef void (*DsqColdCommittedFunc) (gpointer user_data);
  */
 struct _DsqColdTierFuncs
 {
-  /* --- reads ---------------------------------------------------------------------------------- */
+  /* --- reads, of one key or more -------------------------------------------------------------- */
 
   /* out[i], a new reference, is what keys[i] is, NULL where it is absent. Keys may be of several
    * tables, and the same key may come twice. */

@@ -78,7 +78,7 @@ probe_locked (DsqEngine *self, const GPtrArray *entries, gint64 *places, GError 
       places[i] = 0;
       n_keys += dsq_cold_tier_may_contain (self->cold, &keys[n_keys]);
     }
-  if (!self->cold->funcs->probe (self->cold, keys, n_keys, found, error))
+  if (n_keys > 0 && !self->cold->funcs->probe (self->cold, keys, n_keys, found, error))
     return FALSE;
   for (guint i = 0; i < n_keys; i++)
     {
