@@ -9,7 +9,8 @@ is raised there is shown by sys.unraisablehook, and makes the exit status 120: P
 say that something could not be written at exit.
 
 A worker of multiprocessing's that was forked, or came from a fork server, ends by os._exit(). There
-the same is done at the flush of stdout that comes last, and the store left as it is.
+the same is done at the flush of stdout that comes last, or from Python 3.13 on, where handlers of
+atexit run after that, at the last of multiprocessing's finalizers; and the store is left as it is.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _arm() -> None:
     util: Any = sys.modules.get("multiprocessing.util")
     if util is None:
         return
-    util.Finalize(None, _stand_in, exitpriority=-(2**31))
+    util.Finalize(None, _last_finalizer, exitpriority=-(2**31))
     # a worker forgets what was registered before it runs, so what it has opened by then
     util.register_after_fork(_arm, _arm_again)
 
@@ -73,6 +74,13 @@ def _stand_in() -> None:
     if not isinstance(last, _LastOutput):
         last = _LastOutput(last)
         sys.stdout = last
+
+
+def _last_finalizer() -> None:
+    _stand_in()
+    if _is_last_of_worker(sys._getframe().f_back) and _flush_and_show():
+        sys.stdout.flush()
+        os._exit(1)  # which is all that was to come
 
 
 class _LastOutput:
@@ -99,12 +107,26 @@ class _LastOutput:
                 _show(error)
             if errors:
                 raise errors[-1]
-        elif _is_end_of_worker(caller):
-            errors = _flush_all()
-            for error in errors:
-                _show(error)
-            if errors:
-                sys.exit(1)  # which nobody shows
+        elif _is_end_of_worker(caller) and _flush_and_show():
+            sys.exit(1)  # which nobody shows
+
+
+def _flush_and_show() -> bool:
+    """Whether something could not be written."""
+    errors = _flush_all()
+    for error in errors:
+        _show(error)
+    return bool(errors)
+
+
+def _is_last_of_worker(caller: Any) -> bool:
+    """Whether multiprocessing's finalizers are called by what calls os._exit() next."""
+    util: Any = sys.modules["multiprocessing.util"]
+    process: Any = sys.modules["multiprocessing.process"]
+    while caller is not None and caller.f_code is not util._exit_function.__code__:
+        caller = caller.f_back
+    caller = caller and caller.f_back
+    return caller is not None and caller.f_code is not process.BaseProcess._bootstrap.__code__
 
 
 def _is_end_of_worker(caller: Any) -> bool:
