@@ -13,6 +13,7 @@ import traceback
 from typing import Any, Dict, Optional, Tuple, cast
 
 from ._dsq import ErrorCode, NativeError, NativeGError
+from ._interrupt import deliver
 from ._repr import short
 
 
@@ -153,8 +154,10 @@ def to_exception(error: Exception, path: str) -> Exception:
 
     Raise it ``from None``: the ``GLib.Error`` says nothing more. What is none, and so not the
     library's, is to be raised as it is; but for what PyGObject raises where a signal's handler
-    raised while it made one. It has printed that, and the interpreter keeps it.
+    raised while it made one. It has printed that, and the interpreter keeps it. What a handler has
+    raised meanwhile, which has ended the call, is raised here.
     """
+    deliver()
     if not isinstance(error, NativeGError):
         raised: Any = sys.last_value if str(error) == _NOT_CONVERTED else error
         return cast(Exception, raised)

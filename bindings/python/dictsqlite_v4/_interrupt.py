@@ -7,9 +7,10 @@ while that is in the library. The library asks now and then whether the call sha
 comes from a generator, since one that is resumed within `try` runs the handlers there: a function
 would run them at its door, and PyGObject prints what is raised there and forgets it.
 
-What was raised is kept until the library has returned, and then raised by a pending call of the
-interpreter's, wherever the program is: at the end of a call that was ended, or that was done by
-then. A function of Python's that PyGObject calls on the way is passed over.
+What was raised is kept until the library has returned, and then raised in place of the call's own
+error. Where it has none, or nobody looks at that, it is raised by a pending call of the
+interpreter's, wherever the program is. A function of Python's that PyGObject calls on the way is
+passed over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import sys
+import threading
 from collections.abc import Generator
 from typing import Any, List, Optional
 
@@ -35,9 +37,7 @@ class _Delivery:
             if frame.f_globals is globals() or frame.f_code is _CONVERSION:
                 _ask_for_truth()  # again, later
             else:
-                error = _kept.pop()
-                error.__suppress_context__ = True  # that the call was cancelled
-                raise error
+                deliver()
         return False
 
 
@@ -51,6 +51,14 @@ _IS_TRUE = ctypes.cast(ctypes.pythonapi.PyObject_IsTrue, ctypes.c_void_p)
 
 def _ask_for_truth() -> None:
     _add_pending_call(_IS_TRUE, _delivery)
+
+
+def deliver() -> None:
+    """Raise what was kept, if anything was, on the main thread."""
+    if _kept and threading.current_thread() is threading.main_thread():
+        error = _kept.pop()
+        error.__suppress_context__ = True  # that the call was cancelled
+        raise error
 
 
 def keep(error: BaseException) -> None:
