@@ -13,7 +13,8 @@ import pytest
 from dictsqlite_v4 import DictSQLiteV4
 
 HEAD = """
-import atexit, os, sys, threading, time
+import atexit, os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 def open_store(**parameters):
     from dictsqlite_v4 import DictSQLiteV4
     return DictSQLiteV4(sys.argv[1], persist_mode="lazy", flush_interval=3600, **parameters)

@@ -13,6 +13,7 @@ from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 path = sys.argv[1]
 SOON = 0.5
 faulthandler.dump_traceback_later(100, exit=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
 class Base(BaseException): pass
 
