@@ -1,8 +1,12 @@
 # _leave.py - calls that the main thread can leave before they are done
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A sync of the medium and the derivation of a key cannot be broken off. So a call that comes to
-one is made on a thread of its own, and the main thread waits for that where handlers of signals
-run: what they raise ends the wait, and the call as far as it can be ended.
+one is made on another thread, and the main thread waits for that where handlers of signals run:
+what they raise ends the wait, and the call as far as it can be ended.
+
+Such a thread waits for the next call when it is done, and has let go of all that is of the library
+before it says so: a fork meanwhile would leave the child with the locks of GLib's memory that a
+thread takes for that, or when it ends.
 """
 
 from __future__ import annotations
@@ -61,6 +65,32 @@ def leave_free(
     return made.run_here()
 
 
+# Of the threads that wait for a call, where each takes it from.
+_idle: List[queue.SimpleQueue[_Call[Any]]] = []
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _hand_over(call: _Call[Any]) -> bool:
+    """Have a thread make the call. False where there can be none, as when the interpreter ends."""
+    try:
+        calls = _idle.pop()
+    except IndexError:
+        calls = queue.SimpleQueue()
+        try:
+            _thread.start_new_thread(_make_calls, (calls,))
+        except RuntimeError:
+            return False
+    calls.put(call)
+    return True
+
+
+def _make_calls(calls: queue.SimpleQueue[_Call[Any]]) -> None:
+    while True:
+        news = calls.get().run()
+        _idle.append(calls)
+        news.put(None)
+
+
 class _Call(Generic[_Result]):
     def __init__(
         self,
@@ -116,10 +146,8 @@ class _Call(Generic[_Result]):
 
     def wait(self) -> _Result:
         try:
-            try:
-                _thread.start_new_thread(self._run, ())
-            except RuntimeError:
-                return self.run_here()  # there can be none, as when the interpreter ends
+            if not _hand_over(self):
+                return self.run_here()
             outcome = self._wait()
         except BaseException as error:
             self._is_left = True
@@ -167,7 +195,8 @@ class _Call(Generic[_Result]):
                 "the call goes on in a thread of its own, and may still take effect"
             )
 
-    def _run(self) -> None:
+    def run(self) -> queue.SimpleQueue[Optional[Tuple[int, int]]]:
+        """Make the call; what is to be told when nothing of it is held any more."""
         report = None if self._progress is None else self._report
         result: Any = None
         try:
@@ -178,7 +207,7 @@ class _Call(Generic[_Result]):
             self._outcome = result, None
             if self._is_left:
                 self._undo()
-        self._news.put(None)
+        return self._news
 
     def _report(self, n_done: int, n_total: int) -> None:
         if not self._is_left:
