@@ -80,3 +80,18 @@ def test_threads_are_started_only_with_it(path, mode, enable_async):
         assert most == 0
     elif mode == "lazy":
         assert most >= 1
+
+
+def test_a_call_ends_with_its_thread(path):
+    """A fork that meets a thread at its end could leave the child with a lock of GLib's."""
+    ended = python(
+        "import os, sys\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "store = DictSQLiteV4(sys.argv[1], enable_async=False)\n"
+        "for i in range(500):\n"
+        "    store.flush()\n"
+        "    assert len(os.listdir('/proc/self/task')) == 1, i\n"
+        "store.close()\n",
+        path,
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -1,12 +1,11 @@
 # _leave.py - calls that the main thread can leave before they are done
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A sync of the medium and the derivation of a key cannot be broken off. So a call that comes to
-one is made on another thread, and the main thread waits for that where handlers of signals run:
-what they raise ends the wait, and the call as far as it can be ended.
+one is made on a thread of its own, and the main thread waits for that where handlers of signals
+run: what they raise ends the wait, and the call as far as it can be ended.
 
-Such a thread waits for the next call when it is done, and has let go of all that is of the library
-before it says so: a fork meanwhile would leave the child with the locks of GLib's memory that a
-thread takes for that, or when it ends.
+A call that was waited for has ended when its thread has: a fork in between could leave the child
+with a lock of GLib's memory that a thread takes at its very end.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
 
 from ._dsq import Store, new_cancellable
@@ -30,6 +30,9 @@ _GRACE = 0.2
 # Between two looks at whether this is a child that a handler has forked.
 _LOOK = 1.0
 
+
+# Times that others run, for a thread to end that has nothing left to do.
+_TURNS = 10000
 
 # The stores whose copies the main thread is being told of.
 _told_of: List[Store] = []
@@ -65,30 +68,12 @@ def leave_free(
     return made.run_here()
 
 
-# Of the threads that wait for a call, where each takes it from.
-_idle: List[queue.SimpleQueue[_Call[Any]]] = []
-os.register_at_fork(after_in_child=_idle.clear)
-
-
-def _hand_over(call: _Call[Any]) -> bool:
-    """Have a thread make the call. False where there can be none, as when the interpreter ends."""
-    try:
-        calls = _idle.pop()
-    except IndexError:
-        calls = queue.SimpleQueue()
-        try:
-            _thread.start_new_thread(_make_calls, (calls,))
-        except RuntimeError:
-            return False
-    calls.put(call)
-    return True
-
-
-def _make_calls(calls: queue.SimpleQueue[_Call[Any]]) -> None:
-    while True:
-        news = calls.get().run()
-        _idle.append(calls)
-        news.put(None)
+def _wait_for_end(thread_id: int) -> None:
+    path = f"/proc/self/task/{thread_id}"
+    for _ in range(_TURNS):
+        if not os.path.exists(path):
+            break
+        time.sleep(0)
 
 
 class _Call(Generic[_Result]):
@@ -110,6 +95,7 @@ class _Call(Generic[_Result]):
         self._passed_on: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._outcome: Optional[Tuple[Any, Optional[BaseException]]] = None
         self._is_left = False
+        self._thread_id = 0  # of the thread that makes the call
 
     # --- on the thread that asks for it
 
@@ -146,9 +132,12 @@ class _Call(Generic[_Result]):
 
     def wait(self) -> _Result:
         try:
-            if not _hand_over(self):
-                return self.run_here()
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:
+                return self.run_here()  # there can be none, as when the interpreter ends
             outcome = self._wait()
+            _wait_for_end(self._thread_id)
         except BaseException as error:
             self._is_left = True
             self._cancellable.cancel()
@@ -195,8 +184,8 @@ class _Call(Generic[_Result]):
                 "the call goes on in a thread of its own, and may still take effect"
             )
 
-    def run(self) -> queue.SimpleQueue[Optional[Tuple[int, int]]]:
-        """Make the call; what is to be told when nothing of it is held any more."""
+    def _run(self) -> None:
+        self._thread_id = _thread.get_native_id()
         report = None if self._progress is None else self._report
         result: Any = None
         try:
@@ -207,7 +196,7 @@ class _Call(Generic[_Result]):
             self._outcome = result, None
             if self._is_left:
                 self._undo()
-        return self._news
+        self._news.put(None)
 
     def _report(self, n_done: int, n_total: int) -> None:
         if not self._is_left:
