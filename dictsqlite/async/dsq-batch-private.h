@@ -23,7 +23,4 @@ void dsq_batch_run (DsqBatch *self, DsqStore *store);
 /* The pack of @ticket and the results. */
 guint8 *dsq_batch_take_result (DsqBatch *self, guint64 ticket, gsize *out_length);
 
-/* An error as a result says it. */
-GByteArray *dsq_batch_error_item (const GError *error);
-
 G_END_DECLS

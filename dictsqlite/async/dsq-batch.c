@@ -271,29 +271,25 @@ find_group (DsqBatch *self, guint32 start)
 
 /* --- reads ------------------------------------------------------------------------------------ */
 
-static void
-get_each (DsqEngine *engine, Operation **gets, gsize n_gets)
-{
-  for (gsize i = 0; i < n_gets; i++)
-    dsq_engine_get (engine, &gets[i]->made, &gets[i]->entry, &gets[i]->error);
-}
-
-/* By one transaction; where that fails, one by one, so that the failure finds its own. */
+/* By one transaction. What is damaged is its own result. */
 static void
 get_together (DsqEngine *engine, Operation **gets, gsize n_gets)
 {
+  g_autoptr (GError) error = NULL;
   g_autofree DsqKey *keys = g_new (DsqKey, n_gets);
   g_autofree DsqEntry **found = g_new0 (DsqEntry *, n_gets);
 
   for (gsize i = 0; i < n_gets; i++)
     keys[i] = gets[i]->made;
-  if (n_gets < 2 || !dsq_engine_get_many (engine, keys, n_gets, found, NULL))
-    {
-      get_each (engine, gets, n_gets);
-      return;
-    }
+  if (n_gets == 1)
+    dsq_store_get_entry (engine, keys, found, &error);
+  else
+    dsq_store_get_entries (engine, keys, n_gets, found, &error);
   for (gsize i = 0; i < n_gets; i++)
-    gets[i]->entry = found[i];
+    {
+      gets[i]->entry = found[i];
+      gets[i]->error = error != NULL ? g_error_copy (error) : NULL;
+    }
 }
 
 static void
@@ -437,24 +433,13 @@ dsq_batch_run (DsqBatch *self, DsqStore *store)
 
 /* --- what came of it -------------------------------------------------------------------------- */
 
-GByteArray *
-dsq_batch_error_item (const GError *error)
-{
-  guint8 head[3] = { 0, (guint8) error->code, error->domain == DSQ_ERROR ? 1 : 2 };
-  GByteArray *item = g_byte_array_new ();
-
-  g_byte_array_append (item, head, sizeof head);
-  g_byte_array_append (item, (const guint8 *) error->message, strlen (error->message));
-  return item;
-}
-
 static void
 add_result (DsqPackBuilder *builder, const Operation *self, const GError *error)
 {
   g_autoptr (GByteArray) item = NULL;
 
   if (error != NULL)
-    item = dsq_batch_error_item (error);
+    item = dsq_pack_make_error (error);
   else if (self->kind == OPERATION_GET)
     {
       dsq_pack_builder_add (builder,

@@ -234,7 +234,7 @@ set_pack_result (Job *self, const guint8 *pack, gsize length)
 static void
 set_error_result (Job *self, const GError *error)
 {
-  g_autoptr (GByteArray) item = dsq_batch_error_item (error);
+  g_autoptr (GByteArray) item = dsq_pack_make_error (error);
 
   set_result (self, item->data, item->len);
 }

@@ -196,3 +196,14 @@ dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error
   *out_length = prefix + builder->bytes_length;
   return pack;
 }
+
+GByteArray *
+dsq_pack_make_error (const GError *error)
+{
+  guint8 head[3] = { 0, (guint8) error->code, error->domain == DSQ_ERROR ? 1 : 2 };
+  GByteArray *item = g_byte_array_new ();
+
+  g_byte_array_append (item, head, sizeof head);
+  g_byte_array_append (item, (const guint8 *) error->message, strlen (error->message));
+  return item;
+}

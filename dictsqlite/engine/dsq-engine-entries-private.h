@@ -146,7 +146,7 @@ gboolean dsq_engine_start_walk (DsqEngine *self,
                                 GError **error);
 void dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk);
 /* Appends the next entries to @rows, of DsqWalkRow: none at the end. Keys only: the entries'
- * records may be missing. */
+ * records may be missing, and when they expire is what the file's index says. */
 gboolean dsq_engine_walk (DsqEngine *self,
                           DsqWalk *walk,
                           guint max_rows,

@@ -316,8 +316,7 @@ read_cold (DsqEngine *self,
                                   walk->order,
                                   batch->max_rows,
                                   batch->max_bytes,
-                                  /* a key alone does not tell when it expires */
-                                  batch->keys_only && !self->options.read_only,
+                                  batch->keys_only,
                                   cold,
                                   &batch->is_last,
                                   error);

@@ -136,25 +136,6 @@ dsq_cursor_get_store (DsqCursor *self)
   return self->store;
 }
 
-static gboolean
-read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **error)
-{
-  DsqEngine *engine = dsq_store_get_engine (self->store, error);
-
-  if (engine == NULL || !start (self, error))
-    return FALSE;
-  forget_batch (self);
-  self->keys_only = keys_only;
-  self->walk_before = self->walk;
-  return dsq_engine_walk (engine,
-                          &self->walk,
-                          MAX (max_entries, 1),
-                          BATCH_BYTES,
-                          keys_only,
-                          self->rows,
-                          error);
-}
-
 /* The walk stands behind the last row that was given. */
 static void
 step_back (DsqCursor *self)
@@ -170,6 +151,38 @@ step_back (DsqCursor *self)
       walk->n_rebases = self->walk_before.n_rebases;
     }
   forget_batch (self);
+}
+
+/* A store that does not sweep has what has expired, which a key alone does not surely tell. Where a
+ * row is damaged the batch is read by its keys, each of which is looked up when it is given. */
+static gboolean
+read_batch (DsqCursor *self, guint max_entries, gboolean keys_only, GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self->store, error);
+  gboolean bare = keys_only && !self->store->options.read_only;
+  g_autoptr (GError) local_error = NULL;
+
+  if (engine == NULL || !start (self, error))
+    return FALSE;
+  forget_batch (self);
+  self->keys_only = keys_only;
+  self->walk_before = self->walk;
+  if (dsq_engine_walk (engine,
+                       &self->walk,
+                       max_entries,
+                       BATCH_BYTES,
+                       bare,
+                       self->rows,
+                       &local_error))
+    return TRUE;
+  if (bare || !g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    {
+      g_propagate_error (error, g_steal_pointer (&local_error));
+      return FALSE;
+    }
+  step_back (self);
+  self->is_stale = TRUE;
+  return dsq_engine_walk (engine, &self->walk, max_entries, BATCH_BYTES, TRUE, self->rows, error);
 }
 
 /* Whether what was given last still tells the truth. If not, only its first @n_used are taken for
@@ -207,7 +220,7 @@ take_row (DsqCursor *self, DsqEntry **out_entry, GError **error)
       self->n_given++;
       if (!self->is_stale)
         *out_entry = dsq_entry_ref (row);
-      else if (!dsq_engine_get (self->engine, &key, out_entry, error))
+      else if (!dsq_store_get_entry (self->engine, &key, out_entry, error))
         return FALSE;
     }
   return TRUE;
@@ -283,9 +296,14 @@ next_entries (DsqCursor *self, guint max_entries, gboolean keys_only, GError **e
     step_back (self);
   if (!take_rows (self, max_entries, entries, error))
     return NULL;
-  if (entries->len == 0 && (!read_batch (self, max_entries, keys_only, error) ||
-                            !take_rows (self, max_entries, entries, error)))
-    return NULL;
+  while (entries->len == 0)
+    {
+      if (!read_batch (self, max_entries, keys_only, error) ||
+          !take_rows (self, max_entries, entries, error))
+        return NULL;
+      if (self->rows->len == 0)
+        break;
+    }
   return g_steal_pointer (&entries);
 }
 
@@ -300,8 +318,8 @@ next_entries (DsqCursor *self, guint max_entries, gboolean keys_only, GError **e
  * than asked when they are large.
  *
  * Keys that other languages have no string for are skipped: Python's integers or tuples, and
- * strings that hold NUL characters. A value with no form as a #GVariant, as [method@Store.get]
- * says, is nothing.
+ * strings that hold NUL characters. A value that [method@Store.get] cannot give, since it has no
+ * form as a #GVariant or is damaged, is nothing.
  *
  * Returns: (transfer full): an `a(smv)` of keys and values, empty at the end; %NULL with @error set
  *
@@ -353,7 +371,7 @@ dsq_cursor_next_many (DsqCursor *self, guint max_entries, GCancellable *cancella
  * @error: return location for an error
  *
  * Gives the next entries, at least one unless the walk is at its end; fewer than asked when they
- * are large.
+ * are large. What stands for a record that is damaged is as [method@Store.get_pack] says.
  *
  * Returns: (transfer full) (array length=out_length): the pack of encoded keys, or of key, record,
  *   key, record, ...; of none at the end

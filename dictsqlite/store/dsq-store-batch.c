@@ -115,38 +115,48 @@ entries_free (DsqEntry **entries, gsize n_entries)
 
 /* --- get many --------------------------------------------------------------------------------- */
 
-/* As dsq_engine_get_many(), but for what is damaged: that is read key by key, so that it fails
- * alone and is told in @is_damaged. */
-static gboolean
-get_sound (DsqEngine *engine,
-           const DsqKey *keys,
-           gsize n_keys,
-           DsqEntry **entries,
-           gboolean *is_damaged,
-           GError **error)
+gboolean
+dsq_store_get_entry (DsqEngine *engine, const DsqKey *key, DsqEntry **out_entry, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
+  g_autoptr (GByteArray) item = NULL;
 
-  if (dsq_engine_get_many (engine, keys, n_keys, entries, &local_error))
+  if (dsq_engine_get (engine, key, out_entry, &local_error))
     return TRUE;
-  for (gsize i = 0; i < n_keys && g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT); i++)
+  if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
     {
-      g_autoptr (GError) own_error = NULL;
-
-      g_clear_pointer (&entries[i], dsq_entry_unref);
-      if (dsq_engine_get (engine, &keys[i], &entries[i], &own_error))
-        continue;
-      is_damaged[i] = g_error_matches (own_error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
-      if (!is_damaged[i])
-        {
-          g_clear_error (&local_error);
-          local_error = g_steal_pointer (&own_error);
-        }
+      g_propagate_error (error, g_steal_pointer (&local_error));
+      return FALSE;
     }
-  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&local_error));
-  return FALSE;
+  item = dsq_pack_make_error (local_error);
+  *out_entry = dsq_entry_new (key, item->data, item->len, 0);
+  return TRUE;
+}
+
+gboolean
+dsq_store_get_entries (DsqEngine *engine,
+                       const DsqKey *keys,
+                       gsize n_keys,
+                       DsqEntry **out,
+                       GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  gboolean success = dsq_engine_get_many (engine, keys, n_keys, out, &local_error);
+
+  if (success || !g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    {
+      if (!success)
+        g_propagate_error (error, g_steal_pointer (&local_error));
+      return success;
+    }
+  for (gsize i = 0; i < n_keys; i++)
+    if (!dsq_store_get_entry (engine, &keys[i], &out[i], error))
+      {
+        while (i-- > 0)
+          g_clear_pointer (&out[i], dsq_entry_unref);
+        return FALSE;
+      }
+  return TRUE;
 }
 
 /**
@@ -174,7 +184,6 @@ dsq_store_get_many (DsqStore *self,
 {
   DsqEngine *engine;
   g_autofree DsqKey *made = NULL;
-  g_autofree gboolean *is_damaged = NULL;
   DsqEntry **entries;
   gsize n_keys;
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{smv}"));
@@ -189,11 +198,10 @@ dsq_store_get_many (DsqStore *self,
       !keys_from_strings (self, keys, &made, &n_keys, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
-  is_damaged = g_new0 (gboolean, n_keys);
   success = check_batch (self, engine, n_keys, error) &&
-            get_sound (engine, made, n_keys, entries, is_damaged, error);
+            dsq_store_get_entries (engine, made, n_keys, entries, error);
   for (gsize i = 0; i < n_keys && success; i++)
-    if (entries[i] != NULL || is_damaged[i])
+    if (entries[i] != NULL)
       g_variant_builder_add (&builder, "{s@mv}", keys[i], dsq_store_maybe_value (entries[i]));
   entries_free (entries, n_keys);
   return success ? g_variant_ref_sink (g_variant_builder_end (&builder)) : NULL;
@@ -208,6 +216,9 @@ dsq_store_get_many (DsqStore *self,
  * @error: return location for an error
  *
  * Gets many records at once. What is not in memory is read from the file in one go.
+ *
+ * A row that is damaged does not fail the others. In place of its record stands what no record is:
+ * a byte 0, the error's code as [error@Error] has it, a byte 1, and its message.
  *
  * Returns: (transfer full) (array length=out_length): the pack of a record for each key, empty
  * where the key is missing
@@ -237,7 +248,7 @@ dsq_store_get_pack (DsqStore *self,
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
   success = check_batch (self, engine, n_keys, error) &&
-            dsq_engine_get_many (engine, made, n_keys, entries, error);
+            dsq_store_get_entries (engine, made, n_keys, entries, error);
   builder = dsq_pack_builder_new ();
   for (gsize i = 0; i < n_keys && success; i++)
     dsq_pack_builder_add (builder,

@@ -67,6 +67,17 @@ DsqEngine *dsq_store_begin_call (DsqStore *self,
 DsqEntry *
 dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GError **error);
 
+/* As dsq_engine_get_many(), but what is damaged fails alone: its entry is one that no tier may be
+ * given, whose record is the error as dsq_pack_make_error() has it. */
+gboolean dsq_store_get_entries (DsqEngine *engine,
+                                const DsqKey *keys,
+                                gsize n_keys,
+                                DsqEntry **out,
+                                GError **error);
+/* The same of one key. */
+gboolean
+dsq_store_get_entry (DsqEngine *engine, const DsqKey *key, DsqEntry **out_entry, GError **error);
+
 /* (floating) The value of an entry, or of NULL, as an mv: nothing for what is no variant. */
 GVariant *dsq_store_maybe_value (const DsqEntry *entry);
 

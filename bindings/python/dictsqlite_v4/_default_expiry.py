@@ -52,7 +52,7 @@ class ExpiringStore:
         records: bytes = self.native.get_pack(keys)
         if self.sliding:
             for key, record in zip(unpack(keys), unpack(records)):
-                if record:
+                if record and record[0]:  # and it is not damaged
                     self._renew(key)
         return records
 

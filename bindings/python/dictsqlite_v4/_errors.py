@@ -22,7 +22,13 @@ class FormatError(OSError):
 
 
 class CorruptError(OSError):
-    """The file, or a record in it, is damaged. Restore it from a backup."""
+    """The file, or a record in it, is damaged. Restore it from a backup.
+
+    `key` is the key whose record it was, where many were read; the message names it too unless the
+    store is encrypted.
+    """
+
+    key: Any = None
 
 
 class UnloadableError(pickle.UnpicklingError, ValueError):
@@ -105,6 +111,15 @@ def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError
     problem.key = key
     name = f"of {short(repr, key)}" if is_named else "of a key"
     problem.args = (f"Failed to load the value {name}: {reason}",)
+    return problem
+
+
+def unreadable(record: bytes, key: object, is_named: bool, path: str) -> CorruptError:
+    """What to raise for the value of `key`, where `record` tells that its row is damaged."""
+    name = short(repr, key) if is_named else "a key"
+    reason = record[3:].decode()
+    problem = CorruptError(errno.EBADMSG, f"Failed to load the value of {name}: {reason}", path)
+    problem.key = key
     return problem
 
 

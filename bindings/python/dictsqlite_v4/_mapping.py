@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, o
 from ._atomic import AtomicMethods
 from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
 from ._errors import ConflictError, UnloadableError, hides_order, is_no_key
-from ._errors import to_exception, unloadable
+from ._errors import to_exception, unloadable, unreadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import NO_KEY, decode_key, encode_key, encode_text, find_key
 from ._memoize import memoize
@@ -214,7 +214,10 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             try:
                 value = decode(record)
             except Exception as error:
-                value = unloadable(error, key, not self._has_password)
+                if record[0]:
+                    value = unloadable(error, key, not self._has_password)
+                else:  # no type of a record: its row is damaged
+                    value = unreadable(record, key, not self._has_password, self._path)
                 if errors == "strict":
                     raise value
                 if errors == "skip":
@@ -491,9 +494,9 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def items(self, *, errors: str = "strict") -> StoreItems[_Key, _Value]:
         """A live view of the (key, value) pairs.
 
-        :param errors: what becomes of a value that cannot be loaded: 'strict' raises its
-            UnloadableError, which ends the walk; 'skip' leaves it out, with its key; 'report' gives
-            the UnloadableError in its place.
+        :param errors: what becomes of a value that cannot be loaded, or whose row is damaged:
+            'strict' raises its UnloadableError or CorruptError, which ends the walk; 'skip' leaves
+            it out, with its key; 'report' gives the error in its place.
         """
         self._check_open()
         return StoreItems(self, errors)

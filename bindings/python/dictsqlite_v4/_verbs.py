@@ -70,12 +70,18 @@ class Verbs:
                 records = unpack(self._store.get_pack(pack(encoded)))
             except GError as error:
                 raise to_exception(error, self._path) from None
-            there = [entry for entry in zip(encoded, records) if entry[1]]
+            there = [entry for entry in zip(encoded, records) if entry[1] and entry[1][0]]
             expected = pack([item for entry in there for item in entry])
             changes = pack([item for key, _ in there for item in (key, b"")])
             # again where somebody came between, so that what is counted is what was removed
             if not there or self._apply(expected, changes, None):
-                return len(there)
+                break
+        # what is damaged, see get_pack(), cannot be expected to be anything
+        damaged = [key for key, record in zip(encoded, records) if record[:1] == b"\0"]
+        try:
+            return len(there) + sum(map(self._store.remove_key, damaged))
+        except GError as error:
+            raise to_exception(error, self._path) from None
 
     def delete_prefix(self, prefix: str, /) -> int:
         """Remove the keys that are str and begin with `prefix`, and return how many that was.

@@ -9,7 +9,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterator, Tuple, TypeVar
 
-from ._errors import UnloadableError
+from ._errors import CorruptError, UnloadableError
 
 if TYPE_CHECKING:
     from ._mapping import StoreMapping
@@ -86,7 +86,7 @@ class StoreItems(ItemsView[_Key, _Value]):
         key, value = item
         try:
             mine = self._mapping.get(key, _MISSING)
-        except UnloadableError:
+        except (UnloadableError, CorruptError):
             if self._errors == "strict":
                 raise
             return False
