@@ -65,13 +65,6 @@ DSQ_API DsqAnswer dsq_store_compare_and_set (DsqStore *self,
                                              GVariant *value,
                                              GCancellable *cancellable,
                                              GError **error);
-DSQ_API GBytes *
-dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
-DSQ_API gboolean dsq_store_set_bytes (DsqStore *self,
-                                      const char *key,
-                                      GBytes *value,
-                                      GCancellable *cancellable,
-                                      GError **error);
 DSQ_API char *
 dsq_store_get_string (DsqStore *self, const char *key, GCancellable *cancellable, GError **error);
 DSQ_API gboolean dsq_store_set_string (DsqStore *self,
@@ -104,7 +97,6 @@ DSQ_API DsqStore *dsq_store_get_table (DsqStore *self,
                                        const char *name,
                                        GCancellable *cancellable,
                                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API gboolean dsq_store_is_dropped (DsqStore *self);
 DSQ_API char **dsq_store_list_tables (DsqStore *self, GCancellable *cancellable, GError **error);
 DSQ_API DsqAnswer dsq_store_drop_table (DsqStore *self,
                                         const char *name,
@@ -129,7 +121,6 @@ DSQ_API gint64 dsq_store_get_expiry (DsqStore *self,
                                      GCancellable *cancellable,
                                      GError **error);
 DSQ_API gint64 dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error);
-DSQ_API void dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds);
 
 /* --- walk ------------------------------------------------------------------------------------ */
 

@@ -65,7 +65,6 @@ BOOLEAN = Result("gboolean", "BOOLEAN", "FALSE")
 ANSWER = Result("DsqAnswer", "BOOLEAN", "DSQ_ANSWER_NO")
 NUMBER = Result("gint64", "NUMBER", "-1")
 VARIANT = Result("GVariant *", "POINTER", "NULL", "(GDestroyNotify) g_variant_unref")
-BYTES = Result("GBytes *", "POINTER", "NULL", "(GDestroyNotify) g_bytes_unref")
 STRING = Result("char *", "POINTER", "NULL", "g_free")
 STRINGS = Result("char **", "POINTER", "NULL", "(GDestroyNotify) g_strfreev")
 STORE = Result("DsqStore *", "POINTER", "NULL", "g_object_unref")
@@ -109,9 +108,6 @@ PAIRS = [
          ANSWER, "WRITE", "Sets a key if it holds what is expected",
          "%DSQ_ANSWER_YES if it was set; %DSQ_ANSWER_NO if the key held something else, or with"
          " @error set"),
-    Pair("get_bytes", [KEY], BYTES, "READ", "Gets bytes", FOUND),
-    Pair("set_bytes", [KEY, data("value", "the bytes")], BOOLEAN, "WRITE", "Sets a key to bytes",
-         DONE, passes=True),
     Pair("get_string", [KEY], STRING, "READ", "Gets a string", FOUND),
     Pair("set_string", [KEY, text("value", "the string")], BOOLEAN, "WRITE",
          "Sets a key to a string", DONE, passes=True),

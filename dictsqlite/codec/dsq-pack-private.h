@@ -32,7 +32,6 @@ typedef struct _DsqPackBuilder DsqPackBuilder;
 DsqPackBuilder *dsq_pack_builder_new (void);
 void dsq_pack_builder_free (DsqPackBuilder *self);
 void dsq_pack_builder_add (DsqPackBuilder *self, const guint8 *item, gsize length);
-gboolean dsq_pack_builder_is_empty (const DsqPackBuilder *self);
 /* The same for an item that begins with a byte of its own. */
 void dsq_pack_builder_add_behind (DsqPackBuilder *self,
                                   guint8 head,

@@ -164,12 +164,6 @@ dsq_pack_builder_add_behind (DsqPackBuilder *self,
     memcpy (to + 1, rest, rest_length);
 }
 
-gboolean
-dsq_pack_builder_is_empty (const DsqPackBuilder *self)
-{
-  return self->lengths->len == 0;
-}
-
 guint8 *
 dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error)
 {

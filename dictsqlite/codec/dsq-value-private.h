@@ -41,11 +41,8 @@ gboolean dsq_value_check_record (const guint8 *record, gsize length, GError **er
 
 /* Reading a record as a type; DSQ_ERROR_WRONG_TYPE names what it is and what was asked, and
  * DSQ_ERROR_CORRUPT if the payload is none of the kind. */
-GBytes *dsq_value_get_bytes (const guint8 *record, gsize length, GError **error);
 char *dsq_value_get_string (const guint8 *record, gsize length, GError **error);
 gboolean dsq_value_get_int64 (const guint8 *record, gsize length, gint64 *out, GError **error);
-gboolean dsq_value_get_double (const guint8 *record, gsize length, double *out, GError **error);
-gboolean dsq_value_get_boolean (const guint8 *record, gsize length, gboolean *out, GError **error);
 
 /* Any record but a pickle as a GVariant (full reference, in normal form): the inverse of
  * dsq_value_encode_variant(). A string that holds NUL cannot be a GVariant string: WRONG_TYPE. */

@@ -196,14 +196,6 @@ expect (const guint8 *record, gsize length, DsqValueType type, GError **error)
   return TRUE;
 }
 
-GBytes *
-dsq_value_get_bytes (const guint8 *record, gsize length, GError **error)
-{
-  if (!expect (record, length, DSQ_VALUE_BYTES, error))
-    return NULL;
-  return g_bytes_new (record + 1, length - 1);
-}
-
 char *
 dsq_value_get_string (const guint8 *record, gsize length, GError **error)
 {
@@ -237,24 +229,6 @@ load_double (const guint8 *payload)
 
   memcpy (&number, &bits, sizeof number);
   return number;
-}
-
-gboolean
-dsq_value_get_double (const guint8 *record, gsize length, double *out, GError **error)
-{
-  if (!expect (record, length, DSQ_VALUE_DOUBLE, error))
-    return FALSE;
-  *out = load_double (record + 1);
-  return TRUE;
-}
-
-gboolean
-dsq_value_get_boolean (const guint8 *record, gsize length, gboolean *out, GError **error)
-{
-  if (!expect (record, length, DSQ_VALUE_BOOLEAN, error))
-    return FALSE;
-  *out = record[1];
-  return TRUE;
 }
 
 /* --- GVariant --------------------------------------------------------------------------------- */

@@ -74,12 +74,6 @@ gboolean dsq_engine_modify (DsqEngine *self,
                             DsqModifyFunc func,
                             gpointer user_data,
                             GError **error);
-/* Sets the key if it is absent; gives what is there otherwise. Takes over @entry. */
-gboolean dsq_engine_insert (DsqEngine *self,
-                            const DsqKey *key,
-                            DsqEntry *entry,
-                            DsqEntry **out_existing,
-                            GError **error);
 
 /* --- expiry: times are in milliseconds since 1970, 0 for never -------------------------------- */
 

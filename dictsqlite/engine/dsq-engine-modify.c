@@ -88,43 +88,6 @@ dsq_engine_modify (DsqEngine *self,
   return success;
 }
 
-/* --- insert ---------------------------------------------------------------------------------- */
-
-typedef struct
-{
-  DsqEntry *entry;    /* (unowned) */
-  DsqEntry *existing; /* (owned) (nullable) */
-} Insertion;
-
-static gboolean
-insert_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_data, GError **error)
-{
-  Insertion *self = user_data;
-
-  if (old != NULL)
-    self->existing = dsq_entry_ref (old);
-  else
-    *out_new = dsq_entry_ref (self->entry);
-  return TRUE;
-}
-
-gboolean
-dsq_engine_insert (DsqEngine *self,
-                   const DsqKey *key,
-                   DsqEntry *entry,
-                   DsqEntry **out_existing,
-                   GError **error)
-{
-  g_autoptr (DsqEntry) owned = entry;
-  Insertion insertion = { .entry = entry };
-  gboolean success = dsq_engine_modify (self, key, insert_cb, &insertion, error);
-
-  if (!success)
-    g_clear_pointer (&insertion.existing, dsq_entry_unref);
-  *out_existing = insertion.existing;
-  return success;
-}
-
 /* --- touch ----------------------------------------------------------------------------------- */
 
 typedef struct

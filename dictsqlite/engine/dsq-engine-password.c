@@ -132,11 +132,3 @@ dsq_engine_rekey_file (const char *path,
   dsq_fork_leave ();
   return rekeyed;
 }
-
-/* --- what there is ---------------------------------------------------------------------------- */
-
-gboolean
-dsq_engine_is_encrypted (DsqEngine *self)
-{
-  return self->is_encrypted;
-}

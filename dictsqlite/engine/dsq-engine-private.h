@@ -104,7 +104,6 @@ gboolean dsq_engine_rekey_file (const char *path,
                                 GError **error);
 
 /* Whether there is a password. */
-gboolean dsq_engine_is_encrypted (DsqEngine *self);
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
@@ -115,9 +114,6 @@ gboolean dsq_engine_open_table (DsqEngine *self,
                                 gsize length,
                                 guint32 *out_table,
                                 GError **error);
-/* Whether a table that was opened is still there. */
-gboolean
-dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, GError **error);
 /* All named tables, in the order in which they were made: names, of GBytes, are appended. */
 gboolean dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error);
 /* Removes a table with all that is in it, at once, and in a file mode together with a flush. */

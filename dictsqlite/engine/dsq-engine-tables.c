@@ -166,19 +166,6 @@ dsq_engine_open_table (DsqEngine *self,
   return success;
 }
 
-gboolean
-dsq_engine_has_table (DsqEngine *self, guint32 table, gboolean *out_has_table, GError **error)
-{
-  DsqShard *shard = dsq_engine_lock_shard (self, DSQ_TABLE_MAIN, 0, error);
-
-  *out_has_table = FALSE;
-  if (shard == NULL)
-    return FALSE;
-  *out_has_table = !dsq_engine_table (self, table)->is_dropped;
-  dsq_shard_unlock (shard);
-  return TRUE;
-}
-
 /* --- list ------------------------------------------------------------------------------------ */
 
 gboolean

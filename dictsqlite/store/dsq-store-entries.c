@@ -101,7 +101,9 @@ dsq_store_get (DsqStore *self, const char *key, GCancellable *cancellable, GErro
  *
  * Variants of the types `s`, `x`, `d`, `b` and `ay` are stored as strings, integers, doubles,
  * booleans and bytes, which every language reads as its own; all others as variants, which Python
- * reads as the plain value that they unpack to.
+ * reads as the plain value that they unpack to. Bytes that stand in a #GBytes come by
+ * [ctor@GLib.Variant.new_from_bytes], and back by [method@GLib.Variant.get_data_as_bytes], without
+ * a copy.
  *
  * The previous value stays when the call fails.
  *
@@ -240,67 +242,6 @@ dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GEr
 }
 
 /* --- values of one type ----------------------------------------------------------------------- */
-
-/**
- * dsq_store_get_bytes:
- * @self: a store
- * @key: the key
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Gets bytes. A value of another type gives %DSQ_ERROR_WRONG_TYPE.
- *
- * Returns: (transfer full) (nullable): the bytes, or %NULL without an error when the key is
- * missing
- *
- * Since: 1.0
- */
-GBytes *
-dsq_store_get_bytes (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
-{
-  g_autoptr (DsqEntry) entry = NULL;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
-  g_return_val_if_fail (key != NULL, NULL);
-
-  if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
-    return NULL;
-  return dsq_value_get_bytes (dsq_entry_record (entry), entry->record_length, error);
-}
-
-/**
- * dsq_store_set_bytes:
- * @self: a store
- * @key: the key
- * @value: the bytes
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Sets a key to bytes.
- *
- * Returns: %TRUE when it is set, to the promise of the [enum@PersistMode]
- *
- * Since: 1.0
- */
-gboolean
-dsq_store_set_bytes (DsqStore *self,
-                     const char *key,
-                     GBytes *value,
-                     GCancellable *cancellable,
-                     GError **error)
-{
-  gsize length;
-  const guint8 *data;
-  DsqValue made;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-  g_return_val_if_fail (key != NULL, FALSE);
-  g_return_val_if_fail (value != NULL, FALSE);
-
-  data = g_bytes_get_data (value, &length);
-  dsq_value_init_bytes (&made, data, length);
-  return set_by_string (self, key, &made, cancellable, error);
-}
 
 /**
  * dsq_store_get_string:

@@ -164,28 +164,6 @@ dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error)
   return (gint64) n_swept;
 }
 
-/**
- * dsq_store_set_clock_offset:
- * @self: a store
- * @milliseconds: how far the store's clock is to be ahead of the system's
- *
- * Moves the clock by which the store's entries expire, so that tests need not wait: those of this
- * library, and those of programs that use expiry. Other stores, on the same file too, keep theirs.
- *
- * Since: 1.0
- */
-void
-dsq_store_set_clock_offset (DsqStore *self, gint64 milliseconds)
-{
-  DsqEngine *engine;
-
-  g_return_if_fail (DSQ_IS_STORE (self));
-
-  engine = dsq_store_get_engine (self, NULL);
-  if (engine != NULL)
-    dsq_engine_set_clock_offset (engine, milliseconds);
-}
-
 /* --- as bindings call it ---------------------------------------------------------------------- */
 
 /**

@@ -90,30 +90,6 @@ dsq_store_get_table_utf8 (DsqStore *self, const guint8 *name, gsize length, GErr
   return open_table (self, name, length, NULL, error);
 }
 
-/**
- * dsq_store_is_dropped:
- * @self: a store
- *
- * Whether the table that @self is has been dropped, here or by another process, so that calls give
- * %DSQ_ERROR_NO_TABLE. The table that a store opens with never is, and a closed one is not.
- *
- * Returns: %TRUE if it is
- *
- * Since: 1.0
- */
-gboolean
-dsq_store_is_dropped (DsqStore *self)
-{
-  DsqEngine *engine;
-  gboolean has_table;
-
-  g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
-
-  engine = dsq_store_get_engine (self, NULL);
-  return engine != NULL && dsq_engine_has_table (engine, self->table, &has_table, NULL) &&
-         !has_table;
-}
-
 /* --- list ------------------------------------------------------------------------------------ */
 
 static GPtrArray *

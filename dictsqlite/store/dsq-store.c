@@ -82,6 +82,7 @@ enum
   PROP_KDF_MEMORY,
   PROP_KDF_PASSES,
   PROP_MAX_BYTES,
+  PROP_CLOCK_OFFSET,
   N_PROPS
 };
 
@@ -90,7 +91,6 @@ static GParamSpec *properties[N_PROPS];
 static void dsq_store_initable_init (GInitableIface *iface);
 
 /* A transaction is one as well, see dsq-transaction.c; nobody else can derive from it. */
-
 G_DEFINE_TYPE_WITH_CODE (DsqStore,
                          dsq_store,
                          G_TYPE_OBJECT,
@@ -166,6 +166,10 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
       break;
     case PROP_MAX_BYTES:
       self->options.max_bytes = g_value_get_uint64 (value);
+      break;
+    case PROP_CLOCK_OFFSET:
+      if (self->engine != NULL)
+        dsq_engine_set_clock_offset (self->engine, g_value_get_int64 (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -440,7 +444,7 @@ install_size_properties (void)
 }
 
 static void
-install_table_properties (void)
+install_other_properties (void)
 {
   /**
    * DsqStore:table-name: (getter dup_table_name)
@@ -455,6 +459,21 @@ install_table_properties (void)
                                                      NULL,
                                                      NULL,
                                                      G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  /**
+   * DsqStore:clock-offset:
+   *
+   * How far, in milliseconds, the clock by which entries expire is ahead of the system's: so tests
+   * need not wait. Set it when the store is open; other stores, on the same file too, keep theirs.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_CLOCK_OFFSET] = g_param_spec_int64 ("clock-offset",
+                                                      NULL,
+                                                      NULL,
+                                                      G_MININT64,
+                                                      G_MAXINT64,
+                                                      0,
+                                                      G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
 }
 
 static void
@@ -467,7 +486,7 @@ dsq_store_class_init (DsqStoreClass *klass)
   object_class->finalize = dsq_store_finalize;
   install_place_properties ();
   install_size_properties ();
-  install_table_properties ();
+  install_other_properties ();
   dsq_store_make_password_properties (&properties[PROP_PASSWORD]);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
@@ -481,46 +500,29 @@ dsq_store_init (DsqStore *self)
 
 /* --- open ------------------------------------------------------------------------------------ */
 
+static gboolean
+refuse (const char *cause, GError **error)
+{
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT, "Failed to open the store: %s", cause);
+  return FALSE;
+}
+
 /* Settles on one name of the file; ":memory:" is none. */
 static gboolean
 settle_path (DsqStore *self, GError **error)
 {
   if ((self->path != NULL) == (self->file != NULL))
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: pass either its path or its file");
-      return FALSE;
-    }
+    return refuse ("pass either its path or its file", error);
   if (self->file != NULL)
     self->path = g_file_get_path (self->file);
   if (self->path == NULL || *self->path == '\0')
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: its file has no local path");
-      return FALSE;
-    }
+    return refuse ("its file has no local path", error);
   if (self->file == NULL && g_str_equal (self->path, ":memory:"))
     self->options.persist_mode = DSQ_PERSIST_MEMORY;
   if (self->options.read_only && self->options.persist_mode == DSQ_PERSIST_MEMORY)
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: in memory mode it cannot be read-only");
-      return FALSE;
-    }
+    return refuse ("in memory mode it cannot be read-only", error);
   if (self->options.max_bytes > 0 && self->options.max_bytes < MEBIBYTE)
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: max-bytes is 0 or at least 1 MiB");
-      return FALSE;
-    }
+    return refuse ("max-bytes is 0 or at least 1 MiB", error);
   self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
   return TRUE;
 }
@@ -537,8 +539,7 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
       !dsq_store_check_password (self, error))
     return FALSE;
   self->options.password = self->password;
-  self->engine = dsq_engine_open (&self->options, error);
-  self->usable = self->engine;
+  self->usable = self->engine = dsq_engine_open (&self->options, error);
   self->options.password = NULL;
   if (self->engine != NULL)
     g_clear_pointer (&self->password, g_bytes_unref);
@@ -569,11 +570,10 @@ dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
- * Opens a store, with the defaults of all other properties.
+ * Opens a store, with the defaults of all other properties: for others construct the object with
+ * them, by [func@Gio.Initable.new] for instance.
  *
- * The file is made when it is missing; its folder must exist. What is opened in the file does not
- * depend on its size. For other properties construct the object with them, by
- * [func@Gio.Initable.new] for instance.
+ * The file is made when it is missing; its folder must exist. It does not matter how large it is.
  *
  * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
  * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
@@ -589,12 +589,12 @@ dsq_store_open (const char *path,
                 GCancellable *cancellable,
                 GError **error)
 {
-  g_autoptr (DsqStore) self = NULL;
+  DsqStore *self;
 
   g_return_val_if_fail (path != NULL, NULL);
 
   self = dsq_store_new_for_path (path, persist_mode);
   if (!g_initable_init (G_INITABLE (self), cancellable, error))
-    return NULL;
-  return g_steal_pointer (&self);
+    g_clear_object (&self);
+  return self;
 }

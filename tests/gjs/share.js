@@ -5,12 +5,13 @@ imports.gi.versions.Dsq = '1.0';
 const {Dsq, Gio, GLib} = imports.gi;
 
 Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
-for (const name of ['get', 'set', 'get_string', 'set_string', 'get_bytes', 'set_bytes', 'close'])
+for (const name of ['get', 'set', 'get_string', 'set_string', 'close'])
     Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
 
 async function write(store) {
     await store.set_string_async('gjs string', 'ключ', null);
-    await store.set_bytes_async('gjs bytes', new GLib.Bytes([0, 1, 255]), null);
+    const bytes = new GLib.Bytes([0, 1, 255]);
+    await store.set_async('gjs bytes', GLib.Variant.new_from_bytes(new GLib.VariantType('ay'), bytes, true), null);
     await store.set_async('gjs int', new GLib.Variant('x', -7), null);
     await store.set_async('gjs double', new GLib.Variant('d', 1.5), null);
     await store.set_async('gjs boolean', new GLib.Variant('b', true), null);
@@ -20,7 +21,7 @@ async function write(store) {
 async function read(store, language) {
     const found = [
         await store.get_string_async(`${language} string`, null),
-        (await store.get_bytes_async(`${language} bytes`, null)).toArray().join(' '),
+        (await store.get_async(`${language} bytes`, null)).get_data_as_bytes().toArray().join(' '),
         (await store.get_async(`${language} int`, null)).unpack(),
         (await store.get_async(`${language} double`, null)).unpack(),
         (await store.get_async(`${language} boolean`, null)).unpack(),

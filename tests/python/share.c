@@ -53,10 +53,10 @@ static void
 write_values (DsqStore *store)
 {
   static const char *const items[] = { "a", "b", NULL };
-  g_autoptr (GBytes) bytes = g_bytes_new_static ("\0\1\377", 3);
+  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, "\0\1\377", 3, 1);
 
   if (!dsq_store_set_string (store, "c string", "ключ", NULL, NULL) ||
-      !dsq_store_set_bytes (store, "c bytes", bytes, NULL, NULL) ||
+      !dsq_store_set (store, "c bytes", bytes, NULL, NULL) ||
       !dsq_store_set (store, "c int", g_variant_new_int64 (-7), NULL, NULL) ||
       !dsq_store_set (store, "c double", g_variant_new_double (1.5), NULL, NULL) ||
       !dsq_store_set (store, "c boolean", g_variant_new_boolean (TRUE), NULL, NULL) ||

@@ -19,7 +19,7 @@ HOUR = 3600
 
 def let_pass(store, seconds):
     """Have the store's clock run ahead by that much, all in all."""
-    store._store.set_clock_offset(int(seconds * 1000))
+    store._store.set_property("clock-offset", int(seconds * 1000))
 
 
 @pytest.fixture(params=("dirty", "clean", "warm", "cold"))
@@ -158,7 +158,7 @@ def test_expiry_holds_in_other_processes(open_store, path, file_mode):
         from dictsqlite_v4 import DictSQLiteV4
         with DictSQLiteV4(sys.argv[1], persist_mode=sys.argv[2]) as db:
             assert db["k"] == 1
-            db._store.set_clock_offset(3600_000)
+            db._store.set_property("clock-offset", 3600_000)
             assert "k" not in db and list(db) == ["stays"]
             db["k"] = 3
     """

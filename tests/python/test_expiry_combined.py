@@ -20,7 +20,7 @@ PLACES = ("memory", "lazy dirty", "lazy clean", "lazy cold", "writethrough", "wr
 
 
 def let_pass(store, seconds):
-    store._store.set_clock_offset(int(seconds * 1000))
+    store._store.set_property("clock-offset", int(seconds * 1000))
 
 
 @pytest.fixture(params=PLACES)

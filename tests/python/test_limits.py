@@ -187,7 +187,7 @@ def test_the_file_shrinks_when_much_has_gone(open_store, path, file_mode, how):
             for i in range(10_000):
                 del store[f"key_{i}"]
         if how == "expire":
-            store._store.set_clock_offset(3_600_000)
+            store._store.set_property("clock-offset", 3_600_000)
             assert store.expire() == 2_000
     assert path.stat().st_size < full / 20
     with open_store(persist_mode=file_mode) as store:

@@ -126,7 +126,7 @@ class StoreBesideDict(RuleBasedStateMachine):
         self.set_clock()
 
     def set_clock(self):
-        self.root._store.set_clock_offset(self.now * HOUR * 1000)
+        self.root._store.set_property("clock-offset", self.now * HOUR * 1000)
 
     def let_pass(self, hours):
         self.now += hours

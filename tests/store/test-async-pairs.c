@@ -88,7 +88,7 @@ test_expiry (Fixture *self, gconstpointer data)
   g_assert_true (boolean_of (dsq_store_touch_finish, self->store, &answer));
   dsq_store_touch_async (self->store, "none", 1, NULL, answer_cb, &answer);
   g_assert_false (boolean_of (dsq_store_touch_finish, self->store, &answer));
-  dsq_store_set_clock_offset (self->store, 60000);
+  g_object_set (self->store, "clock-offset", (gint64) (60000), NULL);
   dsq_store_expire_async (self->store, NULL, answer_cb, &answer);
   result = wait_for (&answer);
   g_assert_cmpint (dsq_store_expire_finish (self->store, result, &error), ==, 1);

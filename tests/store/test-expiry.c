@@ -158,7 +158,7 @@ test_expires_by_the_stores_clock (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (dsq_store_get_expiry (store, "missing", NULL, &error), ==, 0);
   g_assert_true (dsq_store_contains (store, "short", NULL, &error));
 
-  dsq_store_set_clock_offset (store, HOUR);
+  g_object_set (store, "clock-offset", (gint64) (HOUR), NULL);
   g_assert_false (dsq_store_contains (store, "short", NULL, &error));
   g_assert_false (dsq_store_touch (store, "short", HOUR, NULL, &error));
   g_assert_true (dsq_store_touch (store, "stays", DSQ_NEVER, NULL, &error));
@@ -190,7 +190,7 @@ test_takes_any_time (Fixture *fixture, gconstpointer data)
   g_assert_true (
       dsq_store_set_expiring (store, "k", g_variant_new_int64 (1), DSQ_NEVER - 1, NULL, &error));
   g_assert_no_error (error);
-  dsq_store_set_clock_offset (store, HOUR * 24 * 365 * 10000);
+  g_object_set (store, "clock-offset", (gint64) (HOUR * 24 * 365 * 10000), NULL);
   g_assert_true (dsq_store_contains (store, "k", NULL, &error));
   g_assert_cmpint (count (store), ==, 1);
 }
@@ -217,7 +217,7 @@ test_never (Fixture *fixture, gconstpointer data)
       g_assert_cmpint (left, ==, DSQ_NEVER);
     }
   g_assert_true (dsq_store_touch (store, "k", DSQ_NEVER - 1, NULL, &error));
-  dsq_store_set_clock_offset (store, -HOUR);
+  g_object_set (store, "clock-offset", (gint64) (-HOUR), NULL);
   left = dsq_store_get_expiry (store, "k", NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpint (left, <, DSQ_NEVER);
@@ -307,7 +307,7 @@ assert_all_agree (Fixture *fixture)
     {
       g_autoptr (GError) error = NULL;
 
-      dsq_store_set_clock_offset (fixture->stores[i], HOUR);
+      g_object_set (fixture->stores[i], "clock-offset", (gint64) (HOUR), NULL);
       g_assert_true (dsq_store_flush (fixture->stores[i], NULL, &error));
       g_assert_no_error (error);
     }
@@ -341,22 +341,23 @@ static gpointer
 fill (gpointer data)
 {
   Worker *self = data;
-  g_autofree guint8 *zeros = g_malloc0 (8000);
-  g_autoptr (GBytes) value = g_bytes_new_take (g_steal_pointer (&zeros), 8000);
+  static const guint8 zeros[8000];
+  g_autoptr (GVariant) value =
+      g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, 8000, 1));
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < self->n_rounds; i++)
     {
       g_autofree char *key = g_strdup_printf ("%u %u", self->number, i);
-      g_autoptr (GBytes) read = NULL;
+      g_autoptr (GVariant) read = NULL;
 
-      g_assert_true (dsq_store_set_bytes (self->store, key, value, NULL, &error));
+      g_assert_true (dsq_store_set (self->store, key, value, NULL, &error));
       g_assert_no_error (error);
       if (i % 3 == 0)
         g_assert_cmpint (count (self->store), >, 0);
-      read = dsq_store_get_bytes (self->store, key, NULL, &error);
+      read = dsq_store_get (self->store, key, NULL, &error);
       g_assert_no_error (error);
-      g_assert_true (read == NULL || g_bytes_equal (read, value));
+      g_assert_true (read == NULL || g_variant_equal (read, value));
     }
   return NULL;
 }

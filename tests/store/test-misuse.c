@@ -30,7 +30,6 @@ test_null_strings (void)
   EXPECT (dsq_store_get (store, NULL, NULL, &error), NULL);
   EXPECT (dsq_store_set_string (store, "key", NULL, NULL, &error), FALSE);
   EXPECT (dsq_store_set_string (store, NULL, "value", NULL, &error), FALSE);
-  EXPECT (dsq_store_set_bytes (store, "key", NULL, NULL, &error), FALSE);
   EXPECT (dsq_store_get_many (store, NULL, NULL, &error), NULL);
   EXPECT (dsq_store_get_table (store, NULL, NULL, &error), NULL);
   EXPECT (dsq_store_open (NULL, DSQ_PERSIST_LAZY, NULL, &error), NULL);

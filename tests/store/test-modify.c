@@ -218,7 +218,7 @@ fill_with_expiring (DsqStore *store)
 {
   g_autoptr (GError) error = NULL;
 
-  dsq_store_set_clock_offset (store, 0);
+  g_object_set (store, "clock-offset", (gint64) (0), NULL);
   for (guint i = 0; i < 30; i++)
     {
       g_autofree char *key = g_strdup_printf ("k%u", i);
@@ -253,7 +253,7 @@ test_expired_is_missing (Fixture *fixture, gconstpointer mode)
   left = dsq_store_get_expiry (store, "k2", NULL, &error);
   g_assert_cmpint (left, ==, DSQ_NEVER);
 
-  dsq_store_set_clock_offset (store, HOUR);
+  g_object_set (store, "clock-offset", (gint64) (HOUR), NULL);
   g_assert_true (dsq_store_increment (store, "k1", 5, 100, &value, NULL, &error));
   g_assert_cmpint (value, ==, 105);
   g_assert_false (dsq_store_compare_and_set (store,
@@ -268,7 +268,7 @@ test_expired_is_missing (Fixture *fixture, gconstpointer mode)
   /* the batch finds out by itself that what it expects has expired */
   fill_with_expiring (store);
   g_assert_true (dsq_store_increment (store, "kept", 1, 0, &value, NULL, &error));
-  dsq_store_set_clock_offset (store, HOUR);
+  g_object_set (store, "clock-offset", (gint64) (HOUR), NULL);
   g_variant_builder_init (&expected, G_VARIANT_TYPE ("a{smv}"));
   g_variant_builder_add (&expected, "{smv}", "k4", g_variant_new_int64 (4));
   g_variant_builder_init (&changes, G_VARIANT_TYPE ("a{smv}"));

@@ -356,7 +356,7 @@ test_expiry (Fixture *fixture, gconstpointer mode)
   DsqStore *store = fixture->store;
   DsqStore *inside;
 
-  dsq_store_set_clock_offset (store, 5 * HOUR);
+  g_object_set (store, "clock-offset", (gint64) (5 * HOUR), NULL);
   g_assert_true (
       dsq_store_set_expiring (store, "old", g_variant_new_string ("1"), HOUR, NULL, &error));
   set (store, "kept", "1");
@@ -369,7 +369,7 @@ test_expiry (Fixture *fixture, gconstpointer mode)
   g_assert_true (dsq_store_touch (inside, "kept", 9 * HOUR, NULL, &error));
   assert_keys (inside, "old kept new long ", "long new kept old ");
   assert_count (inside, 4);
-  dsq_store_set_clock_offset (inside, 7 * HOUR);
+  g_object_set (inside, "clock-offset", (gint64) (7 * HOUR), NULL);
   assert_value (inside, "old", NULL);
   assert_value (inside, "new", NULL);
   assert_count (inside, 2);
@@ -378,7 +378,7 @@ test_expiry (Fixture *fixture, gconstpointer mode)
   set (inside, "new", "2");
   commit (transaction);
   assert_keys (store, "kept long new ", "new long kept ");
-  dsq_store_set_clock_offset (store, 17 * HOUR);
+  g_object_set (store, "clock-offset", (gint64) (17 * HOUR), NULL);
   assert_keys (store, "new ", "new ");
 }
 

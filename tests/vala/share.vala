@@ -4,7 +4,8 @@
 
 async void write_values (Dsq.Store store) throws Error {
     yield store.set_string_async ("vala string", "ключ", null);
-    yield store.set_bytes_async ("vala bytes", new Bytes ({ 0, 1, 255 }), null);
+    var bytes = new Bytes ({ 0, 1, 255 });
+    yield store.set_async ("vala bytes", new Variant.from_bytes (VariantType.BYTESTRING, bytes, true), null);
     yield store.set_async ("vala int", new Variant.int64 (-7), null);
     yield store.set_async ("vala double", new Variant.double (1.5), null);
     yield store.set_async ("vala boolean", new Variant.boolean (true), null);
@@ -13,7 +14,7 @@ async void write_values (Dsq.Store store) throws Error {
 
 async void read_values (Dsq.Store store, string language) throws Error {
     var text = yield store.get_string_async (@"$language string", null);
-    var bytes = yield store.get_bytes_async (@"$language bytes", null);
+    var bytes = (yield store.get_async (@"$language bytes", null)).get_data_as_bytes ();
     var number = yield store.get_async (@"$language int", null);
     var real = yield store.get_async (@"$language double", null);
     var truth = yield store.get_async (@"$language boolean", null);

@@ -8,8 +8,8 @@ async void use_entries (Dsq.Store store) throws Error {
     assert ((yield store.get_async ("none", null)) == null);
     yield store.set_string_async ("text", "ключ", null);
     assert ((yield store.get_string_async ("text", null)) == "ключ");
-    yield store.set_bytes_async ("bytes", new Bytes ({ 1, 0, 2 }), null);
-    assert ((yield store.get_bytes_async ("bytes", null)).length == 3);
+    yield store.set_async ("bytes", new Variant.from_bytes (VariantType.BYTESTRING, new Bytes ({ 1, 0, 2 }), true), null);
+    assert ((yield store.get_async ("bytes", null)).get_size () == 3);
     assert ((yield store.compare_and_set_async ("text", null, new Variant.string ("x"), null)) == Dsq.Answer.NO);
     assert ((yield store.contains_async ("text", null)) == Dsq.Answer.YES);
     var stolen = yield store.steal_async ("text", null);

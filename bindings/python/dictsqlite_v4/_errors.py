@@ -137,6 +137,12 @@ def is_no_key(error: Exception) -> bool:
     return _is_own(native) and native.code == ErrorCode.INVALID_KEY
 
 
+def is_no_table(error: Exception) -> bool:
+    """Whether `error`, a ``GLib.Error``, says that the table was dropped."""
+    native = cast(NativeError, error)
+    return _is_own(native) and native.code == ErrorCode.NO_TABLE
+
+
 def hides_order(error: Exception) -> bool:
     """Whether `error`, a ``GLib.Error``, says that the file does not show the order of keys."""
     native = cast(NativeError, error)

@@ -73,7 +73,7 @@ class Expiry:
 
         It is a number of seconds or a timedelta, and the whole store's, tables included.
         """
-        self._store.set_clock_offset(time_to_live(offset))
+        self._store.set_property("clock-offset", time_to_live(offset))
 
     def expire(self) -> int:
         """Remove what has expired, and return how much that was.

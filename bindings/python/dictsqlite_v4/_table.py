@@ -14,7 +14,7 @@ from ._mapping import StoreMapping
 from ._pack import unpack
 from ._pickle import SafePickle
 from ._repr import describe
-from ._transaction import route_table
+from ._transaction import is_dropped, route_table
 
 
 _Key = TypeVar("_Key")
@@ -115,7 +115,7 @@ class Table(StoreMapping[_Key, _Value]):
     @property
     def dropped(self) -> bool:
         """Whether the table was dropped."""
-        return self._store.is_dropped()
+        return is_dropped(self._store)
 
     def flush(self) -> None:
         """Flush the whole store, all of its tables at one instant."""

@@ -15,9 +15,12 @@ from threading import get_ident
 from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar
 
 from ._dsq import GError, Store
-from ._errors import to_exception
+from ._errors import is_no_table, to_exception
+from ._pack import pack
 
 _Mapping = TypeVar("_Mapping", bound="Any")
+
+_EMPTY_PACK = pack(())
 
 
 class Transaction(Generic[_Mapping]):
@@ -209,8 +212,17 @@ def routes_to(store: Store) -> Dict[str, Any]:
 
 # What is of the store alone; all else is of the transaction too.
 _OUTSIDE = frozenset(
-    ("close", "is_closed", "open_channel", "get_table_utf8", "drop_table_utf8", "is_dropped")
+    ("close", "is_closed", "open_channel", "get_table_utf8", "drop_table_utf8")
 )
+
+
+def is_dropped(store: Any) -> bool:
+    """Whether the table that `store` is has been dropped, here or by another process."""
+    try:
+        store.get_pack(_EMPTY_PACK)
+    except GError as error:
+        return is_no_table(error)
+    return False
 
 
 class _Router:
@@ -245,7 +257,7 @@ class _Router:
             store = level.native
             if self._name is not None:
                 # a table that was dropped stays so
-                dropped = self._base.is_dropped()
+                dropped = is_dropped(self._base)
                 store = self._base if dropped else store.get_table_utf8(self._name.encode())
             self._inside = level, store
         return store
