@@ -19,8 +19,11 @@ G_BEGIN_DECLS
  *
  * A length is in bytes, an unsigned LEB128 of the shortest form, four bytes at most. An infinity is
  * not integral. One value has one encoding, so equal keys are equal bytes; it delimits itself.
+ * Tuples are at most DSQ_KEY_MAX_DEPTH deep: what reads keys, or hashes them as Python does, may
+ * recurse.
  */
-#define DSQ_KEY_OTHER 0xFF
+#define DSQ_KEY_OTHER     0xFF
+#define DSQ_KEY_MAX_DEPTH 1000
 
 /* Whether @bytes are a key. Gives DSQ_ERROR_INVALID_KEY otherwise, also when longer than
  * DSQ_MAX_KEY_LENGTH. Short ASCII must cost a few nanoseconds: it is on the path of every call. */

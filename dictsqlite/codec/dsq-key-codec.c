@@ -108,7 +108,7 @@ scan_string (Scanner *self, guint8 tag)
   return NULL;
 }
 
-/* A key may nest as deeply as its length allows, so tuples are counted instead of recursed into. */
+/* Tuples are counted instead of recursed into. */
 static const char *
 scan_other (Scanner *self)
 {
@@ -124,8 +124,10 @@ scan_other (Scanner *self)
       tag = *self->next++;
       self->left--;
 
-      if (tag == '(')
-        depth++;
+      if (tag == '(' && ++depth > DSQ_KEY_MAX_DEPTH)
+        fault = "its tuples are more than " G_STRINGIFY (DSQ_KEY_MAX_DEPTH) " deep";
+      else if (tag == '(')
+        continue;
       else if (tag == ')' && depth > 0)
         depth--;
       else if (tag == 'b' || tag == 'i' || (tag == 's' && depth > 0))

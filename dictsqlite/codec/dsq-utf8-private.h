@@ -11,4 +11,8 @@ G_BEGIN_DECLS
  * @bytes may be NULL if @length is 0. */
 gboolean dsq_utf8_validate (const guint8 *bytes, gsize length);
 
+/* @text with what is no UTF-8, and characters that control a terminal or the direction of what is
+ * around them, escaped: for names in messages, which may come from others' files. */
+char *dsq_utf8_show (const char *text);
+
 G_END_DECLS

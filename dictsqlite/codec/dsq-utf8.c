@@ -85,3 +85,24 @@ dsq_utf8_validate (const guint8 *bytes, gsize length)
     }
   return TRUE;
 }
+
+char *
+dsq_utf8_show (const char *text)
+{
+  GString *shown = g_string_new (NULL);
+
+  while (*text != '\0')
+    {
+      gunichar character = g_utf8_get_char_validated (text, -1);
+
+      if (character >= (gunichar) -2)
+        g_string_append_printf (shown, "\\x%02x", (guint8) *text++);
+      else if (!g_unichar_isprint (character))
+        g_string_append_printf (shown, "\\u{%x}", character);
+      else
+        g_string_append_unichar (shown, character);
+      if (character < (gunichar) -2)
+        text = g_utf8_next_char (text);
+    }
+  return g_string_free (shown, FALSE);
+}

@@ -11,6 +11,7 @@
 
 #include "base/dsq-call-private.h"
 #include "codec/dsq-format-private.h"
+#include "codec/dsq-utf8-private.h"
 #include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
@@ -29,6 +30,7 @@ typedef struct
   GPtrArray *problems;   /* (unowned) */
   GArray *tables;        /* (owned) of DsqTableState, as the file says */
   gint64 *counts;        /* (owned) rows found of each */
+  gint64 last_place;     /* of the row before */
 } Check;
 
 static gboolean is_full (const Check *self);
@@ -80,9 +82,11 @@ check_pages (Check *self, GError **error)
     while ((step = dsq_statement_step (&statement, &damage)) == DSQ_STEP_ROW)
       {
         const char *text = (const char *) sqlite3_column_text (statement.handle, 0);
+        /* it may quote what it found */
+        g_autofree char *shown = dsq_utf8_show (text != NULL ? text : "damaged");
 
         if (g_strcmp0 (text, "ok") != 0)
-          report (self, "SQLite: %s", text != NULL ? text : "damaged");
+          report (self, "SQLite: %s", shown);
       }
   return step == DSQ_STEP_DONE || report_damage (self, damage, error);
 }
@@ -126,20 +130,38 @@ check_row (Check *self, DsqStatement *statement)
 }
 
 static gboolean
+check_order (Check *self, sqlite3_stmt *row, GError **error)
+{
+  gint64 before = self->last_place;
+
+  self->last_place = sqlite3_column_int64 (row, 2);
+  return dsq_cold_check_order (before, self->last_place, error);
+}
+
+static gboolean
 check_rows (Check *self, GError **error)
 {
   g_auto (DsqStatement) statement = { NULL };
   GError *damage = NULL;
-  DsqStep step = DSQ_STEP_FAILED;
+  DsqStep step = DSQ_STEP_ROW;
 
-  if (dsq_statement_prepare (&statement,
-                             self->database,
-                             "SELECT expires, value, place, token, table_id, name FROM entry"
-                             " ORDER BY place",
-                             PURPOSE,
-                             &damage))
-    while (!is_full (self) && (step = dsq_statement_step (&statement, &damage)) == DSQ_STEP_ROW)
-      check_row (self, &statement);
+  if (is_full (self))
+    return TRUE;
+  if (!dsq_statement_prepare (&statement,
+                              self->database,
+                              "SELECT expires, value, place, token, table_id, name FROM entry"
+                              " ORDER BY place",
+                              PURPOSE,
+                              &damage))
+    step = DSQ_STEP_FAILED;
+  while (step == DSQ_STEP_ROW && !is_full (self))
+    {
+      step = dsq_statement_step (&statement, &damage);
+      if (step == DSQ_STEP_ROW && !check_order (self, statement.handle, &damage))
+        step = DSQ_STEP_FAILED;
+      if (step == DSQ_STEP_ROW)
+        check_row (self, &statement);
+    }
   if (step == DSQ_STEP_FAILED)
     return report_damage (self, damage, error);
   for (guint i = 0; i < self->tables->len && step == DSQ_STEP_DONE; i++)
@@ -176,7 +198,7 @@ dsq_cold_check (DsqColdFile *file, GPtrArray *problems, GError **error)
 {
   g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) file, error);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  Check self = { (DsqColdSqlite *) file, database, problems, tables, NULL };
+  Check self = { (DsqColdSqlite *) file, database, problems, tables, NULL, 0 };
   gboolean checked;
 
   if (database == NULL || !dsq_call_check (error))

@@ -50,6 +50,7 @@ typedef struct
   const DsqColdCopyOptions *options;
   guint64 n_total;
   guint64 n_done;
+  gint64 last_place; /* of the row before */
 } Copy;
 
 static void
@@ -129,6 +130,7 @@ copy_tables (Copy *self, DsqDatabase *to, GError **error)
   g_auto (DsqStatement) select = { NULL };
   g_auto (DsqStatement) update = { NULL };
   g_auto (DsqStatement) insert = { NULL };
+  gint64 last_id = 0;
   DsqStep step;
 
   if (!dsq_statement_prepare (&check, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
@@ -138,8 +140,12 @@ copy_tables (Copy *self, DsqDatabase *to, GError **error)
       !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error))
     return FALSE;
   while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
-    if (!copy_table (self, select.handle, &update, &insert, error))
-      return FALSE;
+    {
+      if (!dsq_cold_check_order (last_id, sqlite3_column_int64 (select.handle, 0), error) ||
+          !copy_table (self, select.handle, &update, &insert, error))
+        return FALSE;
+      last_id = sqlite3_column_int64 (select.handle, 0);
+    }
   return step == DSQ_STEP_DONE;
 }
 
@@ -166,8 +172,10 @@ copy_row (Copy *self,
                    "Failed to " COPY ": a row is not one of its table");
       return FALSE;
     }
-  if (!dsq_cold_decode_key (self->from_codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
+  if (!dsq_cold_check_order (self->last_place, place, error) ||
+      !dsq_cold_decode_key (self->from_codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
     return FALSE;
+  self->last_place = place;
   entry = dsq_cold_decode_row (self->from_codec, select, 0, &key, &token, error);
   if (entry == NULL)
     return FALSE;

@@ -40,6 +40,21 @@ append_row (DsqColdSqlite *self,
   row->entry = dsq_entry_new (&key, NULL, 0, dsq_entry_expires (whole));
 }
 
+/* To the row, which must come after. */
+static gboolean
+move_on (DsqExpirySpan *last, sqlite3_stmt *row, GError **error)
+{
+  const gint64 expires = sqlite3_column_int64 (row, AT_EXPIRES);
+  const gint64 place = sqlite3_column_int64 (row, AT_PLACE);
+
+  if (!(expires == last->after ? dsq_cold_check_order (last->place, place, error)
+                               : dsq_cold_check_order (last->after, expires, error)))
+    return FALSE;
+  last->after = expires;
+  last->place = place;
+  return TRUE;
+}
+
 /* Appends the rows that @statement gives; *out_last is the last one's place and expiry, and
  * *out_is_full tells that there may be more. */
 static gboolean
@@ -60,11 +75,11 @@ append_rows (DsqColdSqlite *self,
       guint32 table;
 
       step = dsq_statement_step (statement, error);
+      if (step == DSQ_STEP_ROW && !move_on (out_last, row, error))
+        step = DSQ_STEP_FAILED;
       if (step != DSQ_STEP_ROW)
         break;
       table = (guint32) CLAMP (sqlite3_column_int64 (row, AT_TABLE), 0, DSQ_TABLE_MAX);
-      out_last->after = sqlite3_column_int64 (row, AT_EXPIRES);
-      out_last->place = sqlite3_column_int64 (row, AT_PLACE);
       append_row (self, statement, table, verifies, rows);
     }
   *out_is_full = step == DSQ_STEP_ROW;
@@ -104,7 +119,8 @@ find_next (DsqStatement *statement, gint64 after, gint64 *out_next, GError **err
   if (step == DSQ_STEP_ROW && sqlite3_column_type (statement->handle, 0) != SQLITE_NULL)
     *out_next = sqlite3_column_int64 (statement->handle, 0);
   dsq_statement_reset (statement);
-  return step != DSQ_STEP_FAILED;
+  return step != DSQ_STEP_FAILED &&
+         (*out_next == G_MAXINT64 || dsq_cold_check_order (after, *out_next, error));
 }
 
 static gboolean

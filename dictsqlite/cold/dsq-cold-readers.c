@@ -110,7 +110,7 @@ dsq_cold_open_snapshot (DsqColdSqlite *self, const char *purpose, GError **error
 
   if (database == NULL || !dsq_database_run (database, "BEGIN", purpose, error) ||
       !dsq_database_get_number (database,
-                                "SELECT count(*) FROM sqlite_schema",
+                                "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
                                 purpose,
                                 &ignored,
                                 error))

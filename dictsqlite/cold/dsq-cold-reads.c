@@ -206,11 +206,13 @@ dsq_cold_append_row (DsqColdSqlite *self,
   return TRUE;
 }
 
-/* Appends rows until there are no more, or one of the limits is met. */
+/* Appends rows that come after @place until there are no more, or one of the limits is met. */
 static gboolean
 append_rows (DsqColdSqlite *self,
              DsqStatement *statement,
              guint32 table,
+             gint64 place,
+             gboolean forward,
              guint max_rows,
              gsize max_bytes,
              gboolean keys_only,
@@ -224,13 +226,18 @@ append_rows (DsqColdSqlite *self,
   for (guint n_rows = 0; n_rows < max_rows && n_bytes < max_bytes; n_rows++)
     {
       DsqStep step = dsq_statement_step (statement, error);
+      gint64 next;
 
       *out_is_last = step == DSQ_STEP_DONE;
       if (step == DSQ_STEP_DONE)
         return TRUE;
-      if (step == DSQ_STEP_FAILED ||
+      if (step == DSQ_STEP_FAILED)
+        return FALSE;
+      next = sqlite3_column_int64 (statement->handle, AT_PLACE);
+      if (!dsq_cold_check_order (forward ? place : next, forward ? next : place, error) ||
           !dsq_cold_append_row (self, statement, table, keys_only, rows, error))
         return FALSE;
+      place = next;
       n_bytes += dsq_entry_size (g_array_index (rows, DsqColdRow, rows->len - 1).entry);
     }
   return TRUE;
@@ -260,6 +267,7 @@ dsq_cold_walk (DsqColdTier *tier,
   gboolean forward = order == DSQ_WALK_FORWARD;
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
   gint64 end = first | DSQ_FORMAT_POSITION_MAX; /* which is never given out */
+  gint64 start = forward ? MAX (first, place) : MIN (end, place);
   guint n_before = rows->len;
   DsqColdReader *reader;
   DsqStatement *statement;
@@ -277,11 +285,13 @@ dsq_cold_walk (DsqColdTier *tier,
   else
     which = forward ? DSQ_COLD_READ_FORWARD : DSQ_COLD_READ_REVERSE;
   statement = &reader->statements[which];
-  dsq_statement_bind_number (statement, 1, forward ? MAX (first, place) : first);
-  dsq_statement_bind_number (statement, 2, forward ? end : MIN (end, place));
+  dsq_statement_bind_number (statement, 1, forward ? start : first);
+  dsq_statement_bind_number (statement, 2, forward ? end : start);
   walked = dsq_cold_readers_start (self, reader, FALSE, error) && append_rows (self,
                                                                                statement,
                                                                                table,
+                                                                               start,
+                                                                               forward,
                                                                                max_rows,
                                                                                max_bytes,
                                                                                keys_only,

@@ -43,6 +43,12 @@ set_damaged (const char *cause, GError **error)
 /* --- from the file ---------------------------------------------------------------------------- */
 
 gboolean
+dsq_cold_check_order (gint64 before, gint64 after, GError **error)
+{
+  return G_LIKELY (before < after) || set_damaged ("its rows are in no order", error);
+}
+
+gboolean
 dsq_cold_decode_key (const DsqRecordCodec *codec,
                      sqlite3_stmt *row,
                      int at_token,
@@ -282,6 +288,7 @@ dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   sqlite3_stmt *row = statement->handle;
+  gint64 last_id = 0;
   DsqStep step;
 
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
@@ -291,9 +298,10 @@ dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
       DsqTableState state = { .table = (guint32) CLAMP (id, 0, DSQ_TABLE_MAX + 1) };
 
       state.count = sqlite3_column_int64 (row, 2);
-      if (sqlite3_column_type (row, 1) != SQLITE_INTEGER ||
+      if (id <= last_id || sqlite3_column_type (row, 1) != SQLITE_INTEGER ||
           sqlite3_column_type (row, 2) != SQLITE_INTEGER || !state_is_sound (&state, position))
         break;
+      last_id = id;
       state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + position;
       /* but for what keeps the last id from being given out again */
       if (sqlite3_column_int (row, 3) == 0)

@@ -50,6 +50,7 @@ dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
   DsqColdReader *reader = dsq_cold_readers_take (self, error);
   DsqStatement *statement;
   GBytes *name = NULL;
+  gint64 last_id = DSQ_TABLE_MAIN;
   DsqStep step;
 
   if (reader == NULL)
@@ -61,8 +62,12 @@ dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
       return FALSE;
     }
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
+         dsq_cold_check_order (last_id, sqlite3_column_int64 (statement->handle, 0), error) &&
          (name = dsq_cold_decode_table_name (&self->codec, statement->handle, error)) != NULL)
-    g_ptr_array_add (names, name);
+    {
+      last_id = sqlite3_column_int64 (statement->handle, 0);
+      g_ptr_array_add (names, name);
+    }
   dsq_statement_reset (statement);
   dsq_cold_readers_give_back (self, reader);
   return step == DSQ_STEP_DONE;

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "codec/dsq-utf8-private.h"
 #include "dsq-error.h"
 #include "dsq-types.h"
 #include "pickle/dsq-pickle-check-private.h"
@@ -235,6 +236,7 @@ static void
 set_refused (DsqPickleMachine *self, GError **error)
 {
   g_autofree char *name = dsq_pickle_fault_name (self);
+  g_autofree char *shown = dsq_utf8_show (name != NULL ? name : "");
 
   g_set_error (error,
                DSQ_ERROR,
@@ -242,7 +244,7 @@ set_refused (DsqPickleMachine *self, GError **error)
                "Failed to check pickle at offset %u%s%s: %s",
                self->op_at,
                name != NULL ? ", with " : "",
-               name != NULL ? name : "",
+               shown,
                self->fault);
 }
 

@@ -143,6 +143,16 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
       meaning = DSQ_ERROR_CORRUPT;
       break;
     case SQLITE_INTERRUPT:
+      if (self->is_endless)
+        {
+          self->is_endless = FALSE;
+          g_set_error (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_CORRUPT,
+                       "Failed to %s: the file is damaged, and reading it would not end",
+                       purpose);
+          return;
+        }
       if (self->deadline != 0)
         {
           g_set_error (error,

@@ -32,6 +32,8 @@ struct _DsqDatabase
   gint64 busy_since;       /* when the wait under way began, by the monotonic clock */
   gboolean is_unstoppable; /* what is run goes to its end, though the call be cancelled */
   guint n_steps;           /* of SQLite's machine between two looks at that */
+  guint64 n_run;           /* of its steps, by what is run to its next row */
+  gboolean is_endless;     /* that are too many for any file of this size */
   guint busy_timeout_ms;
   guint64 stamp;   /* constant: of the process that opened it */
   guint n_looks;   /* at the deadline, since it was set */

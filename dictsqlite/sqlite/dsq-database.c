@@ -29,6 +29,12 @@
 #define CANCEL_STEPS 64
 #define FORK_STEPS   10000
 
+/* Such steps to one row, or to the end of what gives none, beyond which only a damaged file needs
+ * more: some tenths of a second's, and for each byte of the file more than its rows and indexes
+ * take to be checked. */
+#define ENDLESS_STEPS  10000000
+#define STEPS_PER_BYTE 16
+
 /* Longest waits between two tries for a lock, in microseconds; the last one repeats. SQLite's locks
  * have no queue: beside somebody who takes one again as soon as it is free only often trying helps,
  * at moments that are not in step with it. */
@@ -71,6 +77,38 @@ deadline_cb (void *user_data)
   return ++self->n_looks > DEADLINE_LOOKS || g_get_monotonic_time () >= self->deadline;
 }
 
+/* Bytes of the file and its log, as far as they tell. */
+static guint64
+measure_files (DsqDatabase *self)
+{
+  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+  guint64 n_bytes = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)
+    {
+      sqlite3_file *file = NULL;
+      sqlite3_int64 length;
+
+      if (sqlite3_file_control (self->handle, "main", pointers[i], &file) == SQLITE_OK &&
+          file != NULL && file->pMethods != NULL &&
+          file->pMethods->xFileSize (file, &length) == SQLITE_OK)
+        n_bytes += (guint64) MAX (length, 0);
+    }
+  return n_bytes;
+}
+
+/* Pages that point to one another in a circle, or to one many times, are read again and again. */
+static gboolean
+is_endless (DsqDatabase *self)
+{
+  self->n_run += self->n_steps;
+  if (G_LIKELY (self->n_run < ENDLESS_STEPS))
+    return FALSE;
+  self->is_endless =
+      self->n_run / STEPS_PER_BYTE > ENDLESS_STEPS / STEPS_PER_BYTE + measure_files (self);
+  return self->is_endless;
+}
+
 /* SQLite holds no lock of its own here: a connection's mutex is off. */
 static int
 progress_cb (void *user_data)
@@ -78,6 +116,8 @@ progress_cb (void *user_data)
   DsqDatabase *self = user_data;
 
   dsq_fork_resume (dsq_fork_pause ());
+  if (is_endless (self))
+    return 1;
   if (self->is_unstoppable)
     return 0;
   /* whoever is asked may fork, and a child would take back what its parent writes */

@@ -51,7 +51,7 @@ install_if_empty (DsqDatabase *database, const DsqHeader *header, GError **error
   gint64 n_objects;
 
   return dsq_database_get_number (database,
-                                  "SELECT count(*) FROM sqlite_schema",
+                                  "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
                                   PURPOSE,
                                   &n_objects,
                                   error) &&

@@ -179,7 +179,7 @@ dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **e
   DsqStep step;
 
   if (!dsq_database_get_number (database,
-                                "SELECT count(*) FROM store",
+                                "SELECT count(*) FROM (SELECT 1 FROM store LIMIT 2)",
                                 VERIFY_PURPOSE,
                                 &n_rows,
                                 error))

@@ -50,6 +50,7 @@ dsq_statement_step (DsqStatement *self, GError **error)
     return DSQ_STEP_FAILED;
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");
+  self->database->n_run = 0;
   code = sqlite3_step (self->handle);
   if (code == SQLITE_ROW)
     return DSQ_STEP_ROW;

@@ -82,7 +82,7 @@ dsq_store_file_remove_empty_log (const char *path)
     return;
   dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
   dsq_database_get_number (database,
-                           "SELECT count(*) FROM sqlite_schema",
+                           "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
                            "open the store",
                            &ignored,
                            NULL);

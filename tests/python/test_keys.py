@@ -8,7 +8,6 @@ import decimal
 import enum
 import fractions
 import math
-import sys
 import time
 import uuid
 
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4._dsq import NativeGError
 from dictsqlite_v4._keys import decode_key, encode_key, find_key
 from dictsqlite_v4._table import Table
 
@@ -439,17 +439,36 @@ def test_a_key_may_have_1_mib_and_no_more(store):
     assert list(store) == [longest]
 
 
-def test_a_tuple_nested_deeper_than_the_stack_is_a_key(store):
-    depth = 10 * sys.getrecursionlimit()
+def nested(depth):
     key = ()
-    for _ in range(depth):
+    for _ in range(depth - 1):
         key = (key,)
-    store[key] = "deep"
-    assert store[key] == "deep"
+    return key
+
+
+def test_tuples_are_at_most_a_thousand_deep(store):
+    store[nested(1000)] = "deep"
+    assert store[nested(1000)] == "deep"
     (back,) = store
-    for _ in range(depth):
+    for _ in range(999):
         (back,) = back
     assert back == ()
+    assert "((((((((" in repr(store)
+
+
+@pytest.mark.parametrize("depth", [1001, 5000, 600_000])
+def test_deeper_ones_are_no_keys(store, depth):
+    key = nested(depth)
+    store[1] = 1
+    for write in (store.__setitem__, store.setdefault):
+        with pytest.raises(ValueError, match="deep"):
+            write(key, 1)
+    assert key not in store and store.get(key) is None and list(store) == [1]
+    with pytest.raises(KeyError):
+        del store[key]
+    # from C, as from other languages, and in a file
+    with pytest.raises(NativeGError, match="1000 deep|longer than"):
+        store._store.set_record(b"\xff" + b"(" * depth + b")" * depth, b"\x01")
 
 
 def test_a_tuple_that_doubles_again_and_again_is_refused(store):

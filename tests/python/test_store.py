@@ -180,6 +180,7 @@ def test_repr(open_store, path, mode):
     assert repr(store).endswith("16: 16, 17: 17, ...}>")
     store["a"] = "x" * 1_000_000
     assert len(repr(store)) < 1000
+    store.clear()
     store.close()
     assert repr(store) == f"<DictSQLiteV4 {str(path)!r} {mode} closed>"
 

@@ -258,16 +258,39 @@ test_length_has_a_limit (void)
 }
 
 static void
-test_nests_as_deeply_as_its_length_allows (void)
+test_nests_a_thousand_deep (void)
 {
-  gsize depth = DSQ_MAX_KEY_LENGTH / 2 - 1;
-  g_autofree guint8 *bytes = g_malloc (1 + 2 * depth);
+  static const gsize depths[] = { 1, 2, 999, 1000, 1001, 2000, DSQ_MAX_KEY_LENGTH / 2 - 1 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (depths); i++)
+    {
+      gsize depth = depths[i];
+      g_autofree guint8 *bytes = g_malloc (1 + 2 * depth);
+
+      bytes[0] = DSQ_KEY_OTHER;
+      memset (bytes + 1, '(', depth);
+      memset (bytes + 1 + depth, ')', depth);
+      if (depth <= 1000)
+        assert_key (bytes, 1 + 2 * depth);
+      else
+        assert_no_key (bytes, 1 + 2 * depth);
+      assert_no_key (bytes, 2 * depth);
+    }
+}
+
+/* It is how many are open at once that counts. */
+static void
+test_has_many_tuples_beside_one_another (void)
+{
+  gsize n_tuples = 10000;
+  g_autofree guint8 *bytes = g_malloc (3 + 2 * n_tuples);
 
   bytes[0] = DSQ_KEY_OTHER;
-  memset (bytes + 1, '(', depth);
-  memset (bytes + 1 + depth, ')', depth);
-  assert_key (bytes, 1 + 2 * depth);
-  assert_no_key (bytes, 2 * depth);
+  bytes[1] = '(';
+  for (gsize i = 0; i < n_tuples; i++)
+    memcpy (bytes + 2 + 2 * i, "()", 2);
+  bytes[2 + 2 * n_tuples] = ')';
+  assert_key (bytes, 3 + 2 * n_tuples);
 }
 
 static void
@@ -309,8 +332,9 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/key-codec/takes-just-the-doubles-with-a-fraction",
                    test_takes_just_the_doubles_with_a_fraction);
   g_test_add_func ("/dsq/key-codec/length-has-a-limit", test_length_has_a_limit);
-  g_test_add_func ("/dsq/key-codec/nests-as-deeply-as-its-length-allows",
-                   test_nests_as_deeply_as_its_length_allows);
+  g_test_add_func ("/dsq/key-codec/nests-a-thousand-deep", test_nests_a_thousand_deep);
+  g_test_add_func ("/dsq/key-codec/has-many-tuples-beside-one-another",
+                   test_has_many_tuples_beside_one_another);
   g_test_add_func ("/dsq/key-codec/c-strings-are-text-without-nul",
                    test_c_strings_are_text_without_nul);
   return g_test_run ();

@@ -111,6 +111,35 @@ test_agrees_with_glib_on_mixed_text (void)
     }
 }
 
+static void
+test_shows_what_is_printable_as_it_is (void)
+{
+  static const struct
+  {
+    const char *text;
+    const char *shown;
+  } cases[] = {
+    { "", "" },
+    { "plain text, \\ and all", "plain text, \\ and all" },
+    { "ä 日本 😀", "ä 日本 😀" },
+    { "a\nb\x1b[31m\x7f", "a\\u{a}b\\u{1b}[31m\\u{7f}" },
+    { "\xe2\x80\xae"
+      "evil\xe2\x81\xa6",
+      "\\u{202e}evil\\u{2066}" },
+    { "\xc2\x85", "\\u{85}" },
+    { "\xff\xc3", "\\xff\\xc3" },
+    { "\xed\xa0\x80", "\\xed\\xa0\\x80" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *shown = dsq_utf8_show (cases[i].text);
+
+      g_assert_cmpstr (shown, ==, cases[i].shown);
+      g_assert_true (g_utf8_validate (shown, -1, NULL));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -121,5 +150,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/utf8/takes-every-character", test_takes_every_character);
   g_test_add_func ("/dsq/utf8/finds-a-bad-byte-anywhere", test_finds_a_bad_byte_anywhere);
   g_test_add_func ("/dsq/utf8/agrees-with-glib-on-mixed-text", test_agrees_with_glib_on_mixed_text);
+  g_test_add_func ("/dsq/utf8/shows-what-is-printable-as-it-is",
+                   test_shows_what_is_printable_as_it_is);
   return g_test_run ();
 }

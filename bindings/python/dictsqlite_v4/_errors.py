@@ -14,7 +14,7 @@ from typing import Any, Dict, Optional, Tuple, cast
 
 from ._dsq import ErrorCode, NativeError, NativeGError
 from ._interrupt import deliver
-from ._repr import short
+from ._repr import printable, short, show
 
 
 class FormatError(OSError):
@@ -61,7 +61,7 @@ class UnsafePickleError(UnloadableError):
         self.offset, self._verb = offset, verb
         name = "" if module is None else f" with {module}.{qualname}"
         place = "" if offset is None else f", at offset {offset}"
-        super().__init__(f"Refused to {verb} a pickle{name}{place}: {reason}")
+        super().__init__(printable(f"Refused to {verb} a pickle{name}{place}: {reason}"))
 
     def __reduce__(self) -> Tuple[Any, ...]:
         arguments = (self.reason, self.module, self.qualname, self.offset, self._verb)
@@ -107,9 +107,9 @@ def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError
         problem, reason = UnloadableError(), type(error).__name__
         problem.__cause__ = error
         if isinstance(error, _OF_CODE):
-            reason = f"{reason}: {short(str, error)}"
+            reason = f"{reason}: {printable(short(str, error))}"
     problem.key = key
-    name = f"of {short(repr, key)}" if is_named else "of a key"
+    name = f"of {short(show, key)}" if is_named else "of a key"
     problem.args = (f"Failed to load the value {name}: {reason}",)
     return problem
 

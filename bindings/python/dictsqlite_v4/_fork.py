@@ -53,7 +53,7 @@ def _reopen(store: Any, construct: _Open) -> None:
             store._tables[name] = table
     except Exception as error:
         # the objects raise what they do without this, at their first use
-        print(f"Failed to open {store._path} after a fork: {error}", file=sys.stderr)
+        print(f"Failed to open {store._path!r} after a fork: {error}", file=sys.stderr)
 
 
 os.register_at_fork(after_in_child=_reopen_all)

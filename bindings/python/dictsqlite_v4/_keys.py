@@ -22,6 +22,8 @@ _EXACTLY_PLAIN = frozenset((*_PLAIN, bool))
 # Longer keys are refused by the store. Checked here as well, so that a tuple that holds another
 # one twice, again and again, ends before memory does.
 _MAX_KEY_LENGTH = 1 << 20  # bytes
+# Deeper ones are refused as well: hashing a tuple recurses, whoever does it.
+_MAX_DEPTH = 1000
 # More decimal digits than an int of that length has.
 _MAX_DIGITS = 2_600_000
 
@@ -33,7 +35,7 @@ def encode_key(key: object) -> bytes:
     """The bytes of `key`, to be stored.
 
     Raises TypeError for what cannot be a key, UnicodeEncodeError for a str with lone surrogates,
-    and ValueError for a tuple that grows beyond 1 MiB.
+    and ValueError for a tuple that grows beyond 1 MiB, or is more than 1,000 tuples deep.
     """
     return key.encode() if type(key) is str else _encode(key, _refuse)
 
@@ -91,6 +93,10 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
                 if _is_tuple(item):
                     out += b"("
                     unfinished.append(tuple.__iter__(item))
+                    if len(unfinished) > _MAX_DEPTH:
+                        raise ValueError(
+                            "Failed to encode the key: its tuples are more than 1,000 deep"
+                        )
                     break
                 item = _make_plain(item, stand_in)
             out += _encode_item(item)

@@ -18,6 +18,7 @@ from typing import Any, Callable, Iterator, Optional, Tuple, Union, cast
 from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
 from ._errors import FormatError, UnsafePickleError
 from ._pickle import SafePickle
+from ._repr import printable, short
 from ._values import PICKLE
 
 ValuePolicy = Union[str, Callable[[Any, bytes], Any]]
@@ -73,7 +74,8 @@ def _load_pickle(data: bytes, plain_only: bool) -> Any:
     except UnsafePickleError as error:
         raise Unreadable(f"{error}; pass values='pickle' if you trust the file") from None
     except Exception as error:  # a pickle may raise anything
-        raise Unreadable(f"its pickle cannot be loaded: {type(error).__name__}: {error}") from None
+        problem = printable(f"{type(error).__name__}: {short(str, error)}")
+        raise Unreadable(f"its pickle cannot be loaded: {problem}") from None
 
 
 class Unsealer:
@@ -133,7 +135,33 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         connection.text_factory = bytes
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
+        # where pages of a damaged file point to one another, a table has rows without end
+        steps = itertools.count(_STEPS, _STEPS)
+        most = 10_000_000 + 64 * source.stat().st_size
+        connection.set_progress_handler(lambda: next(steps) > most, _STEPS)
         yield connection
+
+
+# Instructions of SQLite's machine between two looks at how many there were.
+_STEPS = 10_000
+
+
+def count_rows(connection: sqlite3.Connection, table: str) -> int:
+    """How many rows a table has; what count(*) does is no step, and might not end."""
+    (number,) = connection.execute(f"SELECT total(1) FROM {quoted(table)}").fetchone()
+    return int(number)
+
+
+def rows_in_order(
+    connection: sqlite3.Connection, columns: str, table: str
+) -> Iterator[Tuple[Any, ...]]:
+    """`columns` of all rows of a table; sqlite3.DatabaseError where they come in no order."""
+    last = -(1 << 63) - 1
+    for row in connection.execute(f"SELECT rowid, {columns} FROM {quoted(table)} ORDER BY rowid"):
+        if row[0] <= last:
+            raise sqlite3.DatabaseError("the rows are in no order")
+        last = row[0]
+        yield row[1:]
 
 
 # Times that SQLite may make 1,000 steps for looking whose file it is.

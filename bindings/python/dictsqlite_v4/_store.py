@@ -45,7 +45,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     cannot be read or written, CorruptError (an OSError) when it is damaged, and UnloadableError
     for a value that cannot be loaded, which stays. To set a key is a TypeError where it is of
     another type, UnicodeEncodeError where it has lone surrogates, ValueError where it is beyond
-    1 MiB or its value beyond 512 MiB; such a key is never there.
+    1 MiB or has tuples more than 1,000 deep, or its value is beyond 512 MiB; such a key is never
+    there.
 
     :param db_path: the file, made when it is missing; its folder must exist. ':memory:' is no
         file at all. A symbolic link is followed where it and its folder are yours or root's, not

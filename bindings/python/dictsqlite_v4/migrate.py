@@ -44,9 +44,10 @@ from ._migrate import (
     Unsealer,
     ValuePolicy,
     columns_of,
+    count_rows,
     decode,
     open_untouched,
-    quoted,
+    rows_in_order,
 )
 
 __all__ = [
@@ -185,22 +186,20 @@ def _read_pairs(
     """How many rows there are, and key, type and value of each."""
     if not {"key", "value"} <= set(columns_of(connection, table)):
         raise ValueError(f"{os.fspath(path)!r} has no table {table!r} with keys and values")
-    name = quoted(table)
     try:
-        (n_entries,) = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+        n_entries = count_rows(connection, table)
     except sqlite3.DatabaseError:
         n_entries = 0  # damaged: what can be read is imported all the same
-    rows = connection.execute(f"SELECT key, typeof(value), value FROM {name} ORDER BY rowid")
-    return n_entries, rows
+    return n_entries, rows_in_order(connection, "key, typeof(value), value", table)
 
 
 def _check_password(connection: sqlite3.Connection, table: str, password: str) -> None:
     """Before anything is imported: plain values and a wrong password look the same one by one."""
     unsealer = Unsealer(password)
-    rows = connection.execute(
-        f"SELECT value FROM {quoted(table)} WHERE typeof(value) = 'blob' ORDER BY rowid"
-    )
-    for (raw,) in rows:
+    rows = rows_in_order(connection, "typeof(value), value", table)
+    for kind, raw in rows:
+        if kind != b"blob":
+            continue
         try:
             unsealer.open(raw)
         except Unreadable:
@@ -246,7 +245,7 @@ def import_diskcache(
         with open_untouched(shard / "cache.db") as connection:
             if "filename" not in columns_of(connection, "Cache"):
                 raise ValueError(f"{os.fspath(directory)!r} is no folder of diskcache")
-            (n_entries,) = connection.execute("SELECT count(*) FROM Cache").fetchone()
+            n_entries = count_rows(connection, "Cache")
             deadlines: Dict[Any, float] = {}
             entries = _diskcache_entries(connection, shard, values, report, deadlines)
             _import(into, entries, n_entries, progress, report)
@@ -261,9 +260,10 @@ def _diskcache_entries(
     report: Report,
     deadlines: Dict[Any, float],
 ) -> Iterator[Tuple[Any, _Read]]:
-    rows = connection.execute(
-        "SELECT typeof(key), key, raw, expire_time, mode, filename, typeof(value), value"
-        " FROM Cache ORDER BY rowid"
+    rows = rows_in_order(
+        connection,
+        "typeof(key), key, raw, expire_time, mode, filename, typeof(value), value",
+        "Cache",
     )
     now = time.time()
     for key_kind, raw_key, is_raw, expires, mode, filename, kind, raw in rows:
