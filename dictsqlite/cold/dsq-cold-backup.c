@@ -9,9 +9,6 @@
 
 #include "config.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
 #include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-copies-private.h"
@@ -73,36 +70,13 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
   return FALSE;
 }
 
-/* Who may not read the store may not read its copy. */
 static gboolean
-copy_permissions (const char *from, const char *to, GError **error)
-{
-  struct stat info;
-
-  if (stat (from, &info) == 0 && chmod (to, info.st_mode & 0777) == 0)
-    return TRUE;
-  dsq_database_set_system_error (errno, PURPOSE, error);
-  return FALSE;
-}
-
-/* As with a new store, a crash leaves nothing of worth, and all is synced when it is whole. */
-static gboolean
-write_copy (const char *temporary, gpointer user_data, GError **error)
+write_copy (DsqDatabase *target, gpointer user_data, GError **error)
 {
   const Backup *self = user_data;
-  g_autoptr (DsqDatabase) source = NULL;
-  g_autoptr (DsqDatabase) target = NULL;
+  g_autoptr (DsqDatabase) source = dsq_cold_open_snapshot (self->tier, PURPOSE, error);
 
-  if (!copy_permissions (self->tier->path, temporary, error))
-    return FALSE;
-  source = dsq_cold_open_snapshot (self->tier, PURPOSE, error);
-  if (source == NULL)
-    return FALSE;
-  target = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
-  return target != NULL &&
-         dsq_database_run (target, "PRAGMA journal_mode = MEMORY", PURPOSE, error) &&
-         dsq_database_run (target, "PRAGMA synchronous = OFF", PURPOSE, error) &&
-         copy_pages (self, source, target, error);
+  return source != NULL && copy_pages (self, source, target, error);
 }
 
 gboolean
@@ -115,5 +89,10 @@ dsq_cold_backup (DsqColdFile *file,
   Backup self = { (DsqColdSqlite *) file, progress, user_data };
   g_autofree char *resolved = dsq_location_resolve (path, error);
 
-  return resolved != NULL && dsq_new_file_write (resolved, write_copy, &self, error);
+  return resolved != NULL && dsq_new_file_write (resolved,
+                                                 self.tier->path,
+                                                 self.tier->keys != NULL,
+                                                 write_copy,
+                                                 &self,
+                                                 error);
 }

@@ -226,6 +226,7 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
 static gboolean
 copy_to (DsqDatabase *from,
          const DsqRecordCodec *from_codec,
+         const char *source,
          const char *path,
          DsqNewFilePlace place,
          const DsqColdCopyOptions *options,
@@ -244,7 +245,7 @@ copy_to (DsqDatabase *from,
     return FALSE;
   dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header));
   copy.to_codec.keys = keys;
-  copied = dsq_new_file_publish_filled (path, &header, place, fill, &copy, error);
+  copied = dsq_new_file_publish_filled (path, source, &header, place, fill, &copy, error);
   dsq_keys_free (keys);
   return copied;
 }
@@ -258,12 +259,39 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
   g_autofree char *path = dsq_location_resolve (options->path, error);
   g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
 
-  return from != NULL && copy_to (from, &self->codec, path, DSQ_NEW_FILE_FAIL, options, error);
+  return from != NULL &&
+         copy_to (from, &self->codec, self->path, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 
 /* --- another key ------------------------------------------------------------------------------ */
 
 /* Verified and unlocked, out of WAL mode, and locked. */
+static DsqDatabase *
+try_lock (const char *path,
+          GBytes *password,
+          guint busy_timeout_ms,
+          DsqHeader *out_header,
+          DsqKeys **out_keys,
+          GError **error)
+{
+  g_autoptr (DsqDatabase) database =
+      dsq_database_open (path, DSQ_DATABASE_WRITE, busy_timeout_ms, error);
+
+  if (database == NULL || !dsq_schema_verify (database, out_header, error) ||
+      !dsq_header_unlock (out_header, password, out_keys, error))
+    return NULL;
+  /* a log beside the name would be taken for the new file's */
+  if (!dsq_database_run (database, "PRAGMA journal_mode = MEMORY", REKEY, error) ||
+      !dsq_database_run (database, "BEGIN EXCLUSIVE", REKEY, error))
+    {
+      dsq_database_run (database, "PRAGMA journal_mode = WAL", REKEY, NULL);
+      g_clear_pointer (out_keys, dsq_keys_free);
+      return NULL;
+    }
+  return g_steal_pointer (&database);
+}
+
+/* What a refused file has in its log stays there, and what it had not beside it goes. */
 static DsqDatabase *
 lock_file (const char *path,
            GBytes *password,
@@ -272,8 +300,8 @@ lock_file (const char *path,
            DsqKeys **out_keys,
            GError **error)
 {
-  gboolean had_log = dsq_location_get_wal_size (path) > 0;
-  g_autoptr (DsqDatabase) database = NULL;
+  DsqStoreBeside beside = dsq_store_file_look_beside (path);
+  DsqDatabase *database;
   DsqLocation location;
 
   if (!dsq_location_inspect (path, FALSE, &location, error))
@@ -283,24 +311,10 @@ lock_file (const char *path,
       g_set_error (error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND, "Failed to " REKEY ": there is none");
       return NULL;
     }
-  database = dsq_database_open (path, DSQ_DATABASE_WRITE, busy_timeout_ms, error);
+  database = try_lock (path, password, busy_timeout_ms, out_header, out_keys, error);
   if (database == NULL)
-    return NULL;
-  /* what a refused file has in its log stays there, and an empty log goes */
-  dsq_database_set_fold_on_close (database, !had_log);
-  if (!dsq_schema_verify (database, out_header, error) ||
-      !dsq_header_unlock (out_header, password, out_keys, error))
-    return NULL;
-  if (!dsq_database_run (database, "PRAGMA journal_mode = DELETE", REKEY, error) ||
-      /* one beside the name would be taken for the new file's */
-      !dsq_database_run (database, "PRAGMA journal_mode = MEMORY", REKEY, error) ||
-      !dsq_database_run (database, "BEGIN EXCLUSIVE", REKEY, error))
-    {
-      dsq_database_run (database, "PRAGMA journal_mode = WAL", REKEY, NULL);
-      g_clear_pointer (out_keys, dsq_keys_free);
-      return NULL;
-    }
-  return g_steal_pointer (&database);
+    dsq_store_file_remove_traces (path, beside);
+  return database;
 }
 
 gboolean
@@ -325,7 +339,7 @@ dsq_cold_rekey_file (const char *given_path,
   dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
   codec.keys = keys;
 
-  replaced = copy_to (database, &codec, path, DSQ_NEW_FILE_REPLACE, options, error);
+  replaced = copy_to (database, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, error);
   if (replaced)
     {
       dsq_database_run (database, SQL_UNSTORE, REKEY, NULL);

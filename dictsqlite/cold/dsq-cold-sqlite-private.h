@@ -7,6 +7,7 @@
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-writer-private.h"
 #include "sqlite/dsq-location-private.h"
+#include "sqlite/dsq-store-file-private.h"
 
 G_BEGIN_DECLS
 
@@ -35,10 +36,10 @@ struct _DsqColdSqlite
   DsqDatabaseTuning tuning;
   DsqDatabaseRole read_role; /* of the connections that read */
   gboolean read_only;
-  gboolean had_log;     /* there was a log beside the file before it was opened */
-  DsqKeys *keys;        /* (owned) (nullable) of an encrypted file */
-  DsqRecordCodec codec; /* sealing is the writer's, unsealing anybody's */
-  gboolean seals_ahead; /* constant: the writer may have a thread seal for it */
+  DsqStoreBeside beside; /* what lay beside the file before it was opened */
+  DsqKeys *keys;         /* (owned) (nullable) of an encrypted file */
+  DsqRecordCodec codec;  /* sealing is the writer's, unsealing anybody's */
+  gboolean seals_ahead;  /* constant: the writer may have a thread seal for it */
 
   /* readers */
   DsqMutex readers_lock;

@@ -18,7 +18,6 @@
 #include "cold/dsq-cold-tables-private.h"
 #include "cold/dsq-cold-writer-private.h"
 #include "sqlite/dsq-inherited-private.h"
-#include "sqlite/dsq-store-file-private.h"
 
 static void
 get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
@@ -54,23 +53,21 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_free (self);
 }
 
-/* The writer goes last, so that SQLite folds the log in if nobody else has the file. One that was
- * opened in vain folds nothing in; with an empty log that only removes it. */
+/* The writer goes last, so that SQLite folds the log in if nobody else has the file. What was
+ * opened in vain, or to be read, folds nothing in. */
 static gboolean
 close_tier (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
-  gboolean was_open = self->log != NULL && !self->file.is_failed;
+  gboolean wrote = self->log != NULL;
   gboolean folded = dsq_cold_log_close (self, error);
 
   dsq_cold_readers_close (self);
   if (self->writer.database != NULL && !self->read_only)
-    dsq_database_set_fold_on_close (self->writer.database,
-                                    was_open || dsq_location_get_wal_size (self->path) == 0);
+    dsq_database_set_fold_on_close (self->writer.database, wrote && !self->file.is_failed);
   dsq_cold_writer_close (self);
-  if (self->read_only && self->path != NULL && !self->had_log &&
-      dsq_location_get_wal_size (self->path) == 0)
-    dsq_store_file_remove_empty_log (self->path);
+  if (!wrote && self->path != NULL)
+    dsq_store_file_remove_traces (self->path, self->beside);
   dsq_cold_sqlite_free (self);
   return folded;
 }
@@ -150,7 +147,7 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
   self->path = dsq_location_resolve (options->path, error);
   if (self->path == NULL)
     return FALSE;
-  self->had_log = dsq_location_get_wal_size (self->path) >= 0;
+  self->beside = dsq_store_file_look_beside (self->path);
   if (self->read_only)
     database = dsq_store_file_open_for_reading (self->path,
                                                 &self->tuning,

@@ -12,7 +12,7 @@ typedef enum
   DSQ_DATABASE_READ,            /* writes nothing to the file */
   DSQ_DATABASE_READ_UNCHANGING, /* the same, and neither looks for a log nor locks anything */
   DSQ_DATABASE_WRITE,           /* the file must exist */
-  DSQ_DATABASE_CREATE,          /* makes it when it is missing; folds the log in at close */
+  DSQ_DATABASE_WORK,            /* the same, and nobody else knows of it: a work file's path */
 } DsqDatabaseRole;
 
 typedef struct
@@ -47,8 +47,8 @@ struct _DsqDatabase
   gboolean has_let_go;   /* inherited, and SQLite's books forget its locks */
 };
 
-/* Opens @path, which is absolute, with its folder resolved, and never taken for a URI. Nothing is
- * read from the file yet. */
+/* Opens @path, which is absolute, with its folder resolved, and never taken for a URI, unless what
+ * stands beside it is refused. Nothing is read from the file yet. */
 DsqDatabase *
 dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error);
 
@@ -62,8 +62,7 @@ DsqDatabase *dsq_database_open_private (GError **error);
 /* Sets what lasts as long as the connection; reads the schema. */
 gboolean dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error);
 
-/* Whether closing, when nobody else has the file, folds the log in and removes it: off at first,
- * but for DSQ_DATABASE_CREATE. */
+/* Whether closing, when nobody else has the file, folds the log in and removes it: off at first. */
 void dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold);
 
 /* Finalize every statement first. One that a fork inherited is left as it is. */
@@ -83,7 +82,8 @@ gboolean dsq_database_get_number (DsqDatabase *self,
                                   gint64 *out_number,
                                   GError **error);
 
-/* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout. */
+/* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout; @self has
+ * read from the file. */
 gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
 /* Whether all files of one that was opened to be written can be. */
 gboolean dsq_database_check_writable (DsqDatabase *self, GError **error);

@@ -12,12 +12,16 @@
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-inherited-private.h"
+#include "sqlite/dsq-sidecars-private.h"
 #include "sqlite/dsq-statement-private.h"
+#include "sqlite/dsq-vfs-private.h"
 
 /* Longest row while a file is not known to be ours, and after: a record, its key, and some room. */
 #define VERIFY_LIMIT (4 << 20)
 #define ROW_LIMIT    (DSQ_MAX_VALUE_LENGTH + 2 * DSQ_MAX_KEY_LENGTH)
 #define SQL_LIMIT    65536
+
+#define MODE_PURPOSE "set the journal mode of the file"
 
 /* Instructions of SQLite's machine between two looks at the clock, and looks that one verification
  * has: a store's own schema takes some hundred instructions, and what reads a schema of very many
@@ -193,7 +197,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   code = sqlite3_open_v2 (path,
                           &self->handle,
                           flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                          NULL);
+                          dsq_vfs_get_name ());
   if (code != SQLITE_OK)
     {
       dsq_database_set_error (self, code, "open the file", error);
@@ -238,21 +242,24 @@ DsqDatabase *
 dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms, GError **error)
 {
   gboolean reads = role == DSQ_DATABASE_READ;
-  int flags = SQLITE_OPEN_NOFOLLOW | (reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+  int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   g_autoptr (DsqDatabase) self = NULL;
 
+  if (role != DSQ_DATABASE_WORK)
+    {
+      if (!dsq_sidecars_check (path, error))
+        return NULL;
+      flags |= SQLITE_OPEN_NOFOLLOW;
+    }
   if (role == DSQ_DATABASE_READ_UNCHANGING)
     return open_unchanging (path, error);
-  if (role == DSQ_DATABASE_CREATE)
-    flags |= SQLITE_OPEN_CREATE;
   dsq_inherited_let_go (path);
   self = open_handle (path, flags, busy_timeout_ms, error);
   if (self == NULL)
     return NULL;
 
   dsq_inherited_add (self, path);
-  if (role != DSQ_DATABASE_CREATE)
-    dsq_database_set_fold_on_close (self, FALSE);
+  dsq_database_set_fold_on_close (self, FALSE);
   /* SQLite falls back to reading without a word */
   if (!reads && sqlite3_db_readonly (self->handle, "main") == 1)
     {
@@ -383,6 +390,22 @@ dsq_database_get_number (DsqDatabase *self,
   return TRUE;
 }
 
+/* The change itself is journalled in memory, for there are no journals of another kind. It is one
+ * of two bytes. */
+static gboolean
+leave_journal_mode (DsqDatabase *self, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+
+  if (!dsq_statement_prepare (&statement, self, "PRAGMA journal_mode", MODE_PURPOSE, error) ||
+      dsq_statement_step (&statement, error) != DSQ_STEP_ROW)
+    return FALSE;
+  if (g_strcmp0 ((const char *) sqlite3_column_text (statement.handle, 0), "wal") == 0)
+    return TRUE;
+  dsq_statement_reset (&statement);
+  return dsq_database_run (self, "PRAGMA journal_mode = MEMORY", MODE_PURPOSE, error);
+}
+
 /* Two that change the mode at once both hold a read lock and fail at once, without SQLite asking
  * the busy handler: so this tries again by itself. */
 gboolean
@@ -390,6 +413,8 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
 {
   gint64 started = g_get_monotonic_time ();
 
+  if (!leave_journal_mode (self, error))
+    return FALSE;
   for (int n_tries = 0;; n_tries++)
     {
       g_auto (DsqStatement) statement = { NULL };
@@ -398,7 +423,7 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
       if (dsq_statement_prepare (&statement,
                                  self,
                                  "PRAGMA journal_mode = WAL",
-                                 "set the journal mode of the file",
+                                 MODE_PURPOSE,
                                  &local_error) &&
           dsq_statement_step (&statement, &local_error) == DSQ_STEP_ROW)
         {
@@ -406,10 +431,7 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
 
           if (g_strcmp0 (mode, "wal") == 0)
             return TRUE;
-          dsq_database_set_error (self,
-                                  SQLITE_BUSY,
-                                  "set the journal mode of the file",
-                                  &local_error);
+          dsq_database_set_error (self, SQLITE_BUSY, MODE_PURPOSE, &local_error);
         }
       if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
           g_get_monotonic_time () - started >= (gint64) self->busy_timeout_ms * 1000)

@@ -9,7 +9,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   DSQ_LOCATION_MISSING,
-  /* A file of no bytes, or none beside the log or journal of one that is gone. */
+  /* A file of no bytes. */
   DSQ_LOCATION_EMPTY,
   /* By its first bytes a store of this version. */
   DSQ_LOCATION_STORE
@@ -23,7 +23,7 @@ char *dsq_location_resolve (const char *path, GError **error);
 
 /* Looks at the resolved @path without leaving anything behind. Gives DSQ_ERROR_NOT_REGULAR,
  * DSQ_ERROR_FORMAT, DSQ_ERROR_PERMISSION or, unless it is for reading only, DSQ_ERROR_READ_ONLY
- * when no store can be there. */
+ * when no store can be there, and what dsq_sidecars_check() gives. */
 gboolean dsq_location_inspect (const char *path,
                                gboolean for_reading,
                                DsqLocation *out_location,

@@ -4,7 +4,7 @@
 /*
  * The file is looked at through SQLite's own descriptor: closing another of this process would drop
  * all locks that the process holds on the file. Opening a connection reads nothing, so that neither
- * a log nor its index is made, nor a journal rolled back, before the file is known to be a store.
+ * a log nor its index is made before the file is known to be a store.
  */
 
 #include "config.h"
@@ -22,6 +22,7 @@
 #include "codec/dsq-format-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-location-private.h"
+#include "sqlite/dsq-sidecars-private.h"
 
 #define OPEN_PURPOSE "open the store"
 
@@ -241,7 +242,7 @@ is_cut (const char *path, const guint8 header[HEADER_LENGTH], gint64 size)
   return read_number (header + HEADER_AT_CHANGE_COUNTER) ==
              read_number (header + HEADER_AT_VALID_FOR) &&
          (gint64) read_number (header + HEADER_AT_PAGE_COUNT) * page_size > size &&
-         size_beside (path, "-wal") <= 0 && size_beside (path, "-journal") <= 0;
+         size_beside (path, "-wal") <= 0;
 }
 
 static int
@@ -290,6 +291,26 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
   return !is_cut (path, header, size) || refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
 }
 
+/* Each name has a log of its own, so that who opens it by another one would write over what is
+ * written by this one. A file that is just being made may have two. */
+static gboolean
+check_names (const char *path, GError **error)
+{
+  struct stat info;
+
+  for (guint i = 0; i < CUT_TRIES; i++)
+    {
+      if (lstat (path, &info) != 0 || info.st_nlink <= 1)
+        return TRUE;
+      dsq_mutex_assert_may_wait ("a file to be whole");
+      dsq_fork_sleep (CUT_WAIT_US);
+    }
+  return refuse (error,
+                 DSQ_ERROR_NOT_REGULAR,
+                 "the file has other names (hard links), under which it would have other logs: "
+                 "remove those, or copy the file");
+}
+
 /* Whether the file can be read and, unless that is all, written and its folder written, as the user
  * that the process acts as. */
 static gboolean
@@ -329,9 +350,7 @@ dsq_location_inspect (const char *path,
           return FALSE;
         }
       *out_location = DSQ_LOCATION_MISSING;
-      if (size_beside (path, "-wal") >= 0 || size_beside (path, "-journal") >= 0)
-        *out_location = DSQ_LOCATION_EMPTY;
-      return TRUE;
+      return dsq_sidecars_check (path, error) && dsq_sidecars_check_left (path, error);
     }
   if (S_ISLNK (info.st_mode))
     return refuse (error, DSQ_ERROR_NOT_REGULAR, "the path became that of a symbolic link");
@@ -340,5 +359,7 @@ dsq_location_inspect (const char *path,
   /* SQLite takes a file of one byte for an empty one */
   if (info.st_size == 1)
     return refuse (error, DSQ_ERROR_FORMAT, "it is not an SQLite file");
-  return check_access (path, for_reading, error) && inspect_content (path, out_location, error);
+  return check_access (path, for_reading, error) && dsq_sidecars_check (path, error) &&
+         (info.st_size > 0 || dsq_sidecars_check_left (path, error)) &&
+         (for_reading || check_names (path, error)) && inspect_content (path, out_location, error);
 }

@@ -7,47 +7,48 @@
 
 G_BEGIN_DECLS
 
-/* Makes an empty store with @header under a temporary name and gives it the name @path, whole and
- * synced. That somebody else was first is no error: theirs is what stands there then. A file with
- * a sealed header is its owner's alone. */
-gboolean dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error);
+/*
+ * Every new file is made whole, with no name or under one of its own, is synced, and gets its name
+ * at one instant, so that a crash leaves nothing of worth. One with a sealed header is its owner's
+ * alone, whatever was there; no other gets a mode that is wider than that of the file which it is
+ * made from, or whose place it takes. A log or index that lies beside the name is never taken for
+ * the new file's.
+ */
+
+/* Makes an empty store with @header at @path, where there is nothing or a file of no bytes. That
+ * somebody else was first is no error: theirs is what stands there then. Gives DSQ_ERROR_EXISTS
+ * where the log of a file that is gone lies beside it. */
+gboolean dsq_new_file_publish (const char *path,
+                               const DsqHeader *header,
+                               guint busy_timeout_ms,
+                               GError **error);
 
 /* What happens to a file that stands at the new one's path. */
 typedef enum
 {
-  DSQ_NEW_FILE_FAIL,    /* it stays, as DSQ_ERROR_EXISTS */
+  DSQ_NEW_FILE_FAIL,    /* it stays, as DSQ_ERROR_EXISTS; so does a log without one */
   DSQ_NEW_FILE_REPLACE, /* it loses its name at the instant at which the new one has it */
 } DsqNewFilePlace;
 
 /* Brings content into an empty store, in a transaction that is under way. */
 typedef gboolean (*DsqNewFileFunc) (DsqDatabase *database, gpointer user_data, GError **error);
 
-/* The same with content: nothing is at @path before all of it is, on the medium. */
+/* Makes a store with content at @path, from the file at @source. */
 gboolean dsq_new_file_publish_filled (const char *path,
+                                      const char *source,
                                       const DsqHeader *header,
                                       DsqNewFilePlace place,
                                       DsqNewFileFunc fill,
                                       gpointer user_data,
                                       GError **error);
 
-/* Fills the file @temporary, which is there and empty, and closes it. */
-typedef gboolean (*DsqNewFileWriteFunc) (const char *temporary, gpointer user_data, GError **error);
-
-/* Has @write fill a file under a temporary name, and gives it the name @path, whole and synced.
- * Gives DSQ_ERROR_EXISTS when there is something of that name, or a log that would be taken to
- * belong to the file. */
+/* Makes at @path, where there is nothing, what @write brings into an empty file that keeps its
+ * journal in memory: a copy of the file at @source. */
 gboolean dsq_new_file_write (const char *path,
-                             DsqNewFileWriteFunc write,
+                             const char *source,
+                             gboolean is_sealed,
+                             DsqNewFileFunc write,
                              gpointer user_data,
                              GError **error);
-
-/* Makes a file of no bytes an empty store where it stands, under SQLite's own locks, or finds that
- * somebody else did. A file that is missing beside a log or journal is made first: SQLite throws
- * these away, where a file published beside them would be taken to belong to them. The journal mode
- * is left as it is. */
-gboolean dsq_new_file_initialise (const char *path,
-                                  const DsqHeader *header,
-                                  guint busy_timeout_ms,
-                                  GError **error);
 
 G_END_DECLS

@@ -5,62 +5,58 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
-#include "crypto/dsq-random-private.h"
 #include "dsq-error.h"
+#include "sqlite/dsq-empty-place-private.h"
 #include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-schema-private.h"
+#include "sqlite/dsq-sidecars-private.h"
+#include "sqlite/dsq-work-file-private.h"
 
 #define PURPOSE "create the store"
 
-/* --- what both ways share --------------------------------------------------------------------- */
-
-/* Syncs a file that only we know of, or a folder. */
 static gboolean
-sync_path (const char *path, int flags, GError **error)
+fail (int system_errno, GError **error)
 {
-  int descriptor = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags);
-  gboolean synced;
-
-  dsq_mutex_assert_may_wait ("a sync");
-  synced = descriptor >= 0 && fsync (descriptor) == 0;
-  if (!synced)
-    dsq_database_set_system_error (errno, PURPOSE, error);
-  if (descriptor >= 0)
-    close (descriptor);
-  return synced;
+  dsq_database_set_system_error (system_errno, PURPOSE, error);
+  return FALSE;
 }
 
 static gboolean
 sync_folder_of (const char *path, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
+  int descriptor = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  gboolean synced;
 
-  return sync_path (folder, O_DIRECTORY, error);
+  dsq_mutex_assert_may_wait ("a sync");
+  synced = (descriptor >= 0 && fsync (descriptor) == 0) || fail (errno, error);
+  if (descriptor >= 0)
+    close (descriptor);
+  return synced;
 }
 
-/* In the write transaction under way: the store, unless the file is no longer empty. */
+/* What the new file may be to others: @source, if there is one, is what it is made from. */
 static gboolean
-install_if_empty (DsqDatabase *database, const DsqHeader *header, GError **error)
+find_mode (const char *source, gboolean is_sealed, mode_t *out_mode, GError **error)
 {
-  gint64 n_objects;
+  struct stat info;
 
-  return dsq_database_get_number (database,
-                                  "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
-                                  PURPOSE,
-                                  &n_objects,
-                                  error) &&
-         (n_objects != 0 || dsq_schema_install (database, header, error));
+  if (source != NULL && lstat (source, &info) != 0)
+    return fail (errno, error);
+  *out_mode = source != NULL ? info.st_mode & 0777 : 0666;
+  if (is_sealed)
+    *out_mode &= 0600;
+  return TRUE;
 }
+
+/* --- the content ------------------------------------------------------------------------------ */
 
 /* Free pages can be given back only in a file that was made for it, which the pragma does in an
- * empty one: it starts to write, so it stands in the transaction and takes the lock for that. @fill
- * may be NULL. */
+ * empty one: it starts to write, so it stands in the transaction. @fill may be NULL. */
 static gboolean
 install_in_transaction (DsqDatabase *database,
                         const DsqHeader *header,
@@ -69,17 +65,17 @@ install_in_transaction (DsqDatabase *database,
                         GError **error)
 {
   return dsq_database_run (database, "PRAGMA auto_vacuum = INCREMENTAL", PURPOSE, error) &&
-         install_if_empty (database, header, error) &&
+         dsq_schema_install (database, header, error) &&
          (fill == NULL || fill (database, user_data, error)) &&
          dsq_database_run (database, "COMMIT", PURPOSE, error);
 }
 
 static gboolean
-initialise (DsqDatabase *database,
-            const DsqHeader *header,
-            DsqNewFileFunc fill,
-            gpointer user_data,
-            GError **error)
+install (DsqDatabase *database,
+         const DsqHeader *header,
+         DsqNewFileFunc fill,
+         gpointer user_data,
+         GError **error)
 {
   if (!dsq_database_run (database, "PRAGMA page_size = 4096", PURPOSE, error) ||
       !dsq_database_run (database, "BEGIN", PURPOSE, error))
@@ -91,146 +87,33 @@ initialise (DsqDatabase *database,
   return FALSE;
 }
 
-/* --- under a temporary name ------------------------------------------------------------------- */
-
-/* The temporary file stands in the same folder, and its name does not depend on the store's, which
- * may be as long as names can be. */
-static char *
-reserve_temporary (const char *path, mode_t mode, GError **error)
+/* Nobody else knows the file, so it is synced once, when it is whole. */
+static DsqDatabase *
+open_work (const DsqWorkFile *work, GError **error)
 {
-  g_autofree char *folder = g_path_get_dirname (path);
+  g_autoptr (DsqDatabase) database =
+      dsq_database_open (dsq_work_file_get_path (work), DSQ_DATABASE_WORK, 0, error);
 
-  for (;;)
-    {
-      g_autofree char *temporary = NULL;
-      guint64 number;
-      int descriptor;
-
-      if (!dsq_random_draw ((guint8 *) &number, sizeof number, error))
-        return NULL;
-      temporary = g_strdup_printf ("%s/.dsq-%016" G_GINT64_MODIFIER "x.tmp", folder, number);
-      descriptor = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-      if (descriptor >= 0)
-        {
-          close (descriptor);
-          return g_steal_pointer (&temporary);
-        }
-      if (errno != EEXIST)
-        {
-          dsq_database_set_system_error (errno, PURPOSE, error);
-          return NULL;
-        }
-    }
-}
-
-/* What a child of a fork within the call finds there is its parent's. */
-static void
-discard (const char *temporary, guint64 stamp)
-{
-  if (stamp == dsq_fork_get_stamp ())
-    unlink (temporary);
-}
-
-/* Nobody else knows the file and a crash leaves nothing of worth, so no journal is kept and nothing
- * synced until it is whole. */
-static gboolean
-write_temporary (const char *temporary,
-                 const DsqHeader *header,
-                 DsqNewFileFunc fill,
-                 gpointer user_data,
-                 GError **error)
-{
-  g_autoptr (DsqDatabase) database = dsq_database_open (temporary, DSQ_DATABASE_CREATE, 0, error);
-
-  return database != NULL &&
-         dsq_database_run (database, "PRAGMA journal_mode = MEMORY", PURPOSE, error) &&
-         dsq_database_run (database, "PRAGMA synchronous = OFF", PURPOSE, error) &&
-         initialise (database, header, fill, user_data, error) &&
-         dsq_database_set_wal_mode (database, error);
-}
-
-/* Gives @temporary the name @path unless somebody was first. */
-static gboolean
-publish (const char *temporary, const char *path, gboolean *out_was_first, GError **error)
-{
-  *out_was_first = link (temporary, path) == 0;
-  /* file systems without hard links */
-  if (!*out_was_first && errno != EEXIST)
-    *out_was_first = renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
-  if (*out_was_first || errno == EEXIST)
-    return TRUE;
-  dsq_database_set_system_error (errno, PURPOSE, error);
-  return FALSE;
+  if (database == NULL ||
+      !dsq_database_run (database, "PRAGMA journal_mode = MEMORY", PURPOSE, error) ||
+      !dsq_database_run (database, "PRAGMA synchronous = OFF", PURPOSE, error))
+    return NULL;
+  return g_steal_pointer (&database);
 }
 
 static gboolean
-publish_new (const char *temporary, const char *path, GError **error)
+write_store (const DsqWorkFile *work,
+             const DsqHeader *header,
+             DsqNewFileFunc fill,
+             gpointer user_data,
+             GError **error)
 {
-  gboolean was_first;
+  g_autoptr (DsqDatabase) database = open_work (work, error);
 
-  if (!publish (temporary, path, &was_first, error))
-    return FALSE;
-  if (!was_first)
-    g_set_error (error,
-                 DSQ_ERROR,
-                 DSQ_ERROR_EXISTS,
-                 "Failed to create the store: there is a file of that name");
-  return was_first;
+  return database != NULL && install (database, header, fill, user_data, error);
 }
 
-static gboolean
-replace (const char *temporary, const char *path, GError **error)
-{
-  if (rename (temporary, path) == 0)
-    return TRUE;
-  dsq_database_set_system_error (errno, PURPOSE, error);
-  return FALSE;
-}
-
-static char *
-reserve_for (const char *path, const DsqHeader *header, GError **error)
-{
-  return reserve_temporary (path, dsq_header_is_sealed (header) ? 0600 : 0666, error);
-}
-
-gboolean
-dsq_new_file_publish (const char *path, const DsqHeader *header, GError **error)
-{
-  const guint64 stamp = dsq_fork_get_stamp ();
-  g_autofree char *temporary = reserve_for (path, header, error);
-  gboolean published, ignored;
-
-  if (temporary == NULL)
-    return FALSE;
-  published = write_temporary (temporary, header, NULL, NULL, error) &&
-              sync_path (temporary, 0, error) && publish (temporary, path, &ignored, error);
-  discard (temporary, stamp);
-  return published && sync_folder_of (path, error);
-}
-
-gboolean
-dsq_new_file_publish_filled (const char *path,
-                             const DsqHeader *header,
-                             DsqNewFilePlace place,
-                             DsqNewFileFunc fill,
-                             gpointer user_data,
-                             GError **error)
-{
-  const guint64 stamp = dsq_fork_get_stamp ();
-  g_autofree char *temporary = reserve_for (path, header, error);
-  gboolean published;
-
-  if (temporary == NULL)
-    return FALSE;
-  published = write_temporary (temporary, header, fill, user_data, error) &&
-              sync_path (temporary, 0, error) &&
-              (place == DSQ_NEW_FILE_REPLACE ? replace (temporary, path, error)
-                                             : publish_new (temporary, path, error));
-  discard (temporary, stamp);
-  return published && sync_folder_of (path, error);
-}
-
-/* --- what somebody else writes ---------------------------------------------------------------- */
+/* --- the name --------------------------------------------------------------------------------- */
 
 static gboolean
 refuse_existing (GError **error)
@@ -245,48 +128,95 @@ refuse_existing (GError **error)
 static gboolean
 is_free (const char *path)
 {
-  static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+  struct stat info;
 
-  for (guint i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    {
-      g_autofree char *name = g_strconcat (path, suffixes[i], NULL);
-      struct stat info;
+  return lstat (path, &info) != 0 && dsq_sidecars_is_free (path);
+}
 
-      if (lstat (name, &info) == 0)
-        return FALSE;
-    }
-  return TRUE;
+/* A log is looked for as late as can be. */
+static gboolean
+publish_free (DsqWorkFile *work, const char *path, GError **error)
+{
+  gboolean was_first;
+
+  if (!dsq_sidecars_is_free (path))
+    return refuse_existing (error);
+  if (!dsq_work_file_publish (work, path, &was_first, error))
+    return FALSE;
+  return was_first ? sync_folder_of (path, error) : refuse_existing (error);
+}
+
+static gboolean
+publish_in_place (DsqWorkFile *work, const char *path, GError **error)
+{
+  return (dsq_sidecars_is_free (path) || refuse_existing (error)) &&
+         dsq_work_file_replace (work, path, error) && sync_folder_of (path, error);
 }
 
 gboolean
-dsq_new_file_write (const char *path, DsqNewFileWriteFunc write, gpointer user_data, GError **error)
+dsq_new_file_publish_filled (const char *path,
+                             const char *source,
+                             const DsqHeader *header,
+                             DsqNewFilePlace place,
+                             DsqNewFileFunc fill,
+                             gpointer user_data,
+                             GError **error)
 {
-  const guint64 stamp = dsq_fork_get_stamp ();
-  g_autofree char *temporary = NULL;
-  gboolean published;
+  g_autoptr (DsqWorkFile) work = NULL;
+  mode_t mode;
+
+  if (place == DSQ_NEW_FILE_FAIL && !is_free (path))
+    return refuse_existing (error);
+  if (!find_mode (source, dsq_header_is_sealed (header), &mode, error))
+    return FALSE;
+  work = dsq_work_file_new (path, mode, error);
+  if (work == NULL || !write_store (work, header, fill, user_data, error))
+    return FALSE;
+  if (place == DSQ_NEW_FILE_REPLACE)
+    return dsq_work_file_finish (work, path, error) && publish_in_place (work, path, error);
+  return dsq_work_file_finish (work, NULL, error) && publish_free (work, path, error);
+}
+
+gboolean
+dsq_new_file_write (const char *path,
+                    const char *source,
+                    gboolean is_sealed,
+                    DsqNewFileFunc write,
+                    gpointer user_data,
+                    GError **error)
+{
+  g_autoptr (DsqWorkFile) work = NULL;
+  DsqDatabase *database;
+  gboolean written;
+  mode_t mode;
 
   if (!is_free (path))
     return refuse_existing (error);
-  temporary = reserve_temporary (path, 0600, error);
-  if (temporary == NULL)
+  if (!find_mode (source, is_sealed, &mode, error))
     return FALSE;
-  published = write (temporary, user_data, error) && sync_path (temporary, 0, error) &&
-              publish_new (temporary, path, error);
-  discard (temporary, stamp);
-  return published && sync_folder_of (path, error);
+  work = dsq_work_file_new (path, mode, error);
+  database = work != NULL ? open_work (work, error) : NULL;
+  if (database == NULL)
+    return FALSE;
+  written = write (database, user_data, error);
+  dsq_database_close (database);
+  return written && dsq_work_file_finish (work, NULL, error) && publish_free (work, path, error);
 }
 
-/* --- where it stands -------------------------------------------------------------------------- */
-
 gboolean
-dsq_new_file_initialise (const char *path,
-                         const DsqHeader *header,
-                         guint busy_timeout_ms,
-                         GError **error)
+dsq_new_file_publish (const char *path,
+                      const DsqHeader *header,
+                      guint busy_timeout_ms,
+                      GError **error)
 {
-  g_autoptr (DsqDatabase) database =
-      dsq_database_open (path, DSQ_DATABASE_CREATE, busy_timeout_ms, error);
+  const char *empty = dsq_empty_place_has_file (path) ? path : NULL;
+  g_autoptr (DsqWorkFile) work = NULL;
+  mode_t mode;
 
-  return database != NULL && initialise (database, header, NULL, NULL, error) &&
-         sync_folder_of (path, error);
+  if (!find_mode (empty, dsq_header_is_sealed (header), &mode, error))
+    return FALSE;
+  work = dsq_work_file_new (path, mode, error);
+  return work != NULL && write_store (work, header, NULL, NULL, error) &&
+         dsq_work_file_finish (work, empty, error) &&
+         dsq_empty_place_fill (path, work, busy_timeout_ms, error) && sync_folder_of (path, error);
 }

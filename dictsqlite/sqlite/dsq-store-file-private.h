@@ -45,8 +45,16 @@ gboolean dsq_store_file_verify (DsqDatabase *database,
                                 DsqStoreIdentity *identity,
                                 GError **error);
 
-/* Reading from a file in WAL mode makes an empty log and its index. Removes them, unless somebody
- * else has the file. */
-void dsq_store_file_remove_empty_log (const char *path);
+/* What lay beside a file before it was looked at. */
+typedef struct
+{
+  gboolean log;
+  gboolean index;
+} DsqStoreBeside;
+
+DsqStoreBeside dsq_store_file_look_beside (const char *path);
+/* Reading from a file in WAL mode makes an empty log, and its index. Removes what was not there,
+ * unless somebody else has the file. */
+void dsq_store_file_remove_traces (const char *path, DsqStoreBeside before);
 
 G_END_DECLS

@@ -4,12 +4,14 @@
 #include "config.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "dsq-error.h"
 #include "sqlite/dsq-location-private.h"
 #include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-schema-private.h"
 #include "sqlite/dsq-store-file-private.h"
+#include "sqlite/dsq-work-file-private.h"
 
 /* Times that the file may vanish between two looks. */
 #define MAKE_TRIES 16
@@ -23,18 +25,6 @@ make_header (const DsqStoreLock *lock, DsqStoreIdentity *identity, GError **erro
 {
   return identity->header.length > 0 ||
          dsq_header_init (&identity->header, lock->password, &lock->cost, &identity->keys, error);
-}
-
-static gboolean
-make_at (const char *path,
-         DsqLocation location,
-         const DsqHeader *header,
-         guint busy_timeout_ms,
-         GError **error)
-{
-  if (location == DSQ_LOCATION_MISSING)
-    return dsq_new_file_publish (path, header, error);
-  return dsq_new_file_initialise (path, header, busy_timeout_ms, error);
 }
 
 /* Returns with a file at @path that is a store by its first bytes. */
@@ -61,7 +51,7 @@ make_if_missing (const char *path,
       if (location == DSQ_LOCATION_STORE)
         return TRUE;
       if (!make_header (lock, identity, error) ||
-          !make_at (path, location, &identity->header, busy_timeout_ms, error))
+          !dsq_new_file_publish (path, &identity->header, busy_timeout_ms, error))
         return FALSE;
     }
   g_set_error (error,
@@ -71,22 +61,39 @@ make_if_missing (const char *path,
   return FALSE;
 }
 
-/* Closing a connection that may write does it, with nothing in the log. */
-void
-dsq_store_file_remove_empty_log (const char *path)
+DsqStoreBeside
+dsq_store_file_look_beside (const char *path)
 {
-  g_autoptr (DsqDatabase) database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
+  return (DsqStoreBeside){ dsq_location_get_wal_size (path) >= 0, dsq_location_has_index (path) };
+}
+
+/* While the file is locked whole nobody else has its log and index, and SQLite keeps the index in
+ * memory. Closing such a connection removes a log with nothing in it. */
+void
+dsq_store_file_remove_traces (const char *path, DsqStoreBeside before)
+{
+  DsqStoreBeside now = dsq_store_file_look_beside (path);
+  g_autoptr (DsqDatabase) database = NULL;
+  g_autofree char *index = NULL;
   gint64 ignored;
 
+  if (now.log <= before.log && now.index <= before.index)
+    return;
+  database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
   if (database == NULL)
     return;
   dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
-  dsq_database_get_number (database,
-                           "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
-                           "open the store",
-                           &ignored,
-                           NULL);
-  dsq_database_set_fold_on_close (database, TRUE);
+  if (!dsq_database_run (database, "PRAGMA locking_mode = EXCLUSIVE", "open the store", NULL) ||
+      !dsq_database_get_number (database,
+                                "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
+                                "open the store",
+                                &ignored,
+                                NULL))
+    return;
+  index = g_strconcat (path, "-shm", NULL);
+  if (!before.index)
+    unlink (index);
+  dsq_database_set_fold_on_close (database, !before.log && dsq_location_get_wal_size (path) == 0);
 }
 
 gboolean
@@ -107,23 +114,6 @@ dsq_store_file_verify (DsqDatabase *database,
     return FALSE;
   identity->header = header;
   return TRUE;
-}
-
-/* With a journal left by a crash a connection that only reads cannot verify: the journal is rolled
- * back by the one that writes, which verifies as well. */
-static gboolean
-verify_without_writing (DsqDatabase *reader,
-                        const DsqStoreLock *lock,
-                        DsqStoreIdentity *identity,
-                        GError **error)
-{
-  g_autoptr (GError) local_error = NULL;
-
-  if (dsq_store_file_verify (reader, lock, identity, &local_error) ||
-      g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_READ_ONLY))
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&local_error));
-  return FALSE;
 }
 
 /* Sealed rows are some three times as large as short plain ones, and stand in their index in no
@@ -158,7 +148,7 @@ open_verified (const char *path,
   reader = dsq_database_open (path, DSQ_DATABASE_READ, tuning->busy_timeout_ms, error);
   if (reader == NULL)
     return NULL;
-  if (!verify_without_writing (reader, lock, identity, error))
+  if (!dsq_store_file_verify (reader, lock, identity, error))
     return NULL;
 
   writer = dsq_database_open (path, DSQ_DATABASE_WRITE, tuning->busy_timeout_ms, error);
@@ -181,13 +171,14 @@ dsq_store_file_open (const char *path,
   DsqDatabase *writer = NULL;
 
   memset (out_identity, 0, sizeof *out_identity);
+  dsq_work_file_remove_left (path);
   if (make_if_missing (path, tuning->busy_timeout_ms, lock, out_identity, error))
     {
-      gboolean had_log = dsq_location_get_wal_size (path) > 0;
+      DsqStoreBeside beside = dsq_store_file_look_beside (path);
 
       writer = open_verified (path, tuning, lock, out_identity, error);
-      if (writer == NULL && !had_log)
-        dsq_store_file_remove_empty_log (path);
+      if (writer == NULL)
+        dsq_store_file_remove_traces (path, beside);
     }
   if (writer == NULL)
     g_clear_pointer (&out_identity->keys, dsq_keys_free);

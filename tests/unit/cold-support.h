@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
@@ -29,11 +30,11 @@ compare_names (gconstpointer a, gconstpointer b)
 }
 
 /* The names in @folder, sorted, with spaces between. */
-static inline char *
-list_folder (const char *folder)
+static inline GPtrArray *
+read_folder (const char *folder)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
   const char *name;
 
   g_assert_nonnull (dir);
@@ -41,6 +42,14 @@ list_folder (const char *folder)
     g_ptr_array_add (names, g_strdup (name));
   g_ptr_array_sort (names, compare_names);
   g_ptr_array_add (names, NULL);
+  return names;
+}
+
+static inline char *
+list_folder (const char *folder)
+{
+  g_autoptr (GPtrArray) names = read_folder (folder);
+
   return g_strjoinv (" ", (char **) names->pdata);
 }
 
@@ -69,6 +78,42 @@ read_file (const char *path)
   if (!g_file_get_contents (path, &content, &length, NULL))
     return g_bytes_new_static ("", 0);
   return g_bytes_new_take (content, length);
+}
+
+/* All that there is in a folder: names, modes, links, sizes, times and contents. */
+static inline char *
+describe_folder (const char *folder)
+{
+  g_autoptr (GPtrArray) names = read_folder (folder);
+  GString *described = g_string_new (NULL);
+
+  for (guint i = 0; names->pdata[i] != NULL; i++)
+    {
+      const char *name = names->pdata[i];
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      g_autofree char *hash = NULL;
+      struct stat info;
+
+      g_assert_no_errno (lstat (path, &info));
+      if (S_ISREG (info.st_mode))
+        {
+          g_autoptr (GBytes) content = read_file (path);
+
+          hash = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, content);
+        }
+      g_string_append_printf (described,
+                              "%s %o %u %u %u %" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld %s\n",
+                              name,
+                              info.st_mode,
+                              (guint) info.st_nlink,
+                              info.st_uid,
+                              info.st_gid,
+                              (gint64) info.st_size,
+                              (gint64) info.st_mtim.tv_sec,
+                              info.st_mtim.tv_nsec,
+                              hash != NULL ? hash : "");
+    }
+  return g_string_free (described, FALSE);
 }
 
 /* --- the file, as stock SQLite sees it -------------------------------------------------------- */

@@ -38,6 +38,20 @@ open_role (Fixture *fixture, DsqDatabaseRole role, guint busy_timeout_ms)
   return database;
 }
 
+/* For writing, on a file that is made; what is not in WAL mode keeps its journal in memory. */
+static DsqDatabase *
+make (Fixture *fixture)
+{
+  DsqDatabase *database;
+  g_autoptr (GError) error = NULL;
+
+  write_file (fixture->path, "", 0);
+  database = open_role (fixture, DSQ_DATABASE_WRITE, 0);
+  dsq_database_run (database, "PRAGMA journal_mode = MEMORY", "test", &error);
+  g_assert_no_error (error);
+  return database;
+}
+
 static void
 run (DsqDatabase *database, const char *sql)
 {
@@ -69,9 +83,9 @@ ask (DsqDatabase *database, const char *sql)
 }
 
 static void
-test_only_create_makes_a_file (Fixture *fixture, gconstpointer data)
+test_makes_no_file (Fixture *fixture, gconstpointer data)
 {
-  const DsqDatabaseRole roles[] = { DSQ_DATABASE_READ, DSQ_DATABASE_WRITE };
+  const DsqDatabaseRole roles[] = { DSQ_DATABASE_READ, DSQ_DATABASE_WRITE, DSQ_DATABASE_WORK };
   g_autofree char *left = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (roles); i++)
@@ -83,14 +97,28 @@ test_only_create_makes_a_file (Fixture *fixture, gconstpointer data)
     }
   left = list_folder (fixture->folder);
   g_assert_cmpstr (left, ==, "");
-  dsq_database_close (open_role (fixture, DSQ_DATABASE_CREATE, 0));
-  g_assert_true (g_file_test (fixture->path, G_FILE_TEST_IS_REGULAR));
+}
+
+/* Not even where one is asked for. */
+static void
+test_has_no_rollback_journals (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+  g_autofree char *left = NULL;
+
+  run (database, "CREATE TABLE t (a)");
+  run (database, "PRAGMA journal_mode = DELETE");
+  refuse (database, "INSERT INTO t VALUES (1)", DSQ_ERROR_PERMISSION);
+  run (database, "PRAGMA journal_mode = MEMORY");
+  run (database, "INSERT INTO t VALUES (1)");
+  left = list_folder (fixture->folder);
+  g_assert_cmpstr (left, ==, "file");
 }
 
 static void
 test_tunes (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) database = make (fixture);
   DsqDatabaseTuning tuning = { .cache_bytes = 3 << 20, .wal_limit_bytes = 12345678 };
   g_autoptr (GError) error = NULL;
 
@@ -111,7 +139,7 @@ test_tunes (Fixture *fixture, gconstpointer data)
 static void
 test_is_hardened (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) database = make (fixture);
 
   run (database, "CREATE TABLE t (a)");
   run (database, "CREATE VIEW v AS SELECT * FROM t");
@@ -127,7 +155,7 @@ test_is_hardened (Fixture *fixture, gconstpointer data)
 static void
 test_reader_cannot_write (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) writer = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) writer = make (fixture);
   g_autoptr (DsqDatabase) reader = NULL;
 
   run (writer, "CREATE TABLE t (a)");
@@ -144,11 +172,13 @@ test_names_are_no_uris (Fixture *fixture, gconstpointer data)
     {
       g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
       g_autoptr (GError) error = NULL;
-      DsqDatabase *database = dsq_database_open (path, DSQ_DATABASE_CREATE, 0, &error);
+      DsqDatabase *database;
 
+      write_file (path, "", 0);
+      database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, &error);
       g_assert_no_error (error);
+      g_assert_cmpstr (sqlite3_db_filename (database->handle, "main"), ==, path);
       dsq_database_close (database);
-      g_assert_true (g_file_test (path, G_FILE_TEST_IS_REGULAR));
     }
 }
 
@@ -158,7 +188,7 @@ test_symbolic_link_is_refused (Fixture *fixture, gconstpointer data)
   g_autofree char *link = g_build_filename (fixture->folder, "link", NULL);
   g_autoptr (GError) error = NULL;
 
-  dsq_database_close (open_role (fixture, DSQ_DATABASE_CREATE, 0));
+  dsq_database_close (make (fixture));
   g_assert_no_errno (symlink ("file", link));
   g_assert_null (dsq_database_open (link, DSQ_DATABASE_WRITE, 0, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_REGULAR);
@@ -167,7 +197,7 @@ test_symbolic_link_is_refused (Fixture *fixture, gconstpointer data)
 static void
 test_waits_by_the_clock (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) holder = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) holder = make (fixture);
   g_autoptr (DsqDatabase) other = open_role (fixture, DSQ_DATABASE_WRITE, 150);
   gint64 started, waited;
 
@@ -182,7 +212,7 @@ test_waits_by_the_clock (Fixture *fixture, gconstpointer data)
 static void
 test_deadline_ends_a_query (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) database = make (fixture);
   const char *endless = "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c)"
                         " SELECT count(*) FROM c";
 
@@ -262,7 +292,7 @@ test_says_what_a_code_means (Fixture *fixture, gconstpointer data)
 static void
 test_statement_steps_and_resets (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_CREATE, 0);
+  g_autoptr (DsqDatabase) database = make (fixture);
   g_auto (DsqStatement) insert = { NULL };
   g_auto (DsqStatement) select = { NULL };
   g_autoptr (GError) error = NULL;
@@ -302,7 +332,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("database/only-create-makes-a-file", test_only_create_makes_a_file);
+  ADD ("database/makes-no-file", test_makes_no_file);
+  ADD ("database/has-no-rollback-journals", test_has_no_rollback_journals);
   ADD ("database/tunes", test_tunes);
   ADD ("database/is-hardened", test_is_hardened);
   ADD ("database/reader-cannot-write", test_reader_cannot_write);

@@ -415,8 +415,12 @@ test_the_wait_for_another_connection_is_outside (Fixture *self, gconstpointer da
   pthread_t thread;
 
   dsq_fork_enter ();
-  other = dsq_database_open (path, DSQ_DATABASE_CREATE, 0, NULL);
-  statement.database = dsq_database_open (path, DSQ_DATABASE_CREATE, DEADLINE * 1000, NULL);
+  g_assert_true (g_file_set_contents (path, "", 0, NULL));
+  other = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
+  statement.database = dsq_database_open (path, DSQ_DATABASE_WRITE, DEADLINE * 1000, NULL);
+  g_assert_true (dsq_database_run (other, "PRAGMA journal_mode = MEMORY", "test", NULL));
+  g_assert_true (
+      dsq_database_run (statement.database, "PRAGMA journal_mode = MEMORY", "test", NULL));
   g_assert_true (dsq_database_run (other, "BEGIN IMMEDIATE", "test", NULL));
   dsq_fork_leave ();
   pthread_create (&thread, NULL, run_statement, &statement);

@@ -35,6 +35,21 @@ tear_down (Fixture *fixture, gconstpointer data)
   remove_folder (fixture->folder);
 }
 
+/* Opening @path fails, and changes nothing. */
+static void
+assert_refused (Fixture *fixture, const char *path, int code)
+{
+  g_autofree char *before = describe_folder (fixture->folder);
+  g_autofree char *after = NULL;
+  g_autoptr (GError) error = NULL;
+  Foreign foreign;
+
+  g_assert_null (try_open (path, &foreign, &error));
+  g_assert_error (error, DSQ_ERROR, code);
+  after = describe_folder (fixture->folder);
+  g_assert_cmpstr (before, ==, after);
+}
+
 /* --- making ----------------------------------------------------------------------------------- */
 
 static void
@@ -77,54 +92,53 @@ test_store_ids_differ (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_initialises_an_empty_file (Fixture *fixture, gconstpointer data)
+test_takes_the_place_of_an_empty_file (Fixture *fixture, gconstpointer data)
 {
-  struct stat before, after;
+  struct stat info;
 
   write_file (fixture->path, "", 0);
-  g_assert_no_errno (stat (fixture->path, &before));
+  g_assert_no_errno (chmod (fixture->path, 0620));
   make_store (fixture->path);
-  g_assert_no_errno (stat (fixture->path, &after));
-  g_assert_cmpuint (before.st_ino, ==, after.st_ino);
+  g_assert_no_errno (stat (fixture->path, &info));
+  g_assert_cmpuint (info.st_mode & 07777, ==, 0620);
   assert_sound (fixture->path);
   assert_stock (fixture->path, "PRAGMA journal_mode", "wal");
   assert_stock (fixture->path, "PRAGMA auto_vacuum", "2");
   make_store (fixture->path);
 }
 
-/* The log of a file that is gone is not taken for that of the new one. */
+/* The log of a file that is gone is not taken for that of the new one, nor thrown away: who brings
+ * the file back has everything. */
 static void
-test_throws_a_stale_log_away (Fixture *fixture, gconstpointer data)
+test_keeps_the_log_of_a_file_that_is_gone (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *copy = g_build_filename (fixture->folder, "copy", NULL);
+  g_autofree char *aside = g_build_filename (fixture->folder, "aside", NULL);
+  g_autofree char *log = g_strconcat (copy, "-wal", NULL);
+  g_autofree char *log_aside = g_strconcat (aside, "-wal", NULL);
   Foreign foreign;
   DsqColdTier *tier = open_tier (fixture->path, &foreign);
 
   put (tier, "old", "1");
   copy_as_crashed (fixture->path, copy);
   close_tier (tier);
-  g_assert_no_errno (g_remove (copy));
+  g_assert_no_errno (g_rename (copy, aside));
+  assert_refused (fixture, copy, DSQ_ERROR_EXISTS);
+  write_file (copy, "", 0);
+  assert_refused (fixture, copy, DSQ_ERROR_FORMAT);
 
+  g_assert_no_errno (g_rename (aside, copy));
   tier = open_tier (copy, &foreign);
-  g_assert_cmpint (foreign.count, ==, 0);
+  assert_value (tier, "old", "1");
+  close_tier (tier);
+  g_assert_no_errno (g_remove (copy));
+  write_file (log, "", 0);
+  tier = open_tier (copy, &foreign);
   assert_value (tier, "old", NULL);
   put (tier, "new", "1");
   close_tier (tier);
   assert_sound (copy);
   assert_stock (copy, "SELECT count(*) FROM entry", "1");
-}
-
-static void
-test_throws_a_stale_journal_away (Fixture *fixture, gconstpointer data)
-{
-  g_autofree char *journal = g_strconcat (fixture->path, "-journal", NULL);
-  g_autofree char *left = NULL;
-
-  write_file (journal, "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and more", 17);
-  make_store (fixture->path);
-  left = list_folder (fixture->folder);
-  g_assert_cmpstr (left, ==, "store");
-  assert_sound (fixture->path);
 }
 
 static void
@@ -159,10 +173,13 @@ test_sets_wal_mode (Fixture *fixture, gconstpointer data)
   assert_stock (fixture->path, "PRAGMA journal_mode", "wal");
 }
 
+/* Neither one that is genuine nor any other. */
 static void
-test_rolls_a_hot_journal_back (Fixture *fixture, gconstpointer data)
+test_refuses_journals (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *copy = g_build_filename (fixture->folder, "copy", NULL);
+  g_autofree char *journal = g_strconcat (copy, "-journal", NULL);
+  g_autofree char *moved = g_build_filename (fixture->folder, "moved", NULL);
   Foreign foreign;
   DsqColdTier *tier;
   sqlite3 *handle;
@@ -181,7 +198,25 @@ test_rolls_a_hot_journal_back (Fixture *fixture, gconstpointer data)
                    SQLITE_OK);
   copy_as_crashed (fixture->path, copy);
   g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+  assert_refused (fixture, copy, DSQ_ERROR_FORMAT);
 
+  /* beside nothing, and beside a file of no bytes */
+  g_assert_no_errno (g_rename (copy, moved));
+  assert_refused (fixture, copy, DSQ_ERROR_FORMAT);
+  write_file (copy, "", 0);
+  assert_refused (fixture, copy, DSQ_ERROR_FORMAT);
+
+  /* the program that wrote it can roll it back */
+  g_assert_no_errno (g_rename (moved, copy));
+  assert_stock (copy, "SELECT count(*) FROM entry", "1");
+  g_assert_false (g_file_test (journal, G_FILE_TEST_EXISTS));
+  tier = open_tier (copy, &foreign);
+  assert_value (tier, "a", "1");
+  close_tier (tier);
+  assert_sound (copy);
+
+  /* an empty one is none */
+  write_file (journal, "", 0);
   tier = open_tier (copy, &foreign);
   assert_value (tier, "a", "1");
   close_tier (tier);
@@ -323,12 +358,11 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("makes-a-whole-file", test_makes_a_whole_file);
   ADD ("store-ids-differ", test_store_ids_differ);
-  ADD ("initialises-an-empty-file", test_initialises_an_empty_file);
-  ADD ("throws-a-stale-log-away", test_throws_a_stale_log_away);
-  ADD ("throws-a-stale-journal-away", test_throws_a_stale_journal_away);
+  ADD ("takes-the-place-of-an-empty-file", test_takes_the_place_of_an_empty_file);
+  ADD ("keeps-the-log-of-a-file-that-is-gone", test_keeps_the_log_of_a_file_that_is_gone);
   ADD ("reads-the-log-of-a-crash", test_reads_the_log_of_a_crash);
   ADD ("sets-wal-mode", test_sets_wal_mode);
-  ADD ("rolls-a-hot-journal-back", test_rolls_a_hot_journal_back);
+  ADD ("refuses-journals", test_refuses_journals);
   ADD ("racing-openers-share-one-file", test_racing_openers_share_one_file);
   ADD ("racing-openers-share-an-empty-file", test_racing_openers_share_an_empty_file);
   ADD ("relative-path-is-resolved-once", test_relative_path_is_resolved_once);

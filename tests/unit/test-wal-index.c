@@ -30,8 +30,10 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->folder = make_folder ();
   fixture->path = g_build_filename (fixture->folder, "file", NULL);
-  fixture->database = dsq_database_open (fixture->path, DSQ_DATABASE_CREATE, 1000, &error);
+  write_file (fixture->path, "", 0);
+  fixture->database = dsq_database_open (fixture->path, DSQ_DATABASE_WRITE, 1000, &error);
   g_assert_no_error (error);
+  dsq_database_set_fold_on_close (fixture->database, TRUE);
   dsq_database_set_wal_mode (fixture->database, &error);
   g_assert_no_error (error);
   run (fixture->database, "PRAGMA wal_autocheckpoint = 0");

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import itertools
 import os
 import pickle
@@ -111,12 +112,72 @@ class Unsealer:
 # --- SQLite files that are left as they are
 
 
+_COPIES = "dictsqlite-"
+
+# What SQLite writes at the end of a journal that names another file, which is removed by whoever
+# rolls it back.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+
+
+def _locked(folder: str) -> int:
+    """A descriptor that holds the lock of a folder of ours, -1 where somebody else does."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return -1
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.isdir(folder):
+                return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return -1
+
+
+def _remove_left() -> None:
+    """Remove the folders of imports whose processes have died."""
+    for folder in Path(tempfile.gettempdir()).glob(_COPIES + "*"):
+        descriptor = _locked(os.fspath(folder))
+        if descriptor >= 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder of this user's alone, which the next import removes if this process dies."""
+    _remove_left()
+    descriptor = -1
+    while descriptor < 0:
+        folder = tempfile.mkdtemp(prefix=_COPIES)
+        descriptor = _locked(folder)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _check_journal(journal: Path, path: Union[str, os.PathLike[str]]) -> None:
+    if journal.exists() and journal.read_bytes()[-len(_NAMES_ANOTHER) :] == _NAMES_ANOTHER:
+        raise FormatError(
+            errno.EINVAL,
+            "Failed to import: the rollback journal beside the file belongs to a transaction over"
+            " several files, and names another one, which rolling it back would remove; have the"
+            " program that wrote them open them first",
+            os.fspath(path),
+        )
+
+
 @contextlib.contextmanager
 def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Connection]:
     """A connection to the SQLite file at `path` that changes nothing about it.
 
     Reading a file beside which there is a log or a journal would fold it in or make files: such a
-    file is copied first, with what stands beside it.
+    file is copied first, with what stands beside it. The copy loses its names as soon as it is
+    open.
     """
     source = Path(path).absolute()
     if not source.is_file():
@@ -125,11 +186,13 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         beside = [source.with_name(source.name + end) for end in ("-wal", "-journal")]
         options = "?immutable=1"
         if any(log.is_file() and log.stat().st_size > 0 for log in beside):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dictsqlite-")))
+            scratch = stack.enter_context(contextlib.ExitStack())
+            folder = scratch.enter_context(_scratch())
             for file in (source, *beside):
                 if file.is_file():
                     shutil.copyfile(file, folder / file.name)
             source, options = folder / source.name, ""
+            _check_journal(folder / beside[1].name, path)
         connection = sqlite3.connect(source.as_uri() + options, uri=True, isolation_level=None)
         stack.callback(connection.close)
         connection.text_factory = bytes
@@ -139,6 +202,9 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         steps = itertools.count(_STEPS, _STEPS)
         most = 10_000_000 + 64 * source.stat().st_size
         connection.set_progress_handler(lambda: next(steps) > most, _STEPS)
+        if not options:
+            connection.execute("PRAGMA schema_version").fetchone()
+            scratch.close()
         yield connection
 
 
