@@ -7,6 +7,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Callable, Iterator, List
 
+from ._dsq import FORWARD
+
 _MOST_ITEMS = 20
 _MOST_CHARACTERS = 200  # of one key or value
 
@@ -16,7 +18,7 @@ def describe(head: str, mapping: Any) -> str:
     try:
         items = [
             f"{short(show, key)}: {short(show, value)}"
-            for key, value in islice(mapping._walk_items(False, "report"), _MOST_ITEMS + 1)
+            for key, value in islice(mapping._walk_items(FORWARD, "report"), _MOST_ITEMS + 1)
         ]
     except Exception as error:
         return f"<{head} {printable(short(str, error))}>"
