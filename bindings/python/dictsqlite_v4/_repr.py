@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ._dsq import FORWARD
 
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 # The brackets of what repr() goes into, one and all, and what it says of an empty one.
-_BRACKETS = {
+_BRACKETS: Dict[type, Tuple[str, str, str]] = {
     list: ("[", "]", "[]"),
     tuple: ("(", ")", "()"),
     dict: ("{", "}", "{}"),
