@@ -5,41 +5,41 @@
 
 #include <unistd.h>
 
-#include "base/dsq-call-private.h"
+#include "base/dsq-call-out-private.h"
 #include "base/dsq-fork-private.h"
 
 /* Between two times at which it is asked. */
 #define ASK_US (50 * 1000)
 
-typedef struct
+struct _DsqAsked
 {
   DsqAskFunc func;
   gpointer user_data;
   GDestroyNotify destroy; /* (nullable) */
-} Asked;
+};
 
 __thread DsqCallState dsq_call_state;
 
-static Asked *asked; /* (atomic) (owned) (nullable) */
+DsqAsked *dsq_call_asked; /* (atomic) (owned) (nullable) */
 
-static Asked *
+static DsqAsked *
 get_asked (void)
 {
-  return __atomic_load_n (&asked, __ATOMIC_ACQUIRE);
+  return __atomic_load_n (&dsq_call_asked, __ATOMIC_ACQUIRE);
 }
 
 void
 dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy)
 {
-  Asked *next = NULL;
-  Asked *previous;
+  DsqAsked *next = NULL;
+  DsqAsked *previous;
 
   if (func != NULL)
     {
-      next = g_new (Asked, 1);
-      *next = (Asked){ func, user_data, destroy };
+      next = g_new (DsqAsked, 1);
+      *next = (DsqAsked){ func, user_data, destroy };
     }
-  previous = __atomic_exchange_n (&asked, next, __ATOMIC_ACQ_REL);
+  previous = __atomic_exchange_n (&dsq_call_asked, next, __ATOMIC_ACQ_REL);
   if (previous == NULL)
     return;
   if (previous->destroy != NULL)
@@ -70,7 +70,7 @@ dsq_call_is_time_to_ask (void)
 
 /* What the function does are calls of their own. */
 static gboolean
-call_out (const Asked *self)
+call_out (const DsqAsked *self)
 {
   DsqCallState state = dsq_call_state;
   DsqCallOut out = { state.place, state.out_of };
@@ -94,7 +94,7 @@ is_in_child (guint64 stamp)
 }
 
 void
-dsq_call_ask (void)
+dsq_call_ask_in_time (void)
 {
   guint64 stamp = dsq_fork_get_stamp ();
 

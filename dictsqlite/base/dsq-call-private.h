@@ -32,10 +32,8 @@ typedef struct
   gint64 asked_at;           /* last, by the monotonic clock */
   const void *place;         /* (unowned) (nullable) the door of the store that it is in */
   guint depth;               /* entries of doors that it has not left */
-  const DsqCallOut *out_of;  /* (unowned) (nullable) calls in which the thread was asked, and this
-                                is what the caller's function does */
-  gint64 waits_since;        /* when it began to wait for other processes, by the monotonic clock;
-                                0: it has not */
+  const DsqCallOut *out_of;  /* (unowned) (nullable) the call that asked what this is called by */
+  gint64 waits_since;        /* for other processes, by the monotonic clock; 0: it does not */
   gboolean memory_only;      /* the call must not wait */
   gboolean would_block;      /* out: it would have had to */
 } DsqCallState;
@@ -98,8 +96,7 @@ dsq_call_end (DsqCall *self)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DsqCall, dsq_call_end)
 
-/* Between these the thread's calls may use memory only; the second tells whether one was refused.
- */
+/* Between these the thread uses memory only; the second tells whether a call was refused. */
 static inline void
 dsq_call_begin_memory_only (void)
 {
@@ -135,15 +132,19 @@ dsq_call_check (GError **error)
   return FALSE;
 }
 
-/* Whether the call can be ended while it waits. */
-gboolean dsq_call_is_watched (void);
-gboolean dsq_call_is_time_to_ask (void);
-/* Of all stores. */
-typedef gboolean (*DsqAskFunc) (gpointer user_data);
-void dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy);
+/* The caller's function, if there is one: see dsq-call-out-private.h. */
+typedef struct _DsqAsked DsqAsked;
+extern DsqAsked *dsq_call_asked; /* (atomic) */
+void dsq_call_ask_in_time (void);
+
 /* Has the caller's function asked, if it is time. To be called now and then where a call waits or
  * has much to do. */
-void dsq_call_ask (void);
+static inline void
+dsq_call_ask (void)
+{
+  if (G_UNLIKELY (__atomic_load_n (&dsq_call_asked, __ATOMIC_RELAXED) != NULL))
+    dsq_call_ask_in_time ();
+}
 
 /* The call enters, and leaves, what @place stands for; may be nested. */
 static inline void
@@ -173,14 +174,15 @@ dsq_call_is_out_of (const void *place)
   return out != NULL;
 }
 
-static inline gboolean
-dsq_call_is_in (const void *place)
-{
-  return dsq_call_state.place == place || dsq_call_is_out_of (place);
-}
+gboolean dsq_call_lock_slowly (DsqMutex *mutex, GError **error);
 
 /* Locks it; FALSE with G_IO_ERROR_CANCELLED when the call is cancelled while it waits. */
-gboolean dsq_call_lock (DsqMutex *mutex, GError **error);
+static inline gboolean
+dsq_call_lock (DsqMutex *mutex, GError **error)
+{
+  return G_LIKELY (dsq_mutex_lock_at_once (mutex)) || dsq_call_lock_slowly (mutex, error);
+}
+
 /* Until it is signalled, or by chance, or for a few milliseconds: to be followed by a look at what
  * is waited for and at whether the call is cancelled. */
 void dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex);

@@ -3,16 +3,14 @@
 
 #include "config.h"
 
-#include "base/dsq-call-private.h"
+#include "base/dsq-call-out-private.h"
 
 /* Between two looks at the cancellable of a call that waits. */
 #define LOOK_US (10 * 1000)
 
 gboolean
-dsq_call_lock (DsqMutex *mutex, GError **error)
+dsq_call_lock_slowly (DsqMutex *mutex, GError **error)
 {
-  if (G_LIKELY (dsq_mutex_lock_until (mutex, 0)))
-    return TRUE;
   if (!dsq_call_is_watched ())
     {
       dsq_mutex_lock (mutex);

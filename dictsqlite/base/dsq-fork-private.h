@@ -25,10 +25,44 @@ dsq_fork_get_stamp (void)
   return __atomic_load_n (dsq_fork_word, __ATOMIC_RELAXED);
 }
 
+/* Threads inside, and in fork(); and how often this one is inside. Of who goes in and who forks at
+ * least one sees the other, for each counts itself before it looks. */
+extern guint dsq_fork_n_inside;  /* (atomic) */
+extern guint dsq_fork_n_forking; /* (atomic) */
+extern __thread guint dsq_fork_depth;
+
+void dsq_fork_enter_slowly (void);
+void dsq_fork_tell (void);
+
+static inline void
+dsq_fork_count_out (void)
+{
+  __atomic_fetch_sub (&dsq_fork_n_inside, 1, __ATOMIC_SEQ_CST);
+  if (G_UNLIKELY (__atomic_load_n (&dsq_fork_n_forking, __ATOMIC_SEQ_CST) > 0))
+    dsq_fork_tell ();
+}
+
 /* The thread is inside between these, which may be nested. The first may wait, with no mutex held
  * that nobody may wait under. */
-void dsq_fork_enter (void);
-void dsq_fork_leave (void);
+static inline void
+dsq_fork_enter (void)
+{
+  if (dsq_fork_depth == 0)
+    {
+      __atomic_fetch_add (&dsq_fork_n_inside, 1, __ATOMIC_SEQ_CST);
+      if (G_UNLIKELY (__atomic_load_n (&dsq_fork_n_forking, __ATOMIC_SEQ_CST) > 0))
+        dsq_fork_enter_slowly ();
+    }
+  dsq_fork_depth++;
+}
+
+static inline void
+dsq_fork_leave (void)
+{
+  if (--dsq_fork_depth == 0)
+    dsq_fork_count_out ();
+}
+
 /* The first for a call that opens files of its own; from then on forks are noticed. FALSE, and not
  * inside: this process must not use SQLite, for it may hang. */
 gboolean dsq_fork_enter_to_open (GError **error);

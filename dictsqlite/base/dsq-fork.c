@@ -12,9 +12,8 @@
 #include "dsq-error.h"
 
 /*
- * Who goes in counts itself and then looks whether a fork is under way; who forks says so and then
- * looks at the count: of the two at least one sees the other. A count that is taken back at once
- * may be found by the fork or its child, so that the child goes by what its parent found out.
+ * A count that is taken back at once may be found by the fork or its child, so that the child goes
+ * by what its parent found out.
  */
 
 /* Longest wait of a fork, and of those who wait outside for it to end. */
@@ -27,8 +26,8 @@ const guint64 *dsq_fork_word = &unwatched;
 
 static guint64 *word;      /* (owned) (nullable) in memory that a fork wipes */
 static guint64 last_stamp; /* of this process, or of its parent until the child's handler has run */
-static guint n_inside;     /* (atomic) */
-static guint n_forking;    /* (atomic, set with lock) threads in fork() */
+guint dsq_fork_n_inside;
+guint dsq_fork_n_forking;  /* (set with lock) */
 static gboolean is_forced; /* (atomic) somebody went in while a fork was under way */
 static gboolean may_hang;  /* somebody was inside when this process was made, or its parent */
 
@@ -36,14 +35,14 @@ static gboolean may_hang;  /* somebody was inside when this process was made, or
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed; /* fewer are inside, or a fork has ended */
 
-static __thread guint own_depth;
+__thread guint dsq_fork_depth;
 static __thread gboolean is_own_fork; /* the thread is in fork() */
 static __thread gboolean is_in_vain;  /* and has waited in vain */
 
 static gboolean
 is_fork_under_way (void)
 {
-  return G_UNLIKELY (__atomic_load_n (&n_forking, __ATOMIC_SEQ_CST) > 0) && !is_own_fork;
+  return G_UNLIKELY (__atomic_load_n (&dsq_fork_n_forking, __ATOMIC_SEQ_CST) > 0) && !is_own_fork;
 }
 
 /* FALSE: the deadline has passed. */
@@ -60,12 +59,9 @@ wait_locked (gint64 deadline_us)
 
 /* --- the threads of a process ----------------------------------------------------------------- */
 
-static void
-count_out (void)
+void
+dsq_fork_tell (void)
 {
-  __atomic_fetch_sub (&n_inside, 1, __ATOMIC_SEQ_CST);
-  if (G_LIKELY (__atomic_load_n (&n_forking, __ATOMIC_SEQ_CST) == 0))
-    return;
   pthread_mutex_lock (&lock);
   pthread_cond_broadcast (&changed);
   pthread_mutex_unlock (&lock);
@@ -74,10 +70,10 @@ count_out (void)
 static gboolean
 try_count_in (void)
 {
-  __atomic_fetch_add (&n_inside, 1, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add (&dsq_fork_n_inside, 1, __ATOMIC_SEQ_CST);
   if (!is_fork_under_way ())
     return TRUE;
-  count_out ();
+  dsq_fork_count_out ();
   return FALSE;
 }
 
@@ -99,33 +95,22 @@ static void
 force_in (void)
 {
   __atomic_store_n (&is_forced, TRUE, __ATOMIC_SEQ_CST);
-  __atomic_fetch_add (&n_inside, 1, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add (&dsq_fork_n_inside, 1, __ATOMIC_SEQ_CST);
 }
 
-static void
-count_in (void)
+/* It has counted itself, and then seen that somebody forks. */
+void
+dsq_fork_enter_slowly (void)
 {
-  while (G_UNLIKELY (!try_count_in ()))
+  if (!is_fork_under_way ())
+    return;
+  dsq_fork_count_out ();
+  while (!try_count_in ())
     if (!dsq_fork_wait ())
       {
         force_in ();
         return;
       }
-}
-
-void
-dsq_fork_enter (void)
-{
-  if (own_depth == 0)
-    count_in ();
-  own_depth++;
-}
-
-void
-dsq_fork_leave (void)
-{
-  if (--own_depth == 0)
-    count_out ();
 }
 
 #ifdef DSQ_MUTEX_CHECKS
@@ -134,7 +119,7 @@ dsq_fork_leave (void)
 void
 dsq_fork_assert_inside (void)
 {
-  if (own_depth == 0 && dsq_fork_word != &unwatched)
+  if (dsq_fork_depth == 0 && dsq_fork_word != &unwatched)
     g_error ("a thread uses SQLite where a fork does not wait for it");
 }
 
@@ -143,11 +128,11 @@ dsq_fork_assert_inside (void)
 guint
 dsq_fork_pause (void)
 {
-  guint depth = own_depth;
+  guint depth = dsq_fork_depth;
 
-  own_depth = 0;
+  dsq_fork_depth = 0;
   if (depth > 0)
-    count_out ();
+    dsq_fork_count_out ();
   return depth;
 }
 
@@ -155,8 +140,8 @@ void
 dsq_fork_resume (guint depth)
 {
   if (depth > 0)
-    count_in ();
-  own_depth = depth;
+    dsq_fork_enter ();
+  dsq_fork_depth = depth;
 }
 
 gboolean
@@ -168,7 +153,7 @@ dsq_fork_try_resume (guint depth, gboolean anyway)
         return FALSE;
       force_in ();
     }
-  own_depth = depth;
+  dsq_fork_depth = depth;
   return TRUE;
 }
 
@@ -187,7 +172,7 @@ dsq_fork_sleep (guint64 microseconds)
 static guint
 count_own (void)
 {
-  return own_depth > 0 ? 1 : 0;
+  return dsq_fork_depth > 0 ? 1 : 0;
 }
 
 /* What a process cannot tell of itself its children cannot tell either, and its lock is perhaps
@@ -205,9 +190,9 @@ prepare (void)
   is_own_fork = TRUE;
   is_in_vain = FALSE;
   pthread_mutex_lock (&lock);
-  if (__atomic_fetch_add (&n_forking, 1, __ATOMIC_SEQ_CST) == 0)
+  if (__atomic_fetch_add (&dsq_fork_n_forking, 1, __ATOMIC_SEQ_CST) == 0)
     __atomic_store_n (&is_forced, FALSE, __ATOMIC_SEQ_CST);
-  while (__atomic_load_n (&n_inside, __ATOMIC_SEQ_CST) > count_own () && !is_in_vain)
+  while (__atomic_load_n (&dsq_fork_n_inside, __ATOMIC_SEQ_CST) > count_own () && !is_in_vain)
     is_in_vain = !wait_locked (deadline_us);
   pthread_mutex_unlock (&lock);
 }
@@ -219,7 +204,7 @@ in_parent (void)
     return;
   is_own_fork = FALSE;
   pthread_mutex_lock (&lock);
-  __atomic_fetch_sub (&n_forking, 1, __ATOMIC_SEQ_CST);
+  __atomic_fetch_sub (&dsq_fork_n_forking, 1, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast (&changed);
   pthread_mutex_unlock (&lock);
 }
@@ -243,8 +228,8 @@ in_child (void)
   init_changed ();
   is_own_fork = FALSE;
   may_hang |= is_in_vain || is_forced;
-  n_inside = count_own ();
-  n_forking = 0;
+  dsq_fork_n_inside = count_own ();
+  dsq_fork_n_forking = 0;
   __atomic_store_n (word, ++last_stamp, __ATOMIC_RELAXED);
 }
 

@@ -107,6 +107,17 @@ dsq_mutex_lock (DsqMutex *self)
   dsq_mutex_note_locked (self);
 }
 
+/* FALSE: it would have had to wait. */
+static inline gboolean
+dsq_mutex_lock_at_once (DsqMutex *self)
+{
+  dsq_mutex_note_locking (self);
+  if (G_UNLIKELY (pthread_mutex_trylock (&self->mutex) != 0))
+    return FALSE;
+  dsq_mutex_note_locked (self);
+  return TRUE;
+}
+
 /* FALSE: the deadline, of the monotonic clock in microseconds, has passed. */
 gboolean dsq_mutex_lock_until (DsqMutex *self, gint64 deadline_us);
 

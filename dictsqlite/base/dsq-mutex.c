@@ -261,20 +261,16 @@ dsq_mutex_lock_until (DsqMutex *self, gint64 deadline_us)
   const struct timespec deadline = as_timespec (deadline_us);
   guint depth;
 
-  dsq_mutex_note_locking (self);
-  if (G_UNLIKELY (pthread_mutex_trylock (&self->mutex) != 0))
+  /* the thread sanitizer does not see the lock taken by the call for a wait */
+  if (dsq_mutex_lock_at_once (self))
+    return TRUE;
+  depth = dsq_fork_pause ();
+  if (pthread_mutex_clocklock (&self->mutex, CLOCK_MONOTONIC, &deadline) != 0)
     {
-      /* no wait: and the thread sanitizer would not see the lock taken by the call for one */
-      if (deadline_us == 0)
-        return FALSE;
-      depth = dsq_fork_pause ();
-      if (pthread_mutex_clocklock (&self->mutex, CLOCK_MONOTONIC, &deadline) != 0)
-        {
-          dsq_fork_resume (depth);
-          return FALSE;
-        }
-      resume (self, depth);
+      dsq_fork_resume (depth);
+      return FALSE;
     }
+  resume (self, depth);
   dsq_mutex_note_locked (self);
   return TRUE;
 }

@@ -20,7 +20,7 @@ dsq_cold_ahead_start (const DsqRecordCodec *codec, const DsqChange *changes, gsi
 /* The row of the next change, of a tombstone its token only; good until the next call. To be called
  * once for each change, also for one without an entry, whose row is none; no more after NULL. */
 const DsqColdColumns *dsq_cold_ahead_next (DsqColdAhead *self, GError **error);
-/* Waits for the thread; may come early. NULL does nothing. */
+/* Waits for the thread; may come early. */
 void dsq_cold_ahead_finish (DsqColdAhead *self);
 
 G_END_DECLS

@@ -261,8 +261,6 @@ dsq_cold_ahead_finish (DsqColdAhead *self)
 {
   guint depth;
 
-  if (self == NULL)
-    return;
   dsq_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
   dsq_mutex_unlock (&self->lock);

@@ -15,24 +15,24 @@
 /* Changes between two looks at the cancellable. */
 #define CANCEL_STEPS 256
 
-static int
-compare_tables (gconstpointer a, gconstpointer b)
-{
-  guint32 left = ((const DsqTableState *) a)->table;
-  guint32 right = ((const DsqTableState *) b)->table;
-
-  return left < right ? -1 : left > right;
-}
-
 DsqTableState *
 dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
 {
-  const DsqTableState wanted = { .table = table };
-  guint at;
+  guint begin = 0, end = self->tables->len;
 
-  if (!g_array_binary_search (self->tables, &wanted, compare_tables, &at))
-    return NULL;
-  return &g_array_index (self->tables, DsqTableState, at);
+  while (begin < end)
+    {
+      guint middle = (begin + end) / 2;
+      DsqTableState *state = &g_array_index (self->tables, DsqTableState, middle);
+
+      if (state->table == table)
+        return state;
+      if (state->table < table)
+        begin = middle + 1;
+      else
+        end = middle;
+    }
+  return NULL;
 }
 
 static gboolean
@@ -287,6 +287,7 @@ dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError *
   if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
     ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
   applied = apply_all (self, changes, n_changes, ahead, error);
-  dsq_cold_ahead_finish (ahead);
+  if (ahead != NULL)
+    dsq_cold_ahead_finish (ahead);
   return applied;
 }

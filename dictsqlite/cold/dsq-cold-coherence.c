@@ -282,7 +282,7 @@ is_own_commit_locked (DsqColdSqlite *self, DsqWalStamp *out_stamp)
     return FALSE;
   /* frames are only appended, so ours is the last one as long as the count is ours */
   if (dsq_wal_stamp_is_same_log (out_stamp, &self->before_commit))
-    return dsq_wal_stamp_get_frames (out_stamp) == self->writer.hook_frames;
+    return out_stamp->n_frames == self->writer.hook_frames;
   /* the log was started anew, by us or after us: the stamp stands before the question, so if nobody
    * had committed by then nobody had committed before the stamp */
   return ask_version_locked (self, &is_same, NULL) && is_same;

@@ -26,10 +26,8 @@ dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error)
 }
 
 gboolean
-dsq_cold_refuse_failed (DsqColdSqlite *self, GError **error)
+dsq_cold_refuse_failed (GError **error)
 {
-  if (G_LIKELY (!__atomic_load_n (&self->file.is_failed, __ATOMIC_ACQUIRE)))
-    return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,
                        DSQ_ERROR_IO,

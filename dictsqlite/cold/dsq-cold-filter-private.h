@@ -39,8 +39,15 @@ void dsq_cold_filter_free (DsqColdFilter *self);
 void dsq_cold_filter_start_empty (DsqColdFilter *self, guint64 n_expected);
 /* Somebody else has committed: what is there is no longer known. */
 void dsq_cold_filter_reset (DsqColdFilter *self);
-/* The tier has committed. */
-void dsq_cold_filter_note_commit (DsqColdFilter *self);
+void dsq_cold_filter_note_empty (DsqColdFilter *self);
+
+/* The tier has committed. When nothing is there any more, that is known at once. */
+static inline void
+dsq_cold_filter_note_commit (DsqColdFilter *self)
+{
+  if (G_UNLIKELY (__atomic_load_n (self->n_entries, __ATOMIC_RELAXED) == 0))
+    dsq_cold_filter_note_empty (self);
+}
 
 /* --- for the engine --------------------------------------------------------------------------- */
 

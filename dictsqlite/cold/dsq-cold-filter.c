@@ -57,14 +57,12 @@ dsq_cold_filter_reset (DsqColdFilter *self)
   __atomic_store_n (&self->n_absent, 0, __ATOMIC_RELAXED);
 }
 
-/* Nothing is there any more: that is known at once. */
 void
-dsq_cold_filter_note_commit (DsqColdFilter *self)
+dsq_cold_filter_note_empty (DsqColdFilter *self)
 {
   DsqFilterStats stats;
 
-  if (__atomic_load_n (self->n_entries, __ATOMIC_RELAXED) > 0 ||
-      !dsq_filter_is_active (self->bits) || !dsq_mutex_trylock (&self->lock))
+  if (!dsq_filter_is_active (self->bits) || !dsq_mutex_trylock (&self->lock))
     return;
   dsq_filter_get_stats (self->bits, &stats);
   if (stats.keys > 0)

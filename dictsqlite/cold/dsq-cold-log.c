@@ -34,7 +34,7 @@ dsq_cold_log_init (DsqColdSqlite *self, GError **error)
       !dsq_database_check_writable (self->log, error))
     return FALSE;
   /* what an earlier process left may never have been synced */
-  if (dsq_wal_index_read (&self->wal_index, &stamp) && dsq_wal_stamp_get_frames (&stamp) > 0)
+  if (dsq_wal_index_read (&self->wal_index, &stamp) && stamp.n_frames > 0)
     self->n_unsynced = 1;
   return TRUE;
 }
@@ -80,13 +80,13 @@ dsq_cold_sync (DsqColdFile *file, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean synced;
 
-  if (!dsq_cold_refuse_failed (self, error))
+  if (!dsq_cold_check_failed (self, error))
     return FALSE;
   if (is_synced (self))
     return TRUE;
   if (!dsq_call_lock (&self->log_lock, error))
     return FALSE;
-  synced = dsq_cold_refuse_failed (self, error) && (is_synced (self) || sync_locked (self, error));
+  synced = dsq_cold_check_failed (self, error) && (is_synced (self) || sync_locked (self, error));
   dsq_mutex_unlock (&self->log_lock);
   return synced;
 }
@@ -107,7 +107,7 @@ dsq_cold_wants_checkpoint (DsqColdFile *file, gboolean idle)
 
   if (!dsq_wal_index_read (&self->wal_index, &stamp))
     return FALSE;
-  n_frames = dsq_wal_stamp_get_frames (&stamp);
+  n_frames = stamp.n_frames;
   if (idle)
     return n_frames > n_backfilled;
   /* a log shorter than the blocked one was started anew; else it is tried again soon */
@@ -173,7 +173,7 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean done;
 
-  if (!dsq_cold_refuse_failed (self, error) || !dsq_cold_begin (&file->tier, error))
+  if (!dsq_cold_check_failed (self, error) || !dsq_cold_begin (&file->tier, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);

@@ -42,6 +42,15 @@ dsq_change_key (const DsqChange *self)
   return (DsqKey){ dsq_entry_key (entry), entry->key_length, entry->table, self->hash };
 }
 
+/* How many keys more there are by it, where the row was so before. */
+static inline gint64
+dsq_change_contribution (const DsqChange *self, DsqPresence presence)
+{
+  if (dsq_entry_is_tombstone (self->entry))
+    return presence == DSQ_PRESENCE_PRESENT ? -1 : 0;
+  return presence == DSQ_PRESENCE_ABSENT ? 1 : 0;
+}
+
 /* What the file says of a table, beside its rows. */
 typedef struct
 {

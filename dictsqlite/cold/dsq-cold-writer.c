@@ -249,7 +249,7 @@ dsq_cold_commit (DsqColdTier *tier,
         committed (committed_data);
       return TRUE;
     }
-  if (!dsq_cold_refuse_failed (self, error) || !save_tables (self, error))
+  if (!dsq_cold_check_failed (self, error) || !save_tables (self, error))
     {
       dsq_cold_rollback (tier);
       return FALSE;

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
-#include "base/dsq-mutex-private.h"
 
 G_BEGIN_DECLS
 
@@ -31,10 +31,47 @@ gboolean dsq_door_refuse_closed (GError **error);
 /* For what a function asks that a call of the same thread has called. */
 gboolean dsq_door_refuse_reentered (GError **error);
 
+void dsq_door_tell (DsqDoor *self);
+
+static inline void
+dsq_door_count_out (DsqDoor *self)
+{
+  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) == 1 &&
+      G_UNLIKELY (__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST)))
+    dsq_door_tell (self);
+}
+
 /* A call that may use the cold tier stands between these. It waits while a fork is under way. A
  * call that may use memory only ends here, without an error. */
-gboolean dsq_door_enter (DsqDoor *self, GError **error);
-void dsq_door_leave (DsqDoor *self);
+static inline gboolean
+dsq_door_enter (DsqDoor *self, GError **error)
+{
+  gboolean is_closed;
+
+  if (!dsq_door_is_own (self))
+    return dsq_door_refuse_inherited (error);
+  if (G_UNLIKELY (dsq_call_is_out_of (self)))
+    return dsq_door_refuse_reentered (error);
+  __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
+  is_closed = __atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST);
+  if (G_LIKELY (!is_closed && dsq_call_may_wait ()))
+    {
+      dsq_mutex_assert_may_wait ("a fork");
+      dsq_fork_enter ();
+      dsq_call_enter (self);
+      return TRUE;
+    }
+  dsq_door_count_out (self);
+  return is_closed && dsq_door_refuse_closed (error);
+}
+
+static inline void
+dsq_door_leave (DsqDoor *self)
+{
+  dsq_call_leave ();
+  dsq_fork_leave ();
+  dsq_door_count_out (self);
+}
 
 gboolean dsq_door_is_closed (const DsqDoor *self);
 /* From here on nobody enters. */

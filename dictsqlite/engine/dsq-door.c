@@ -3,7 +3,6 @@
 
 #include "config.h"
 
-#include "base/dsq-call-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-door-private.h"
 
@@ -57,47 +56,12 @@ dsq_door_refuse_reentered (GError **error)
   return FALSE;
 }
 
-static void
-count_out (DsqDoor *self)
+void
+dsq_door_tell (DsqDoor *self)
 {
-  if (__atomic_fetch_sub (&self->n_users, 1, __ATOMIC_SEQ_CST) != 1 ||
-      !__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    return;
   dsq_mutex_lock (&self->users_lock);
   pthread_cond_broadcast (&self->users_cond);
   dsq_mutex_unlock (&self->users_lock);
-}
-
-gboolean
-dsq_door_enter (DsqDoor *self, GError **error)
-{
-  if (!dsq_door_is_own (self))
-    return dsq_door_refuse_inherited (error);
-  if (G_UNLIKELY (dsq_call_is_out_of (self)))
-    return dsq_door_refuse_reentered (error);
-  __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
-  if (!__atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST))
-    {
-      if (G_LIKELY (dsq_call_may_wait ()))
-        {
-          dsq_mutex_assert_may_wait ("a fork");
-          dsq_fork_enter ();
-          dsq_call_enter (self);
-          return TRUE;
-        }
-      count_out (self);
-      return FALSE;
-    }
-  count_out (self);
-  return dsq_door_refuse_closed (error);
-}
-
-void
-dsq_door_leave (DsqDoor *self)
-{
-  dsq_call_leave ();
-  dsq_fork_leave ();
-  count_out (self);
 }
 
 gboolean

@@ -321,7 +321,7 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
   if (!dsq_door_is_own (&self->door))
     return dsq_door_refuse_inherited (error);
   /* it would wait for itself */
-  if (dsq_call_is_in (&self->door))
+  if (dsq_call_state.place == &self->door || dsq_call_is_out_of (&self->door))
     return dsq_door_refuse_reentered (error);
   dsq_fork_enter ();
   dsq_call_enter (&self->door);

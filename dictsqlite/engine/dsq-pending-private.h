@@ -181,8 +181,6 @@ void dsq_pending_rollback_locked (DsqPending *self);
 
 /* --- helpers of the rooms round it ------------------------------------------------------------ */
 
-/* What a change that is known to fit adds to the number of keys. */
-gint64 dsq_pending_contribution (const DsqChange *change, DsqPresence presence);
 /* Replaces an unknown presence by what was found; with the shard's lock held. */
 void dsq_pending_resolve_locked (DsqPending *self,
                                  DsqShard *shard,

@@ -136,21 +136,13 @@ dsq_change_list_append (DsqChangeList *list, const DsqChange *change)
 
 /* --- accounts -------------------------------------------------------------------------------- */
 
-gint64
-dsq_pending_contribution (const DsqChange *change, DsqPresence presence)
-{
-  if (dsq_entry_is_tombstone (change->entry))
-    return presence == DSQ_PRESENCE_PRESENT ? -1 : 0;
-  return presence == DSQ_PRESENCE_ABSENT ? 1 : 0;
-}
-
 void
 dsq_pending_count_change (DsqPendingShard *shard, const DsqChange *change, int sign)
 {
   if (change->presence == DSQ_PRESENCE_UNKNOWN)
     shard->n_unresolved += sign;
   else
-    shard->n_live += sign * dsq_pending_contribution (change, change->presence);
+    shard->n_live += sign * dsq_change_contribution (change, change->presence);
 }
 
 void
@@ -279,7 +271,7 @@ dsq_pending_stage_new_locked (DsqPending *self,
   dsq_shard_assert_locked (shard);
   dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
-  dsq_pending_count_own (self, dsq_pending_contribution (&change, presence));
+  dsq_pending_count_own (self, dsq_change_contribution (&change, presence));
   if (presence == DSQ_PRESENCE_UNKNOWN && is_set && dsq_pending_has_walks (self))
     dsq_walker_count_blind (self->number, hash);
   append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);

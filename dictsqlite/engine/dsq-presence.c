@@ -184,8 +184,8 @@ dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GErro
       DsqChange change = { .entry = found->pdata[i] };
 
       tally->n_live +=
-          dsq_pending_contribution (&change,
-                                    places[i] != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
+          dsq_change_contribution (&change,
+                                   places[i] != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
     }
   return TRUE;
 }

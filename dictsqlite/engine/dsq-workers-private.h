@@ -65,8 +65,18 @@ gboolean dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job);
 /* Whether a call that reaches so far may be made at once: no job that is there has to come before.
  */
 gboolean dsq_workers_is_next (DsqWorkers *self, DsqReach reach, guint slot);
+/* The ordered job that this thread runs. */
+extern __thread DsqJob *dsq_workers_ordered;
+void dsq_workers_pass_own_turn (void);
+
 /* For the job that the calling thread runs, if it does: its place among the writes is settled. */
-void dsq_workers_pass_turn (void);
+static inline void
+dsq_workers_pass_turn (void)
+{
+  if (G_UNLIKELY (dsq_workers_ordered != NULL))
+    dsq_workers_pass_own_turn ();
+}
+
 /* The same for one that takes long: what comes after does not wait for it at all. */
 void dsq_workers_leave_line (void);
 

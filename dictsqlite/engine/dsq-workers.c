@@ -70,9 +70,10 @@ struct _DsqWorkers
 
 /* The workers whose thread this is. */
 static __thread DsqWorkers *current;
-/* The ordered job that this thread runs, and whose it is. */
+/* The ordered job that this thread runs is of these. */
 static __thread DsqWorkers *owner;
-static __thread DsqJob *ordered;
+
+__thread DsqJob *dsq_workers_ordered;
 
 static void
 unref_and_unlock (DsqWorkers *self)
@@ -252,14 +253,14 @@ wake_threads_locked (DsqWorkers *self)
 }
 
 void
-dsq_workers_pass_turn (void)
+dsq_workers_pass_own_turn (void)
 {
   DsqWorkers *self = owner;
 
-  if (G_LIKELY (ordered == NULL) || !ordered->may_pass_turn)
+  if (!dsq_workers_ordered->may_pass_turn)
     return;
-  ordered->may_pass_turn = FALSE;
-  ordered->has_passed_turn = TRUE;
+  dsq_workers_ordered->may_pass_turn = FALSE;
+  dsq_workers_ordered->has_passed_turn = TRUE;
   dsq_mutex_lock (&self->lock);
   self->has_turn = FALSE;
   wake_threads_locked (self);
@@ -271,10 +272,10 @@ dsq_workers_leave_line (void)
 {
   DsqWorkers *self = owner;
 
-  if (ordered == NULL)
+  if (dsq_workers_ordered == NULL)
     return;
-  ordered->is_ordered = FALSE;
-  ordered = NULL;
+  dsq_workers_ordered->is_ordered = FALSE;
+  dsq_workers_ordered = NULL;
   dsq_mutex_lock (&self->lock);
   self->has_turn = FALSE;
   self->n_ordered--;
@@ -301,13 +302,13 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
   dsq_mutex_assert_held (&self->lock);
   owner = self;
-  ordered = job->is_ordered ? job : NULL;
+  dsq_workers_ordered = job->is_ordered ? job : NULL;
   dsq_mutex_unlock (&self->lock);
   job->run (job);
   dsq_mutex_lock (&self->lock);
   if (job->is_ordered && !job->has_passed_turn)
     self->has_turn = FALSE;
-  ordered = NULL;
+  dsq_workers_ordered = NULL;
   self->n_ordered -= job->is_ordered;
   lane->n_running--;
   note_running (lane, job->number, 0);

@@ -97,7 +97,7 @@ publish_change_locked (DsqEngine *self,
   DsqShard *shard = shard_of (self, change, &key);
   DsqTable *table = dsq_tables_find (&self->tables, key.table);
   gboolean is_set = !dsq_entry_is_tombstone (change->entry);
-  gint64 contribution = dsq_pending_contribution (change, change->presence);
+  gint64 contribution = dsq_change_contribution (change, change->presence);
   gboolean is_kept;
   guint32 number;
 

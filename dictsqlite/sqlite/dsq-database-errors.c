@@ -197,10 +197,8 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
 }
 
 gboolean
-dsq_database_check_own (const DsqDatabase *self, const char *purpose, GError **error)
+dsq_database_refuse_inherited (const char *purpose, GError **error)
 {
-  if (G_LIKELY (self->stamp == dsq_fork_get_stamp ()))
-    return TRUE;
   if (purpose != NULL)
     g_set_error (error,
                  DSQ_ERROR,

@@ -5,6 +5,9 @@
 #include <gio/gio.h>
 #include <sqlite3.h>
 
+#include "base/dsq-call-private.h"
+#include "base/dsq-fork-private.h"
+
 G_BEGIN_DECLS
 
 typedef enum
@@ -31,8 +34,8 @@ struct _DsqDatabase
   sqlite3 *handle;         /* (owned) */
   gint64 busy_since;       /* when the wait under way began, by the monotonic clock */
   gboolean is_unstoppable; /* what is run goes to its end, though the call be cancelled */
-  guint n_steps;           /* of SQLite's machine between two looks at that */
-  guint64 n_run;           /* of its steps, by what is run to its next row */
+  gboolean is_watched;     /* that is looked at every few steps of SQLite's machine */
+  guint64 n_run;           /* of these, by what is run to its next row */
   gboolean is_endless;     /* that are too many for any file of this size */
   guint busy_timeout_ms;
   guint64 stamp;   /* constant: of the process that opened it */
@@ -68,9 +71,16 @@ void dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold);
 /* Finalize every statement first. One that a fork inherited is left as it is. */
 void dsq_database_close (DsqDatabase *self);
 
+gboolean dsq_database_refuse_inherited (const char *purpose, GError **error);
+
 /* FALSE in the child of a fork, with an error unless @purpose is NULL: the connection must not be
  * touched. */
-gboolean dsq_database_check_own (const DsqDatabase *self, const char *purpose, GError **error);
+static inline gboolean
+dsq_database_check_own (const DsqDatabase *self, const char *purpose, GError **error)
+{
+  return G_LIKELY (self->stamp == dsq_fork_get_stamp ()) ||
+         dsq_database_refuse_inherited (purpose, error);
+}
 
 /* Runs @sql, which gives no rows. @purpose is a verb and its object, for the error. */
 gboolean dsq_database_run (DsqDatabase *self, const char *sql, const char *purpose, GError **error);
@@ -93,9 +103,16 @@ gboolean dsq_database_check_writable (DsqDatabase *self, GError **error);
  * deadline stands, no row longer than a few MiB is read. */
 void dsq_database_set_deadline (DsqDatabase *self, guint milliseconds);
 
+void dsq_database_watch_call (DsqDatabase *self);
+
 /* A call begins to use it. Where it can be cancelled that is looked at every few rows, and ends the
  * wait for a lock and what is run. */
-void dsq_database_begin_call (DsqDatabase *self);
+static inline void
+dsq_database_begin_call (DsqDatabase *self)
+{
+  if (G_UNLIKELY (self->is_watched != (dsq_call_state.cancellable != NULL)))
+    dsq_database_watch_call (self);
+}
 
 /* Says what @code, an extended result code that @self just gave, means to the user. */
 void dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error);

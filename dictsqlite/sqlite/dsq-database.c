@@ -105,7 +105,7 @@ measure_files (DsqDatabase *self)
 static gboolean
 is_endless (DsqDatabase *self)
 {
-  self->n_run += self->n_steps;
+  self->n_run += self->is_watched ? CANCEL_STEPS : FORK_STEPS;
   if (G_LIKELY (self->n_run < ENDLESS_STEPS))
     return FALSE;
   self->is_endless =
@@ -130,11 +130,14 @@ progress_cb (void *user_data)
   return dsq_call_is_cancelled ();
 }
 
-static void
-watch_progress (DsqDatabase *self)
+void
+dsq_database_watch_call (DsqDatabase *self)
 {
-  self->n_steps = dsq_call_state.cancellable == NULL ? FORK_STEPS : CANCEL_STEPS;
-  sqlite3_progress_handler (self->handle, (int) self->n_steps, progress_cb, self);
+  self->is_watched = dsq_call_state.cancellable != NULL;
+  sqlite3_progress_handler (self->handle,
+                            self->is_watched ? CANCEL_STEPS : FORK_STEPS,
+                            progress_cb,
+                            self);
 }
 
 void
@@ -143,17 +146,10 @@ dsq_database_set_deadline (DsqDatabase *self, guint milliseconds)
   self->n_looks = 0;
   self->deadline = milliseconds == 0 ? 0 : g_get_monotonic_time () + (gint64) milliseconds * 1000;
   if (milliseconds == 0)
-    watch_progress (self);
+    dsq_database_watch_call (self);
   else
     sqlite3_progress_handler (self->handle, DEADLINE_STEPS, deadline_cb, self);
   sqlite3_limit (self->handle, SQLITE_LIMIT_LENGTH, milliseconds == 0 ? ROW_LIMIT : VERIFY_LIMIT);
-}
-
-void
-dsq_database_begin_call (DsqDatabase *self)
-{
-  if (G_UNLIKELY ((self->n_steps == CANCEL_STEPS) != (dsq_call_state.cancellable != NULL)))
-    watch_progress (self);
 }
 
 /* What a hostile file could make SQLite do for it is off. */
@@ -204,7 +200,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
       return NULL;
     }
   harden (self);
-  watch_progress (self);
+  dsq_database_watch_call (self);
   sqlite3_busy_handler (self->handle, busy_cb, self);
   return g_steal_pointer (&self);
 }

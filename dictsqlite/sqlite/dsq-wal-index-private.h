@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <string.h>
+
 #include "sqlite/dsq-database-private.h"
 
 G_BEGIN_DECLS
@@ -10,16 +12,31 @@ G_BEGIN_DECLS
 
 /* One copy of the header, whole: equal stamps, equal content of the file. Never count by one of its
  * fields: recovery resets the change counter, a restart of the log draws new salts. */
-typedef struct
+typedef union
 {
   guint64 words[DSQ_WAL_STAMP_WORDS];
+  struct
+  {
+    guint32 version;
+    guint32 unused;
+    guint32 change;
+    guint8 is_init;
+    guint8 big_endian_checksum;
+    guint16 page_size;
+    guint32 n_frames; /* in the log */
+    guint32 n_pages;
+    guint32 frame_checksum[2];
+    guint32 salts[2]; /* as in the log: big-endian */
+    guint32 checksum[2];
+  };
 } DsqWalStamp;
+
+G_STATIC_ASSERT (sizeof (DsqWalStamp) == DSQ_WAL_STAMP_WORDS * sizeof (guint64));
 
 /* Memory shared with every process that has the file; valid while the connection is open. */
 typedef struct
 {
-  const volatile guint64
-      *words; /* (unowned) both copies of the header, then the checkpoint's part */
+  const volatile guint64 *words; /* (unowned) two copies of the header, the checkpoint's part */
 } DsqWalIndex;
 
 /* @database must have read from the file in WAL mode. */
@@ -30,13 +47,25 @@ gboolean dsq_wal_index_init (DsqWalIndex *self, DsqDatabase *database, GError **
 gboolean dsq_wal_index_read (const DsqWalIndex *self, DsqWalStamp *out_stamp);
 
 /* Frames at the log's beginning that are in the file already. */
-guint32 dsq_wal_index_get_backfilled (const DsqWalIndex *self);
+static inline guint32
+dsq_wal_index_get_backfilled (const DsqWalIndex *self)
+{
+  return *(const volatile guint32 *) (self->words + 2 * DSQ_WAL_STAMP_WORDS);
+}
 
-/* Frames in the log. */
-guint32 dsq_wal_stamp_get_frames (const DsqWalStamp *self);
-gboolean dsq_wal_stamp_equal (const DsqWalStamp *self, const DsqWalStamp *other);
+static inline gboolean
+dsq_wal_stamp_equal (const DsqWalStamp *self, const DsqWalStamp *other)
+{
+  return memcmp (self, other, sizeof *self) == 0;
+}
+
 /* Whether both are of the log since one restart: frames are only appended in between. */
-gboolean dsq_wal_stamp_is_same_log (const DsqWalStamp *self, const DsqWalStamp *other);
+static inline gboolean
+dsq_wal_stamp_is_same_log (const DsqWalStamp *self, const DsqWalStamp *other)
+{
+  return memcmp (self->salts, other->salts, sizeof self->salts) == 0;
+}
+
 /* Whether @self is @before with nothing but the log started anew, so that the content is the same.
  */
 gboolean dsq_wal_stamp_is_restart_of (const DsqWalStamp *self, const DsqWalStamp *before);

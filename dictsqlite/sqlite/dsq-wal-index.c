@@ -15,43 +15,13 @@
 
 #include "config.h"
 
-#include <string.h>
-
 #include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-wal-index-private.h"
 
 #define REGION_SIZE     32768
-#define AT_BACKFILLED   96
 #define READ_TRIES      1000
 #define READ_SPIN_TRIES 50
 #define READ_WAIT_US    20
-
-/* The header's fields, laid over a stamp. */
-typedef struct
-{
-  guint32 version;
-  guint32 unused;
-  guint32 change;
-  guint8 is_init;
-  guint8 big_endian_checksum;
-  guint16 page_size;
-  guint32 frames;
-  guint32 pages;
-  guint32 frame_checksum[2];
-  guint32 salts[2];
-  guint32 checksum[2];
-} Fields;
-
-G_STATIC_ASSERT (sizeof (Fields) == sizeof (DsqWalStamp));
-
-static Fields
-fields_of (const DsqWalStamp *stamp)
-{
-  Fields fields;
-
-  memcpy (&fields, stamp, sizeof fields);
-  return fields;
-}
 
 gboolean
 dsq_wal_index_init (DsqWalIndex *self, DsqDatabase *database, GError **error)
@@ -88,7 +58,7 @@ dsq_wal_index_read (const DsqWalIndex *self, DsqWalStamp *out_stamp)
       for (guint i = 0; i < DSQ_WAL_STAMP_WORDS; i++)
         difference |= out_stamp->words[i] ^ self->words[DSQ_WAL_STAMP_WORDS + i];
       if (difference == 0)
-        return fields_of (out_stamp).is_init;
+        return out_stamp->is_init;
       if (n_tries >= READ_SPIN_TRIES)
         {
           dsq_mutex_assert_may_wait ("the index of the log");
@@ -98,43 +68,17 @@ dsq_wal_index_read (const DsqWalIndex *self, DsqWalStamp *out_stamp)
   return FALSE;
 }
 
-guint32
-dsq_wal_index_get_backfilled (const DsqWalIndex *self)
-{
-  return ((const volatile guint32 *) self->words)[AT_BACKFILLED / sizeof (guint32)];
-}
-
-guint32
-dsq_wal_stamp_get_frames (const DsqWalStamp *self)
-{
-  return fields_of (self).frames;
-}
-
-gboolean
-dsq_wal_stamp_equal (const DsqWalStamp *self, const DsqWalStamp *other)
-{
-  return memcmp (self, other, sizeof *self) == 0;
-}
-
-gboolean
-dsq_wal_stamp_is_same_log (const DsqWalStamp *self, const DsqWalStamp *other)
-{
-  Fields ours = fields_of (self), theirs = fields_of (other);
-
-  return memcmp (ours.salts, theirs.salts, sizeof ours.salts) == 0;
-}
-
 gboolean
 dsq_wal_stamp_is_restart_of (const DsqWalStamp *self, const DsqWalStamp *before)
 {
-  Fields now = fields_of (self), then = fields_of (before);
+  DsqWalStamp now = *self, then = *before;
 
-  if (now.frames != 0 || GUINT32_FROM_BE (now.salts[0]) != GUINT32_FROM_BE (then.salts[0]) + 1)
+  if (now.n_frames != 0 || GUINT32_FROM_BE (now.salts[0]) != GUINT32_FROM_BE (then.salts[0]) + 1)
     return FALSE;
 
   /* whatever a restart leaves as it was must be as it was */
-  now.frames = then.frames;
+  now.n_frames = then.n_frames;
   memcpy (now.salts, then.salts, sizeof now.salts);
   memcpy (now.checksum, then.checksum, sizeof now.checksum);
-  return memcmp (&now, &then, sizeof now) == 0;
+  return dsq_wal_stamp_equal (&now, &then);
 }

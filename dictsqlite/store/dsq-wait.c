@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-#include "base/dsq-call-private.h"
+#include "base/dsq-call-out-private.h"
 #include "dsq-wait.h"
 
 /**

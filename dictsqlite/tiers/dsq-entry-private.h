@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <string.h>
 
 G_BEGIN_DECLS
 
@@ -100,7 +101,15 @@ dsq_entry_size (const DsqEntry *self)
 gboolean dsq_entry_has_record_of (const DsqEntry *self, const DsqEntry *other);
 
 /* Milliseconds since 1970, or 0 for never. */
-gint64 dsq_entry_expires (const DsqEntry *self);
+static inline gint64
+dsq_entry_expires (const DsqEntry *self)
+{
+  gint64 expires = 0;
+
+  if (self->has_expiry)
+    memcpy (&expires, self->data, sizeof expires);
+  return expires;
+}
 
 /* The entry's key as a DsqKey; its bytes live as long as the entry. */
 DsqKey dsq_entry_as_key (const DsqEntry *self);

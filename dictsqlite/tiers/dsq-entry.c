@@ -43,16 +43,6 @@ dsq_entry_has_record_of (const DsqEntry *self, const DsqEntry *other)
          (length == 0 || memcmp (dsq_entry_record (self), dsq_entry_record (other), length) == 0);
 }
 
-gint64
-dsq_entry_expires (const DsqEntry *self)
-{
-  gint64 expires = 0;
-
-  if (self->has_expiry)
-    memcpy (&expires, self->data, sizeof expires);
-  return expires;
-}
-
 DsqKey
 dsq_entry_as_key (const DsqEntry *self)
 {

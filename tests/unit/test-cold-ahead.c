@@ -149,7 +149,6 @@ test_may_be_left_early (Fixture *fixture, gconstpointer data)
         g_assert_nonnull (dsq_cold_ahead_next (ahead, NULL));
       dsq_cold_ahead_finish (ahead);
     }
-  dsq_cold_ahead_finish (NULL);
 }
 
 /* --- errors ----------------------------------------------------------------------------------- */
