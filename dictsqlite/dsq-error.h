@@ -46,6 +46,8 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_TOO_LARGE: the file may not grow further by the process's limit or the file system's;
  *   raise it, or make room in the file
  * @DSQ_ERROR_CONFLICT: a key that a transaction read was changed before its end; run it again
+ * @DSQ_ERROR_OUTCOME_UNKNOWN: the call was ended while it could not be broken off: what it does is
+ *   made by another thread, or fails there; see later what became of it
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -80,7 +82,8 @@ typedef enum
   DSQ_ERROR_NAME_TOO_LONG,
   DSQ_ERROR_TOO_MANY_FILES,
   DSQ_ERROR_TOO_LARGE,
-  DSQ_ERROR_CONFLICT
+  DSQ_ERROR_CONFLICT,
+  DSQ_ERROR_OUTCOME_UNKNOWN
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

@@ -10,6 +10,8 @@ G_BEGIN_DECLS
 typedef gboolean (*DsqAskFunc) (gpointer user_data);
 void dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy);
 
+/* Whether the function is asked for this thread. */
+gboolean dsq_call_is_asked (void);
 /* Whether the call can be ended while it waits. */
 gboolean dsq_call_is_watched (void);
 gboolean dsq_call_is_time_to_ask (void);

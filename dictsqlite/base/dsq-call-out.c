@@ -55,10 +55,15 @@ is_main_thread (void)
 }
 
 gboolean
+dsq_call_is_asked (void)
+{
+  return get_asked () != NULL && !dsq_call_state.is_settled && is_main_thread ();
+}
+
+gboolean
 dsq_call_is_watched (void)
 {
-  return dsq_call_state.cancellable != NULL ||
-         (get_asked () != NULL && !dsq_call_state.is_settled && is_main_thread ());
+  return dsq_call_state.cancellable != NULL || dsq_call_is_asked ();
 }
 
 gboolean

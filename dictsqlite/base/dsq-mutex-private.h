@@ -33,6 +33,7 @@ typedef enum
   DSQ_RANK_FLUSHER,    /* what the flusher's thread is to do */
   DSQ_RANK_CHANNEL,    /* results on their way to a loop */
   DSQ_RANK_WORKERS,    /* async calls that wait for a thread */
+  DSQ_RANK_APART,      /* whether what another thread does for the main one is done */
   DSQ_RANK_AHEAD,      /* rows sealed before the writer needs them */
   DSQ_RANK_CIPHER,     /* derived keys that unseal */
   DSQ_N_RANKS

@@ -38,6 +38,8 @@ void dsq_commit_queue_join (DsqCommitQueue *self, DsqQueued *first, DsqQueued *l
  * waits, if it can, finishes that, resigns, and asks again. Whoever is cancelled before its chain
  * is taken leaves with it, failed. */
 gboolean dsq_commit_queue_leads (DsqCommitQueue *self, DsqQueued *first, DsqQueued *last);
+/* Whether what another thread has queued is done, and so its own again. */
+gboolean dsq_commit_queue_is_done (DsqCommitQueue *self, const DsqQueued *queued);
 /* With @error (nullable), which is of before anything was taken, the leader leaves the queue. */
 void dsq_commit_queue_resign (DsqCommitQueue *self,
                               DsqQueued *first,

@@ -116,6 +116,17 @@ dsq_commit_queue_leads (DsqCommitQueue *self, DsqQueued *first, DsqQueued *last)
   return leads;
 }
 
+gboolean
+dsq_commit_queue_is_done (DsqCommitQueue *self, const DsqQueued *queued)
+{
+  gboolean is_done;
+
+  dsq_mutex_lock (&self->lock);
+  is_done = queued->is_done;
+  dsq_mutex_unlock (&self->lock);
+  return is_done;
+}
+
 void
 dsq_commit_queue_resign (DsqCommitQueue *self,
                          DsqQueued *first,

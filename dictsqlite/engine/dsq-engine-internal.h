@@ -67,6 +67,13 @@ dsq_engine_table (DsqEngine *self, guint32 id)
   return dsq_tables_get (&self->tables, id);
 }
 
+/* For dsq_apart_call(): nothing takes long without a file. */
+static inline DsqWorkers *
+dsq_engine_apart (DsqEngine *self)
+{
+  return self->file != NULL ? self->workers : NULL;
+}
+
 static inline DsqPending *
 dsq_engine_pending (DsqEngine *self, guint32 table)
 {

@@ -7,6 +7,7 @@
 #include "codec/dsq-utf8-private.h"
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
+#include "engine/dsq-apart-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-sweep-private.h"
@@ -135,6 +136,22 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   return TRUE;
 }
 
+static gboolean
+open_cb (gpointer engine, GBytes *name, guint32 *out_table, GError **error)
+{
+  DsqEngine *self = engine;
+  gboolean success = dsq_call_lock (&self->writer_lock, error);
+
+  if (!success)
+    return FALSE;
+  if (self->options.read_only)
+    success = open_to_read_locked (self, name, out_table, error);
+  else
+    success = open_to_write_locked (self, name, out_table, error);
+  dsq_mutex_unlock (&self->writer_lock);
+  return success;
+}
+
 gboolean
 dsq_engine_open_table (DsqEngine *self,
                        const guint8 *name,
@@ -152,15 +169,7 @@ dsq_engine_open_table (DsqEngine *self,
     return TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = dsq_call_lock (&self->writer_lock, error);
-  if (success)
-    {
-      if (self->options.read_only)
-        success = open_to_read_locked (self, owned, out_table, error);
-      else
-        success = open_to_write_locked (self, owned, out_table, error);
-      dsq_mutex_unlock (&self->writer_lock);
-    }
+  success = dsq_apart_call (dsq_engine_apart (self), open_cb, self, owned, out_table, error);
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;
@@ -182,6 +191,21 @@ dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 
 /* --- drop ------------------------------------------------------------------------------------ */
 
+static gboolean
+drop_cb (gpointer engine, GBytes *name, guint32 *out_dropped, GError **error)
+{
+  DsqEngine *self = engine;
+  gboolean dropped = FALSE;
+  gboolean success = dsq_call_lock (&self->writer_lock, error);
+
+  if (!success)
+    return FALSE;
+  success = dsq_engine_flush_and_drop_locked (self, name, &dropped, error);
+  dsq_mutex_unlock (&self->writer_lock);
+  *out_dropped = dropped;
+  return success;
+}
+
 gboolean
 dsq_engine_drop_table (DsqEngine *self,
                        const guint8 *name,
@@ -190,6 +214,7 @@ dsq_engine_drop_table (DsqEngine *self,
                        GError **error)
 {
   g_autoptr (GBytes) owned = make_name (name, length, error);
+  guint32 dropped = FALSE;
   gboolean success;
 
   *out_dropped = FALSE;
@@ -199,12 +224,8 @@ dsq_engine_drop_table (DsqEngine *self,
     return dsq_engine_refuse_read_only (error);
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = dsq_call_lock (&self->writer_lock, error);
-  if (success)
-    {
-      success = dsq_engine_flush_and_drop_locked (self, owned, out_dropped, error);
-      dsq_mutex_unlock (&self->writer_lock);
-    }
+  success = dsq_apart_call (dsq_engine_apart (self), drop_cb, self, owned, &dropped, error);
+  *out_dropped = dropped != FALSE;
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;

@@ -12,6 +12,7 @@ typedef enum
 {
   DSQ_LANE_READ,
   DSQ_LANE_WRITE,
+  DSQ_LANE_APART, /* calls of the main thread, which writes may be waiting for */
   DSQ_LANE_CLOSE,
   DSQ_N_LANES
 } DsqLane;

@@ -7,9 +7,9 @@
 #include "engine/dsq-workers-private.h"
 
 /*
- *   lanes      read          write         close
- *   queued     j j j         j             -
- *   running    j j j j       j j           -          each up to its limit
+ *   lanes      read          write         apart         close
+ *   queued     j j j         j             -             -
+ *   running    j j j j       j j           j             -          each up to its limit
  *   threads    one for each job that runs, and those that wait for more
  *
  * A thread is started when a job comes that its lane has a place for and no idle thread is there to
@@ -29,7 +29,7 @@
 /* Between two looks at the cancellables of jobs that wait. */
 #define LOOK_US (10 * 1000)
 
-static const guint lane_limits[DSQ_N_LANES] = { MAX_RUNNING, MAX_RUNNING, 1 };
+static const guint lane_limits[DSQ_N_LANES] = { MAX_RUNNING, MAX_RUNNING, MAX_RUNNING, 1 };
 
 typedef struct
 {

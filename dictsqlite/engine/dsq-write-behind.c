@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "engine/dsq-apart-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-write-behind-private.h"
 
@@ -51,7 +52,7 @@ write_behind_locked (DsqEngine *self, gboolean is_idle, GError **error)
 }
 
 static gboolean
-write_behind (DsqEngine *self, gboolean is_idle, GError **error)
+do_round (DsqEngine *self, gboolean is_idle, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
 
@@ -76,6 +77,20 @@ write_behind (DsqEngine *self, gboolean is_idle, GError **error)
   return FALSE;
 }
 
+static gboolean
+round_cb (gpointer engine, GBytes *nothing, guint32 *out_nothing, GError **error)
+{
+  return do_round (engine, FALSE, error);
+}
+
+static gboolean
+write_behind (DsqEngine *self, GError **error)
+{
+  guint32 nothing;
+
+  return dsq_apart_call (dsq_engine_apart (self), round_cb, self, NULL, &nothing, error);
+}
+
 DsqRound
 dsq_engine_work_behind (gpointer user_data, gboolean is_idle)
 {
@@ -84,7 +99,7 @@ dsq_engine_work_behind (gpointer user_data, gboolean is_idle)
   if (!self->is_lasting && !dsq_engine_wants_spill (self))
     dsq_budget_skip_round (&self->budget);
   /* the error is in the statistics, and the next flush() meets it as well */
-  else if (!write_behind (self, is_idle, NULL) && self->is_lasting)
+  else if (!do_round (self, is_idle, NULL) && self->is_lasting)
     return DSQ_ROUND_FAILED;
   return self->is_lasting ? DSQ_ROUND_LEAVES : DSQ_ROUND_DONE;
 }
@@ -96,7 +111,7 @@ dsq_engine_flush (DsqEngine *self, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->is_lasting || self->options.read_only || write_behind (self, FALSE, error);
+  success = !self->is_lasting || self->options.read_only || write_behind (self, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -148,7 +163,7 @@ keep_in_memory (DsqEngine *self, GError **error)
   if (n_bytes >= limit)
     dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (!self->options.background || !dsq_flusher_start (self->flusher))
-    return write_behind (self, FALSE, error);
+    return write_behind (self, error);
   if (n_bytes >= limit)
     return wait_for_thread (self, error);
   dsq_budget_set_threshold (&self->budget, limit);
@@ -162,8 +177,7 @@ keep_lasting (DsqEngine *self, GError **error)
   dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (dsq_engine_has_failed (self))
     return dsq_engine_sync (self, error);
-  return self->options.background ? wait_for_thread (self, error)
-                                  : write_behind (self, FALSE, error);
+  return self->options.background ? wait_for_thread (self, error) : write_behind (self, error);
 }
 
 gboolean

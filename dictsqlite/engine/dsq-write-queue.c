@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include "base/dsq-call-out-private.h"
+#include "engine/dsq-apart-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-sweep-private.h"
@@ -13,6 +15,9 @@
  * Writes wait in the commit queue, see dsq-commit-queue.c, whose leader waits for the writer's lock
  * and for other processes before it takes them. A transaction begins with a step of a sweep; only a
  * write of nothing that is to be taken when all is swept is patient.
+ *
+ * A write of the main thread that may take long is a copy's, which another thread brings into the
+ * queue, see dsq-apart.c.
  */
 
 /* *out_rest: those that want another transaction. */
@@ -68,7 +73,9 @@ tidy_up_locked (DsqEngine *self)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   dsq_engine_trim_locked (self, NULL);
-  if (self->file != NULL && self->file->funcs->wants_checkpoint (self->file, FALSE))
+  /* that of a thread that is asked is left to its next write, or to the flusher */
+  if (self->file != NULL && !dsq_call_is_asked () &&
+      self->file->funcs->wants_checkpoint (self->file, FALSE))
     self->file->funcs->checkpoint (self->file, NULL);
   dsq_flusher_wake (self->flusher, FALSE);
 }
@@ -117,6 +124,12 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
       dsq_call_state.waits_since = 0;
       dsq_commit_queue_resign (&self->queue, &first->queued, &last->queued, error);
     }
+}
+
+/* For the thread whose writes they were. */
+static void
+count_own (DsqEngine *self, const DsqWrite *first, const DsqWrite *last)
+{
   /* what was queued behind the chain may be gone by now */
   for (const DsqWrite *write = first; write != NULL;
        write = write != last ? dsq_write_next (write) : NULL)
@@ -124,6 +137,126 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
       dsq_pending_count_own (dsq_engine_pending (self, write->tables[i].id),
                              write->tables[i].n_keys);
 }
+
+/* --- apart ------------------------------------------------------------------------------------ */
+
+/* So many changes, or bytes, take long. */
+#define MANY_CHANGES 1000
+#define MANY_BYTES   (4 << 20)
+
+typedef struct
+{
+  DsqApart apart;
+  DsqEngine *engine; /* (unowned) waits for its workers before it goes */
+  DsqWrite write;    /* what it points to is owned, but for what needs the caller */
+  gsize n_changes;   /* that there is room for */
+} Copy;
+
+static void
+copy_run (DsqApart *apart)
+{
+  Copy *self = (Copy *) apart;
+
+  queue_and_wait (self->engine, &self->write, &self->write);
+}
+
+static void
+copy_free (DsqApart *apart)
+{
+  Copy *self = (Copy *) apart;
+
+  for (gsize i = 0; i < self->n_changes; i++)
+    g_clear_pointer (&self->write.changes[i].entry, dsq_entry_unref);
+  g_clear_error (&self->write.queued.error);
+  g_free (self->write.changes);
+  g_free (self->write.tables);
+  g_free (self);
+}
+
+static Copy *
+copy_new (DsqEngine *engine, const DsqWrite *write)
+{
+  Copy *self = g_new0 (Copy, 1);
+
+  self->apart.run = copy_run;
+  self->apart.free = copy_free;
+  self->apart.needs_caller = write->modify != NULL || write->n_expected > 0;
+  self->engine = engine;
+  self->write = *write;
+  self->n_changes = write->modify != NULL ? 1 : write->n_changes;
+  self->write.needs_caller = &self->apart.needs_caller;
+  self->write.tables = g_memdup2 (write->tables, write->n_tables * sizeof *write->tables);
+  self->write.changes = g_memdup2 (write->changes, self->n_changes * sizeof *write->changes);
+  for (gsize i = 0; i < write->n_changes; i++)
+    dsq_entry_ref (write->changes[i].entry);
+  return self;
+}
+
+/* What is out of a write. */
+static void
+copy_tell (Copy *self, DsqWrite *write)
+{
+  for (gsize i = 0; i < write->n_tables; i++)
+    write->tables[i].n_keys = self->write.tables[i].n_keys;
+  for (gsize i = 0; i < self->n_changes; i++)
+    {
+      write->changes[i].presence = self->write.changes[i].presence;
+      if (write->changes[i].entry == NULL)
+        write->changes[i].entry = g_steal_pointer (&self->write.changes[i].entry);
+    }
+  write->queued.error = g_steal_pointer (&self->write.queued.error);
+  write->n_tables = self->write.n_tables;
+  write->n_changes = self->write.n_changes;
+  write->is_refused = self->write.is_refused;
+  write->n_swept = self->write.n_swept;
+}
+
+static gboolean
+is_much (const DsqWrite *write)
+{
+  gsize n_bytes = 0;
+
+  if (write->queued.is_patient || write->n_changes >= MANY_CHANGES || dsq_write_clears (write))
+    return TRUE;
+  for (gsize i = 0; i < write->n_changes; i++)
+    n_bytes += write->changes[i].entry->record_length;
+  return n_bytes >= MANY_BYTES;
+}
+
+/* A commit that begins the log anew syncs it, and with full durability each does. */
+static gboolean
+may_take_long (DsqEngine *self, const DsqWrite *write)
+{
+  return self->options.durability == DSQ_DURABILITY_FULL || is_much (write) ||
+         !self->file->funcs->wants_checkpoint (self->file, TRUE) ||
+         self->file->funcs->wants_checkpoint (self->file, FALSE);
+}
+
+static void
+write_apart (DsqEngine *self, DsqWrite *write)
+{
+  Copy *copy = copy_new (self, write);
+
+  /* committed, it may still be bringing the log into the file */
+  if (dsq_apart_do (&copy->apart, self->workers) ||
+      dsq_commit_queue_is_done (&self->queue, &copy->write.queued))
+    copy_tell (copy, write);
+  else
+    dsq_apart_refuse_left (&write->queued.error);
+  dsq_apart_unref (&copy->apart);
+}
+
+static void
+write_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
+{
+  if (first == last && self->file != NULL && dsq_call_is_asked () && may_take_long (self, first))
+    write_apart (self, first);
+  else
+    queue_and_wait (self, first, last);
+  count_own (self, first, last);
+}
+
+/* --- from outside ----------------------------------------------------------------------------- */
 
 /* As dsq_engine_enter(), for what writes. */
 static gboolean
@@ -144,7 +277,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
 
   if (enter_to_write (self, &error))
     {
-      queue_and_wait (self, first, last);
+      write_and_wait (self, first, last);
       dsq_engine_leave (self);
       return;
     }
@@ -156,7 +289,7 @@ dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
 {
   if (!enter_to_write (self, error))
     return FALSE;
-  queue_and_wait (self, write, write);
+  write_and_wait (self, write, write);
   dsq_engine_leave (self);
   if (write->queued.error == NULL)
     return TRUE;

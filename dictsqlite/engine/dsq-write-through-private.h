@@ -27,6 +27,8 @@ typedef struct
   DsqEntry *const *expected; /* (unowned) */
   gsize n_expected;
 
+  gboolean *needs_caller; /* (unowned) (nullable) (atomic) out: FALSE once the above is not used */
+
   gboolean is_refused; /* out: a row was not as expected */
   guint64 n_swept;     /* out: entries removed on the way, because they had expired */
 } DsqWrite;
@@ -35,6 +37,16 @@ static inline DsqWrite *
 dsq_write_next (const DsqWrite *self)
 {
   return (DsqWrite *) (gpointer) self->queued.next;
+}
+
+static inline gboolean
+dsq_write_clears (const DsqWrite *self)
+{
+  gboolean clears = FALSE;
+
+  for (gsize i = 0; i < self->n_tables; i++)
+    clears |= self->tables[i].clears;
+  return clears;
 }
 
 /* --- in a transaction that has begun, writer_lock held ---------------------------------------- */

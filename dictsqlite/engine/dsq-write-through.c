@@ -50,16 +50,6 @@ is_of_no_table (DsqEngine *self, const DsqChange *change)
   return dsq_tables_find (&self->tables, change->entry->table) == NULL;
 }
 
-static gboolean
-clears_any (const DsqWrite *write)
-{
-  gboolean clears = FALSE;
-
-  for (gsize i = 0; i < write->n_tables; i++)
-    clears |= write->tables[i].clears;
-  return clears;
-}
-
 static void
 count_keys (DsqWrite *write, guint32 table, gint64 n_keys)
 {
@@ -71,7 +61,7 @@ count_keys (DsqWrite *write, guint32 table, gint64 n_keys)
 static void
 mark_writing (DsqEngine *self, const DsqWrite *write, int step)
 {
-  for (guint i = 0; i < self->shards->n_shards && clears_any (write); i++)
+  for (guint i = 0; i < self->shards->n_shards && dsq_write_clears (write); i++)
     mark_shard (&self->shards->all[i], step);
   for (gsize i = 0; i < write->n_changes; i++)
     {
@@ -188,7 +178,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
   while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
     n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
   dsq_shards_lock_all (self->shards);
-  if (clears_any (write))
+  if (dsq_write_clears (write))
     publish_clears_locked (self, write, generation);
   for (gsize i = 0; i < write->n_changes; i++)
     publish_change_locked (self,
@@ -209,9 +199,9 @@ publish (DsqEngine *self, DsqWrite *write, guint64 generation)
   gsize n_room;
   DsqKey key;
 
-  if (!clears_any (write) && write->n_changes == 0)
+  if (!dsq_write_clears (write) && write->n_changes == 0)
     return;
-  if (clears_any (write) || write->n_changes != 1)
+  if (dsq_write_clears (write) || write->n_changes != 1)
     {
       publish_many (self, write, generation);
       return;
@@ -255,7 +245,8 @@ compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
       DsqKey key = dsq_entry_as_key (write->expected[i]);
       g_autoptr (DsqEntry) found = NULL;
 
-      if (!self->cold->funcs->get_in_transaction (self->cold, &key, &found, error))
+      if (!dsq_call_check (error) ||
+          !self->cold->funcs->get_in_transaction (self->cold, &key, &found, error))
         return FALSE;
       write->is_refused = !dsq_entry_has_record_of (found, write->expected[i]);
     }
@@ -296,6 +287,8 @@ apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
   if ((write->modify != NULL && !modify_row (self, write, error)) ||
       !compare_rows (self, write, error))
     return FALSE;
+  if (write->needs_caller != NULL)
+    __atomic_store_n (write->needs_caller, FALSE, __ATOMIC_RELEASE);
   for (gsize i = 0; i < write->n_tables; i++)
     if (write->tables[i].clears &&
         !self->cold->funcs->clear_table (self->cold, write->tables[i].id, error))

@@ -15,9 +15,10 @@
  *
  * Sets the function that is asked whether a call of the process's main thread, of any store, goes
  * on while it waits: for languages that run the handlers of signals on that thread, between two
- * steps of a program only. Calls with no wait never ask it, nor do those of other threads; a
- * derivation of a key and a sync of the medium end first. It may hold up a fork of another thread,
- * but is not waited for by one.
+ * steps of a program only. Calls with no wait never ask it, nor do those of other threads. A
+ * write or flush that is in a sync of the medium, or takes long, is left to another thread:
+ * %DSQ_ERROR_OUTCOME_UNKNOWN; opening, and what %DsqStore does to the file as a whole, end first.
+ * It may hold up a fork of another thread, but is not waited for by one.
  *
  * Set it on the main thread, or before that has used the library.
  *

@@ -1,4 +1,4 @@
-/* slow-vfs.c - a file system on which every read takes its time
+/* slow-vfs.c - a file system on which reads, and syncs of logs, take their time
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <sqlite3.h>
@@ -7,14 +7,19 @@
 
 #include "slow-vfs.h"
 
-/* The default VFS, but that a file which it has opened gets a table of methods with another xRead.
- * So a file stays what it was, and nothing has to be passed on. */
+/* The default VFS, but that a file which it has opened gets a table of methods with another xRead,
+ * and a log, whose methods are others, one with another xSync. So a file stays what it was, and
+ * nothing has to be passed on. */
 static sqlite3_vfs slow_vfs;
 static sqlite3_vfs *real_vfs;
 static const sqlite3_io_methods *real_methods;
 static sqlite3_io_methods slow_methods;
 static unsigned delay;   /* (atomic) */
 static unsigned n_reads; /* (atomic) */
+
+static const sqlite3_io_methods *real_log_methods;
+static sqlite3_io_methods slow_log_methods;
+static unsigned sync_delay; /* (atomic) */
 
 static int
 slow_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
@@ -28,6 +33,16 @@ slow_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
 }
 
 static int
+slow_sync (sqlite3_file *file, int flags)
+{
+  unsigned microseconds = __atomic_load_n (&sync_delay, __ATOMIC_RELAXED);
+
+  if (microseconds > 0)
+    usleep (microseconds);
+  return real_log_methods->xSync (file, flags);
+}
+
+static int
 slow_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
   int code = real_vfs->xOpen (real_vfs, name, file, flags, out_flags);
@@ -35,6 +50,8 @@ slow_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, in
   /* those of the default VFS for files with POSIX locks; anything else stays as fast as it is */
   if (code == SQLITE_OK && file->pMethods == real_methods)
     file->pMethods = &slow_methods;
+  if (code == SQLITE_OK && file->pMethods == real_log_methods)
+    file->pMethods = &slow_log_methods;
   return code;
 }
 
@@ -44,6 +61,7 @@ find_methods (void)
 {
   char path[] = "/tmp/slow-vfs-XXXXXX";
   sqlite3_file *file = NULL;
+  sqlite3_file *log = NULL;
   sqlite3 *database;
   int descriptor = mkstemp (path);
 
@@ -51,8 +69,14 @@ find_methods (void)
     return;
   if (sqlite3_open_v2 (path, &database, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
       sqlite3_exec (database, "PRAGMA schema_version", NULL, NULL, NULL) == SQLITE_OK &&
-      sqlite3_file_control (database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK)
-    real_methods = file->pMethods;
+      sqlite3_exec (database, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) == SQLITE_OK &&
+      sqlite3_exec (database, "CREATE TABLE t (x)", NULL, NULL, NULL) == SQLITE_OK &&
+      sqlite3_file_control (database, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+      sqlite3_file_control (database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK)
+    {
+      real_methods = file->pMethods;
+      real_log_methods = log->pMethods;
+    }
   sqlite3_close_v2 (database);
   unlink (path);
 }
@@ -67,6 +91,8 @@ slow_vfs_install (void)
     return;
   slow_methods = *real_methods;
   slow_methods.xRead = slow_read;
+  slow_log_methods = *real_log_methods;
+  slow_log_methods.xSync = slow_sync;
   real_vfs = sqlite3_vfs_find (NULL);
   slow_vfs = *real_vfs;
   slow_vfs.zName = "slow";
@@ -78,6 +104,12 @@ void
 slow_vfs_set_delay (unsigned microseconds)
 {
   __atomic_store_n (&delay, microseconds, __ATOMIC_RELAXED);
+}
+
+void
+slow_vfs_set_sync_delay (unsigned microseconds)
+{
+  __atomic_store_n (&sync_delay, microseconds, __ATOMIC_RELAXED);
 }
 
 unsigned

@@ -1,4 +1,4 @@
-/* slow-vfs.h - a file system on which every read takes its time
+/* slow-vfs.h - a file system on which reads, and syncs of logs, take their time
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -7,6 +7,8 @@ void slow_vfs_install (void);
 
 /* Microseconds that each read of a file takes from now on, 0 for none. */
 void slow_vfs_set_delay (unsigned microseconds);
+/* And each sync of a log. */
+void slow_vfs_set_sync_delay (unsigned microseconds);
 
 /* Reads so far. */
 unsigned slow_vfs_count_reads (void);

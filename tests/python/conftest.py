@@ -78,6 +78,13 @@ def python(code, *args, **options):
     )
 
 
+def slow_vfs():
+    """The path of tests/fault/slow-vfs.c, in the build whose typelib is in use."""
+    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
+    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+    return build / "tests" / "fault" / "libdsq-slow-vfs.so"
+
+
 def snapshot(folder: Path):
     """Every file under `folder` with its kind and bytes, to compare before and after. The
     wal-index, which is not data, is left out."""

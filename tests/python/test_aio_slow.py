@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from conftest import LONG, python
+from conftest import LONG, python, slow_vfs
 
 from dictsqlite_v4 import DictSQLiteV4
 
@@ -63,18 +60,11 @@ asyncio.run(main())
 """
 
 
-def library():
-    """The shared object, in the build whose typelib is in use."""
-    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
-    return build / "tests" / "fault" / "libdsq-slow-vfs.so"
-
-
 def test_a_heartbeat_beside_cold_reads(path):
     n_keys, n_entries = (40, 20_000) if LONG else (8, 600)
     with DictSQLiteV4(path, persist_mode="lazy") as db:
         db.bulk_insert({f"key_{i}": f"value {i} " * 20 for i in range(n_entries)})
-    done = python(PROGRAM, path, library(), n_keys, n_entries)
+    done = python(PROGRAM, path, slow_vfs(), n_keys, n_entries)
     assert (done.returncode, done.stderr) == (0, "")
     count, n_reads, seconds, n_beats, p99, idle = map(float, done.stdout.split())
     print(f"{count:.0f} gets, {n_reads:.0f} reads of 50 ms, {seconds:.1f} s; {n_beats:.0f} beats "

@@ -13,6 +13,7 @@ import traceback
 from typing import Any, Dict, Optional, Tuple, cast
 
 from ._dsq import ErrorCode, NativeError, NativeGError
+from ._interrupt import OutcomeUnknownError as OutcomeUnknownError
 from ._interrupt import deliver
 from ._repr import printable, short, show
 
@@ -70,10 +71,6 @@ class UnsafePickleError(UnloadableError):
 
 class WrongPasswordError(ValueError):
     """The password is not that of the file, or is missing, or the file has none."""
-
-
-class OutcomeUnknownError(RuntimeError):
-    """Whether a call that was ended takes effect is not known: the cause of what ended it."""
 
 
 class ConflictError(RuntimeError):
@@ -194,6 +191,8 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
         return RuntimeError("store is closed")
     if code == ErrorCode.CONFLICT:
         return ConflictError(message)
+    if code == ErrorCode.OUTCOME_UNKNOWN:
+        return OutcomeUnknownError(message)
     if code == ErrorCode.CHANGED:
         return RuntimeError("dictionary changed size during iteration")
     if code == ErrorCode.NO_TABLE:

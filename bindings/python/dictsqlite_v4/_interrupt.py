@@ -22,10 +22,14 @@ import threading
 from collections.abc import Generator
 from typing import Any, List, Optional
 
-from ._dsq import NativeGError, set_wait_func
+from ._dsq import ErrorCode, NativeGError, set_wait_func
 
 _kept: List[BaseException] = []
 _asked: Optional[Generator[bool, None, None]] = None
+
+
+class OutcomeUnknownError(RuntimeError):
+    """Whether a call that was ended takes effect is not known: the cause of what ended it."""
 
 
 class _Delivery:
@@ -57,7 +61,10 @@ def deliver() -> None:
     """Raise what was kept, if anything was, on the main thread."""
     if _kept and threading.current_thread() is threading.main_thread():
         error = _kept.pop()
-        error.__suppress_context__ = True  # that the call was cancelled
+        ended: Any = sys.exc_info()[1]  # as what the call did
+        if isinstance(ended, NativeGError) and ended.code == ErrorCode.OUTCOME_UNKNOWN:
+            error.__cause__ = OutcomeUnknownError(ended.message)
+        error.__suppress_context__ = True
         raise error
 
 

@@ -19,8 +19,7 @@ import time
 from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
 
 from ._dsq import Store, new_cancellable
-from ._errors import OutcomeUnknownError
-from ._interrupt import is_in_handler
+from ._interrupt import OutcomeUnknownError, is_in_handler
 
 Progress = Callable[[int, int], object]
 _Result = TypeVar("_Result")

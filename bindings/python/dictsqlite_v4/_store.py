@@ -159,8 +159,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
                 max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
-            if encryption_password is None:
-                store.init(None)  # nothing is derived
+            if self._mode == "memory":
+                store.init(None)
             else:
                 leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
         except GError as error:
