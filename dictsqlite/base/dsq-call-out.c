@@ -73,7 +73,8 @@ dsq_call_is_time_to_ask (void)
          g_get_monotonic_time () - dsq_call_state.asked_at >= ASK_US;
 }
 
-/* What the function does are calls of their own. */
+/* What the function does are calls of their own, about which it is not asked: it would be entered a
+ * second time. */
 static gboolean
 call_out (const DsqAsked *self)
 {
@@ -83,7 +84,7 @@ call_out (const DsqAsked *self)
   guint depth = dsq_fork_pause ();
   gboolean is_over;
 
-  dsq_call_state = (DsqCallState){ .out_of = &out };
+  dsq_call_state = (DsqCallState){ .out_of = &out, .is_settled = TRUE };
   is_over = self->func (self->user_data);
   dsq_call_state = state;
   dsq_fork_resume (depth);
@@ -107,6 +108,6 @@ dsq_call_ask_in_time (void)
     return;
   dsq_mutex_assert_may_wait ("a caller's function");
   if (is_main_thread ())
-    dsq_call_state.is_over = call_out (get_asked ()) || is_in_child (stamp);
+    dsq_call_state.is_over |= call_out (get_asked ()) || is_in_child (stamp);
   dsq_call_state.asked_at = g_get_monotonic_time ();
 }
