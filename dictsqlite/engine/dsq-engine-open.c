@@ -316,7 +316,7 @@ close_once (DsqEngine *self, CloseHow how, GError **error)
 static gboolean
 close_serially (DsqEngine *self, CloseHow how, GError **error)
 {
-  gboolean success;
+  gboolean is_closed, success;
 
   if (!dsq_door_is_own (&self->door))
     return dsq_door_refuse_inherited (error);
@@ -334,14 +334,16 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
   /* however many flushes wait before it does, and transactions it takes */
   dsq_call_state.waits_since = g_get_monotonic_time ();
   success = dsq_workers_drain (self->workers, error) && close_once (self, how, error);
-  if (self->flusher != NULL && dsq_engine_is_closed (self))
+  is_closed = dsq_engine_is_closed (self);
+  if (self->flusher != NULL && is_closed)
     dsq_flusher_stop (self->flusher);
-  if (dsq_engine_is_closed (self))
-    dsq_workers_stop (self->workers);
-  else
+  if (!is_closed)
     dsq_workers_resume (self->workers);
   dsq_call_state.waits_since = 0;
   dsq_mutex_unlock (&self->close_lock);
+  /* one of them may be waiting for the lock */
+  if (is_closed)
+    dsq_workers_stop (self->workers);
   dsq_call_leave ();
   dsq_fork_leave ();
   return success;

@@ -77,6 +77,33 @@ test_sync_close_with_calls_pending (Fixture *self, gconstpointer data)
   g_assert_cmpuint (tally.n_done, ==, N_PENDING);
 }
 
+static gpointer
+close_thread (gpointer data)
+{
+  g_assert_true (dsq_store_close (DSQ_STORE (data), NULL, NULL));
+  return NULL;
+}
+
+/* One waits for the store's threads to end, the other is in one of these. */
+static void
+test_two_closes_at_once (Fixture *self, gconstpointer data)
+{
+  for (guint i = 0; i < 50; i++)
+    {
+      GThread *thread;
+      Answer answer = { NULL };
+
+      g_clear_object (&self->store);
+      self->store = open_store (self, GPOINTER_TO_INT (data));
+      set_and_wait (self->store, "key", "value");
+      thread = g_thread_new ("closer", close_thread, self->store);
+      g_usleep (i * 20);
+      dsq_store_close_async (self->store, NULL, answer_cb, &answer);
+      g_assert_true (boolean_of (dsq_store_close_finish, self->store, &answer));
+      g_thread_join (thread);
+    }
+}
+
 /* The last reference may go in any thread, one of the store's own included. */
 static void
 test_drop_with_calls_pending (Fixture *self, gconstpointer data)
@@ -208,6 +235,7 @@ main (int argc, char **argv)
     {
       add ("async-close/close-with-calls-pending", mode, test_close_with_calls_pending);
       add ("async-close/sync-close-with-calls-pending", mode, test_sync_close_with_calls_pending);
+      add ("async-close/two-closes-at-once", mode, test_two_closes_at_once);
       add ("async-close/drop-with-calls-pending", mode, test_drop_with_calls_pending);
       add ("async-close/contexts", mode, test_contexts);
       add ("async-close/tables", mode, test_tables);
