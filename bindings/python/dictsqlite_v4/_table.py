@@ -115,7 +115,7 @@ class Table(StoreMapping[_Key, _Value]):
     @property
     def dropped(self) -> bool:
         """Whether the table was dropped."""
-        return is_dropped(self._store)
+        return is_dropped(self._handle)
 
     def flush(self) -> None:
         """Flush the whole store, all of its tables at one instant."""
