@@ -88,6 +88,25 @@ could_make_log (DsqDatabase *self)
   return folder != NULL && access (path, F_OK) == 0 && access (folder, W_OK) == 0;
 }
 
+/* What SQLite writes into the log's head. It cannot open one of another version, and says no more
+ * of it than of a file that the system cannot open. */
+#define LOG_VERSION    3007000
+#define LOG_AT_VERSION 4
+
+static gboolean
+is_log_of_another_version (DsqDatabase *self)
+{
+  sqlite3_file *log = NULL;
+  guint32 version;
+
+  return self->handle != NULL &&
+         sqlite3_file_control (self->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) ==
+             SQLITE_OK &&
+         log != NULL && log->pMethods != NULL &&
+         log->pMethods->xRead (log, &version, sizeof version, LOG_AT_VERSION) == SQLITE_OK &&
+         GUINT32_FROM_BE (version) != LOG_VERSION;
+}
+
 /* What the system said last of the log, or of the file. SQLite forgets it where a commit fails. */
 static int
 last_errno_of_files (sqlite3 *handle)
@@ -169,6 +188,15 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
                    purpose);
       return;
     case SQLITE_CANTOPEN:
+      if (is_log_of_another_version (self))
+        {
+          g_set_error (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FORMAT,
+                       "Failed to %s: its log is of another version of SQLite",
+                       purpose);
+          return;
+        }
       if (code == SQLITE_CANTOPEN_SYMLINK)
         system_errno = ELOOP;
       else if (system_errno == ENOENT && could_make_log (self))

@@ -226,6 +226,53 @@ test_damaged_stores_are_refused (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* The two sums at the end of a log's head, over what stands before. */
+static void
+sum_up (guint8 *head)
+{
+  guint32 sums[2] = { 0, 0 };
+
+  for (guint i = 0; i < 24; i += 8)
+    {
+      guint32 words[2];
+
+      memcpy (words, head + i, sizeof words);
+      for (guint w = 0; w < 2; w++)
+        words[w] = head[3] & 1 ? GUINT32_FROM_BE (words[w]) : GUINT32_FROM_LE (words[w]);
+      sums[0] += words[0] + sums[1];
+      sums[1] += words[1] + sums[0];
+    }
+  sums[0] = GUINT32_TO_BE (sums[0]);
+  sums[1] = GUINT32_TO_BE (sums[1]);
+  memcpy (head + 24, sums, sizeof sums);
+}
+
+/* SQLite says no more of such a log than that it cannot open it. */
+static void
+test_log_of_another_version_is_told (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *copy = g_strconcat (fixture->folder, "/copy", NULL);
+  g_autofree char *log = g_strconcat (copy, "-wal", NULL);
+  g_autoptr (GBytes) whole = NULL;
+  g_autofree guint8 *bytes = NULL;
+  gsize length;
+  sqlite3 *handle;
+
+  make_store (fixture->path);
+  handle = open_stock (fixture->path);
+  g_assert_cmpint (sqlite3_exec (handle, "UPDATE tables SET next = 9", NULL, NULL, NULL),
+                   ==,
+                   SQLITE_OK);
+  copy_as_crashed (fixture->path, copy);
+  g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
+  whole = read_file (log);
+  bytes = g_memdup2 (g_bytes_get_data (whole, &length), g_bytes_get_size (whole));
+  bytes[7]++;
+  sum_up (bytes);
+  write_file (log, bytes, length);
+  assert_refused_in (fixture->folder, copy, DSQ_ERROR_FORMAT);
+}
+
 static void
 test_statistics_are_tolerated (Fixture *fixture, gconstpointer data)
 {
@@ -309,6 +356,7 @@ main (int argc, char **argv)
   ADD ("permissions-are-told", test_permissions_are_told);
   ADD ("other-files-are-refused", test_other_files_are_refused);
   ADD ("damaged-stores-are-refused", test_damaged_stores_are_refused);
+  ADD ("log-of-another-version-is-told", test_log_of_another_version_is_told);
   ADD ("statistics-are-tolerated", test_statistics_are_tolerated);
   ADD ("truncated-stores-are-refused", test_truncated_stores_are_refused);
   ADD ("overwritten-pages-are-told", test_overwritten_pages_are_told);
