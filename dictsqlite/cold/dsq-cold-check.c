@@ -115,7 +115,8 @@ check_row (Check *self, DsqStatement *statement)
   g_autoptr (DsqEntry) entry = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (index < 0 || place >> DSQ_FORMAT_POSITION_BITS != table)
+  if (index < 0 || place >> DSQ_FORMAT_POSITION_BITS != table ||
+      (place & DSQ_FORMAT_POSITION_MAX) == 0)
     {
       report (self, "entry %" G_GINT64_FORMAT ": it is in no table", place);
       return;

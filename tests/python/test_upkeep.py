@@ -161,6 +161,7 @@ def test_a_sound_store(open_store, mode):
         ("UPDATE entry SET token = x'C0C0' WHERE token = CAST('k3' AS BLOB)", "key"),
         ("UPDATE entry SET token = CAST('k33' AS BLOB) WHERE token = CAST('k3' AS BLOB)", "entry"),
         ("UPDATE entry SET table_id = 9 WHERE token = CAST('k3' AS BLOB)", "no table"),
+        ("UPDATE entry SET place = table_id << 40 WHERE token = CAST('k3' AS BLOB)", "no table"),
         ("UPDATE tables SET count = -1", "tables"),
     ],
 )
