@@ -16,6 +16,7 @@ typedef struct
   guint64 n_rebases;    /* shifts of places that it has followed */
   guint64 thread;       /* that steps it, ... */
   gint64 n_own_keys;    /* ... and what that had itself made of the table's size: dsq-walker.c */
+  gboolean is_begun;    /* the first batch has been read */
   guint64 version;      /* of the table when the last batch was read */
   guint64 keys_version; /* the same */
   guint64 n_settled;    /* of the pending changes when the last batch was read */

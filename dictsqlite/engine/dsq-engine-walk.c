@@ -8,6 +8,7 @@
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-presence-private.h"
+#include "engine/dsq-runs-private.h"
 #include "engine/dsq-standstill-private.h"
 #include "engine/dsq-sweep-private.h"
 #include "engine/dsq-walker-private.h"
@@ -27,149 +28,6 @@
  * first; one that appears meanwhile was set by another thread while this one walks, and need not be
  * shown.
  */
-
-/* --- pending keys in order -------------------------------------------------------------------- */
-
-/* Whether a change gives its key a place of its own, at which a walk comes by it. */
-static gboolean
-has_own_place (const DsqChange *change)
-{
-  return change->entry != NULL && (change->reinsert || change->presence == DSQ_PRESENCE_ABSENT) &&
-         !dsq_entry_is_tombstone (change->entry);
-}
-
-/* One list of fresh changes and where a walk stands in it. */
-typedef struct
-{
-  DsqShard *shard;
-  const DsqChangeList *list;
-  gboolean is_inflight;
-  gint64 at; /* index of the next change; -1 or n_items at the end */
-} Run;
-
-/* One shard has two runs: the generation in flight and the current one. */
-typedef struct
-{
-  DsqPending *pending; /* (unowned) */
-  DsqWalkOrder order;
-  guint n_runs;
-  Run runs[2 * DSQ_HOT_MAX_SHARDS];
-} Runs;
-
-/* Index of the first change beyond @place, in the walk's direction. */
-static gint64
-first_beyond (const DsqChangeList *list, gint64 place, DsqWalkOrder order)
-{
-  gint64 low = list->n_leading;
-  gint64 high = list->n_items;
-
-  while (low < high)
-    {
-      gint64 middle = low + (high - low) / 2;
-      gint64 there = list->items[middle].place;
-
-      if (order == DSQ_WALK_FORWARD ? there <= place : there < place)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return order == DSQ_WALK_FORWARD ? low : low - 1;
-}
-
-/* The newest state of the key of a change, if the key is to be shown at the change's place. */
-static DsqEntry *
-state_at (Runs *self, const Run *run, const DsqChange *change)
-{
-  DsqPending *pending = self->pending;
-  const DsqHotNode *node = &run->shard->hot.nodes[change->node];
-  const DsqChange *newest;
-
-  if (!has_own_place (change))
-    return NULL;
-  if (!run->is_inflight)
-    return change->entry;
-  if (pending->inflight_hidden || node->entry == NULL || node->pin == 0)
-    return NULL;
-  newest = dsq_pending_change_locked (pending, run->shard, dsq_change_handle (node));
-  if (newest == change)
-    return change->entry;
-  if (dsq_pending_below_locked (pending, run->shard, newest) != change ||
-      dsq_entry_is_tombstone (newest->entry) || has_own_place (newest))
-    return NULL;
-  return newest->entry;
-}
-
-static void
-run_step (Run *run, DsqWalkOrder order)
-{
-  run->at += order == DSQ_WALK_FORWARD ? 1 : -1;
-}
-
-/* Moves on to a change that is to be shown, and gives its state; NULL at the end. */
-static DsqEntry *
-run_peek (Runs *self, Run *run)
-{
-  for (; run->at >= run->list->n_leading && run->at < run->list->n_items;
-       run_step (run, self->order))
-    {
-      DsqEntry *entry = state_at (self, run, &run->list->items[run->at]);
-
-      if (entry != NULL)
-        return entry;
-    }
-  return NULL;
-}
-
-static void
-add_run (Runs *self, DsqShard *shard, const DsqChangeList *list, gboolean inflight, gint64 place)
-{
-  Run run = { shard, list, inflight, first_beyond (list, place, self->order) };
-
-  if (run.at >= list->n_leading && run.at < list->n_items)
-    self->runs[self->n_runs++] = run;
-}
-
-static void
-runs_init_locked (Runs *self, DsqPending *pending, DsqWalkOrder order, gint64 place)
-{
-  dsq_shards_assert_all_locked (pending->shards);
-  self->pending = pending;
-  self->order = order;
-  self->n_runs = 0;
-  for (guint i = 0; i < pending->shards->n_shards; i++)
-    {
-      DsqShard *shard = &pending->shards->all[i];
-      DsqPendingShard *part = dsq_pending_shard (pending, i);
-
-      add_run (self, shard, &part->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
-      add_run (self, shard, &part->current.lists[DSQ_LIST_FRESH], FALSE, place);
-    }
-}
-
-/* The next pending key over all shards, or NULL; the caller steps its run on. */
-static DsqEntry *
-runs_peek (Runs *self, Run **out_run, gint64 *out_place)
-{
-  DsqEntry *next = NULL;
-
-  for (guint i = 0; i < self->n_runs; i++)
-    {
-      Run *run = &self->runs[i];
-      DsqEntry *entry = run_peek (self, run);
-      gint64 place;
-
-      if (entry == NULL)
-        continue;
-      place = run->list->items[run->at].place;
-      if (next != NULL &&
-          (self->order == DSQ_WALK_FORWARD ? place > *out_place : place < *out_place))
-        continue;
-      next = entry;
-      *out_run = run;
-      *out_place = place;
-    }
-  return next;
-}
 
 /* --- one batch -------------------------------------------------------------------------------- */
 
@@ -200,7 +58,7 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   if (node->pin != 0)
     change = dsq_pending_change_locked (pending, shard, dsq_change_handle (node));
   for (; change != NULL; change = dsq_pending_below_locked (pending, shard, change))
-    if (has_own_place (change))
+    if (dsq_change_has_own_place (change))
       return NULL;
   return node->entry;
 }
@@ -225,6 +83,7 @@ typedef struct
   guint max_rows;
   gsize max_bytes;
   gboolean keys_only;
+  gboolean is_front; /* the first of the table, and to be kept as such */
   GArray *rows;      /* (unowned) of DsqWalkRow */
   gboolean is_last;  /* there is nothing beyond these */
   gboolean is_quiet; /* no key left memory for the file meanwhile: the batch is whole */
@@ -236,7 +95,7 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
 {
   DsqPending *pending = dsq_engine_pending (self, walk->table);
   guint n_cold = cold->len;
-  Runs runs;
+  DsqRuns runs;
   guint i = 0;
 
   dsq_shards_assert_all_locked (self->shards);
@@ -245,13 +104,13 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
       n_cold = 0;
       batch->is_last = TRUE;
     }
-  runs_init_locked (&runs, pending, walk->order, walk->place);
+  dsq_runs_init_locked (&runs, pending, walk->order, walk->place);
   while (batch->rows->len < batch->max_rows)
     {
       const DsqColdRow *row = i < n_cold ? &g_array_index (cold, DsqColdRow, i) : NULL;
-      Run *run = NULL;
+      DsqRun *run = NULL;
       gint64 place = 0;
-      DsqEntry *entry = runs_peek (&runs, &run, &place);
+      DsqEntry *entry = dsq_runs_peek (&runs, &run, &place);
 
       if (row != NULL && row->place >= walk->end)
         {
@@ -269,7 +128,7 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
           /* a change that has just been committed stands in the file as well, at the same place */
           i += row != NULL && row->place == place;
           append_row (batch->rows, place, entry);
-          run_step (run, walk->order);
+          dsq_run_step (run, walk->order);
           walk->place = place;
           continue;
         }
@@ -287,7 +146,7 @@ follow_rebases_locked (const DsqPending *pending, DsqWalk *walk)
 {
   guint64 n_rebases = dsq_pending_n_rebases_locked (pending);
 
-  dsq_shards_assert_all_locked (pending->shards);
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   while (walk->n_rebases < n_rebases)
     {
       const DsqRebase *shift =
@@ -358,7 +217,11 @@ note_dead_locked (DsqEngine *self,
   if (batch->rows->len > 0)
     first = g_array_index (batch->rows, DsqWalkRow, 0).place;
   if (walk->order == DSQ_WALK_FORWARD && from <= table->dead_until)
-    table->dead_until = batch->rows->len > 0 ? first - 1 : first;
+    {
+      table->dead_until = batch->rows->len > 0 ? first - 1 : first;
+      if (batch->is_front)
+        dsq_front_keep_locked (&table->front, table->pending, batch->rows);
+    }
   else if (walk->order == DSQ_WALK_REVERSE && from >= MIN (table->dead_beyond, next_place) &&
            !self->commits_at_once)
     table->dead_beyond = batch->rows->len > 0 ? first + 1 : first;
@@ -374,7 +237,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   gboolean success;
   gint64 place;
 
-  dsq_shards_lock_all (self->shards);
+  dsq_shard_lock (&self->shards->all[0]);
   /* written through, no place is one that pending keys were to have */
   if (!self->commits_at_once)
     follow_rebases_locked (table->pending, walk);
@@ -385,7 +248,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
     place = MIN (walk->place, table->dead_beyond);
   else
     place = walk->place = MAX (walk->place, table->dead_until);
-  dsq_shards_unlock_all (self->shards);
+  dsq_shard_unlock (&self->shards->all[0]);
 
   success = read_cold (self, walk, place, batch, cold, error);
   dsq_shards_lock_all (self->shards);
@@ -439,26 +302,23 @@ dsq_engine_start_walk (DsqEngine *self,
                        GError **error)
 {
   DsqPending *pending = dsq_engine_pending (self, table);
-  DsqTally tally;
+  DsqShard *shard;
 
-  if (!dsq_engine_enter (self, error))
-    return FALSE;
   *walk = (DsqWalk){ .table = table, .order = order };
-  /* learns what others wrote, and what presence is unknown */
-  if (!dsq_engine_tally (self, table, &tally, error))
-    {
-      dsq_engine_leave (self);
-      return FALSE;
-    }
+  /* learns what others wrote */
+  if (!dsq_engine_catch_up_with (self, table, error))
+    return FALSE;
+  shard = dsq_engine_lock_shard (self, table, 0, error);
+  if (shard == NULL)
+    return FALSE;
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
-  dsq_shards_lock_all (self->shards);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   /* written through, places are the file's: see find_end() */
-  walk->end = self->commits_at_once ? G_MAXINT64 : pending->next_place;
-  dsq_shards_unlock_all (self->shards);
+  walk->end = self->commits_at_once ? G_MAXINT64
+                                    : __atomic_load_n (&pending->next_place, __ATOMIC_RELAXED);
+  dsq_shard_unlock (shard);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
   adopt (self, walk);
-  dsq_engine_leave (self);
   return TRUE;
 }
 
@@ -499,6 +359,59 @@ find_end (DsqEngine *self, DsqWalk *walk, const Batch *batch, GError **error)
   return success;
 }
 
+/* For a walk that asks for the first key alone: what is known of that, or that it is to be known
+ * from this walk on. */
+static gboolean
+find_front (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
+{
+  DsqTable *table = dsq_engine_table (self, walk->table);
+  DsqShard *shard = dsq_engine_lock_swept_shard (self, walk->table, 0, error);
+  DsqFrontAnswer answer;
+  DsqWalkRow row;
+  gint64 dead_until;
+
+  if (shard == NULL)
+    return FALSE;
+  answer = dsq_front_find_locked (&table->front, table->pending, batch->keys_only, &row);
+  if (answer == DSQ_FRONT_FOUND)
+    {
+      g_array_append_val (batch->rows, row);
+      walk->place = row.place;
+      walk->n_settled = table->front.n_settled;
+    }
+  batch->is_front = answer == DSQ_FRONT_UNKNOWN;
+  batch->max_rows = batch->is_front ? table->front.n_wanted : 1;
+  dead_until = dsq_front_end_locked (&table->front, table->pending);
+  dsq_shard_unlock (shard);
+  if (!batch->is_front || dead_until == 0)
+    return TRUE;
+
+  dsq_shards_lock_all (self->shards);
+  dead_until = dsq_front_end_locked (&table->front, table->pending);
+  if (dead_until > 0)
+    {
+      renew_dead_locked (table, table->front.n_settled);
+      table->dead_until = MAX (table->dead_until, dead_until);
+    }
+  dsq_shards_unlock_all (self->shards);
+  return TRUE;
+}
+
+/* Whether the thread that walks has left the table as large as it was. */
+static gboolean
+has_kept_size (DsqEngine *self, const DsqWalk *walk, GError **error)
+{
+  guint64 number = dsq_engine_pending (self, walk->table)->number;
+
+  if (walk->thread != dsq_walker_thread () || dsq_walker_get_count (number) == walk->n_own_keys)
+    return TRUE;
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_CHANGED,
+                       "Failed to walk the store: it changed its size during the walk");
+  return FALSE;
+}
+
 gboolean
 dsq_engine_walk (DsqEngine *self,
                  DsqWalk *walk,
@@ -508,16 +421,28 @@ dsq_engine_walk (DsqEngine *self,
                  GArray *rows,
                  GError **error)
 {
-  Batch batch = { max_rows, max_bytes, keys_only, rows, FALSE, FALSE };
+  Batch batch = { max_rows, max_bytes, keys_only, FALSE, rows, FALSE, FALSE };
   gboolean success = TRUE;
 
+  if (!walk->is_begun && !has_kept_size (self, walk, error))
+    return FALSE;
+  walk->is_begun = TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
   dsq_engine_refresh_walk (self, walk);
   walk->keys_version =
       __atomic_load_n (&dsq_engine_table (self, walk->table)->keys_version, __ATOMIC_ACQUIRE);
+  /* written through, nothing tells of keys that come; a transaction's are its parent's as well */
+  if (max_rows == 1 && walk->order == DSQ_WALK_FORWARD && walk->place == 0 &&
+      !self->commits_at_once && self->depth == 0)
+    success = find_front (self, walk, &batch, error);
   while (success && rows->len == 0 && !batch.is_last)
     success = read_rows (self, walk, &batch, error);
+  if (rows->len > max_rows)
+    {
+      g_array_set_size (rows, max_rows);
+      walk->place = g_array_index (rows, DsqWalkRow, max_rows - 1).place;
+    }
   if (success && walk->order == DSQ_WALK_FORWARD && walk->end == G_MAXINT64)
     success = find_end (self, walk, &batch, error);
   dsq_engine_leave (self);
@@ -547,14 +472,7 @@ dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, 
     *out_state = DSQ_WALK_HAS_OLD_KEYS;
   if (walk->thread != dsq_walker_thread ())
     adopt (self, walk);
-  if (*out_state == DSQ_WALK_IS_CURRENT ||
-      dsq_walker_get_count (table->pending->number) == walk->n_own_keys)
-    return TRUE;
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_CHANGED,
-                       "Failed to walk the store: it changed its size during the walk");
-  return FALSE;
+  return *out_state == DSQ_WALK_IS_CURRENT || has_kept_size (self, walk, error);
 }
 
 /* --- the newest entry ------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "engine/dsq-pending-private.h"
+#include "engine/dsq-front-private.h"
 
 G_BEGIN_DECLS
 
@@ -21,6 +21,7 @@ typedef struct
   gint64 dead_beyond;   /* (all shard locks) ... and rows at this and beyond have tombstones, ... */
   guint64
       dead_settled; /* (all shard locks) ... as long as its pending changes' n_settled is this */
+  DsqFront front;   /* (lock of the first shard) */
 } DsqTable;
 
 typedef struct

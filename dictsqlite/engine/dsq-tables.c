@@ -32,6 +32,7 @@ free_tables (DsqTables *self, GPtrArray *tables)
     {
       DsqTable *table = tables->pdata[i];
 
+      dsq_front_clear (&table->front);
       dsq_pending_free (table->pending);
       g_clear_pointer (&table->name, g_bytes_unref);
       if (table != &self->main)
@@ -77,6 +78,7 @@ dsq_tables_add_locked (DsqTables *self, GBytes *name, DsqPending *pending)
   table->id = pending->table;
   table->pending = pending;
   table->dead_beyond = G_MAXINT64;
+  dsq_front_init (&table->front);
   g_ptr_array_add (self->used, table);
   if (name == NULL)
     return table;
@@ -101,6 +103,7 @@ dsq_tables_drop_locked (DsqTables *self, DsqTable *table)
   if (table->name == NULL)
     return;
   table->is_dropped = TRUE;
+  dsq_front_clear (&table->front);
   dsq_pending_discard_locked (table->pending);
   g_hash_table_remove (self->names, table->name);
   g_clear_pointer (&table->name, g_bytes_unref);

@@ -24,6 +24,9 @@
 /* Hashes of keys given: more than a batch has, so that few push each other out. */
 #define N_GIVEN 2048
 
+/* Places of them that are known one by one, so that a short walk is not as dear as a long one. */
+#define N_PLACES 16
+
 typedef struct
 {
   guint64 table;
@@ -36,6 +39,8 @@ typedef struct
   GArray *accounts;       /* (owned) of Account */
   guint64 expected_new;   /* hash of a key that is not there, or 0 */
   guint64 given[N_GIVEN]; /* hashes, each at its remainder */
+  guint n_given;
+  guint16 places[N_PLACES]; /* of the first that were given */
 } Walker;
 
 static void
@@ -62,6 +67,18 @@ get_walker (void)
   self->accounts = g_array_new (FALSE, FALSE, sizeof (Account));
   g_private_set (&current, self);
   return self;
+}
+
+/* What was given may have been removed since. */
+static void
+forget_given (Walker *self)
+{
+  if (self->n_given > N_PLACES)
+    memset (self->given, 0, sizeof self->given);
+  else
+    for (guint i = 0; i < self->n_given; i++)
+      self->given[self->places[i]] = 0;
+  self->n_given = 0;
 }
 
 static Account *
@@ -97,8 +114,7 @@ dsq_walker_join (guint64 table)
   Walker *self = get_walker ();
   Account account = { table, 0 };
 
-  /* what was given before may have been removed while nobody counted */
-  memset (self->given, 0, sizeof self->given);
+  forget_given (self); /* nobody has counted until now */
   if (find_account (self, table) == NULL)
     g_array_append_val (self->accounts, account);
 }
@@ -138,13 +154,18 @@ dsq_walker_count (guint64 table, gint64 n_keys)
     return;
   account->n_keys += n_keys;
   if (n_keys < 0)
-    memset (self->given, 0, sizeof self->given);
+    forget_given (self);
 }
 
 void
 dsq_walker_note_given (guint64 hash)
 {
-  get_walker ()->given[hash % N_GIVEN] = hash;
+  Walker *self = get_walker ();
+
+  if (self->n_given < N_PLACES)
+    self->places[self->n_given] = (guint16) (hash % N_GIVEN);
+  self->n_given += self->n_given <= N_PLACES;
+  self->given[hash % N_GIVEN] = hash;
 }
 
 gboolean

@@ -31,8 +31,8 @@ PYTHON = [
     Ratio(operation, contestant, 'dict', at_most=limit, reference_operation=reference)
     for operation, limit, reference in (
         ('set', 5, None), ('overwrite', None, None), ('get', 8, None), ('contains', None, None),
-        ('items', None, None), ('delete', 7, None), ('delete absent', None, None),
-        ('bulk_insert', 3, 'set'))
+        ('items', None, None), ('values', None, None), ('delete', 7, None),
+        ('delete absent', None, None), ('bulk_insert', 3, 'set'))
     for contestant in ('memory', 'lazy')
 ] + [
     Ratio(operation, contestant, 'floor', at_most=limit)
@@ -44,6 +44,13 @@ PYTHON = [
     Ratio(operation, 'floor', 'dict') for operation in ('set', 'get', 'delete')
 ] + [
     Ratio(operation, 'lazy, encrypted', 'lazy', at_most=1.1) for operation in ('set', 'get')
+] + [
+    # a step of a queue, and a set
+    Ratio('take first', contestant, contestant, at_most=limit, reference_operation='set')
+    for contestant, limit in (('memory', 10), ('lazy', 15), ('lazy, encrypted', 15))
+] + [
+    Ratio('take first', 'writethrough', 'writethrough', at_most=2, reference_operation='set',
+          on_disk=True),
 ] + [
     Ratio('flush', 'lazy, encrypted', 'lazy', at_least=0.75, on_disk=True),
 ] + [

@@ -33,6 +33,11 @@ def items_loop(mapping, n):
         pass
 
 
+def values_loop(mapping, n):
+    for _value in mapping.values():
+        pass
+
+
 def delete_loop(mapping, n):
     for i in range(n):
         del mapping[f'key_{i}']
@@ -44,6 +49,11 @@ def delete_absent_loop(mapping, n):
             del mapping[f'no_key_{i}']
         except KeyError:
             pass
+
+
+def take_first_loop(mapping, n):
+    for _ in range(n):
+        del mapping[next(iter(mapping))]
 
 
 def entries(n):
@@ -58,8 +68,10 @@ OPERATIONS = {
     'get': get_loop,
     'contains': contains_loop,
     'items': items_loop,
+    'values': values_loop,
     'delete': delete_loop,
     'delete absent': delete_absent_loop,
     'bulk_insert': None,
     'flush': None,
+    'take first': take_first_loop,
 }

@@ -14,28 +14,23 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, overload
 
 from ._atomic import AtomicMethods
-from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
-from ._errors import ConflictError, UnloadableError, hides_order, is_no_key
-from ._errors import to_exception, unloadable, unreadable
+from ._dsq import GError, Store
+from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
-from ._keys import NO_KEY, decode_key, encode_key, encode_text, find_key
+from ._keys import NO_KEY, decode_key, encode_key, find_key
 from ._memoize import memoize
 from ._pack import pack, pack_entries, unpack
 from ._pickle import SafePickle
+from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._verbs import Verbs
 from ._views import StoreItems, StoreKeys, StoreValues, check_errors
+from ._walks import Walks
 
 _MISSING: Any = object()
 _EMPTY_PACK = pack(())
 
-# Entries fetched by one call of a cursor: few at first, so that next(iter(db)) is cheap.
-_FIRST_BATCH = 16
-_LARGEST_BATCH = 512
-# The same of keys in the order of their characters.
-_FIRST_LISTED = 64
-_MOST_LISTED = 4096
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
 # Values that are loaded to be removed before others have changed each of them.
@@ -49,7 +44,9 @@ _Value = TypeVar("_Value")
 _Default = TypeVar("_Default")
 
 
-class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
+class StoreMapping(
+    AtomicMethods, Expiry, Ranges, Verbs, Walks[_Key], MutableMapping[_Key, _Value]
+):
     """What behaves as a dict does, order included, over one of the library's stores.
 
     DictSQLiteV4 says where it differs from dict, and what it raises.
@@ -202,27 +199,6 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
             return self._decode(record)
         except Exception as error:
             raise unloadable(error, key, not self._has_password)
-
-    def _load_each(
-        self, entries: Iterable[Tuple[Any, bytes]], errors: str
-    ) -> Iterator[Tuple[Any, Any]]:
-        """The keys that have a record, with values; what cannot be loaded as `errors` says."""
-        decode = self._decode
-        for key, record in entries:
-            if not record:
-                continue
-            try:
-                value = decode(record)
-            except Exception as error:
-                if record[0]:
-                    value = unloadable(error, key, not self._has_password)
-                else:  # no type of a record: its row is damaged
-                    value = unreadable(record, key, not self._has_password, self._path)
-                if errors == "strict":
-                    raise value
-                if errors == "skip":
-                    continue
-            yield key, value
 
     @overload
     def pop(self, key: _Key, /) -> _Value: ...
@@ -460,7 +436,7 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
                 return False
         return True
 
-    # --- size and order ----------------------------------------------------------------------
+    # --- size and views ----------------------------------------------------------------------
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -472,14 +448,6 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
     def __bool__(self) -> bool:
         """Whether there is any key."""
         return len(self) > 0
-
-    def __iter__(self) -> Iterator[_Key]:
-        """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(reverse=False))
-
-    def __reversed__(self) -> Iterator[_Key]:
-        """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(reverse=True))
 
     def keys(self) -> StoreKeys[_Key]:
         """A live view of the keys."""
@@ -500,86 +468,6 @@ class StoreMapping(AtomicMethods, Expiry, Verbs, MutableMapping[_Key, _Value]):
         """
         self._check_open()
         return StoreItems(self, errors)
-
-    def iter_prefix(self, prefix: str) -> Iterator[str]:
-        """The keys that are str and begin with `prefix`, in the order of their characters.
-
-        These alone are looked for, so it does not matter what else there is. Keys may be set and
-        removed meanwhile: those are in it or not. Of an encrypted store, whose file hides the
-        order of its keys, all keys are walked, and come in their order of insertion. Any other
-        prefix than a str is a TypeError.
-        """
-        return self._with_prefix(prefix, encode_text(prefix))
-
-    def _with_prefix(self, prefix: str, encoded: bytes) -> Iterator[str]:
-        try:
-            for key in self._list_keys(encoded, b""):
-                yield key.decode()
-        except GError as error:
-            if not hides_order(error):
-                raise to_exception(error, self._path) from None
-            yield from (key for key in self if type(key) is str and key.startswith(prefix))
-
-    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[bytes]:
-        """The encoded keys that are str, from `start` on; raises GError."""
-        size = _FIRST_LISTED
-        while keys := unpack(self._store.list_keys_pack(prefix, start, size)):
-            yield from keys
-            start = keys[-1] + b"\0"
-            size = min(2 * size, _MOST_LISTED)
-
-    def _walk(self, reverse: bool) -> Cursor:
-        cursor = self._store.walk(REVERSE if reverse else FORWARD)
-        try:
-            cursor.check(0)  # it begins here, as a dict's iterator does
-        except GError as error:
-            raise to_exception(error, self._path) from None
-        return cursor
-
-    def _walk_keys(self, cursor: Cursor) -> Iterator[Any]:
-        # The cursor is asked after each key whether the rest of the batch is still true, as the
-        # one who got the key may have changed anything since. Where it is not, as little as can be
-        # is asked for: who has changed something will do so again.
-        size = _FIRST_BATCH
-        try:
-            while batch := unpack(cursor.next_pack(size, True)):
-                size = min(2 * size, _LARGEST_BATCH)
-                for n_used, key in enumerate(batch, 1):
-                    yield decode_key(key)
-                    if not cursor.check(n_used):
-                        size = 1
-                        break
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _peek_keys(self) -> Iterator[Any]:
-        """The keys, some of which may be gone when they come; no change is an error."""
-        cursor = self._walk(reverse=False)
-        size = _FIRST_BATCH
-        try:
-            while batch := unpack(cursor.next_pack(size, True)):
-                yield from map(decode_key, batch)
-                size = min(2 * size, _LARGEST_BATCH)
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_records(self, cursor: Cursor) -> Iterator[Tuple[Any, bytes]]:
-        # As _walk_keys(), with the records.
-        size = _FIRST_BATCH
-        try:
-            while batch := unpack(cursor.next_pack(size, False)):
-                size = min(2 * size, _LARGEST_BATCH)
-                entries = zip(map(decode_key, batch[::2]), batch[1::2])
-                for n_used, entry in enumerate(entries, 1):
-                    yield entry
-                    if not cursor.check(n_used):
-                        size = 1
-                        break
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_items(self, reverse: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
-        return self._load_each(self._walk_records(self._walk(reverse)), errors)
 
     def _check_open(self) -> None:
         """Raise RuntimeError when the store is closed or inherited by fork."""

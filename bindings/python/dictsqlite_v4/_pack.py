@@ -17,6 +17,7 @@ from ._keys import encode_key
 from ._values import STRING, encode_value
 
 _U32 = "I"
+_OF_ONE = array(_U32, (1,)).tobytes()
 _STRING_TEXT = STRING.decode()
 
 
@@ -31,6 +32,8 @@ def pack(items: Sequence[bytes]) -> bytes:
 
 def unpack(data: bytes) -> List[bytes]:
     """The items of a pack; none of b''."""
+    if data[:4] == _OF_ONE:
+        return [data[8:]]
     if not data:
         return []
     start = 4 + 4 * int.from_bytes(data[:4], sys.byteorder)

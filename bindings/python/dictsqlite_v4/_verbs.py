@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from ._dsq import NEVER, GError, Store
-from ._errors import ConflictError, hides_order, to_exception
+from ._errors import ConflictError, to_exception
 from ._expiry import DEFAULT, Expire, time_to_live
-from ._keys import NO_KEY, encode_key, encode_text, find_key
+from ._keys import NO_KEY, encode_key, find_key
 from ._pack import pack, pack_entries, unpack
 
 _MISSING: Any = object()
-# Keys that are looked up, removed or listed by one call.
+# Keys that are removed by one call.
 _BATCH = 4096
 
 _Result = TypeVar("_Result")
@@ -32,7 +32,6 @@ class Verbs:
     _lookup: Callable[[bytes], bytes]
     transaction: Callable[[], Any]
     iter_prefix: Callable[[Any], Iterator[str]]
-    _list_keys: Callable[[bytes, bytes], Iterator[bytes]]
 
     def set_many(self, mapping_or_pairs: Any, /, expire: Expire = DEFAULT) -> None:
         """Set all keys of a mapping or of pairs, all or none, to expire as by set()."""
@@ -121,32 +120,6 @@ class Verbs:
             if milliseconds and self._lookup(encoded) == record:
                 left = None if milliseconds == NEVER else milliseconds / 1000
                 return self._load(key, record), left
-
-    def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:
-        """The keys that are str, from `start` on, before `stop`, in the order of their characters.
-
-            page = list(islice(db.iter_from(last + "\\0"), 50))
-
-        The file is asked for these alone; keys may be set and removed meanwhile. Of an encrypted
-        store, whose file hides the order of its keys, all keys are listed and sorted.
-        """
-        return self._between(encode_text(start), None if stop is None else encode_text(stop))
-
-    def _between(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
-        try:
-            for key in self._list_keys(b"", start):
-                if end is not None and key >= end:
-                    return
-                yield key.decode()
-        except GError as error:
-            if not hides_order(error):
-                raise to_exception(error, self._path) from None
-            yield from self._sorted_from(start, end)
-
-    def _sorted_from(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
-        keys = (key.encode() for key in self if type(key) is str)  # type: ignore[attr-defined]
-        for key in sorted(key for key in keys if key >= start and (end is None or key < end)):
-            yield key.decode()
 
     def transact(self, function: Callable[[Any], _Result], retries: int = 10) -> _Result:
         """What function(store) returns, called in a transaction.

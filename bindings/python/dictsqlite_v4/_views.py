@@ -9,6 +9,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterator, Tuple, TypeVar
 
+from ._dsq import FORWARD, REVERSE
 from ._errors import CorruptError, UnloadableError
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class StoreValues(ValuesView[_Value]):
         return any(mine is value or mine == value for mine in self)
 
     def __iter__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_items(False, self._errors))
+        return map(_value_of, self._mapping._walk_values(FORWARD, self._errors))
 
     def __reversed__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_items(True, self._errors))
+        return map(_value_of, self._mapping._walk_values(REVERSE, self._errors))
 
     @property
     def mapping(self) -> MappingProxyType[Any, _Value]:
@@ -93,10 +94,10 @@ class StoreItems(ItemsView[_Key, _Value]):
         return mine is not _MISSING and (mine is value or bool(mine == value))
 
     def __iter__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(False, self._errors)
+        return self._mapping._walk_items(FORWARD, self._errors)
 
     def __reversed__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(True, self._errors)
+        return self._mapping._walk_items(REVERSE, self._errors)
 
     @property
     def mapping(self) -> MappingProxyType[_Key, _Value]:

@@ -182,7 +182,7 @@ def import_v4(
 
 def _read_pairs(
     connection: sqlite3.Connection, table: str, path: _Path
-) -> Tuple[int, Iterable[Tuple[Any, bytes, Any]]]:
+) -> Tuple[int, Iterable[Tuple[Any, ...]]]:
     """How many rows there are, and key, type and value of each."""
     if not {"key", "value"} <= set(columns_of(connection, table)):
         raise ValueError(f"{os.fspath(path)!r} has no table {table!r} with keys and values")
