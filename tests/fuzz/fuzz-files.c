@@ -26,8 +26,9 @@
  * thread, make the rounds one after the other; one that ends by a signal, by a limit or by what it
  * prints has found something, and the next one goes on behind that round.
  *
- * fuzz-files ROUND makes that one round in this process, for a debugger; what was damaged in an
- * encrypted file is not the same each time, since its keys are not.
+ * fuzz-files ROUND makes that one round in this process, for a debugger, and fuzz-files FIRST END
+ * those from FIRST on and before END; what was damaged in an encrypted file is not the same each
+ * time, since its keys are not.
  */
 
 #define N_ROUNDS       20000
@@ -62,7 +63,8 @@ typedef struct
 {
   Images *images; /* (owned) */
   char *folder;   /* (owned) */
-  guint64 n_rounds;
+  guint64 first;  /* round */
+  guint64 end;    /* the round behind the last */
   guint n_workers;
   Standing *standings; /* (owned) shared */
   Worker workers[MAX_WORKERS];
@@ -142,7 +144,7 @@ work (const Fuzz *self, guint number)
   dup2 (worker->output, STDERR_FILENO);
   limit_memory ();
   n_descriptors = count_descriptors ();
-  for (guint64 round = worker->next; round < self->n_rounds; round += self->n_workers)
+  for (guint64 round = worker->next; round < self->end; round += self->n_workers)
     {
       __atomic_store_n (&standing->round, round, __ATOMIC_SEQ_CST);
       limit_time ();
@@ -258,7 +260,7 @@ run_all (Fuzz *self)
       worker->folder = g_build_filename (self->folder, name, NULL);
       g_assert_cmpint (g_mkdir (worker->folder, 0700), ==, 0);
       worker->output = memfd_create ("output", MFD_CLOEXEC);
-      worker->next = i;
+      worker->next = self->first + i;
       start_worker (self, i);
     }
   wait_for_workers (self);
@@ -268,16 +270,12 @@ run_all (Fuzz *self)
       g_free (self->workers[i].folder);
       close (self->workers[i].output);
     }
-  printf ("%" G_GUINT64_FORMAT " rounds, %u findings\n", self->n_rounds, self->n_findings);
+  printf ("%" G_GUINT64_FORMAT " rounds, %u findings\n", self->end - self->first, self->n_findings);
 }
 
 static guint64
 count_rounds (void)
 {
-  const char *wanted = g_getenv ("DSQ_FUZZ_ROUNDS");
-
-  if (wanted != NULL)
-    return g_ascii_strtoull (wanted, NULL, 10);
   if (g_getenv ("DSQ_LONG") != NULL)
     return N_LONG_ROUNDS;
   return g_getenv ("DSQ_SHORT") != NULL || HAS_SANITIZER ? N_SHORT_ROUNDS : N_ROUNDS;
@@ -300,7 +298,7 @@ make_folder (void)
 int
 main (int argc, char **argv)
 {
-  Fuzz self = { .n_rounds = count_rounds () };
+  Fuzz self = { .end = count_rounds () };
 
   mallopt (M_ARENA_MAX, 1);
   self.folder = make_folder ();
@@ -313,7 +311,12 @@ main (int argc, char **argv)
                          -1,
                          0);
   g_assert_true (self.standings != MAP_FAILED);
-  if (argc > 1)
+  if (argc > 2)
+    {
+      self.first = g_ascii_strtoull (argv[1], NULL, 10);
+      self.end = MAX (self.first, g_ascii_strtoull (argv[2], NULL, 10));
+    }
+  if (argc == 2)
     run_round (&self, self.folder, g_ascii_strtoull (argv[1], NULL, 10), NULL);
   else
     run_all (&self);
