@@ -16,6 +16,7 @@ struct _DsqApart
   void (*free) (DsqApart *self);
   GCancellable *cancellable; /* (owned) (nullable) ends its waits */
   guint n_references;        /* (atomic) */
+  guint64 stamp;             /* constant: of the process that has the other thread */
   DsqMutex lock;
   pthread_cond_t done;
   gboolean is_done;      /* (lock) */
@@ -23,13 +24,14 @@ struct _DsqApart
 };
 
 /* For a thread that dsq_call_is_asked(). With run and free set. Waits until it is done; or until
- * the call is over, and what cannot be ended has been waited for a little: FALSE. To be unreffed in
- * either case, when the caller has no use for what it holds any more. What is under way keeps a
- * close of the workers' store waiting. */
+ * the call is over, and what cannot be ended has been waited for a little: FALSE. So it is at once
+ * in a child that was made by what was asked, where nobody does it. To be unreffed in either case,
+ * when the caller has no use for what it holds any more. What is under way keeps a close of the
+ * workers' store waiting. */
 gboolean dsq_apart_do (DsqApart *self, DsqWorkers *workers);
 void dsq_apart_unref (DsqApart *self);
-/* Sets DSQ_ERROR_OUTCOME_UNKNOWN; FALSE. */
-gboolean dsq_apart_refuse_left (GError **error);
+/* What to say then: DSQ_ERROR_OUTCOME_UNKNOWN, and in such a child DSQ_ERROR_FORKED; FALSE. */
+gboolean dsq_apart_refuse_left (const DsqApart *self, GError **error);
 
 /* What may take long, of the store whose workers these are. */
 typedef gboolean (*DsqApartFunc) (gpointer engine, GBytes *name, guint32 *out, GError **error);

@@ -7,6 +7,7 @@
 #include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-apart-private.h"
+#include "engine/dsq-door-private.h"
 
 /*
  * A thread in a sync, or in one long step of SQLite's, looks at nothing before it returns. Where
@@ -52,6 +53,12 @@ finish_job (DsqJob *job)
 }
 
 static gboolean
+is_in_child (const DsqApart *self)
+{
+  return self->stamp != dsq_fork_get_stamp ();
+}
+
+static gboolean
 wait_locked (DsqApart *self)
 {
   gint64 over_at = 0;
@@ -60,6 +67,8 @@ wait_locked (DsqApart *self)
   while (!self->is_done)
     {
       dsq_call_wait (&self->done, &self->lock);
+      if (is_in_child (self))
+        return FALSE;
       if (!dsq_call_is_cancelled ())
         continue;
       g_cancellable_cancel (self->cancellable);
@@ -80,6 +89,7 @@ dsq_apart_do (DsqApart *self, DsqWorkers *workers)
   self->job.finish = finish_job;
   self->cancellable = g_cancellable_new ();
   self->n_references = 2;
+  self->stamp = dsq_fork_get_stamp ();
   dsq_mutex_init (&self->lock, DSQ_RANK_APART, 0);
   dsq_cond_init (&self->done);
   /* a close has begun, which waits for the caller */
@@ -96,8 +106,10 @@ dsq_apart_do (DsqApart *self, DsqWorkers *workers)
 }
 
 gboolean
-dsq_apart_refuse_left (GError **error)
+dsq_apart_refuse_left (const DsqApart *self, GError **error)
 {
+  if (is_in_child (self))
+    return dsq_door_refuse_inherited (error);
   g_set_error_literal (error,
                        DSQ_ERROR,
                        DSQ_ERROR_OUTCOME_UNKNOWN,
@@ -155,7 +167,7 @@ dsq_apart_call (DsqWorkers *workers,
   self->func = func;
   self->engine = engine;
   self->name = name != NULL ? g_bytes_ref (name) : NULL;
-  success = dsq_apart_do (&self->apart, workers) || dsq_apart_refuse_left (error);
+  success = dsq_apart_do (&self->apart, workers) || dsq_apart_refuse_left (&self->apart, error);
   if (success)
     {
       *out = self->out;

@@ -242,7 +242,7 @@ write_apart (DsqEngine *self, DsqWrite *write)
       dsq_commit_queue_is_done (&self->queue, &copy->write.queued))
     copy_tell (copy, write);
   else
-    dsq_apart_refuse_left (&write->queued.error);
+    dsq_apart_refuse_left (&copy->apart, &write->queued.error);
   dsq_apart_unref (&copy->apart);
 }
 

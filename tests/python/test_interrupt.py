@@ -279,6 +279,49 @@ assert db["after"] == 1 and db.check() == []
 """)
 
 
+def test_a_child_that_a_handler_comes_back_in(path):
+    """It is told so, whatever call that was: what makes the call for the main thread, which with
+    full durability is another one, is not there.
+    """
+    run(path, """
+db = DictSQLiteV4(path, durability="full", busy_timeout=20)
+db["n"] = 1
+db.table("dropped")["k"] = 1
+lock = Lock()
+many = {f"many {i}": i for i in range(2000)}
+def comes_back(*_):
+    global child
+    child = os.fork()
+def transaction():
+    with db.transaction():
+        db["n"] += 1
+for name, call in (
+    ("set", lambda: db.__setitem__("k", 1)),
+    ("incr", lambda: db.incr("n")),
+    ("update", lambda: db.update(many)),
+    ("transaction", transaction),
+    ("table", lambda: db.table("made")),
+    ("drop", lambda: db.drop_table("dropped")),
+    ("clear", lambda: db.clear()),
+):
+    lock.__enter__()
+    threading.Timer(0.3, lock.__exit__).start()
+    alarm(0.1, comes_back)
+    try:
+        call()
+    except RuntimeError as error:
+        os._exit(0 if child == 0 and "fork" in str(error) else 1)
+    if child == 0:
+        os._exit(2)
+    deadline = time.monotonic() + 20
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        assert time.monotonic() < deadline, name
+        time.sleep(0.01)
+    assert ended[1] == 0, (name, ended)
+assert len(db) == 0 and db.tables() == ["made"]
+""")
+
+
 def test_other_threads_are_not_asked(path):
     run(path, """
 db = DictSQLiteV4(path, busy_timeout=20)
