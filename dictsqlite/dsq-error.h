@@ -48,6 +48,8 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_CONFLICT: a key that a transaction read was changed before its end; run it again
  * @DSQ_ERROR_OUTCOME_UNKNOWN: the call was ended while it could not be broken off: what it does is
  *   made by another thread, or fails there; see later what became of it
+ * @DSQ_ERROR_TOO_COSTLY: to try a password of the file would cost more than kdf-limit; raise that
+ *   if you trust the file
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -83,7 +85,8 @@ typedef enum
   DSQ_ERROR_TOO_MANY_FILES,
   DSQ_ERROR_TOO_LARGE,
   DSQ_ERROR_CONFLICT,
-  DSQ_ERROR_OUTCOME_UNKNOWN
+  DSQ_ERROR_OUTCOME_UNKNOWN,
+  DSQ_ERROR_TOO_COSTLY
 } DsqError;
 
 DSQ_API GQuark dsq_error_quark (void);

@@ -72,6 +72,7 @@ rekey_file_worker (DsqAsyncCall *call, DsqStore *store)
   call->value = dsq_store_rekey_file (call->slots[0].pointer,
                                       call->slots[1].pointer,
                                       call->slots[2].pointer,
+                                      (guint64) call->slots[2].number,
                                       g_task_get_cancellable (call->task),
                                       dsq_async_call_progress,
                                       call,
@@ -83,6 +84,7 @@ rekey_file_worker (DsqAsyncCall *call, DsqStore *store)
  * @path: (type filename): an encrypted file that no store has open, in any process
  * @old_password: its password
  * @new_password: what it shall be, any bytes but none; may be the same
+ * @kdf_limit: as [property@Store:kdf-limit], 0 for its default
  * @cancellable: (nullable): a #GCancellable
  * @progress: (nullable) (scope notified) (closure progress_data) (destroy progress_free): called
  *   now and then, in the caller's main context, before @callback
@@ -99,6 +101,7 @@ void
 dsq_store_rekey_file_async (const char *path,
                             GBytes *old_password,
                             GBytes *new_password,
+                            guint64 kdf_limit,
                             GCancellable *cancellable,
                             DsqProgressFunc progress,
                             gpointer progress_data,
@@ -123,6 +126,7 @@ dsq_store_rekey_file_async (const char *path,
   dsq_async_call_keep (call, 0, g_strdup (path), g_free);
   dsq_async_call_keep (call, 1, g_bytes_ref (old_password), (GDestroyNotify) g_bytes_unref);
   dsq_async_call_keep (call, 2, g_bytes_ref (new_password), (GDestroyNotify) g_bytes_unref);
+  call->slots[2].number = (gint64) kdf_limit;
   dsq_async_call_report (call, progress, progress_data, progress_free);
   dsq_async_call_start_on_thread (call);
 }

@@ -37,6 +37,12 @@ gboolean dsq_header_is_sealed (const DsqHeader *self);
 const guint8 *dsq_header_get_store_id (const DsqHeader *self);
 gboolean dsq_header_equal (const DsqHeader *self, const DsqHeader *other);
 
+/* Whether the work that @self asks for is within @limit, as dsq_kdf_cost_weigh() has it:
+ * DSQ_ERROR_TOO_COSTLY otherwise. To be asked before it is unlocked. */
+gboolean dsq_header_check_cost (const DsqHeader *self, guint64 limit, GError **error);
+/* What the next password shall cost: @least, and no less than that of @self. */
+DsqKdfCost dsq_header_keep_cost (const DsqHeader *self, const DsqKdfCost *least, guint64 limit);
+
 /* The keys of the store, or NULL of a plain one. Gives DSQ_ERROR_WRONG_PASSWORD,
  * DSQ_ERROR_ENCRYPTED, DSQ_ERROR_NOT_ENCRYPTED or DSQ_ERROR_INVALID_ARGUMENT for a password that is
  * none, and pays for the derivation only if it must. */

@@ -168,6 +168,39 @@ dsq_header_read (DsqHeader *self, const guint8 *bytes, gsize length, GError **er
 }
 
 gboolean
+dsq_header_check_cost (const DsqHeader *self, guint64 limit, GError **error)
+{
+  const DsqKdfCost cost = get_cost (self);
+
+  if (!dsq_header_is_sealed (self) || dsq_kdf_cost_weigh (&cost) <= limit)
+    return TRUE;
+  g_set_error (
+      error,
+      DSQ_ERROR,
+      DSQ_ERROR_TOO_COSTLY,
+      "Failed to open the store: its password costs %u MiB x %u passes, which is beyond the "
+      "limit; raise kdf-limit if you trust the file",
+      cost.memory >> 10,
+      cost.passes);
+  return FALSE;
+}
+
+/* Where the most of both would be beyond the limit, so that the file could not be opened by the
+ * like of the caller, what it costs already is enough. */
+DsqKdfCost
+dsq_header_keep_cost (const DsqHeader *self, const DsqKdfCost *least, guint64 limit)
+{
+  DsqKdfCost own, most;
+
+  if (!dsq_header_is_sealed (self))
+    return *least;
+  own = most = get_cost (self);
+  most.memory = MAX (own.memory, least->memory);
+  most.passes = MAX (own.passes, least->passes);
+  return dsq_kdf_cost_weigh (&most) <= limit ? most : own;
+}
+
+gboolean
 dsq_header_is_sealed (const DsqHeader *self)
 {
   return self->bytes[DSQ_FORMAT_HEADER_AT_CIPHER] != DSQ_FORMAT_CIPHER_NONE;

@@ -19,5 +19,6 @@ gboolean dsq_cold_replace_header (DsqColdFile *file,
                                   const DsqHeader *before,
                                   const DsqHeader *after,
                                   GError **error);
+gboolean dsq_cold_renew_log (DsqColdFile *file, gboolean *out_is_renewed, GError **error);
 
 G_END_DECLS

@@ -225,6 +225,7 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
 /* @from is in a transaction. */
 static gboolean
 copy_to (DsqDatabase *from,
+         const DsqHeader *from_header,
          const DsqRecordCodec *from_codec,
          const char *source,
          const char *path,
@@ -237,11 +238,13 @@ copy_to (DsqDatabase *from,
     .from_codec = from_codec,
     .options = options,
   };
+  const DsqKdfCost cost =
+      dsq_header_keep_cost (from_header, &options->kdf_cost, options->kdf_limit);
   DsqHeader header;
   DsqKeys *keys;
   gboolean copied;
 
-  if (!dsq_header_init (&header, options->password, &options->kdf_cost, &keys, error))
+  if (!dsq_header_init (&header, options->password, &cost, &keys, error))
     return FALSE;
   dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header));
   copy.to_codec.keys = keys;
@@ -258,9 +261,10 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   g_autofree char *path = dsq_location_resolve (options->path, error);
   g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
+  DsqHeader header;
 
-  return from != NULL &&
-         copy_to (from, &self->codec, self->path, path, DSQ_NEW_FILE_FAIL, options, error);
+  return from != NULL && dsq_schema_read_header (from, &header, error) &&
+         copy_to (from, &header, &self->codec, self->path, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 
 /* --- another key ------------------------------------------------------------------------------ */
@@ -269,6 +273,7 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
 static DsqDatabase *
 try_lock (const char *path,
           GBytes *password,
+          guint64 kdf_limit,
           guint busy_timeout_ms,
           DsqHeader *out_header,
           DsqKeys **out_keys,
@@ -278,6 +283,7 @@ try_lock (const char *path,
       dsq_database_open (path, DSQ_DATABASE_WRITE, busy_timeout_ms, error);
 
   if (database == NULL || !dsq_schema_verify (database, out_header, error) ||
+      !dsq_header_check_cost (out_header, kdf_limit, error) ||
       !dsq_header_unlock (out_header, password, out_keys, error))
     return NULL;
   /* a log beside the name would be taken for the new file's */
@@ -295,6 +301,7 @@ try_lock (const char *path,
 static DsqDatabase *
 lock_file (const char *path,
            GBytes *password,
+           guint64 kdf_limit,
            guint busy_timeout_ms,
            DsqHeader *out_header,
            DsqKeys **out_keys,
@@ -311,7 +318,7 @@ lock_file (const char *path,
       g_set_error (error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND, "Failed to " REKEY ": there is none");
       return NULL;
     }
-  database = try_lock (path, password, busy_timeout_ms, out_header, out_keys, error);
+  database = try_lock (path, password, kdf_limit, busy_timeout_ms, out_header, out_keys, error);
   if (database == NULL)
     dsq_store_file_remove_traces (path, beside);
   return database;
@@ -333,13 +340,14 @@ dsq_cold_rekey_file (const char *given_path,
 
   if (path == NULL)
     return FALSE;
-  database = lock_file (path, old_password, busy_timeout_ms, &header, &keys, error);
+  database =
+      lock_file (path, old_password, options->kdf_limit, busy_timeout_ms, &header, &keys, error);
   if (database == NULL)
     return FALSE;
   dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
   codec.keys = keys;
 
-  replaced = copy_to (database, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, error);
+  replaced = copy_to (database, &header, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, error);
   if (replaced)
     {
       dsq_database_run (database, SQL_UNSTORE, REKEY, NULL);

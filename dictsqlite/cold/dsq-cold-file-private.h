@@ -26,6 +26,9 @@ typedef struct
   gboolean (*wants_checkpoint) (DsqColdFile *self, gboolean idle);
   /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
   gboolean (*checkpoint) (DsqColdFile *self, GError **error);
+  /* A checkpoint of everything, after which the log holds nothing that was written before:
+   * *out_is_renewed. FALSE there: somebody reads from the log. */
+  gboolean (*renew_log) (DsqColdFile *self, gboolean *out_is_renewed, GError **error);
   /* Writes all that is committed into a new file: as other reads, but longer. */
   gboolean (*copy) (DsqColdFile *self, const DsqColdCopyOptions *options, GError **error);
   /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is

@@ -4,8 +4,10 @@
 #include "config.h"
 
 #include "cold/dsq-cold-copies-private.h"
+#include "cold/dsq-cold-log-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-schema-private.h"
 
@@ -48,4 +50,73 @@ dsq_cold_replace_header (DsqColdFile *file,
     return FALSE;
   self->writer.has_changed = TRUE;
   return TRUE;
+}
+
+/* --- headers of before ------------------------------------------------------------------------ */
+
+#define RENEW "start the write-ahead log anew"
+
+static gboolean
+set_log_limit (DsqColdSqlite *self, gsize n_bytes, GError **error)
+{
+  g_autofree char *sql = g_strdup_printf ("PRAGMA journal_size_limit = %" G_GSIZE_FORMAT, n_bytes);
+
+  return dsq_database_run (self->writer.database, sql, RENEW, error);
+}
+
+/* A page that is overwritten by what it held is not written at all. */
+static gboolean
+write_header_anew (DsqColdSqlite *self, GError **error)
+{
+  DsqDatabase *database = self->writer.database;
+  DsqHeader header;
+
+  if (!dsq_cold_begin (&self->file.tier, error))
+    return FALSE;
+  if (dsq_schema_read_header (database, &header, error) &&
+      dsq_database_run (database,
+                        "UPDATE store SET header = zeroblob (length (header))",
+                        RENEW,
+                        error) &&
+      dsq_schema_write_header (database, &header, error))
+    {
+      self->writer.has_changed = TRUE;
+      return dsq_cold_commit (&self->file.tier, NULL, NULL, error);
+    }
+  dsq_cold_rollback (&self->file.tier);
+  return FALSE;
+}
+
+static gboolean
+fold (DsqColdSqlite *self, gboolean *out_is_whole, GError **error)
+{
+  *out_is_whole = FALSE;
+  if (!dsq_cold_checkpoint (&self->file, error))
+    return FALSE;
+  *out_is_whole = __atomic_load_n (&self->blocked_frames, __ATOMIC_RELAXED) == 0;
+  return TRUE;
+}
+
+/* The log's frames of before, and the main file's pages, hold older headers, which older passwords
+ * open. The commit after a checkpoint that has brought everything in starts the log anew, unless
+ * somebody reads from it, and has it cut to its own frames where none may be longer; the next
+ * checkpoint brings these in. */
+gboolean
+dsq_cold_renew_log (DsqColdFile *file, gboolean *out_is_renewed, GError **error)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqWalStamp before, after;
+  gboolean is_whole, success;
+
+  *out_is_renewed = FALSE;
+  if (!fold (self, &is_whole, error))
+    return FALSE;
+  if (!is_whole || !dsq_wal_index_read (&self->wal_index, &before))
+    return TRUE;
+  success = set_log_limit (self, 0, error) && write_header_anew (self, error);
+  if (!set_log_limit (self, self->tuning.wal_limit_bytes, success ? error : NULL) || !success)
+    return FALSE;
+  if (!dsq_wal_index_read (&self->wal_index, &after) || dsq_wal_stamp_is_same_log (&after, &before))
+    return TRUE;
+  return fold (self, out_is_renewed, error);
 }

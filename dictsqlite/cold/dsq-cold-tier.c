@@ -102,6 +102,7 @@ static const DsqColdFileFuncs file_funcs = {
   .sync = dsq_cold_sync,
   .wants_checkpoint = dsq_cold_wants_checkpoint,
   .checkpoint = dsq_cold_checkpoint,
+  .renew_log = dsq_cold_renew_log,
   .copy = dsq_cold_copy,
   .backup = dsq_cold_backup,
   .check = dsq_cold_check,
@@ -140,7 +141,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
 static gboolean
 open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
 {
-  const DsqStoreLock lock = { options->password, options->kdf_cost };
+  const DsqStoreLock lock = { options->password, options->kdf_cost, options->kdf_limit };
   DsqStoreIdentity identity;
   DsqDatabase *database;
 

@@ -105,6 +105,7 @@ typedef struct
   gsize wal_limit_bytes;    /* size at which the log is checkpointed at the latest */
   GBytes *password;         /* (unowned) (nullable) until the tier is open */
   DsqKdfCost kdf_cost;      /* of a new file's password */
+  guint64 kdf_limit;        /* of what that of one that is there may cost */
   gboolean seals_ahead;     /* a call that writes many rows may have a thread seal them */
 } DsqColdOptions;
 
@@ -115,7 +116,8 @@ typedef struct
 {
   const char *path;             /* filename encoding */
   GBytes *password;             /* (unowned) (nullable) */
-  DsqKdfCost kdf_cost;          /* of the password */
+  DsqKdfCost kdf_cost;          /* of the password, unless that of what is copied costs more */
+  guint64 kdf_limit;            /* of what the password may cost that is there */
   DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */
   gpointer user_data;           /* (unowned) of progress */
 } DsqColdCopyOptions;

@@ -29,7 +29,12 @@ typedef struct
 #define DSQ_KDF_DEFAULT_PASSES 3u
 #define DSQ_KDF_DEFAULT_LANES  1u
 
+/* Bytes of memory times passes that the password of a file may cost unless its caller says so. */
+#define DSQ_KDF_DEFAULT_LIMIT (G_GUINT64_CONSTANT (4) << 30)
+
 gboolean dsq_kdf_cost_is_sound (const DsqKdfCost *cost);
+/* Bytes of memory times passes. */
+guint64 dsq_kdf_cost_weigh (const DsqKdfCost *cost);
 
 typedef struct
 {

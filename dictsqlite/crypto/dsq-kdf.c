@@ -30,6 +30,12 @@ dsq_kdf_cost_is_sound (const DsqKdfCost *cost)
          is_within (cost->lanes, DSQ_KDF_MIN_LANES, DSQ_KDF_MAX_LANES);
 }
 
+guint64
+dsq_kdf_cost_weigh (const DsqKdfCost *cost)
+{
+  return ((guint64) cost->memory << 10) * cost->passes;
+}
+
 /* Memory that is given back at once when it is done with, and is in no core dump: malloc() might
  * keep it. */
 static int

@@ -17,6 +17,7 @@
 #include <nettle/hmac.h>
 
 #include "crypto/dsq-cipher-cache-private.h"
+#include "crypto/dsq-derivation-private.h"
 #include "crypto/dsq-key-private.h"
 #include "crypto/dsq-nonce-private.h"
 #include "crypto/dsq-secret-private.h"
@@ -206,10 +207,8 @@ dsq_password_keys_derive (GBytes *password,
                           GError **error)
 {
   guint8 password_key[DSQ_KEY_LENGTH];
-  DsqKdfInput input = { .salt = salt, .salt_length = DSQ_KEY_SALT_LENGTH };
 
-  input.password = g_bytes_get_data (password, &input.password_length);
-  if (!dsq_kdf_argon2id (cost, &input, password_key, sizeof password_key, error))
+  if (!dsq_derivation_run (password, cost, salt, password_key, error))
     return FALSE;
   derive_for_header (password_key, "dsq1 wrap", store_id, out_keys->wrap);
   derive_for_header (password_key, "dsq1 header", store_id, out_keys->header);

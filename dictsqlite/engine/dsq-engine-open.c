@@ -51,6 +51,7 @@ open_cold (const DsqEngineOptions *options, DsqTableState *out_main, GError **er
     .wal_limit_bytes = options->wal_limit,
     .password = options->password,
     .kdf_cost = options->kdf_cost,
+    .kdf_limit = options->kdf_limit,
     .seals_ahead = options->background,
   };
 

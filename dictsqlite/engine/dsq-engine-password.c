@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
@@ -24,20 +25,54 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
   return FALSE;
 }
 
+/* Between two looks at whether others still read from the log. */
+#define RENEW_US (20 * 1000)
+
+/* The old password would open the main file without the log, or with an older part of it. */
+static gboolean
+void_old_password (DsqEngine *self, GError **error)
+{
+  const gint64 deadline = g_get_monotonic_time () + (gint64) self->options.busy_timeout_ms * 1000;
+  gboolean is_renewed, success;
+
+  for (;;)
+    {
+      if (!dsq_call_lock (&self->writer_lock, error))
+        return FALSE;
+      success = self->file->funcs->renew_log (self->file, &is_renewed, error);
+      dsq_mutex_unlock (&self->writer_lock);
+      if (!success || is_renewed)
+        return success;
+      if (g_get_monotonic_time () >= deadline)
+        break;
+      dsq_call_ask ();
+      if (!dsq_call_check (error))
+        return FALSE;
+      dsq_fork_sleep (RENEW_US);
+    }
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_BUSY,
+               "Failed to void the old password: the new one is set, but somebody reads the file "
+               "as it was, so the old one may still open it; when nobody does, set the new one "
+               "once more");
+  return FALSE;
+}
+
 static gboolean
 change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GError **error)
 {
+  const guint64 limit = self->options.kdf_limit;
   DsqHeader before, after;
+  DsqKdfCost cost;
   gboolean replaced;
 
-  if (!self->file->funcs->get_header (self->file, &before, error))
+  if (!self->file->funcs->get_header (self->file, &before, error) ||
+      !dsq_header_check_cost (&before, limit, error))
     return FALSE;
   after = before;
-  if (!dsq_header_change_password (&after,
-                                   old_password,
-                                   new_password,
-                                   &self->options.kdf_cost,
-                                   error) ||
+  cost = dsq_header_keep_cost (&before, &self->options.kdf_cost, limit);
+  if (!dsq_header_change_password (&after, old_password, new_password, &cost, error) ||
       !dsq_call_check (error))
     return FALSE;
 
@@ -46,7 +81,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   replaced = replace_locked (self, &before, &after, error);
   dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
-  return replaced && dsq_engine_sync (self, error);
+  return replaced && void_old_password (self, error);
 }
 
 gboolean
@@ -86,6 +121,7 @@ dsq_engine_copy (DsqEngine *self,
     .path = path,
     .password = password,
     .kdf_cost = self->options.kdf_cost,
+    .kdf_limit = self->options.kdf_limit,
     .progress = progress,
     .user_data = user_data,
   };
@@ -112,6 +148,7 @@ dsq_engine_rekey_file (const char *path,
                        GBytes *old_password,
                        GBytes *new_password,
                        const DsqKdfCost *kdf_cost,
+                       guint64 kdf_limit,
                        DsqEngineProgressFunc progress,
                        gpointer user_data,
                        GError **error)
@@ -119,6 +156,7 @@ dsq_engine_rekey_file (const char *path,
   const DsqColdCopyOptions options = {
     .password = new_password,
     .kdf_cost = *kdf_cost,
+    .kdf_limit = kdf_limit,
     .progress = progress,
     .user_data = user_data,
   };

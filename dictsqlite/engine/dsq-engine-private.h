@@ -33,7 +33,8 @@ typedef struct
   guint64 max_bytes;   /* what is kept as a cache; 0: everything is kept */
   GBytes *password;    /* (unowned) (nullable) while the engine is opened */
   DsqEngine *parent;   /* (owned) (nullable) what it is a transaction over */
-  DsqKdfCost kdf_cost; /* of a new file's password, and of one that is changed */
+  DsqKdfCost kdf_cost; /* of a new file's password, and at least of one that is changed */
+  guint64 kdf_limit;   /* bytes times passes that the password of a file may cost */
 } DsqEngineOptions;
 
 /* All functions may be called from any thread. Without exception they give DSQ_ERROR_CLOSED after
@@ -99,6 +100,7 @@ gboolean dsq_engine_rekey_file (const char *path,
                                 GBytes *old_password,
                                 GBytes *new_password,
                                 const DsqKdfCost *kdf_cost,
+                                guint64 kdf_limit,
                                 DsqEngineProgressFunc progress,
                                 gpointer user_data,
                                 GError **error);

@@ -12,6 +12,7 @@ typedef struct
 {
   GBytes *password; /* (unowned) (nullable) */
   DsqKdfCost cost;  /* of a new file's password */
+  guint64 limit;    /* of what one that is there may cost */
 } DsqStoreLock;
 
 /* What was learned on the way. */

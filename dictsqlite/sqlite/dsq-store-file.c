@@ -110,7 +110,8 @@ dsq_store_file_verify (DsqDatabase *database,
     return TRUE;
   g_clear_pointer (&identity->keys, dsq_keys_free);
   identity->header.length = 0;
-  if (!dsq_header_unlock (&header, lock->password, &identity->keys, error))
+  if (!dsq_header_check_cost (&header, lock->limit, error) ||
+      !dsq_header_unlock (&header, lock->password, &identity->keys, error))
     return FALSE;
   identity->header = header;
   return TRUE;

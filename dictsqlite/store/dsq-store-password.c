@@ -18,12 +18,16 @@
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
- * Changes the password, and returns when that is on the medium.
+ * Changes the password, and returns when that is on the medium, and nothing is left in the file or
+ * its write-ahead log that the old one opens. Who reads the file as it was keeps that from being
+ * so: that is waited for up to [property@Store:busy-timeout], and is then %DSQ_ERROR_BUSY, with the
+ * new password set. Set it once more when nobody reads.
  *
  * The time does not depend on the size of the file, since only the key under which the entries are
  * sealed is sealed anew. So the change does not help against somebody who had both the file and its
  * old password: [method@Store.copy] makes a file under another key. Other stores that have
- * the file open go on as before. When the process dies meanwhile, the file has either password.
+ * the file open go on as before. When the process dies meanwhile, or the call is cancelled, the
+ * file has either password. A try of the new one costs no less than one of the old.
  *
  * Errors: %DSQ_ERROR_WRONG_PASSWORD, %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an
  * empty password, %DSQ_ERROR_CHANGED when somebody else changed it meanwhile.
@@ -119,6 +123,7 @@ dsq_store_copy (DsqStore *self,
  * @path: (type filename): an encrypted file that no store has open, in any process
  * @old_password: its password
  * @new_password: what it shall be, any bytes but none; may be the same
+ * @kdf_limit: as [property@Store:kdf-limit], 0 for its default
  * @cancellable: (nullable): a #GCancellable
  * @progress: (scope call) (closure user_data) (nullable): told how far it is
  * @user_data: passed to @progress
@@ -127,11 +132,13 @@ dsq_store_copy (DsqStore *self,
  * Writes the file anew under another key, and puts it in the old one's place.
  *
  * At every instant, also when the machine stops, @path is the old file or the new one, whole. What
- * helps against somebody who had the file and its password; see docs/encryption.md.
+ * helps against somebody who had the file and its password; see docs/encryption.md. A try of the
+ * new password costs no less than one of the old.
  *
  * Errors: %DSQ_ERROR_BUSY when somebody has the file open, %DSQ_ERROR_WRONG_PASSWORD,
- * %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an empty password, %DSQ_ERROR_CORRUPT
- * when an entry is damaged, and those of [ctor@Store.open].
+ * %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an empty password,
+ * %DSQ_ERROR_TOO_COSTLY where a try of its password costs more, %DSQ_ERROR_CORRUPT when an entry is
+ * damaged, and those of [ctor@Store.open].
  *
  * Returns: %TRUE when it is in place
  *
@@ -141,6 +148,7 @@ gboolean
 dsq_store_rekey_file (const char *path,
                       GBytes *old_password,
                       GBytes *new_password,
+                      guint64 kdf_limit,
                       GCancellable *cancellable,
                       DsqProgressFunc progress,
                       gpointer user_data,
@@ -162,6 +170,7 @@ dsq_store_rekey_file (const char *path,
                                 old_password,
                                 new_password,
                                 &cost,
+                                kdf_limit != 0 ? kdf_limit : DSQ_KDF_DEFAULT_LIMIT,
                                 progress,
                                 user_data,
                                 error);

@@ -42,8 +42,8 @@ char *dsq_store_dup_name_text (GBytes *name);
 void dsq_store_take_password_text (DsqStore *self, const char *text);
 void dsq_store_take_password_bytes (DsqStore *self, GBytes *password);
 gboolean dsq_store_check_password (DsqStore *self, GError **error);
-/* password, password-bytes, kdf-memory, kdf-passes */
-void dsq_store_make_password_properties (GParamSpec *out_properties[4]);
+/* password, password-bytes, kdf-memory, kdf-passes, kdf-limit */
+void dsq_store_make_password_properties (GParamSpec *out_properties[5]);
 
 #define DSQ_STORE_CONSTRUCT_ONLY                                                                   \
   (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)

@@ -108,7 +108,7 @@ dsq_store_dup_name_text (GBytes *name)
 /* --- the password of a store that is opened --------------------------------------------------- */
 
 void
-dsq_store_make_password_properties (GParamSpec *out_properties[4])
+dsq_store_make_password_properties (GParamSpec *out_properties[5])
 {
   /**
    * DsqStore:password:
@@ -146,8 +146,8 @@ dsq_store_make_password_properties (GParamSpec *out_properties[4])
   /**
    * DsqStore:kdf-memory:
    *
-   * Bytes of memory that one try of a password takes (Argon2id), for a new file and a new password.
-   * A file keeps what it was made with.
+   * Bytes of memory that one try of a password takes (Argon2id), for a new file. A file keeps what
+   * it was made with, and a new password of it costs no less.
    *
    * Since: 1.0
    */
@@ -172,6 +172,22 @@ dsq_store_make_password_properties (GParamSpec *out_properties[4])
                                          DSQ_KDF_MAX_PASSES,
                                          DSQ_KDF_DEFAULT_PASSES,
                                          DSQ_STORE_CONSTRUCT_ONLY);
+  /**
+   * DsqStore:kdf-limit:
+   *
+   * Bytes of memory times passes that one try of the password of a file that is there may take. A
+   * file from somebody else says itself what that is; one that asks for more is refused by
+   * %DSQ_ERROR_TOO_COSTLY. What kdf-memory and kdf-passes allow a new file is allowed, too.
+   *
+   * Since: 1.0
+   */
+  out_properties[4] = g_param_spec_uint64 ("kdf-limit",
+                                           NULL,
+                                           NULL,
+                                           0,
+                                           G_MAXUINT64,
+                                           DSQ_KDF_DEFAULT_LIMIT,
+                                           DSQ_STORE_CONSTRUCT_ONLY);
 }
 
 /* A copy that is wiped with its last reference. */

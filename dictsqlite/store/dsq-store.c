@@ -81,6 +81,7 @@ enum
   PROP_PASSWORD_BYTES,
   PROP_KDF_MEMORY,
   PROP_KDF_PASSES,
+  PROP_KDF_LIMIT,
   PROP_MAX_BYTES,
   PROP_CLOCK_OFFSET,
   N_PROPS
@@ -103,10 +104,38 @@ G_DEFINE_TYPE_WITH_CODE (DsqStore,
 
 /* --- properties ------------------------------------------------------------------------------ */
 
+/* Where a property of 64 bits lies that is set and told as it is; NULL of others. */
+static guint64 *
+find_number (DsqStore *self, guint id)
+{
+  switch (id)
+    {
+    case PROP_HOT_CAPACITY:
+      return &self->options.hot_capacity;
+    case PROP_HOT_LIMIT:
+      return &self->options.hot_limit;
+    case PROP_WARM_CAPACITY:
+      return &self->options.warm_capacity;
+    case PROP_DIRTY_LIMIT:
+      return &self->options.dirty_limit;
+    case PROP_WAL_LIMIT:
+      return &self->options.wal_limit;
+    case PROP_CACHE_SIZE:
+      return &self->options.cache_size;
+    case PROP_KDF_LIMIT:
+      return &self->options.kdf_limit;
+    case PROP_MAX_BYTES:
+      return &self->options.max_bytes;
+    default:
+      return NULL;
+    }
+}
+
 static void
 dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   DsqStore *self = DSQ_STORE (object);
+  guint64 *number = find_number (self, id);
 
   switch (id)
     {
@@ -125,32 +154,14 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_DURABILITY:
       self->options.durability = g_value_get_enum (value);
       break;
-    case PROP_HOT_CAPACITY:
-      self->options.hot_capacity = g_value_get_uint64 (value);
-      break;
-    case PROP_HOT_LIMIT:
-      self->options.hot_limit = g_value_get_uint64 (value);
-      break;
-    case PROP_WARM_CAPACITY:
-      self->options.warm_capacity = g_value_get_uint64 (value);
-      break;
     case PROP_BACKGROUND:
       self->options.background = g_value_get_boolean (value);
       break;
     case PROP_FLUSH_INTERVAL:
       self->options.flush_interval_ms = g_value_get_uint (value);
       break;
-    case PROP_DIRTY_LIMIT:
-      self->options.dirty_limit = g_value_get_uint64 (value);
-      break;
     case PROP_BUSY_TIMEOUT:
       self->options.busy_timeout_ms = g_value_get_uint (value);
-      break;
-    case PROP_WAL_LIMIT:
-      self->options.wal_limit = g_value_get_uint64 (value);
-      break;
-    case PROP_CACHE_SIZE:
-      self->options.cache_size = g_value_get_uint64 (value);
       break;
     case PROP_PASSWORD:
       dsq_store_take_password_text (self, g_value_get_string (value));
@@ -164,15 +175,15 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_KDF_PASSES:
       self->options.kdf_cost.passes = g_value_get_uint (value);
       break;
-    case PROP_MAX_BYTES:
-      self->options.max_bytes = g_value_get_uint64 (value);
-      break;
     case PROP_CLOCK_OFFSET:
       if (self->engine != NULL)
         dsq_engine_set_clock_offset (self->engine, g_value_get_int64 (value));
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      if (number != NULL)
+        *number = g_value_get_uint64 (value);
+      else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
 }
 
@@ -180,6 +191,7 @@ static void
 dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   DsqStore *self = DSQ_STORE (object);
+  const guint64 *number = find_number (self, id);
 
   switch (id)
     {
@@ -198,32 +210,14 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_DURABILITY:
       g_value_set_enum (value, self->options.durability);
       break;
-    case PROP_HOT_CAPACITY:
-      g_value_set_uint64 (value, self->options.hot_capacity);
-      break;
-    case PROP_HOT_LIMIT:
-      g_value_set_uint64 (value, self->options.hot_limit);
-      break;
-    case PROP_WARM_CAPACITY:
-      g_value_set_uint64 (value, self->options.warm_capacity);
-      break;
     case PROP_BACKGROUND:
       g_value_set_boolean (value, self->options.background);
       break;
     case PROP_FLUSH_INTERVAL:
       g_value_set_uint (value, self->options.flush_interval_ms);
       break;
-    case PROP_DIRTY_LIMIT:
-      g_value_set_uint64 (value, self->options.dirty_limit);
-      break;
     case PROP_BUSY_TIMEOUT:
       g_value_set_uint (value, self->options.busy_timeout_ms);
-      break;
-    case PROP_WAL_LIMIT:
-      g_value_set_uint64 (value, self->options.wal_limit);
-      break;
-    case PROP_CACHE_SIZE:
-      g_value_set_uint64 (value, self->options.cache_size);
       break;
     case PROP_TABLE_NAME:
       g_value_take_string (value, dsq_store_dup_name_text (self->name));
@@ -234,11 +228,11 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_KDF_PASSES:
       g_value_set_uint (value, self->options.kdf_cost.passes);
       break;
-    case PROP_MAX_BYTES:
-      g_value_set_uint64 (value, self->options.max_bytes);
-      break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      if (number != NULL)
+        g_value_set_uint64 (value, *number);
+      else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
 }
 
@@ -539,6 +533,8 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
       !dsq_store_check_password (self, error))
     return FALSE;
   self->options.password = self->password;
+  self->options.kdf_limit =
+      MAX (self->options.kdf_limit, dsq_kdf_cost_weigh (&self->options.kdf_cost));
   self->usable = self->engine = dsq_engine_open (&self->options, error);
   self->options.password = NULL;
   if (self->engine != NULL)

@@ -32,6 +32,7 @@ VALUES = {
     ("changes", "Variant"): GLib.Variant("a{smv}", {"k": GLib.Variant("x", 9)}),
     ("entries", "array"): struct.pack("=III", 2, 1, 2) + b"k\x03x",
     ("delta", "gint64"): 1,
+    ("kdf_limit", "guint64"): 0,
     ("initial", "gint64"): 0,
     ("milliseconds", "gint64"): 99999,
     ("name", "utf8"): "new table",

@@ -90,7 +90,7 @@ def test_copies_tell_how_far_they_are(path, tmp_path):
     assert wait(store.copy_finish, store.copy_async, sealed, Dsq.CopyForm.ENCRYPTED,
                 password)
     assert wait(Dsq.Store.rekey_file_finish, Dsq.Store.rekey_file_async, sealed, password,
-                GLib.Bytes(b"other"))
+                GLib.Bytes(b"other"), 0)
     assert store.check_finish(call(store.check_async)[1]) == []
     store.close()
     with DictSQLiteV4(tmp_path / "b.db") as copy:

@@ -259,7 +259,16 @@ test_passwords (Fixture *self, gconstpointer data)
   g_assert_false (dsq_store_change_password_finish (self->store, refused, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_ENCRYPTED);
   g_clear_error (&error);
-  dsq_store_rekey_file_async (sealed, password, other, NULL, NULL, NULL, NULL, answer_cb, &answer);
+  dsq_store_rekey_file_async (sealed,
+                              password,
+                              other,
+                              0,
+                              NULL,
+                              NULL,
+                              NULL,
+                              NULL,
+                              answer_cb,
+                              &answer);
   result = wait_for (&answer);
   g_assert_true (dsq_store_rekey_file_finish (result, &error));
   g_assert_no_error (error);

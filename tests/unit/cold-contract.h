@@ -48,6 +48,7 @@ set_up (Fixture *fixture, gconstpointer data)
     .cache_bytes = 1 << 20,
     .wal_limit_bytes = 16 << 20,
     .kdf_cost = { .memory = DSQ_KDF_MIN_MEMORY, .passes = DSQ_KDF_MIN_PASSES, .lanes = 1 },
+    .kdf_limit = DSQ_KDF_DEFAULT_LIMIT,
   };
   DsqTableState main;
 

@@ -233,6 +233,7 @@ open_sealed (const char *path)
     .wal_limit_bytes = 16 << 20,
     .password = password,
     .kdf_cost = { .memory = DSQ_KDF_MIN_MEMORY, .passes = DSQ_KDF_MIN_PASSES, .lanes = 1 },
+    .kdf_limit = DSQ_KDF_DEFAULT_LIMIT,
     .seals_ahead = TRUE,
   };
   DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, &error);

@@ -198,9 +198,11 @@ def create_store(
 # What a pickle would import and call, as Dsq.pickle_check() documents it; b'' for plain data.
 # Raises ``GLib.Error`` for what is refused whatever it imports.
 check_pickle: Callable[[bytes], bytes] = _Dsq.pickle_check
-def rekey_file(path: bytes, old: Any, new: Any, cancellable: Any, progress: Any) -> None:
+def rekey_file(
+    path: bytes, old: Any, new: Any, kdf_limit: int, cancellable: Any, progress: Any
+) -> None:
     """Write an encrypted file anew; raises ``GLib.Error``."""
-    _Dsq.Store.rekey_file(path, old, new, cancellable, progress)
+    _Dsq.Store.rekey_file(path, old, new, kdf_limit, cancellable, progress)
 
 
 def set_wait_func(func: Callable[[], bool]) -> None:

@@ -24,8 +24,13 @@ class EncryptionMethods:
     def change_password(self, old: str, new: str) -> None:
         """Change the password of an encrypted file, in a time that does not depend on its size.
 
-        Returns when that is on the medium. Raises WrongPasswordError when `old` is not the
-        password or the file has none, ValueError when `new` is empty, and OSError.
+        Returns when that is on the medium, and `old` opens nothing that is left in the file or its
+        write-ahead log. Who reads the file as it was keeps that from being so: that is waited for
+        up to busy_timeout, and is then an OSError (EBUSY), with `new` set; change the password from
+        `new` to `new` when nobody reads. A try of `new` costs no less than one of `old`.
+
+        Raises WrongPasswordError when `old` is not the password or the file has none, ValueError
+        when `new` is empty, and OSError.
         """
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
         try:
@@ -38,6 +43,7 @@ class EncryptionMethods:
     ) -> None:
         """Flush, and write everything into the new file `target`, encrypted under `password`.
 
+        A try of it costs no less than one of this file's password, if that is encrypted too.
         The file is there when it is whole and synced. `progress` is called with the numbers of
         entries that are done and that there are; what it raises ends the copy and is raised.
         Raises FileExistsError when there is a file, ValueError when the password is empty, and
@@ -65,19 +71,27 @@ class EncryptionMethods:
 
     @staticmethod
     def rekey_file(
-        db_path: Path, old: str, new: str, progress: Optional[Progress] = None
+        db_path: Path,
+        old: str,
+        new: str,
+        progress: Optional[Progress] = None,
+        *,
+        kdf_limit: int = _options.KDF_LIMIT,
     ) -> None:
         """Write an encrypted file anew, under another key and the password `new`, in its place.
 
         No store may have it open: OSError with EBUSY. At every instant, also
         when the machine stops, the file is the old one or the new one. `progress` is as in
-        encrypt_copy(). Raises WrongPasswordError, ValueError for an empty `new`, and OSError.
+        encrypt_copy(), and `kdf_limit` as when a store is opened. A try of `new` costs no less
+        than one of `old`. Raises WrongPasswordError, ValueError for an empty `new` and where a try
+        costs more than `kdf_limit`, and OSError.
         """
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
         path = os.fsencode(db_path)
+        limit = _options.size("kdf_limit", kdf_limit, 1, 2**63 - 1)
         try:
             leave_free(
-                lambda ended, report: rekey_file(path, *passwords, ended, report), progress
+                lambda ended, report: rekey_file(path, *passwords, limit, ended, report), progress
             )
         except GError as error:
             raise to_exception(error, os.fspath(db_path)) from None

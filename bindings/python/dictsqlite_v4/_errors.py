@@ -167,6 +167,14 @@ _ERRNO: Dict[int, int] = {
 }
 
 
+_VALUE_ERRORS = (
+    ErrorCode.INVALID_ARGUMENT,
+    ErrorCode.INVALID_KEY,
+    ErrorCode.INVALID_VALUE,
+    ErrorCode.TOO_COSTLY,
+)
+
+
 def to_exception(error: Exception, path: str) -> Exception:
     """The exception to raise for `error`, a ``GLib.Error`` of the store at `path`.
 
@@ -208,7 +216,7 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
     if code in (ErrorCode.WRONG_PASSWORD, ErrorCode.ENCRYPTED, ErrorCode.NOT_ENCRYPTED):
         return WrongPasswordError(message)
     # Keys are encoded by this package and well-formed, so a refused one is too long.
-    if code in (ErrorCode.INVALID_ARGUMENT, ErrorCode.INVALID_KEY, ErrorCode.INVALID_VALUE):
+    if code in _VALUE_ERRORS:
         return ValueError(message)
     if code == ErrorCode.WRONG_TYPE:
         return TypeError(message)

@@ -10,6 +10,9 @@ from typing import Any, Mapping, Optional
 
 from ._expiry import Expire, time_to_live
 
+# What a password of a file may cost where nothing is said: bytes of memory times passes.
+KDF_LIMIT = 4 << 30
+
 _MOST_ENTRIES = 2**63 - 1
 _MOST_MILLISECONDS = 2**31 - 1
 

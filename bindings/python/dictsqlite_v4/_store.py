@@ -80,6 +80,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     :param kdf_memory: bytes of memory that one try of the password of a new file takes, 19 MiB
         to 1 GiB.
     :param kdf_passes: passes over that memory, 2 to 16.
+    :param kdf_limit: bytes of memory times passes that one try of the password of a file that is
+        there may take, which the file says; one that asks for more is refused by ValueError. For
+        files of others; what kdf_memory and kdf_passes allow is allowed, too.
     :param max_bytes: for a store that is used as a cache: bytes of the file, at least 1 MiB, to
         which it is kept by dropping the least recently used entries; 0 keeps everything.
     :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
@@ -118,6 +121,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         cache_size: int = 8 << 20,
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
+        kdf_limit: int = _options.KDF_LIMIT,
         max_bytes: int = 0,
         read_only: bool = False,
         default_expire: Expire = None,
@@ -157,6 +161,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 cache_size=_options.size("cache_size", cache_size, 1 << 16, 2**31 - 1),
                 kdf_memory=_options.size("kdf_memory", kdf_memory, 19 << 20, 1 << 30),
                 kdf_passes=_options.count("kdf_passes", kdf_passes, 2, 16),
+                kdf_limit=_options.size("kdf_limit", kdf_limit, 1, 2**63 - 1),
                 max_bytes=_options.limit("max_bytes", max_bytes, 1 << 20, 2**63 - 1),
             )
             if self._mode == "memory":
