@@ -79,6 +79,7 @@ static gboolean
 call_out (const DsqAsked *self)
 {
   DsqCallState state = dsq_call_state;
+  DsqPatience patience = dsq_patience;
   DsqCallOut out = { state.place, state.out_of };
   guint n_held = dsq_mutex_hide_held ();
   guint depth = dsq_fork_pause ();
@@ -87,6 +88,7 @@ call_out (const DsqAsked *self)
   dsq_call_state = (DsqCallState){ .out_of = &out, .is_settled = TRUE };
   is_over = self->func (self->user_data);
   dsq_call_state = state;
+  dsq_patience = patience;
   dsq_fork_resume (depth);
   dsq_mutex_show_held (n_held);
   return is_over;

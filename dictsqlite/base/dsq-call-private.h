@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "base/dsq-mutex-private.h"
+#include "base/dsq-patience-private.h"
 
 G_BEGIN_DECLS
 
@@ -33,7 +34,6 @@ typedef struct
   const void *place;         /* (unowned) (nullable) the door of the store that it is in */
   guint depth;               /* entries of doors that it has not left */
   const DsqCallOut *out_of;  /* (unowned) (nullable) the call that asked what this is called by */
-  gint64 waits_since;        /* for other processes, by the monotonic clock; 0: it does not */
   gboolean memory_only;      /* the call must not wait */
   gboolean would_block;      /* out: it would have had to */
 } DsqCallState;
@@ -161,6 +161,7 @@ dsq_call_leave (void)
     return;
   dsq_call_state.place = NULL;
   dsq_call_state.is_over = FALSE;
+  dsq_patience_renew ();
 }
 
 /* Whether the thread does what a function of the caller's does that was asked in there. */
@@ -183,8 +184,7 @@ dsq_call_lock (DsqMutex *mutex, GError **error)
   return G_LIKELY (dsq_mutex_lock_at_once (mutex)) || dsq_call_lock_slowly (mutex, error);
 }
 
-/* Until it is signalled, or by chance, or for a few milliseconds: to be followed by a look at what
- * is waited for and at whether the call is cancelled. */
+/* Until it is signalled, or by chance, or for some milliseconds: look then whether that is over. */
 void dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex);
 
 /* To be asked before a wait. */

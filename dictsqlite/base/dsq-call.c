@@ -11,6 +11,7 @@
 gboolean
 dsq_call_lock_slowly (DsqMutex *mutex, GError **error)
 {
+  dsq_patience_note_wait (g_get_monotonic_time ());
   if (!dsq_call_is_watched ())
     {
       dsq_mutex_lock (mutex);

@@ -263,6 +263,7 @@ dsq_cold_commit (DsqColdTier *tier,
       dsq_cold_rollback (tier);
       return FALSE;
     }
+  self->writer.database->free_at = g_get_monotonic_time ();
   note_commit (self);
   dsq_cold_coherence_finish_commit (self, committed, committed_data);
   dsq_cold_filter_note_commit (self->file.tier.filter);
@@ -279,7 +280,10 @@ dsq_cold_rollback (DsqColdTier *tier)
 
   dsq_cold_coherence_give_up (self);
   if (!sqlite3_get_autocommit (writer->database->handle))
-    run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+    {
+      run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+      writer->database->free_at = g_get_monotonic_time ();
+    }
   writer->in_savepoint = FALSE;
   writer->has_changed = FALSE;
   dsq_cold_trim_buffer (writer);

@@ -332,15 +332,14 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
       dsq_fork_leave ();
       return FALSE;
     }
-  /* however many flushes wait before it does, and transactions it takes */
-  dsq_call_state.waits_since = g_get_monotonic_time ();
+  /* for the flushes that are under way */
+  dsq_patience_note_wait (g_get_monotonic_time ());
   success = dsq_workers_drain (self->workers, error) && close_once (self, how, error);
   is_closed = dsq_engine_is_closed (self);
   if (self->flusher != NULL && is_closed)
     dsq_flusher_stop (self->flusher);
   if (!is_closed)
     dsq_workers_resume (self->workers);
-  dsq_call_state.waits_since = 0;
   dsq_mutex_unlock (&self->close_lock);
   /* one of them may be waiting for the lock */
   if (is_closed)

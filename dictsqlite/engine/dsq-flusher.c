@@ -5,6 +5,7 @@
 
 #include "base/dsq-fork-private.h"
 #include "base/dsq-mutex-private.h"
+#include "base/dsq-patience-private.h"
 #include "engine/dsq-flusher-private.h"
 
 /*
@@ -146,6 +147,7 @@ flusher_thread (void *data)
       gboolean has_work = agenda.work != 0 && agenda.work <= now;
       gboolean is_idle = agenda.idle != 0 && agenda.idle <= now;
 
+      dsq_patience_renew ();
       dsq_fork_enter ();
       if (has_work || is_idle)
         work (self, &agenda, now, has_work);

@@ -304,6 +304,7 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
   owner = self;
   dsq_workers_ordered = job->is_ordered ? job : NULL;
   dsq_mutex_unlock (&self->lock);
+  dsq_patience_renew ();
   job->run (job);
   dsq_mutex_lock (&self->lock);
   if (job->is_ordered && !job->has_passed_turn)

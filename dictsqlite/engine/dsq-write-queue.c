@@ -115,13 +115,12 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
     {
       g_autoptr (GError) error = NULL;
 
-      dsq_call_state.waits_since = first->queued.queued_at;
+      dsq_patience.since = first->queued.queued_at;
       if (dsq_call_lock (&self->writer_lock, &error))
         {
           commit_queued_locked (self, first, &error);
           dsq_mutex_unlock (&self->writer_lock);
         }
-      dsq_call_state.waits_since = 0;
       dsq_commit_queue_resign (&self->queue, &first->queued, &last->queued, error);
     }
 }

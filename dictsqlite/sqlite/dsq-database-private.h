@@ -32,7 +32,8 @@ typedef struct _DsqDatabase DsqDatabase;
 struct _DsqDatabase
 {
   sqlite3 *handle;         /* (owned) */
-  gint64 busy_since;       /* when the wait under way began, by the monotonic clock */
+  gint64 busy_since;       /* when the wait under way began, see dsq_patience_begin() */
+  gint64 free_at;          /* when its last transaction that writes ended, monotonic */
   gboolean is_unstoppable; /* what is run goes to its end, though the call be cancelled */
   gboolean is_watched;     /* that is looked at every few steps of SQLite's machine */
   guint64 n_run;           /* of these, by what is run to its next row */

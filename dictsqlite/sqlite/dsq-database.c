@@ -59,12 +59,11 @@ static int
 busy_cb (void *user_data, int n_tries)
 {
   DsqDatabase *self = user_data;
-  gint64 now = g_get_monotonic_time ();
   gint64 left;
 
   if (n_tries == 0)
-    self->busy_since = dsq_call_state.waits_since != 0 ? dsq_call_state.waits_since : now;
-  left = self->busy_since + (gint64) self->busy_timeout_ms * 1000 - now;
+    self->busy_since = dsq_patience_begin (self->free_at);
+  left = dsq_patience_left (self->busy_since, self->busy_timeout_ms);
   if (!self->is_unstoppable)
     dsq_call_ask ();
   if (left <= 0 || (!self->is_unstoppable && dsq_call_is_cancelled ()))
@@ -407,7 +406,7 @@ leave_journal_mode (DsqDatabase *self, GError **error)
 gboolean
 dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
 {
-  gint64 started = g_get_monotonic_time ();
+  gint64 began = dsq_patience_begin (self->free_at);
 
   if (!leave_journal_mode (self, error))
     return FALSE;
@@ -430,7 +429,7 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
           dsq_database_set_error (self, SQLITE_BUSY, MODE_PURPOSE, &local_error);
         }
       if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
-          g_get_monotonic_time () - started >= (gint64) self->busy_timeout_ms * 1000)
+          dsq_patience_left (began, self->busy_timeout_ms) <= 0)
         {
           g_propagate_error (error, g_steal_pointer (&local_error));
           return FALSE;

@@ -46,7 +46,7 @@ dsq_empty_place_has_file (const char *path)
 static int
 lock_folder_of (const char *path, guint busy_timeout_ms, GError **error)
 {
-  const gint64 deadline = g_get_monotonic_time () + (gint64) busy_timeout_ms * 1000;
+  const gint64 began = dsq_patience_begin (0);
   g_autofree char *folder = g_path_get_dirname (path);
   int descriptor = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int system_errno = errno;
@@ -54,7 +54,8 @@ lock_folder_of (const char *path, guint busy_timeout_ms, GError **error)
   while (descriptor >= 0 && flock (descriptor, LOCK_EX | LOCK_NB) != 0)
     {
       system_errno = errno;
-      if ((errno == EWOULDBLOCK || errno == EINTR) && g_get_monotonic_time () < deadline)
+      if ((errno == EWOULDBLOCK || errno == EINTR) &&
+          dsq_patience_left (began, busy_timeout_ms) > 0)
         {
           dsq_mutex_assert_may_wait ("the folder's lock");
           dsq_fork_sleep (LOCK_STEP_US);
