@@ -17,6 +17,7 @@
 #include "base/dsq-call-private.h"
 #include "cold/dsq-cold-failure-private.h"
 #include "cold/dsq-cold-log-private.h"
+#include "cold/dsq-cold-place-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-writer-private.h"
@@ -82,13 +83,18 @@ dsq_cold_sync (DsqColdFile *file, GError **error)
 
   if (!dsq_cold_check_failed (self, error))
     return FALSE;
-  if (is_synced (self))
-    return TRUE;
-  if (!dsq_call_lock (&self->log_lock, error))
-    return FALSE;
-  synced = dsq_cold_check_failed (self, error) && (is_synced (self) || sync_locked (self, error));
-  dsq_mutex_unlock (&self->log_lock);
-  return synced;
+  synced = is_synced (self);
+  if (!synced)
+    {
+      if (!dsq_call_lock (&self->log_lock, error))
+        return FALSE;
+      synced =
+          dsq_cold_check_failed (self, error) && (is_synced (self) || sync_locked (self, error));
+      dsq_mutex_unlock (&self->log_lock);
+    }
+  /* where nothing was written, nothing is acknowledged */
+  return synced && (__atomic_load_n (&self->n_commits, __ATOMIC_RELAXED) == 0 ||
+                    dsq_cold_place_check_all (self, error));
 }
 
 /* --- checkpointing ---------------------------------------------------------------------------- */
@@ -173,7 +179,8 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean done;
 
-  if (!dsq_cold_check_failed (self, error) || !dsq_cold_begin (&file->tier, error))
+  if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error) ||
+      !dsq_cold_begin (&file->tier, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);

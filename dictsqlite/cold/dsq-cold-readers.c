@@ -80,7 +80,8 @@ check_identity (DsqColdSqlite *self, GError **error)
 
   if (!dsq_location_identify (self->path, &identity, error))
     return FALSE;
-  if (identity.device == self->identity.device && identity.inode == self->identity.inode)
+  if (identity.device == self->identities[DSQ_COLD_NAME_FILE].device &&
+      identity.inode == self->identities[DSQ_COLD_NAME_FILE].inode)
     return TRUE;
   g_set_error (error,
                DSQ_ERROR,

@@ -28,11 +28,22 @@ typedef enum
   DSQ_COLD_COMMITTING      /* our commit is about to show in the header, or shows */
 } DsqColdState;
 
+/* What has a name of its own. */
+typedef enum
+{
+  DSQ_COLD_NAME_FILE,
+  DSQ_COLD_NAME_LOG,
+  DSQ_COLD_NAME_INDEX,
+  DSQ_COLD_N_NAMES
+} DsqColdName;
+
 struct _DsqColdSqlite
 {
-  DsqColdFile file;             /* in a private tier, which is none, its tier alone */
-  char *path;                   /* (owned) resolved */
-  DsqLocationIdentity identity; /* of the file that the writer has */
+  DsqColdFile file; /* in a private tier, which is none, its tier alone */
+  char *path;       /* (owned) resolved */
+  DsqLocationIdentity identities[DSQ_COLD_N_NAMES]; /* of what the writer has */
+  char *file_names[DSQ_COLD_N_NAMES]; /* (owned) (nullable) where that is, in a tier that writes */
+  gboolean is_gone;                   /* (atomic) one of the names no longer means that */
   DsqDatabaseTuning tuning;
   DsqDatabaseRole read_role; /* of the connections that read */
   gboolean read_only;

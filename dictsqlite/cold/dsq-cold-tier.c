@@ -10,6 +10,7 @@
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-log-private.h"
 #include "cold/dsq-cold-open-private.h"
+#include "cold/dsq-cold-place-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-reads-private.h"
 #include "cold/dsq-cold-rows-private.h"
@@ -49,6 +50,8 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
   dsq_cold_buffer_clear (&self->writer.buffer);
   dsq_keys_free (self->keys);
+  for (guint i = 0; i < DSQ_COLD_N_NAMES; i++)
+    g_free (self->file_names[i]);
   g_free (self->path);
   g_free (self);
 }
@@ -165,13 +168,14 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
   self->codec.keys = self->keys;
 
   return dsq_cold_writer_init (self, database, error) &&
-         dsq_location_identify (self->path, &self->identity, error) &&
+         dsq_location_identify (self->path, &self->identities[DSQ_COLD_NAME_FILE], error) &&
          dsq_cold_coherence_init (self, error) &&
          (self->read_role == DSQ_DATABASE_READ_UNCHANGING ||
           dsq_inherited_check_locks (self->path, error)) &&
          dsq_cold_space_init (self, error) &&
          (self->read_only ||
-          (dsq_database_check_writable (database, error) && dsq_cold_log_init (self, error)));
+          (dsq_database_check_writable (database, error) && dsq_cold_log_init (self, error) &&
+           dsq_cold_place_init (self, error)));
 }
 
 DsqColdTier *

@@ -8,6 +8,7 @@
 #include "cold/dsq-cold-coherence-private.h"
 #include "cold/dsq-cold-failure-private.h"
 #include "cold/dsq-cold-filter-private.h"
+#include "cold/dsq-cold-place-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-writer-private.h"
@@ -249,7 +250,8 @@ dsq_cold_commit (DsqColdTier *tier,
         committed (committed_data);
       return TRUE;
     }
-  if (!dsq_cold_check_failed (self, error) || !save_tables (self, error))
+  if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check (self, error) ||
+      !save_tables (self, error))
     {
       dsq_cold_rollback (tier);
       return FALSE;
@@ -265,6 +267,12 @@ dsq_cold_commit (DsqColdTier *tier,
     }
   self->writer.database->free_at = g_get_monotonic_time ();
   note_commit (self);
+  /* who waited for the medium acknowledges nothing that is gone meanwhile */
+  if (self->tuning.full_durability && !dsq_cold_place_check (self, error))
+    {
+      dsq_cold_rollback (tier);
+      return FALSE;
+    }
   dsq_cold_coherence_finish_commit (self, committed, committed_data);
   dsq_cold_filter_note_commit (self->file.tier.filter);
   dsq_cold_trim_buffer (&self->writer);

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/dsq-call-private.h"
@@ -128,6 +129,25 @@ last_errno_of_files (sqlite3 *handle)
   return 0;
 }
 
+/* Whether somebody cut the file to nothing, which SQLite reads as zeros. */
+static gboolean
+was_cut_to_nothing (DsqDatabase *self, int code)
+{
+  const char *path = self->handle != NULL ? sqlite3_db_filename (self->handle, "main") : NULL;
+  struct stat info;
+
+  switch (code & 0xFF)
+    {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_IOERR:
+    case SQLITE_ERROR:
+      return path != NULL && path[0] != '\0' && lstat (path, &info) == 0 && info.st_size == 0;
+    default:
+      return FALSE;
+    }
+}
+
 /* SQLite's message is left out: it may quote what a hostile file says. */
 void
 dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError **error)
@@ -135,6 +155,15 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
   int system_errno = self->handle != NULL ? sqlite3_system_errno (self->handle) : 0;
   DsqError meaning = DSQ_ERROR_FAILED;
 
+  if (was_cut_to_nothing (self, code))
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_FORMAT,
+                   "Failed to %s: the file was cut to nothing; restore it from a backup",
+                   purpose);
+      return;
+    }
   switch (code & 0xFF)
     {
     case SQLITE_BUSY:

@@ -14,35 +14,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/dsq-utf8-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-database-private.h"
 #include "sqlite/dsq-sidecars-private.h"
 
 #define PURPOSE "open the store"
 
-/* What the name says, with what could be taken for an instruction to a terminal escaped. */
-static char *
-describe (const char *path)
-{
-  g_autofree char *shown = g_filename_display_name (path);
-  GString *described = g_string_new (NULL);
-
-  for (const char *at = shown; *at != '\0'; at = g_utf8_next_char (at))
-    {
-      gunichar character = g_utf8_get_char (at);
-
-      if (g_unichar_isprint (character))
-        g_string_append_unichar (described, character);
-      else
-        g_string_append_printf (described, "\\u%04x", character);
-    }
-  return g_string_free (described, FALSE);
-}
-
 static gboolean
 refuse (const char *path, DsqError code, const char *cause, GError **error)
 {
-  g_autofree char *shown = describe (path);
+  g_autofree char *shown = dsq_utf8_show (path);
 
   g_set_error (error,
                DSQ_ERROR,
