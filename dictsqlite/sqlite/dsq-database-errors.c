@@ -97,10 +97,12 @@ could_make_log (DsqDatabase *self)
 static gboolean
 is_log_of_another_version (DsqDatabase *self)
 {
+  const char *path = self->handle != NULL ? sqlite3_db_filename (self->handle, "main") : NULL;
   sqlite3_file *log = NULL;
   guint32 version;
 
-  return self->handle != NULL &&
+  /* a private file has a journal in that place */
+  return path != NULL && path[0] != '\0' &&
          sqlite3_file_control (self->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) ==
              SQLITE_OK &&
          log != NULL && log->pMethods != NULL &&
