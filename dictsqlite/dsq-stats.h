@@ -25,6 +25,7 @@ G_BEGIN_DECLS
  * @warm_misses: reads that it was asked for and did not answer
  * @dirty_entries: writes, deletes included, that are not in the file yet
  * @dirty_bytes: bytes that those hold in memory
+ * @order_bytes: bytes that the order of their keys takes beside, once a prefix has been asked for
  * @cold_entries: entries in the file, as last known
  * @cold_hits: reads that the file answered with an entry
  * @cold_misses: reads of keys that the file does not hold
@@ -73,6 +74,7 @@ struct _DsqStats
   guint64 warm_misses;
   guint64 dirty_entries;
   guint64 dirty_bytes;
+  guint64 order_bytes;
   guint64 cold_entries;
   guint64 cold_hits;
   guint64 cold_misses;

@@ -171,14 +171,23 @@ dsq_engine_open_over (const DsqEngineOptions *options,
                       const DsqTableState *main,
                       GError **error)
 {
-  DsqEngine *self;
+  DsqEngine *self = NULL;
 
   if (!dsq_fork_enter_to_open (error))
     {
       cold->funcs->close (cold, NULL);
       return NULL;
     }
-  self = open_over (options, cold, main, error);
+  if (options->max_bytes == 0 || !cold->is_lasting || cold->file != NULL)
+    self = open_over (options, cold, main, error);
+  else
+    {
+      cold->funcs->close (cold, NULL);
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: max-bytes needs a file to measure");
+    }
   dsq_fork_leave ();
   return self;
 }

@@ -45,7 +45,8 @@ typedef struct
 DsqEngine *dsq_engine_open (const DsqEngineOptions *options, GError **error);
 /* The same over a cold tier of the caller's, which is taken over, whatever happens: of @options
  * nothing counts that is a file's, and of the mode only whether it is write-through. @main: the
- * table that it opens with. */
+ * table that it opens with. What lasts and is no file takes no max_bytes, for it is not measured:
+ * DSQ_ERROR_INVALID_ARGUMENT. */
 DsqEngine *dsq_engine_open_over (const DsqEngineOptions *options,
                                  DsqColdTier *cold,
                                  const DsqTableState *main,

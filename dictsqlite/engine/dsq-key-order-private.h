@@ -25,8 +25,8 @@ void dsq_key_order_free (DsqKeyOrder *self);
 /* A node of the table becomes dirty. It costs next to nothing until the order is asked for. */
 void
 dsq_key_order_add_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 table, guint32 number);
-/* Nodes added that are not sorted yet, void ones among them. */
-guint dsq_key_order_n_fresh (const DsqKeyOrder *self);
+/* Memory that it takes. */
+gsize dsq_key_order_bytes (const DsqKeyOrder *self);
 /* A dirty node is about to leave memory. */
 void dsq_key_order_remove_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 number);
 /* Many have become clean or left memory: those of the table that are still dirty stay. */

@@ -302,10 +302,11 @@ dsq_key_order_add_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 table, 
   g_array_append_val (self->fresh, number);
 }
 
-guint
-dsq_key_order_n_fresh (const DsqKeyOrder *self)
+gsize
+dsq_key_order_bytes (const DsqKeyOrder *self)
 {
-  return self->fresh->len;
+  return sizeof *self + self->chunks->len * (sizeof (Chunk) + sizeof (gpointer)) +
+         self->fresh->len * sizeof (guint32);
 }
 
 void

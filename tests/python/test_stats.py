@@ -13,7 +13,7 @@ from gi.repository import Dsq
 
 from dictsqlite_v4 import AsyncDictSQLite, ConflictError, CorruptError, DictSQLiteV4, FormatError
 from dictsqlite_v4 import WrongPasswordError
-from dictsqlite_v4._errors import exception_of
+from dictsqlite_v4._errors import OutcomeUnknownError, exception_of
 
 FIRST_CALLS = """
 import sys, threading
@@ -124,6 +124,8 @@ OWN = {
     "NAME_TOO_LONG": errno.ENAMETOOLONG,
     "TOO_MANY_FILES": errno.EMFILE,
     "TOO_LARGE": errno.EFBIG,
+    "OUTCOME_UNKNOWN": OutcomeUnknownError,
+    "TOO_COSTLY": ValueError,
 }
 
 
@@ -138,3 +140,17 @@ def test_an_error_is_told_by_the_name_of_its_code(name):
 
 def test_there_are_no_other_codes():
     assert {name for name in vars(Dsq.Error) if name.isupper()} == set(OWN)
+
+
+def test_the_order_of_keys_that_wait_is_counted(path):
+    with DictSQLiteV4(path, persist_mode="lazy", enable_async=False) as db:
+        other = db.table("other")
+        for i in range(5000):
+            db[f"key {i}"] = other[f"key {i}"] = i
+        assert db.stats()["order_bytes"] == 0
+        if not db.stats()["encryption_enabled"]:
+            for mapping, most in ((db, 1), (other, 2)):
+                assert len(list(mapping.iter_prefix("key 1"))) == 1111
+                assert most * 4 * 5000 <= db.stats()["order_bytes"] < most * 12 * 5000 + 100_000
+        db.flush()
+        assert db.stats()["order_bytes"] < 64 * 2 * 200

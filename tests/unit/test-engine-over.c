@@ -126,6 +126,28 @@ test_over_what_does_not_last (void)
   close_engine (engine);
 }
 
+/* Such a tier, but for that it is one, does not say how much of it is in use. */
+static void
+test_what_is_not_measured_has_no_limit (void)
+{
+  const DsqEngineOptions options = { .hot_capacity = 1000,
+                                     .hot_limit = 1 << 20,
+                                     .max_bytes = 1 << 20 };
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqTableState main;
+  DsqColdTier *tier;
+
+  make_store (path);
+  tier = open_file (path, &main);
+  tier->file = NULL;
+  g_assert_null (dsq_engine_open_over (&options, tier, &main, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+  assert_sound (path);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -139,6 +161,8 @@ main (int argc, char **argv)
                         GINT_TO_POINTER (DSQ_PERSIST_WRITETHROUGH),
                         test_over_a_file);
   g_test_add_func ("/dsq/engine-over/over-what-does-not-last", test_over_what_does_not_last);
+  g_test_add_func ("/dsq/engine-over/what-is-not-measured-has-no-limit",
+                   test_what_is_not_measured_has_no_limit);
   /* an engine does so for the tiers that it calls */
   dsq_fork_enter ();
   result = g_test_run ();

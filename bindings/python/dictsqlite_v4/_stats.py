@@ -22,6 +22,7 @@ _COUNTERS = (
     "warm_misses",
     "dirty_entries",
     "dirty_bytes",
+    "order_bytes",
     "cold_entries",
     "cold_hits",
     "cold_misses",
