@@ -9,6 +9,9 @@
 
 #include "config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/dsq-call-private.h"
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-utf8-private.h"
@@ -67,28 +70,76 @@ report_damage (Check *self, GError *damage, GError **error)
   return TRUE;
 }
 
+/* What SQLite counts among the problems though it is none of the file's: a page that could not be
+ * read. */
+static int
+find_code (const char *line)
+{
+  static const char told[] = "error code=";
+  const char *code = strstr (line, told);
+  const int number = code != NULL ? atoi (code + strlen (told)) : 0;
+
+  return (number & 0xFF) == SQLITE_IOERR || (number & 0xFF) == SQLITE_NOMEM ? number : 0;
+}
+
+/* Appends what is wrong to @lines; it may quote what it found, and heads it by a line of stars. */
+static gboolean
+note_pages (const char *text, GPtrArray *lines, int *out_code)
+{
+  g_auto (GStrv) some = g_strsplit (text != NULL ? text : "damaged", "\n", -1);
+
+  if (g_strcmp0 (text, "ok") == 0)
+    return TRUE;
+  for (guint i = 0; some[i] != NULL; i++)
+    if (!g_str_has_prefix (some[i], "*** "))
+      {
+        g_ptr_array_add (lines, dsq_utf8_show (some[i]));
+        *out_code = find_code (some[i]);
+        if (*out_code != 0)
+          return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+read_pages (Check *self, GPtrArray *lines, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  DsqStep step;
+  int code = 0;
+
+  if (!dsq_statement_prepare (&statement,
+                              self->database,
+                              "PRAGMA integrity_check (100)",
+                              PURPOSE,
+                              error))
+    return FALSE;
+  do
+    step = dsq_statement_step (&statement, error);
+  while (step == DSQ_STEP_ROW &&
+         note_pages ((const char *) sqlite3_column_text (statement.handle, 0), lines, &code));
+  if (code != 0)
+    dsq_database_set_error (self->database, code, PURPOSE, error);
+  return step == DSQ_STEP_DONE;
+}
+
+/* SQLite does not say of each problem whether it is that a page could not be read. What is wrong is
+ * wrong a second time. */
 static gboolean
 check_pages (Check *self, GError **error)
 {
-  g_auto (DsqStatement) statement = { NULL };
+  g_autoptr (GPtrArray) first = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
   GError *damage = NULL;
-  DsqStep step = DSQ_STEP_FAILED;
 
-  if (dsq_statement_prepare (&statement,
-                             self->database,
-                             "PRAGMA integrity_check (100)",
-                             PURPOSE,
-                             &damage))
-    while ((step = dsq_statement_step (&statement, &damage)) == DSQ_STEP_ROW)
-      {
-        const char *text = (const char *) sqlite3_column_text (statement.handle, 0);
-        /* it may quote what it found */
-        g_autofree char *shown = dsq_utf8_show (text != NULL ? text : "damaged");
-
-        if (g_strcmp0 (text, "ok") != 0)
-          report (self, "SQLite: %s", shown);
-      }
-  return step == DSQ_STEP_DONE || report_damage (self, damage, error);
+  if (!read_pages (self, first, &damage) || (first->len > 0 && !read_pages (self, lines, &damage)))
+    return report_damage (self, damage, error);
+  for (guint i = 0; i < lines->len; i++)
+    report (self, "SQLite: %s", (const char *) lines->pdata[i]);
+  if (first->len == 0 || lines->len > 0)
+    return TRUE;
+  dsq_database_set_error (self->database, SQLITE_IOERR_READ, PURPOSE, error);
+  return FALSE;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

@@ -336,6 +336,7 @@ dsq_cold_rekey_file (const char *given_path,
   DsqDatabase *database;
   DsqHeader header;
   DsqKeys *keys = NULL;
+  GError *local_error = NULL;
   gboolean replaced;
 
   if (path == NULL)
@@ -347,8 +348,10 @@ dsq_cold_rekey_file (const char *given_path,
   dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
   codec.keys = keys;
 
-  replaced = copy_to (database, &header, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, error);
-  if (replaced)
+  replaced =
+      copy_to (database, &header, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, &local_error);
+  /* the new one has the name, whether or not that lasts */
+  if (replaced || g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN))
     {
       dsq_database_run (database, SQL_UNSTORE, REKEY, NULL);
       dsq_database_run (database, "COMMIT", REKEY, NULL);
@@ -360,5 +363,7 @@ dsq_cold_rekey_file (const char *given_path,
     }
   dsq_database_close (database);
   dsq_keys_free (keys);
+  if (!replaced)
+    g_propagate_error (error, local_error);
   return replaced;
 }

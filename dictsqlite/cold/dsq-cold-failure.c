@@ -13,15 +13,47 @@
 #include "dsq-error.h"
 
 void
+dsq_cold_tell_unknown (GError **error)
+{
+  g_autofree char *message = NULL;
+
+  if (error == NULL || *error == NULL)
+    return;
+  message = (*error)->message;
+  (*error)->code = DSQ_ERROR_OUTCOME_UNKNOWN;
+  (*error)->message = g_strconcat (message,
+                                   "; whether what was written lasts is not known: open the store "
+                                   "again, and look at what it holds",
+                                   NULL);
+}
+
+void
 dsq_cold_note_failed_sync (DsqColdSqlite *self, GError **error)
 {
   __atomic_store_n (&self->file.is_failed, TRUE, __ATOMIC_RELEASE);
-  if (error != NULL && *error != NULL)
-    {
-      g_autofree char *message = (*error)->message;
+  dsq_cold_tell_unknown (error);
+}
 
-      (*error)->message =
-          g_strconcat (message, "; whether what was written lasts is not known", NULL);
+void
+dsq_cold_note_failed_commit (DsqColdSqlite *self, int code, GError **error)
+{
+  switch (code)
+    {
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+      dsq_cold_note_failed_sync (self, error);
+      break;
+    /* the log has the whole transaction by then, and its index has not: the next commit takes its
+     * place, but who reads the log anew before that finds it */
+    case SQLITE_NOMEM:
+    case SQLITE_IOERR_NOMEM:
+    case SQLITE_IOERR_SHMMAP:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMOPEN:
+      dsq_cold_tell_unknown (error);
+      break;
+    default:
+      break;
     }
 }
 
@@ -33,16 +65,18 @@ dsq_cold_note_gone (DsqColdSqlite *self)
 }
 
 gboolean
-dsq_cold_refuse_failed (DsqColdSqlite *self, GError **error)
+dsq_cold_refuse_failed (DsqColdSqlite *self, DsqError code, GError **error)
 {
+  gboolean is_gone = __atomic_load_n (&self->is_gone, __ATOMIC_ACQUIRE);
+
   g_set_error_literal (
       error,
       DSQ_ERROR,
-      DSQ_ERROR_IO,
-      __atomic_load_n (&self->is_gone, __ATOMIC_ACQUIRE)
+      (int) (is_gone ? DSQ_ERROR_IO : code),
+      is_gone
           ? "Failed to write: the file, or its log, was deleted, moved or replaced while the store "
             "had it open; copy what is needed to another store, and open this one again"
-          : "Failed to write: a sync of the file has failed, so what was written since "
-            "the one before may be lost; open the store again");
+          : "Failed to write: a sync of the file has failed, so what was written since the one "
+            "before may be lost; open the store again, and look at what it holds");
   return FALSE;
 }

@@ -50,6 +50,12 @@ is_synced (DsqColdSqlite *self)
 }
 
 static gboolean
+has_failed (DsqColdSqlite *self)
+{
+  return __atomic_load_n (&self->file.is_failed, __ATOMIC_ACQUIRE);
+}
+
+static gboolean
 sync_locked (DsqColdSqlite *self, GError **error)
 {
   guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
@@ -81,15 +87,17 @@ dsq_cold_sync (DsqColdFile *file, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean synced;
 
-  if (!dsq_cold_check_failed (self, error))
-    return FALSE;
+  if (has_failed (self))
+    return dsq_cold_refuse_failed (self, DSQ_ERROR_OUTCOME_UNKNOWN, error);
   synced = is_synced (self);
   if (!synced)
     {
       if (!dsq_call_lock (&self->log_lock, error))
         return FALSE;
-      synced =
-          dsq_cold_check_failed (self, error) && (is_synced (self) || sync_locked (self, error));
+      if (has_failed (self))
+        dsq_cold_refuse_failed (self, DSQ_ERROR_OUTCOME_UNKNOWN, error);
+      else
+        synced = is_synced (self) || sync_locked (self, error);
       dsq_mutex_unlock (&self->log_lock);
     }
   /* where nothing was written, nothing is acknowledged */
@@ -211,8 +219,7 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
     return TRUE;
   self->file.tier.foreign_func = ignore_foreign_change;
   self->writer.database->busy_timeout_ms = 0;
-  if (!__atomic_load_n (&self->file.is_failed, __ATOMIC_ACQUIRE) &&
-      dsq_cold_wants_checkpoint (&self->file, TRUE))
+  if (!has_failed (self) && dsq_cold_wants_checkpoint (&self->file, TRUE))
     folded = dsq_cold_checkpoint (&self->file, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE) ||

@@ -260,8 +260,9 @@ dsq_cold_commit (DsqColdTier *tier,
   dsq_cold_coherence_start_commit (self);
   if (!run (self, DSQ_COLD_WRITE_COMMIT, error))
     {
-      if (sqlite3_extended_errcode (self->writer.database->handle) == SQLITE_IOERR_FSYNC)
-        dsq_cold_note_failed_sync (self, error);
+      dsq_cold_note_failed_commit (self,
+                                   sqlite3_extended_errcode (self->writer.database->handle),
+                                   error);
       dsq_cold_rollback (tier);
       return FALSE;
     }

@@ -302,9 +302,11 @@ close_once (DsqEngine *self, CloseHow how, GError **error)
   shut_the_door (self);
   if (!wait_for_users (self, error))
     return FALSE;
-  is_flushed = !writes || (dsq_engine_flush_locked (self, &flush_error) &&
-                           dsq_engine_trim_locked (self, &flush_error) &&
-                           dsq_engine_sync (self, &flush_error));
+  /* after a sync that has failed there is only that to tell */
+  is_flushed =
+      !writes || ((dsq_engine_has_failed (self) || (dsq_engine_flush_locked (self, &flush_error) &&
+                                                    dsq_engine_trim_locked (self, &flush_error))) &&
+                  dsq_engine_sync (self, &flush_error));
   /* there is nothing to come back for when a sync has failed, or a transaction has met a conflict
    */
   if (is_flushed || how == CLOSE_BY_FORCE || dsq_engine_has_failed (self) ||

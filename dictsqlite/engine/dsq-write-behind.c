@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-apart-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-write-behind-private.h"
@@ -171,12 +172,26 @@ keep_in_memory (DsqEngine *self, GError **error)
   return TRUE;
 }
 
+/* What waits for a flush would never get one: of the write itself that is known. */
+static gboolean
+refuse_write (DsqEngine *self, GError **error)
+{
+  GError *failure = NULL;
+
+  if (dsq_engine_sync (self, &failure))
+    return TRUE;
+  if (g_error_matches (failure, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN))
+    failure->code = DSQ_ERROR_IO;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
 static gboolean
 keep_lasting (DsqEngine *self, GError **error)
 {
   dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (dsq_engine_has_failed (self))
-    return dsq_engine_sync (self, error);
+    return refuse_write (self, error);
   return self->options.background ? wait_for_thread (self, error) : write_behind (self, error);
 }
 

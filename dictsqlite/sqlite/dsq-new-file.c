@@ -33,7 +33,16 @@ sync_folder_of (const char *path, GError **error)
   gboolean synced;
 
   dsq_mutex_assert_may_wait ("a sync");
-  synced = (descriptor >= 0 && fsync (descriptor) == 0) || fail (errno, error);
+  synced = descriptor >= 0 && fsync (descriptor) == 0;
+  /* the name is there, and may be what it was before when the machine has stopped */
+  if (!synced)
+    g_set_error (
+        error,
+        DSQ_ERROR,
+        DSQ_ERROR_OUTCOME_UNKNOWN,
+        "Failed to sync the folder of the new file: %s; it is there, and whether that lasts "
+        "is not known: copy it once more, or look after the machine has stopped",
+        g_strerror (errno));
   if (descriptor >= 0)
     close (descriptor);
   return synced;

@@ -211,12 +211,12 @@ test_failed_sync_is_final (void)
   for (guint i = 0; i < 2; i++)
     {
       g_assert_false (tier->file->funcs->sync (tier->file, &error));
-      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
       g_clear_error (&error);
     }
   failure = SQLITE_OK;
   g_assert_false (tier->file->funcs->sync (tier->file, &error));
-  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
   g_clear_error (&error);
   g_assert_false (tier->file->funcs->checkpoint (tier->file, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);

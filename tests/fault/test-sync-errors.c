@@ -1,9 +1,9 @@
-/* test-sync-errors.c - a store whose log could not be synced
+/* test-sync-errors.c - a store whose files could not be synced
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A shim under SQLite fails one sync of a write-ahead log. The ones after it would be successes, as
- * on a system that forgets what it could not write: no such success is believed.
+ * A shim under SQLite fails one sync of a file or its write-ahead log. The ones after it would be
+ * successes, as on a system that forgets what it could not write: no such success is believed.
  */
 
 #include "config.h"
@@ -29,29 +29,47 @@ typedef struct
 
 static sqlite3_vfs *base; /* (unowned) SQLite's own */
 static sqlite3_vfs shim;
-static sqlite3_io_methods methods;
-static const sqlite3_io_methods *behind; /* (unowned) those of logs */
-static gint n_failures;                  /* syncs that fail from now on */
+static sqlite3_io_methods methods[2];
+static const sqlite3_io_methods *behind[2]; /* (unowned) those of stores, and of their logs */
+static gint n_failures;                     /* syncs of a log that fail from now on */
+static gint n_until;                        /* syncs of any file until one fails; 0: none does */
+
+static gboolean
+is_to_fail (gboolean is_log)
+{
+  if (is_log && g_atomic_int_get (&n_failures) > 0 && g_atomic_int_add (&n_failures, -1) > 0)
+    return TRUE;
+  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1;
+}
 
 static int
-sync_or_fail (sqlite3_file *file, int flags)
+sync_store (sqlite3_file *file, int flags)
 {
-  if (g_atomic_int_get (&n_failures) > 0 && g_atomic_int_add (&n_failures, -1) > 0)
-    return SQLITE_IOERR_FSYNC;
-  return behind->xSync (file, flags);
+  return is_to_fail (FALSE) ? SQLITE_IOERR_FSYNC : behind[0]->xSync (file, flags);
+}
+
+static int
+sync_log (sqlite3_file *file, int flags)
+{
+  return is_to_fail (TRUE) ? SQLITE_IOERR_FSYNC : behind[1]->xSync (file, flags);
 }
 
 static int
 open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
   int code = base->xOpen (base, name, file, flags, out_flags);
+  guint which = (flags & SQLITE_OPEN_WAL) != 0 ? 1 : 0;
 
-  if (code != SQLITE_OK || (flags & SQLITE_OPEN_WAL) == 0)
+  if (code != SQLITE_OK || (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)) == 0)
     return code;
-  behind = file->pMethods;
-  methods = *behind;
-  methods.xSync = sync_or_fail;
-  file->pMethods = &methods;
+  if (behind[which] == NULL)
+    {
+      behind[which] = file->pMethods;
+      methods[which] = *behind[which];
+      methods[which].xSync = which == 1 ? sync_log : sync_store;
+    }
+  if (file->pMethods == behind[which])
+    file->pMethods = &methods[which];
   return code;
 }
 
@@ -105,11 +123,23 @@ open_store (Fixture *fixture, const Kind *kind)
 }
 
 static void
-assert_refused (gboolean success, GError **error)
+assert_failed (gboolean success, DsqError code, GError **error)
 {
   g_assert_false (success);
-  g_assert_error (*error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_error (*error, DSQ_ERROR, (int) code);
   g_clear_error (error);
+}
+
+static void
+assert_refused (gboolean success, GError **error)
+{
+  assert_failed (success, DSQ_ERROR_IO, error);
+}
+
+static void
+assert_unknown (gboolean success, GError **error)
+{
+  assert_failed (success, DSQ_ERROR_OUTCOME_UNKNOWN, error);
 }
 
 /* Until the sync has failed, which one of the store's own threads may do; the error of a call of
@@ -144,14 +174,14 @@ test_a_failed_sync_is_final (Fixture *fixture, gconstpointer data)
   error = fail_one_sync (store, kind);
   if (!kind->background)
     {
-      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
-      g_assert_nonnull (strstr (error->message, "is not known"));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
+      g_assert_nonnull (strstr (error->message, "is not known: open the store again"));
     }
   g_clear_error (&error);
 
   /* each flush tells it, also the one after it */
-  assert_refused (dsq_store_flush (store, NULL, &error), &error);
-  assert_refused (dsq_store_flush (store, NULL, &error), &error);
+  assert_unknown (dsq_store_flush (store, NULL, &error), &error);
+  assert_unknown (dsq_store_flush (store, NULL, &error), &error);
   assert_refused (dsq_store_set_string (store, "c", "3", NULL, &error), &error);
   assert_refused (dsq_store_clear (store, NULL, &error), &error);
 
@@ -163,7 +193,7 @@ test_a_failed_sync_is_final (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
 
   /* the store can be closed, which tells it as well, and opened anew */
-  assert_refused (dsq_store_close (store, NULL, &error), &error);
+  assert_unknown (dsq_store_close (store, NULL, &error), &error);
   g_assert_true (dsq_store_is_closed (store));
   g_clear_object (&store);
   store = open_store (fixture, kind);
@@ -171,6 +201,150 @@ test_a_failed_sync_is_final (Fixture *fixture, gconstpointer data)
   g_assert_true (dsq_store_flush (store, NULL, &error));
   g_assert_true (dsq_store_close (store, NULL, &error));
   g_assert_no_error (error);
+}
+
+/* --- each of them in turn --------------------------------------------------------------------- */
+
+#define N_STEPS 7
+
+static DsqStore *
+open_sealed (Fixture *fixture, const char *password, GError **error)
+{
+  return g_initable_new (DSQ_TYPE_STORE,
+                         NULL,
+                         error,
+                         "path",
+                         fixture->path,
+                         "persist-mode",
+                         DSQ_PERSIST_WRITETHROUGH,
+                         "durability",
+                         DSQ_DURABILITY_FULL,
+                         "background",
+                         FALSE,
+                         "password",
+                         password,
+                         "kdf-memory",
+                         (guint64) 19 << 20,
+                         "kdf-passes",
+                         2u,
+                         NULL);
+}
+
+static gboolean
+step (DsqStore *store, guint which, GError **error)
+{
+  g_autoptr (GBytes) old_password = g_bytes_new_static ("old", 3);
+  g_autoptr (GBytes) new_password = g_bytes_new_static ("new", 3);
+  g_autoptr (DsqStore) table = NULL;
+
+  switch (which)
+    {
+    case 0:
+      return dsq_store_set_string (store, "a", "1", NULL, error);
+    case 1:
+      return dsq_store_set_string (store, "b", "2", NULL, error);
+    case 2:
+      return dsq_store_remove (store, "a", NULL, error);
+    case 3:
+      table = dsq_store_get_table (store, "table", NULL, error);
+      return table != NULL;
+    case 4:
+      return dsq_store_drop_table (store, "table", NULL, error);
+    case 5:
+      return dsq_store_change_password (store, old_password, new_password, NULL, error);
+    default:
+      return dsq_store_close (store, NULL, error);
+    }
+}
+
+/* The state after the first @n_done steps, or what @or_one_more had as well. */
+static gboolean
+is_after (DsqStore *store, guint n_done, gboolean or_one_more)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean has_a = dsq_store_contains (store, "a", NULL, &error);
+  gboolean has_b = dsq_store_contains (store, "b", NULL, &error);
+
+  g_assert_no_error (error);
+  for (guint n = n_done; n <= n_done + (or_one_more ? 1 : 0); n++)
+    if (has_a == (n == 1 || n == 2) && has_b == (n >= 2))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+opens (Fixture *fixture, const char *password)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = open_sealed (fixture, password, &error);
+
+  if (store == NULL)
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_WRONG_PASSWORD);
+  else
+    g_assert_true (dsq_store_close (store, NULL, &error));
+  return store != NULL;
+}
+
+/* By one of both passwords alone, which may be either where the change itself has failed. */
+static DsqStore *
+reopen (Fixture *fixture, guint n_done, gboolean failed)
+{
+  gboolean is_old = opens (fixture, "old");
+
+  g_assert_true (is_old != opens (fixture, "new"));
+  g_assert_true (is_old ? n_done <= 5 : n_done > 5 || (n_done == 5 && failed));
+  return open_sealed (fixture, is_old ? "old" : "new", NULL);
+}
+
+/* Whichever sync fails: the call that met it says that its outcome is not known, what comes after
+ * it is refused, and the file holds all that was before it. */
+static gboolean
+fail_at (Fixture *fixture, guint at)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = open_sealed (fixture, "old", &error);
+  g_autoptr (DsqStore) again = NULL;
+  guint n_done = 0;
+  gboolean failed;
+
+  g_assert_no_error (error);
+  g_atomic_int_set (&n_until, (gint) at + 1);
+  while (n_done < N_STEPS && step (store, n_done, &error))
+    n_done++;
+  g_atomic_int_set (&n_until, 0);
+  failed = n_done < N_STEPS;
+  if (failed)
+    {
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
+      g_clear_error (&error);
+    }
+  if (failed && n_done < N_STEPS - 1)
+    {
+      g_assert_true (is_after (store, n_done, FALSE));
+      assert_refused (dsq_store_set_string (store, "c", "3", NULL, &error), &error);
+      assert_refused (dsq_store_set_string (store, "a", "4", NULL, &error), &error);
+      assert_unknown (dsq_store_flush (store, NULL, &error), &error);
+      assert_unknown (dsq_store_close (store, NULL, &error), &error);
+    }
+  again = reopen (fixture, n_done, failed);
+  g_assert_nonnull (again);
+  g_assert_true (is_after (again, n_done, failed));
+  g_assert_true (dsq_store_close (again, NULL, &error));
+  return failed;
+}
+
+static void
+test_each_sync_in_turn (Fixture *fixture, gconstpointer data)
+{
+  guint n_syncs = 0;
+
+  while (fail_at (fixture, n_syncs))
+    {
+      n_syncs++;
+      g_assert_cmpint (g_unlink (fixture->path), ==, 0);
+    }
+  g_test_message ("%u syncs", n_syncs);
+  g_assert_cmpuint (n_syncs, >=, 8);
 }
 
 int
@@ -195,5 +369,11 @@ main (int argc, char **argv)
 
       g_test_add (name, Fixture, &kinds[i], set_up, test_a_failed_sync_is_final, tear_down);
     }
+  g_test_add ("/dsq/sync-errors/each-in-turn",
+              Fixture,
+              NULL,
+              set_up,
+              test_each_sync_in_turn,
+              tear_down);
   return g_test_run ();
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import errno
 import gc
 import os
 import pathlib
@@ -14,7 +15,9 @@ from conftest import ENCRYPTED, python
 from operations import ANY_OPERATION
 
 import dictsqlite
-from dictsqlite_v4 import DictSQLite, DictSQLiteV4
+from dictsqlite_v4 import DictSQLite, DictSQLiteV4, OutcomeUnknownError
+from dictsqlite_v4._dsq import ErrorCode
+from dictsqlite_v4._errors import exception_of
 
 
 def test_the_names_are_one_class():
@@ -415,3 +418,9 @@ def test_the_end_of_the_interpreter_closes_what_is_open(open_store, path):
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert open_store()["a"] == 1
+
+
+def test_an_outcome_that_is_not_known_is_an_error_of_its_own():
+    error = exception_of(True, ErrorCode.OUTCOME_UNKNOWN, "Failed to sync", "a.db")
+    assert type(error) is OutcomeUnknownError and isinstance(error, OSError)
+    assert (error.errno, error.strerror, error.filename) == (errno.EIO, "Failed to sync", "a.db")

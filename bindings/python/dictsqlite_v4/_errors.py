@@ -200,7 +200,7 @@ def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
     if code == ErrorCode.CONFLICT:
         return ConflictError(message)
     if code == ErrorCode.OUTCOME_UNKNOWN:
-        return OutcomeUnknownError(message)
+        return OutcomeUnknownError(errno.EIO, message, path)
     if code == ErrorCode.CHANGED:
         return RuntimeError("dictionary changed size during iteration")
     if code == ErrorCode.NO_TABLE:

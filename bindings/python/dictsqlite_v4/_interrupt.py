@@ -28,8 +28,12 @@ _kept: List[BaseException] = []
 _asked: Optional[Generator[bool, None, None]] = None
 
 
-class OutcomeUnknownError(RuntimeError):
-    """Whether a call that was ended takes effect is not known: the cause of what ended it."""
+class OutcomeUnknownError(OSError, RuntimeError):
+    """Whether what was written lasts is not known.
+
+    A sync has failed: the store reads, and refuses to write; open it again, and look at what it
+    holds. Or the cause of what ended a call, which may take effect all the same.
+    """
 
 
 class _Delivery:

@@ -1,0 +1,263 @@
+/* test-read-errors.c - a medium that cannot be read for a moment
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A shim under SQLite fails one read of a file or its write-ahead log, each in turn. That is an
+ * error of the medium, and never damage: nobody is to restore a backup for it. The same call
+ * succeeds when it is made again.
+ */
+
+#include "config.h"
+
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+
+#include "dsq-cursor.h"
+#include "dsq-error.h"
+#include "dsq-store.h"
+
+#define N_ENTRIES 300
+
+static sqlite3_vfs *base; /* (unowned) SQLite's own */
+static sqlite3_vfs shim;
+static sqlite3_io_methods methods[2];
+static const sqlite3_io_methods *behind[2]; /* (unowned) those of stores, and of their logs */
+static gint n_until;                        /* reads until one fails; 0: none does */
+
+static gboolean
+is_to_fail (void)
+{
+  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1;
+}
+
+static int
+read_store (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+{
+  return is_to_fail () ? SQLITE_IOERR_READ : behind[0]->xRead (file, buffer, length, offset);
+}
+
+static int
+read_log (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+{
+  return is_to_fail () ? SQLITE_IOERR_READ : behind[1]->xRead (file, buffer, length, offset);
+}
+
+static int
+open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+{
+  int code = base->xOpen (base, name, file, flags, out_flags);
+  guint which = (flags & SQLITE_OPEN_WAL) != 0 ? 1 : 0;
+
+  if (code != SQLITE_OK || (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)) == 0)
+    return code;
+  if (behind[which] == NULL)
+    {
+      behind[which] = file->pMethods;
+      methods[which] = *behind[which];
+      methods[which].xRead = which == 1 ? read_log : read_store;
+    }
+  if (file->pMethods == behind[which])
+    file->pMethods = &methods[which];
+  return code;
+}
+
+static void
+install_shim (void)
+{
+  base = sqlite3_vfs_find (NULL);
+  shim = *base;
+  shim.zName = "failing";
+  shim.xOpen = open_shimmed;
+  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+}
+
+static DsqStore *
+open_store (const char *path, GError **error)
+{
+  return g_initable_new (DSQ_TYPE_STORE,
+                         NULL,
+                         error,
+                         "path",
+                         path,
+                         "persist-mode",
+                         DSQ_PERSIST_WRITETHROUGH,
+                         "background",
+                         FALSE,
+                         "hot-capacity",
+                         (guint64) 1,
+                         "warm-capacity",
+                         (guint64) 0,
+                         "cache-size",
+                         (guint64) 65536,
+                         NULL);
+}
+
+/* --- what is done ----------------------------------------------------------------------------- */
+
+typedef gboolean (*Work) (DsqStore *store, const char *folder, GError **error);
+
+static gboolean
+get (DsqStore *store, const char *folder, GError **error)
+{
+  for (guint i = 0; i < N_ENTRIES; i += 50)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+      g_autofree char *value = dsq_store_get_string (store, key, NULL, error);
+
+      if (value == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+walk (DsqStore *store, const char *folder, GError **error)
+{
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD);
+  gsize n_entries = 0, n_some;
+
+  do
+    {
+      g_autoptr (GVariant) some = dsq_cursor_next_many (cursor, 50, NULL, error);
+
+      if (some == NULL)
+        return FALSE;
+      n_some = g_variant_n_children (some);
+      n_entries += n_some;
+    }
+  while (n_some > 0);
+  g_assert_cmpuint (n_entries, ==, N_ENTRIES);
+  return TRUE;
+}
+
+static gboolean
+check (DsqStore *store, const char *folder, GError **error)
+{
+  g_auto (GStrv) problems = dsq_store_check (store, NULL, error);
+
+  g_assert_cmpstr (problems != NULL ? problems[0] : NULL, ==, NULL);
+  return problems != NULL;
+}
+
+static gboolean
+copy (DsqStore *store, const char *folder, DsqCopyForm form, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "copy", NULL);
+  gboolean copied = dsq_store_copy (store, path, form, NULL, NULL, NULL, NULL, error);
+
+  g_assert_true (copied == g_file_test (path, G_FILE_TEST_EXISTS));
+  if (copied)
+    g_assert_cmpint (g_unlink (path), ==, 0);
+  return copied;
+}
+
+static gboolean
+backup (DsqStore *store, const char *folder, GError **error)
+{
+  return copy (store, folder, DSQ_COPY_SAME, error);
+}
+
+static gboolean
+copy_plain (DsqStore *store, const char *folder, GError **error)
+{
+  return copy (store, folder, DSQ_COPY_PLAIN, error);
+}
+
+static gboolean
+set (DsqStore *store, const char *folder, GError **error)
+{
+  return dsq_store_set_string (store, "key 7", "7", NULL, error) &&
+         dsq_store_remove (store, "key 8", NULL, error) &&
+         dsq_store_set_string (store, "key 8", "8", NULL, error);
+}
+
+static gboolean
+open_again (DsqStore *store, const char *folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
+  g_autoptr (DsqStore) other = open_store (path, error);
+
+  return other != NULL && dsq_store_close (other, NULL, error);
+}
+
+static const struct
+{
+  const char *name;
+  Work work;
+} works[] = {
+  { "open", open_again },
+  { "get", get },
+  { "walk", walk },
+  { "set", set },
+  { "check", check },
+  { "backup", backup },
+  { "copy-plain", copy_plain },
+};
+
+/* --- with each read failing ------------------------------------------------------------------- */
+
+static void
+fill (DsqStore *store)
+{
+  g_autofree char *value = g_strnfill (300, 'x');
+
+  for (guint i = 0; i < N_ENTRIES; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %u", i);
+
+      g_assert_true (dsq_store_set_string (store, key, value, NULL, NULL));
+    }
+}
+
+static void
+test_one_read_fails (gconstpointer data)
+{
+  const guint which = GPOINTER_TO_UINT (data);
+  g_autofree char *folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = open_store (path, &error);
+  guint n_failed = 0;
+  gboolean has_failed = TRUE;
+
+  g_assert_no_error (error);
+  fill (store);
+  for (guint at = 0; has_failed; at++)
+    {
+      gboolean success;
+
+      g_atomic_int_set (&n_until, (gint) at + 1);
+      success = works[which].work (store, folder, &error);
+      has_failed = g_atomic_int_get (&n_until) <= 0;
+      g_atomic_int_set (&n_until, 0);
+      if (!success)
+        {
+          g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+          g_clear_error (&error);
+          n_failed++;
+        }
+      g_assert_true (works[which].work (store, folder, &error));
+      g_assert_no_error (error);
+    }
+  g_test_message ("%u reads failed", n_failed);
+  g_assert_cmpuint (n_failed, >, 0);
+
+  g_assert_true (dsq_store_close (store, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  install_shim ();
+  for (guint i = 0; i < G_N_ELEMENTS (works); i++)
+    {
+      g_autofree char *name = g_strconcat ("/dsq/read-errors/", works[i].name, NULL);
+
+      g_test_add_data_func (name, GUINT_TO_POINTER (i), test_one_read_fails);
+    }
+  return g_test_run ();
+}
