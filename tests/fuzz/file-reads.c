@@ -259,7 +259,7 @@ list (Trial *self, DsqStore *store)
                                    MAX_WALKED,
                                    &length,
                                    &error);
-  if (!self->is_encrypted)
+  if (self->password == NULL)
     trial_check (self, pack != NULL, &error);
   else
     g_clear_error (&error);

@@ -13,7 +13,7 @@ typedef struct
   const char *path;           /* (unowned) */
   GRand *rand;                /* (unowned) */
   const char *volatile *step; /* (unowned) (nullable) where it stands; NULL: it is printed */
-  gboolean is_encrypted;      /* what is opened */
+  const char *password;       /* (unowned) (nullable) what is opened is encrypted by it */
   gboolean is_bound;          /* rows and names of tables are, so that none can be exchanged */
   gboolean saw_damage;        /* of a kind that a check must find */
 } Trial;

@@ -84,11 +84,7 @@ check_untouched (Trial *self)
 
 /* NULL where it cannot be opened. */
 static DsqStore *
-open_store (Trial *self,
-            const char *path,
-            gboolean read_only,
-            DsqPersistMode mode,
-            const char *password)
+open_store (Trial *self, gboolean read_only, DsqPersistMode mode)
 {
   GError *error = NULL;
   DsqStore *store;
@@ -98,7 +94,7 @@ open_store (Trial *self,
                           NULL,
                           &error,
                           "path",
-                          path,
+                          self->path,
                           "read-only",
                           read_only,
                           "persist-mode",
@@ -108,7 +104,7 @@ open_store (Trial *self,
                           "busy-timeout",
                           1000u,
                           "password",
-                          password,
+                          self->password,
                           "kdf-memory",
                           IMAGE_KDF_MEMORY,
                           "kdf-passes",
@@ -116,12 +112,6 @@ open_store (Trial *self,
                           NULL);
   trial_check (self, store != NULL, &error);
   return store;
-}
-
-static const char *
-password_of (const Trial *self)
-{
-  return self->is_encrypted ? IMAGE_PASSWORD : NULL;
 }
 
 static void
@@ -218,6 +208,22 @@ write_in_transaction (Trial *self, DsqStore *store)
   trial_check (self, dsq_transaction_commit (transaction, NULL, &error), &error);
 }
 
+static GBytes *
+bytes_of (const char *password)
+{
+  return g_bytes_new_static (password, strlen (password));
+}
+
+static void
+change_password (Trial *self, DsqStore *store)
+{
+  g_autoptr (GBytes) password = bytes_of (self->password);
+  GError *error = NULL;
+
+  trial_enter (self, "changing the password");
+  trial_check (self, dsq_store_change_password (store, password, password, NULL, &error), &error);
+}
+
 /* What changes more than some keys. */
 static void
 change_much (Trial *self, DsqStore *store)
@@ -246,6 +252,10 @@ change_much (Trial *self, DsqStore *store)
       trial_enter (self, "making a table");
       g_object_unref (dsq_store_get_table (store, "new", NULL, &error) ?: g_object_ref (store));
       trial_check (self, TRUE, &error);
+      break;
+    case 5:
+      if (self->password != NULL)
+        change_password (self, store);
       break;
     default:
       break;
@@ -289,10 +299,7 @@ copy (Trial *self, DsqStore *store)
 {
   g_autofree char *path = g_strconcat (self->path, ".copy", NULL);
   DsqCopyForm form = pick_form (self);
-  g_autoptr (GBytes) password = form == DSQ_COPY_ENCRYPTED
-                                    ? g_bytes_new_static (OTHER_PASSWORD, strlen (OTHER_PASSWORD))
-                                    : NULL;
-  const char *new_password = form == DSQ_COPY_ENCRYPTED ? OTHER_PASSWORD : NULL;
+  g_autoptr (GBytes) password = form == DSQ_COPY_ENCRYPTED ? bytes_of (OTHER_PASSWORD) : NULL;
   Trial of_copy = *self;
   GError *error = NULL;
   DsqStore *copied;
@@ -303,12 +310,9 @@ copy (Trial *self, DsqStore *store)
                     &error))
     return;
   of_copy.path = path;
-  of_copy.is_encrypted = form == DSQ_COPY_SAME ? self->is_encrypted : form == DSQ_COPY_ENCRYPTED;
-  copied = open_store (&of_copy,
-                       path,
-                       TRUE,
-                       DSQ_PERSIST_LAZY,
-                       form == DSQ_COPY_SAME ? password_of (self) : new_password);
+  if (form != DSQ_COPY_SAME)
+    of_copy.password = form == DSQ_COPY_ENCRYPTED ? OTHER_PASSWORD : NULL;
+  copied = open_store (&of_copy, TRUE, DSQ_PERSIST_LAZY);
   if (copied == NULL && form != DSQ_COPY_SAME)
     trial_fail ("what was copied row by row cannot be opened");
   if (copied == NULL)
@@ -322,7 +326,7 @@ copy (Trial *self, DsqStore *store)
 static void
 try_reading (Trial *self)
 {
-  DsqStore *store = open_store (self, self->path, TRUE, DSQ_PERSIST_LAZY, password_of (self));
+  DsqStore *store = open_store (self, TRUE, DSQ_PERSIST_LAZY);
 
   if (store == NULL)
     check_untouched (self);
@@ -339,7 +343,7 @@ try_reading (Trial *self)
 static void
 try_reading_again (Trial *self)
 {
-  DsqStore *store = open_store (self, self->path, TRUE, DSQ_PERSIST_LAZY, password_of (self));
+  DsqStore *store = open_store (self, TRUE, DSQ_PERSIST_LAZY);
 
   if (store == NULL)
     return;
@@ -352,7 +356,7 @@ try_writing (Trial *self)
 {
   DsqPersistMode mode = damage_pick (self->rand, 2) == 0 ? DSQ_PERSIST_LAZY
                                                          : DSQ_PERSIST_WRITETHROUGH;
-  DsqStore *store = open_store (self, self->path, FALSE, mode, password_of (self));
+  DsqStore *store = open_store (self, FALSE, mode);
 
   if (store == NULL)
     check_untouched (self);
@@ -369,6 +373,23 @@ try_writing (Trial *self)
   close_store (self, store);
 }
 
+/* Seldom, for it derives keys as dear as those of users are. */
+static void
+try_rekeying (Trial *self)
+{
+  g_autoptr (GBytes) password = bytes_of (IMAGE_PASSWORD);
+  g_autoptr (GBytes) other = bytes_of (OTHER_PASSWORD);
+  GError *error = NULL;
+
+  if (self->password == NULL || damage_pick (self->rand, 100) > 0)
+    return;
+  trial_enter (self, "changing the key");
+  if (trial_check (self,
+                   dsq_store_rekey_file (self->path, password, other, 0, NULL, NULL, NULL, &error),
+                   &error))
+    self->password = OTHER_PASSWORD;
+}
+
 void
 trial_run (const char *folder, const Damage *damage, GRand *rand, const char *volatile *step)
 {
@@ -378,7 +399,7 @@ trial_run (const char *folder, const Damage *damage, GRand *rand, const char *vo
     .path = path,
     .rand = rand,
     .step = step,
-    .is_encrypted = damage->image->is_encrypted,
+    .password = damage->image->is_encrypted ? IMAGE_PASSWORD : NULL,
     .is_bound = damage->image->is_encrypted,
   };
 
@@ -386,5 +407,6 @@ trial_run (const char *folder, const Damage *damage, GRand *rand, const char *vo
   put_damage (&self);
   try_reading (&self);
   try_writing (&self);
+  try_rekeying (&self);
   try_reading_again (&self);
 }
