@@ -1,19 +1,12 @@
 /* test-modify.c - what depends on what is there, many changes in one, copies and checks
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
-
-#include "read-number.h"
 #include <string.h>
 
-#define N_THREADS 8
+#include "read-number.h"
+#include "store-support.h"
 
-typedef struct
-{
-  char *folder;    /* (owned) */
-  DsqStore *store; /* (owned) */
-} Fixture;
+#define N_THREADS 8
 
 static guint
 n_rounds (void)
@@ -21,58 +14,11 @@ n_rounds (void)
   return g_getenv ("DSQ_SHORT") != NULL ? 20 : 300;
 }
 
-static DsqStore *
-open_store (const char *folder, DsqPersistMode mode)
-{
-  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
-                                    NULL,
-                                    &error,
-                                    "path",
-                                    path,
-                                    "persist-mode",
-                                    mode,
-                                    "hot-capacity",
-                                    (guint64) 5,
-                                    "warm-capacity",
-                                    (guint64) 4096,
-                                    "flush-interval",
-                                    2u,
-                                    NULL);
-
-  g_assert_no_error (error);
-  return store;
-}
-
 static void
 set_up (Fixture *fixture, gconstpointer mode)
 {
-  g_autoptr (GError) error = NULL;
-
-  fixture->folder = g_dir_make_tmp ("dsq-modify-XXXXXX", &error);
-  g_assert_no_error (error);
-  fixture->store = open_store (fixture->folder, GPOINTER_TO_INT (mode));
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer mode)
-{
-  GDir *dir;
-  const char *name;
-
-  g_assert_true (dsq_store_close (fixture->store, NULL, NULL));
-  g_object_unref (fixture->store);
-  dir = g_dir_open (fixture->folder, 0, NULL);
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_dir_close (dir);
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
+  set_up_folder (fixture);
+  fixture->store = open_small_store (fixture->folder, GPOINTER_TO_INT (mode), TRUE);
 }
 
 /* --- one key ---------------------------------------------------------------------------------- */

@@ -2,65 +2,19 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
-
-typedef struct
-{
-  char *folder;    /* (owned) */
-  DsqStore *store; /* (owned) */
-} Fixture;
+#include "store-support.h"
 
 static inline DsqStore *
 open_store (const char *folder, DsqPersistMode mode)
 {
-  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
-                                    NULL,
-                                    &error,
-                                    "path",
-                                    path,
-                                    "persist-mode",
-                                    mode,
-                                    "hot-capacity",
-                                    (guint64) 5,
-                                    "background",
-                                    FALSE,
-                                    NULL);
-
-  g_assert_no_error (error);
-  return store;
+  return open_small_store (folder, mode, FALSE);
 }
 
 static inline void
 set_up (Fixture *fixture, gconstpointer mode)
 {
-  g_autoptr (GError) error = NULL;
-
-  fixture->folder = g_dir_make_tmp ("dsq-transaction-XXXXXX", &error);
-  g_assert_no_error (error);
+  set_up_folder (fixture);
   fixture->store = open_store (fixture->folder, GPOINTER_TO_INT (mode));
-}
-
-static inline void
-tear_down (Fixture *fixture, gconstpointer mode)
-{
-  GDir *dir;
-  const char *name;
-
-  g_assert_true (dsq_store_close (fixture->store, NULL, NULL));
-  g_object_unref (fixture->store);
-  dir = g_dir_open (fixture->folder, 0, NULL);
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_dir_close (dir);
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
 }
 
 /* --- shorter words ---------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "base/dsq-call-private.h"
 #include "engine/dsq-budget-private.h"
+#include "part-support.h"
 
 typedef struct
 {
@@ -45,13 +46,8 @@ wait_for_round (void *data)
 static pthread_t
 start_waiting (Fixture *self)
 {
-  pthread_t thread;
-
   self->mark = dsq_budget_mark (&self->budget);
-  g_assert_cmpint (pthread_create (&thread, NULL, wait_for_round, self), ==, 0);
-  g_usleep (50 * 1000);
-  g_assert_false (__atomic_load_n (&self->has_ended, __ATOMIC_SEQ_CST));
-  return thread;
+  return start_waiting_thread (wait_for_round, self, &self->has_ended);
 }
 
 static gboolean
@@ -174,23 +170,16 @@ test_cancelling_ends_the_wait (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *path;
-    void (*test) (Fixture *, gconstpointer);
-  } tests[] = {
-    { "/dsq/budget/threshold", test_threshold },
-    { "/dsq/budget/shards-keep-a-little", test_shards_keep_a_little },
-    { "/dsq/budget/a-round-ends-the-wait", test_a_round_ends_the_wait },
-    { "/dsq/budget/a-round-of-nothing-ends-the-wait", test_a_round_of_nothing_ends_the_wait },
-    { "/dsq/budget/no-round-is-missed", test_no_round_is_missed },
-    { "/dsq/budget/a-failure-is-told", test_a_failure_is_told },
-    { "/dsq/budget/an-old-failure-is-not-told", test_an_old_failure_is_not_told },
-    { "/dsq/budget/cancelling-ends-the-wait", test_cancelling_ends_the_wait },
+  static const PartTest tests[] = {
+    PART_TEST ("threshold", test_threshold),
+    PART_TEST ("shards-keep-a-little", test_shards_keep_a_little),
+    PART_TEST ("a-round-ends-the-wait", test_a_round_ends_the_wait),
+    PART_TEST ("a-round-of-nothing-ends-the-wait", test_a_round_of_nothing_ends_the_wait),
+    PART_TEST ("no-round-is-missed", test_no_round_is_missed),
+    PART_TEST ("a-failure-is-told", test_a_failure_is_told),
+    PART_TEST ("an-old-failure-is-not-told", test_an_old_failure_is_not_told),
+    PART_TEST ("cancelling-ends-the-wait", test_cancelling_ends_the_wait),
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
-  return g_test_run ();
+  return RUN_PART_TESTS ("budget", argc, argv, tests);
 }

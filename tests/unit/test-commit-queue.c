@@ -3,6 +3,7 @@
 
 #include "base/dsq-call-private.h"
 #include "engine/dsq-commit-queue-private.h"
+#include "part-support.h"
 
 typedef struct
 {
@@ -69,14 +70,9 @@ follow (void *data)
 static pthread_t
 lead_before_follower (Fixture *self, guint n_own)
 {
-  pthread_t thread;
-
   join (self, self->own, n_own);
   g_assert_true (leads (self, self->own, n_own));
-  g_assert_cmpint (pthread_create (&thread, NULL, follow, self), ==, 0);
-  g_usleep (50 * 1000);
-  g_assert_false (__atomic_load_n (&self->has_ended, __ATOMIC_SEQ_CST));
-  return thread;
+  return start_waiting_thread (follow, self, &self->has_ended);
 }
 
 static void
@@ -219,24 +215,16 @@ test_failing_all_leaves_older_errors (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *path;
-    void (*test) (Fixture *, gconstpointer);
-  } tests[] = {
-    { "/dsq/commit-queue/alone", test_alone },
-    { "/dsq/commit-queue/patient-waits-on", test_patient_waits_on },
-    { "/dsq/commit-queue/follower-is-committed-with-the-leader",
-      test_follower_is_committed_with_the_leader },
-    { "/dsq/commit-queue/rest-waits-on", test_rest_waits_on },
-    { "/dsq/commit-queue/leader-leaves", test_leader_leaves },
-    { "/dsq/commit-queue/cancelled-follower-leaves", test_cancelled_follower_leaves },
-    { "/dsq/commit-queue/taken-follower-stays", test_taken_follower_stays },
-    { "/dsq/commit-queue/failing-all-leaves-older-errors", test_failing_all_leaves_older_errors },
+  static const PartTest tests[] = {
+    PART_TEST ("alone", test_alone),
+    PART_TEST ("patient-waits-on", test_patient_waits_on),
+    PART_TEST ("follower-is-committed-with-the-leader", test_follower_is_committed_with_the_leader),
+    PART_TEST ("rest-waits-on", test_rest_waits_on),
+    PART_TEST ("leader-leaves", test_leader_leaves),
+    PART_TEST ("cancelled-follower-leaves", test_cancelled_follower_leaves),
+    PART_TEST ("taken-follower-stays", test_taken_follower_stays),
+    PART_TEST ("failing-all-leaves-older-errors", test_failing_all_leaves_older_errors),
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
-  return g_test_run ();
+  return RUN_PART_TESTS ("commit-queue", argc, argv, tests);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "engine/dsq-expiry-private.h"
+#include "part-support.h"
 #include "tiers/dsq-hot-lookup-private.h"
 
 typedef struct
@@ -133,20 +134,13 @@ test_clock (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *path;
-    void (*test) (Fixture *, gconstpointer);
-  } tests[] = {
-    { "/dsq/expiry-bounds/unknown-is-due", test_unknown_is_due },
-    { "/dsq/expiry-bounds/old-news-are-no-news", test_old_news_are_no_news },
-    { "/dsq/expiry-bounds/the-soonest-counts", test_the_soonest_counts },
-    { "/dsq/expiry-bounds/the-past-is-swept-again", test_the_past_is_swept_again },
-    { "/dsq/expiry-bounds/clock", test_clock },
+  static const PartTest tests[] = {
+    PART_TEST ("unknown-is-due", test_unknown_is_due),
+    PART_TEST ("old-news-are-no-news", test_old_news_are_no_news),
+    PART_TEST ("the-soonest-counts", test_the_soonest_counts),
+    PART_TEST ("the-past-is-swept-again", test_the_past_is_swept_again),
+    PART_TEST ("clock", test_clock),
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
-  return g_test_run ();
+  return RUN_PART_TESTS ("expiry-bounds", argc, argv, tests);
 }

@@ -3,6 +3,7 @@
 
 #include "codec/dsq-format-private.h"
 #include "engine/dsq-tables-private.h"
+#include "part-support.h"
 
 typedef struct
 {
@@ -120,19 +121,12 @@ test_changes_show_while_walked (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *path;
-    void (*test) (Fixture *, gconstpointer);
-  } tests[] = {
-    { "/dsq/table-registry/first", test_first },
-    { "/dsq/table-registry/by-name-and-id", test_by_name_and_id },
-    { "/dsq/table-registry/dropped", test_dropped },
-    { "/dsq/table-registry/changes-show-while-walked", test_changes_show_while_walked },
+  static const PartTest tests[] = {
+    PART_TEST ("first", test_first),
+    PART_TEST ("by-name-and-id", test_by_name_and_id),
+    PART_TEST ("dropped", test_dropped),
+    PART_TEST ("changes-show-while-walked", test_changes_show_while_walked),
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-    g_test_add (tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
-  return g_test_run ();
+  return RUN_PART_TESTS ("table-registry", argc, argv, tests);
 }
