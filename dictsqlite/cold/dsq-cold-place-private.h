@@ -9,10 +9,13 @@ G_BEGIN_DECLS
 /* Once SQLite has the file, its log and the log's index open: remembers which they are. */
 gboolean dsq_cold_place_init (DsqColdSqlite *self, GError **error);
 
-/* Before a commit is acknowledged: whether the names of file and log are still theirs, and there is
- * something in the file. Where it is not so, nothing is committed any more. */
+/* Before a commit is acknowledged: whether the file's name is still its own, there is something in
+ * it, and the log has a name. Where it is not so, nothing is committed any more. */
 gboolean dsq_cold_place_check (DsqColdSqlite *self, GError **error);
-/* Before a flush is, and before the log is brought into the file: the index's name as well. */
+/* Before what was synced is, and before the log is brought into the file: the names of log and
+ * index as well. */
 gboolean dsq_cold_place_check_all (DsqColdSqlite *self, GError **error);
+
+void dsq_cold_place_clear (DsqColdSqlite *self);
 
 G_END_DECLS

@@ -43,6 +43,7 @@ struct _DsqColdSqlite
   char *path;       /* (owned) resolved */
   DsqLocationIdentity identities[DSQ_COLD_N_NAMES]; /* of what the writer has */
   char *file_names[DSQ_COLD_N_NAMES]; /* (owned) (nullable) where that is, in a tier that writes */
+  int log_handle;                     /* (owned) by O_PATH, -1 in a tier that does not write */
   gboolean is_gone;                   /* (atomic) one of the names no longer means that */
   DsqDatabaseTuning tuning;
   DsqDatabaseRole read_role; /* of the connections that read */

@@ -50,8 +50,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
   dsq_cold_buffer_clear (&self->writer.buffer);
   dsq_keys_free (self->keys);
-  for (guint i = 0; i < DSQ_COLD_N_NAMES; i++)
-    g_free (self->file_names[i]);
+  dsq_cold_place_clear (self);
   g_free (self->path);
   g_free (self);
 }
@@ -122,6 +121,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   self->file.tier.funcs = tier_funcs;
   self->read_only = options->read_only;
   self->read_role = DSQ_DATABASE_READ;
+  self->log_handle = -1;
   self->tuning.full_durability = options->full_durability;
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;

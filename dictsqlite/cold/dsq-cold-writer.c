@@ -234,6 +234,14 @@ note_commit (DsqColdSqlite *self)
     __atomic_fetch_add (&self->n_unsynced, 1, __ATOMIC_RELEASE);
 }
 
+/* Beside a sync it is of no matter what a look at all names costs. */
+static gboolean
+check_place (DsqColdSqlite *self, GError **error)
+{
+  return self->tuning.full_durability ? dsq_cold_place_check_all (self, error)
+                                      : dsq_cold_place_check (self, error);
+}
+
 gboolean
 dsq_cold_commit (DsqColdTier *tier,
                  DsqColdCommittedFunc committed,
@@ -250,7 +258,7 @@ dsq_cold_commit (DsqColdTier *tier,
         committed (committed_data);
       return TRUE;
     }
-  if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check (self, error) ||
+  if (!dsq_cold_check_failed (self, error) || !check_place (self, error) ||
       !save_tables (self, error))
     {
       dsq_cold_rollback (tier);
@@ -269,7 +277,7 @@ dsq_cold_commit (DsqColdTier *tier,
   self->writer.database->free_at = g_get_monotonic_time ();
   note_commit (self);
   /* who waited for the medium acknowledges nothing that is gone meanwhile */
-  if (self->tuning.full_durability && !dsq_cold_place_check (self, error))
+  if (self->tuning.full_durability && !dsq_cold_place_check_all (self, error))
     {
       dsq_cold_rollback (tier);
       return FALSE;

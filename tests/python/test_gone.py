@@ -77,6 +77,11 @@ def test_no_write_is_acknowledged(path, harm, durability):
     store = DictSQLiteV4(path, durability=durability, enable_async=False)
     store["a"] = 1
     do(path)
+    if harm == "its log moved" and durability == "normal":
+        store.update(b=2)  # which is acknowledged as synced by nothing before the next flush
+        told(store.flush, number)
+        told(store.close, errno.EIO)
+        return
     error = told(lambda: store.update(b=2), number)
     assert isinstance(error, FormatError) == (number == errno.EINVAL)
     assert "store.db" in error.strerror
