@@ -18,6 +18,8 @@ import pytest
 
 pytest.importorskip("test.test_dbm", reason="libpython3.X-testsuite is not installed")
 
+pytest.importorskip("test.support.os_helper", reason="of Python 3.10")
+
 from test import mapping_tests, test_dbm, test_dbm_dumb, test_shelve  # noqa: E402
 from test.support import os_helper  # noqa: E402
 

@@ -51,7 +51,7 @@ def family():
 
 
 NOTED = ValueError("noted")
-NOTED.add_note("a note")
+NOTED.__notes__ = ["a note"]  # as add_note() does from 3.11 on
 SHARED = ["shared", (1, 2)]
 UTC = datetime.timezone.utc
 PARIS = zoneinfo.ZoneInfo("Europe/Paris")

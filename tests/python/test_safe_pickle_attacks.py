@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import pickle
 import subprocess
@@ -56,9 +57,17 @@ def put(store, key, payload):
     assert store._store.set_record(encode_key(key), b"\x08" + payload)
 
 
+# What these modules import by name is there in some versions of Python only.
+IMPORTED = {"pathlib.os.mkdir": "os", "datetime.sys.modules": "sys", "datetime.sys": "sys"}
+
+
 @BY_NAME
 def test_plain_pickle_falls_for_it(attack, those_that_work):
     worked, errors = those_that_work
+    if attack.name in IMPORTED:
+        module = importlib.import_module(attack.name.split(".")[0])
+        if not hasattr(module, IMPORTED[attack.name]):
+            pytest.skip(f"{module.__name__} does not import {IMPORTED[attack.name]}")
     assert attack.name in worked, errors
 
 

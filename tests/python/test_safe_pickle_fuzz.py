@@ -139,15 +139,15 @@ def bent(rand, seeds):
         other = rand.choice(seeds)
         begin = rand.randrange(len(other))
         piece = other[begin : begin + rand.randint(1, 12)]
-        match rand.randrange(4):
-            case 0:
-                payload[at:at] = piece
-            case 1:
-                payload[at : at + len(piece)] = piece
-            case 2:
-                del payload[at : at + rand.randint(1, 6)]
-            case _:
-                payload[at : at + 1] = bytes([rand.choice(OPCODES)])
+        which = rand.randrange(4)
+        if which == 0:
+            payload[at:at] = piece
+        elif which == 1:
+            payload[at : at + len(piece)] = piece
+        elif which == 2:
+            del payload[at : at + rand.randint(1, 6)]
+        else:
+            payload[at : at + 1] = bytes([rand.choice(OPCODES)])
     return bytes(payload)
 
 

@@ -126,7 +126,7 @@ class _Encoder:
                 *(self.encode((field.name, getattr(value, field.name))) for field in fields),
             )
         if not self.typed and isinstance(value, (str, bytes, int, float)):
-            base = next(base for base in (str, bytes, int, float) if isinstance(value, base))
+            base: Any = next(base for base in (str, bytes, int, float) if isinstance(value, base))
             return self.encode(base(value))
         if isinstance(value, PurePath):
             return _pack(b"p", _name_of(kind), self.encode(str(value)))

@@ -20,12 +20,12 @@ import itertools
 import sys
 import threading
 from collections.abc import Generator
-from typing import Any, List, Optional
+from typing import Any, List
 
 from ._dsq import ErrorCode, NativeGError, set_wait_func
 
 _kept: List[BaseException] = []
-_asked: Optional[Generator[bool, None, None]] = None
+_asked: Any = None  # a generator
 
 
 class OutcomeUnknownError(OSError, RuntimeError):
@@ -80,13 +80,13 @@ def keep(error: BaseException) -> None:
 
 def is_in_handler() -> bool:
     """Whether the main thread runs a handler within a call, whose store cannot be used."""
-    return _asked is not None and _asked.gi_running
+    return _asked is not None and bool(_asked.gi_running)
 
 
 def _new_asked() -> Generator[bool, None, None]:
     global _asked
-    _asked = _answers()
-    return _asked
+    answers = _asked = _answers()
+    return answers
 
 
 def _answers() -> Generator[bool, None, None]:

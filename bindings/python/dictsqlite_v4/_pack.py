@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import accumulate
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, Final, List, Sequence
 
 from ._keys import encode_key
 from ._values import STRING, encode_value
 
-_U32 = "I"
+_U32: Final = "I"
 _OF_ONE = array(_U32, (1,)).tobytes()
 _STRING_TEXT = STRING.decode()
 
