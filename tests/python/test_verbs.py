@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import copy
 import datetime
 import threading
 from itertools import islice
@@ -187,3 +188,19 @@ def test_timedeltas(store):
     assert "b" not in store
     store.set_clock_offset(HOUR * 3)
     assert "a" not in store
+
+
+def test_copies_are_plain_dicts(mapping):
+    mapping.update(a=[1], b=2)
+    for made in (copy.copy(mapping), copy.deepcopy(mapping), copy.deepcopy([mapping])[0]):
+        assert type(made) is dict and made == {"a": [1], "b": 2}
+
+
+def test_bounds_that_no_key_can_have(mapping):
+    keys = ["a", "a\ud7ff", "a\ue000", "a\U0001f600", "b"]
+    mapping.update(dict.fromkeys(keys, 1))
+    assert list(mapping.iter_prefix("a\ud800")) == []
+    assert mapping.delete_prefix("\udfff") == 0
+    assert list(mapping.iter_from("a\ud800")) == keys[2:]
+    assert list(mapping.iter_from("", "a\udfffz")) == keys[:2]
+    assert len(mapping) == len(keys)

@@ -70,10 +70,17 @@ def _find_odd_key(key: object) -> bytes:
 
 
 def encode_text(text: object) -> bytes:
-    """The bytes of a prefix or a bound of keys, which is a str; raises TypeError for others."""
+    """The bytes of a bound of keys, which is a str; raises TypeError for others.
+
+    A lone surrogate, which no key has, ends a bound: the next character that there is stands for it
+    and for what follows.
+    """
     if not isinstance(text, str):
         raise TypeError(f"what keys begin or end with must be a str, not {type(text).__name__!r}")
-    return str.encode(text)
+    try:
+        return str.encode(text)
+    except UnicodeEncodeError as error:
+        return f"{error.object[: error.start]}\ue000".encode()
 
 
 def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:

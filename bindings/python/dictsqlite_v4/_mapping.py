@@ -403,6 +403,9 @@ class StoreMapping(
 
     __copy__ = copy
 
+    def __deepcopy__(self, memo: Any) -> Dict[_Key, _Value]:
+        return self.copy()
+
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None, /) -> Dict[Any, Any]:
         """A plain dict with the keys of `iterable`, each with `value`."""

@@ -31,7 +31,10 @@ class Ranges:
         order of its keys, all keys are walked, and come in their order of insertion. Any other
         prefix than a str is a TypeError.
         """
-        return self._with_prefix(prefix, encode_text(prefix))
+        encoded = encode_text(prefix)
+        if encoded != str.encode(prefix, "utf-8", "surrogatepass"):
+            return iter(())  # a lone surrogate, which no key has
+        return self._with_prefix(prefix, encoded)
 
     def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:
         """The keys that are str, from `start` on, before `stop`, in the order of their characters.

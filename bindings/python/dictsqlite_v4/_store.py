@@ -258,9 +258,6 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         """
         return reduce_store(self)
 
-    def __deepcopy__(self, memo: Any) -> Dict[Any, Any]:
-        return self.copy()
-
 
 DictSQLite = DictSQLiteV4
 
