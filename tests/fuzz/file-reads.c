@@ -277,7 +277,7 @@ count_problems (Trial *self, DsqStore *store)
   problems = dsq_store_check (store, NULL, &error);
   if (!trial_check (self, problems != NULL, &error))
     return -1;
-  if (problems[0] == NULL && saw_damage)
+  if (problems[0] == NULL && saw_damage && !self->has_unwritten)
     trial_fail ("a check finds nothing where a read has found damage");
   return (int) g_strv_length (problems);
 }

@@ -15,6 +15,7 @@ typedef struct
   const char *volatile *step; /* (unowned) (nullable) where it stands; NULL: it is printed */
   const char *password;       /* (unowned) (nullable) what is opened is encrypted by it */
   gboolean is_bound;          /* rows and names of tables are, so that none can be exchanged */
+  gboolean has_unwritten;     /* changes that a check may bring into the file, damaged pages away */
   gboolean saw_damage;        /* of a kind that a check must find */
 } Trial;
 

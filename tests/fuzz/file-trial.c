@@ -122,6 +122,7 @@ close_store (Trial *self, DsqStore *store)
   trial_enter (self, "closing");
   trial_check (self, dsq_store_close (store, NULL, &error), &error);
   g_object_unref (store);
+  self->has_unwritten = FALSE;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -278,7 +279,7 @@ write_all (Trial *self, DsqStore *store)
     write_in_transaction (self, store);
   change_much (self, store);
   trial_enter (self, "flushing");
-  trial_check (self, dsq_store_flush (store, NULL, &error), &error);
+  self->has_unwritten = !trial_check (self, dsq_store_flush (store, NULL, &error), &error);
 }
 
 /* --- copies ----------------------------------------------------------------------------------- */
