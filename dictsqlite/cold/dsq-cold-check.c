@@ -19,6 +19,7 @@
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
+#include "cold/dsq-cold-tables-private.h"
 #include "dsq-error.h"
 
 #define PURPOSE "check the store"
@@ -230,6 +231,34 @@ check_rows (Check *self, GError **error)
   return TRUE;
 }
 
+/* Names are read as who lists the tables reads them. */
+static gboolean
+check_names (Check *self, GError **error)
+{
+  g_auto (DsqStatement) statement = { NULL };
+  GError *damage = NULL;
+  DsqStep step = DSQ_STEP_FAILED;
+
+  if (dsq_statement_prepare (&statement, self->database, DSQ_COLD_SQL_NAMES, PURPOSE, &damage))
+    /* those that there are: they have just been read, in an order that ends */
+    for (guint i = 0; i < self->tables->len; i++)
+      {
+        g_autoptr (GError) local_error = NULL;
+        g_autoptr (GBytes) name = NULL;
+
+        step = dsq_statement_step (&statement, &damage);
+        if (step != DSQ_STEP_ROW)
+          break;
+        name = dsq_cold_decode_table_name (&self->tier->codec, statement.handle, &local_error);
+        if (name == NULL)
+          report (self,
+                  "table %" G_GINT64_FORMAT ": %s",
+                  (gint64) sqlite3_column_int64 (statement.handle, 0),
+                  local_error->message);
+      }
+  return step != DSQ_STEP_FAILED || report_damage (self, damage, error);
+}
+
 static gboolean
 check_tables (Check *self, GError **error)
 {
@@ -240,7 +269,7 @@ check_tables (Check *self, GError **error)
       !dsq_cold_read_tables (&statement, self->tables, &damage))
     return report_damage (self, damage, error);
   self->counts = g_new0 (gint64, self->tables->len);
-  return check_rows (self, error);
+  return check_names (self, error) && check_rows (self, error);
 }
 
 /* --- the call --------------------------------------------------------------------------------- */

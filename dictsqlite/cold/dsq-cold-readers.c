@@ -49,9 +49,7 @@ static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
                             " ORDER BY place",
                             "look through the keys" },
   [DSQ_COLD_READ_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
-  [DSQ_COLD_READ_TABLE_NAMES] = { "SELECT id, token, name FROM tables"
-                                  " WHERE id > 1 AND token <> X'00' ORDER BY id",
-                                  "read the names of the tables" },
+  [DSQ_COLD_READ_TABLE_NAMES] = { DSQ_COLD_SQL_NAMES, "read the names of the tables" },
   [DSQ_COLD_READ_RANGE] = { "SELECT token FROM entry WHERE table_id = ?1 AND token >= ?2"
                             " AND token < ?3 ORDER BY token LIMIT ?4",
                             "list the keys" },

@@ -25,6 +25,10 @@ typedef struct
 #define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
 #define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
 
+/* For dsq_cold_decode_table_name(): all but the first and the gravestone. */
+#define DSQ_COLD_SQL_NAMES                                                                         \
+  "SELECT id, token, name FROM tables WHERE id > 1 AND token <> X'00' ORDER BY id"
+
 /* A walk's columns. The planner would rather go through all of a table by its other index. */
 #define DSQ_COLD_SQL_EXPIRED                                                                       \
   "SELECT expires, value, place, token, table_id, name FROM entry INDEXED BY entry_expires"        \

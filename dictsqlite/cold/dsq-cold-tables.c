@@ -86,30 +86,39 @@ get_id (DsqStatement *statement, gint64 *out_id, GError **error)
   return step != DSQ_STEP_FAILED;
 }
 
-/* The table's state, or NULL in *out_state when there is none. That its name can be read shows that
- * the row's id is its own. */
+/* The id of the table, or 0 when there is none. That its name can be read shows that the row's id
+ * is its own. */
 static gboolean
-find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GError **error)
+find_id (DsqColdSqlite *self, GBytes *token, gint64 *out_id, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
   g_autoptr (GBytes) name = NULL;
-  gint64 id = 0;
   DsqStep step;
 
-  *out_state = NULL;
+  *out_id = 0;
   dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
   step = dsq_statement_step (statement, error);
   if (step == DSQ_STEP_ROW)
     {
       name = dsq_cold_decode_table_name (&self->codec, statement->handle, error);
-      id = sqlite3_column_int64 (statement->handle, 0);
+      *out_id = sqlite3_column_int64 (statement->handle, 0);
     }
   dsq_statement_reset (statement);
-  if (step == DSQ_STEP_FAILED || (step == DSQ_STEP_ROW && name == NULL))
+  return step == DSQ_STEP_DONE || name != NULL;
+}
+
+/* The table's state, or NULL in *out_state when there is none. */
+static gboolean
+find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GError **error)
+{
+  gint64 id;
+
+  *out_state = NULL;
+  if (!find_id (self, token, &id, error))
     return FALSE;
   if (id > 0)
     *out_state = dsq_cold_find_table (self, (guint32) MIN (id, G_MAXUINT32));
-  if (step == DSQ_STEP_DONE || *out_state != NULL)
+  if (id == 0 || *out_state != NULL)
     return TRUE;
   g_set_error (error,
                DSQ_ERROR,
@@ -122,13 +131,11 @@ find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GErro
 static gboolean
 find_table_to_read (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state, GError **error)
 {
-  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_FIND_TABLE];
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   gint64 id;
 
   *out_state = (DsqTableState){ 0 };
-  dsq_statement_bind_bytes (statement, 1, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
-  if (!get_id (statement, &id, error) ||
+  if (!find_id (self, token, &id, error) ||
       !dsq_cold_read_tables (&self->writer.statements[DSQ_COLD_WRITE_TABLES], tables, error))
     return FALSE;
   for (guint i = 0; i < tables->len; i++)

@@ -78,6 +78,28 @@ static const Change changes[] = {
   { { "UPDATE tables SET count = ?3 WHERE id % 2 = ?4 % 2" }, FALSE },
   { { "UPDATE tables SET count = max (count + ?3 % 3 - 1, 0)" }, FALSE },
   { { "UPDATE tables SET count = -count, next = -next" }, FALSE },
+  { { "UPDATE tables SET id = id + 1000 WHERE id > 1",
+      "UPDATE tables SET id = 3 WHERE id = 1004",
+      "UPDATE tables SET id = 4 WHERE id = 1003" },
+    FALSE },
+  { { "CREATE TEMP TABLE kept AS SELECT token, name FROM tables WHERE id = 3",
+      "UPDATE tables SET token = X'77', name = (SELECT name FROM tables WHERE id = 4) WHERE id = 3",
+      "UPDATE tables SET (token, name) = (SELECT * FROM kept) WHERE id = 4",
+      "DROP TABLE kept" },
+    FALSE },
+  { { "UPDATE tables SET token = randomblob (?3 % 50) WHERE id = 2 + ?4 % 3" }, FALSE },
+  { { "UPDATE tables SET token = X'00' WHERE id = 3 + ?4 % 2" }, FALSE },
+  { { "UPDATE tables SET name = randomblob (?3 % 50) WHERE id = 2 + ?4 % 3" }, FALSE },
+  { { "UPDATE tables SET id = ?3 WHERE id = 3" }, FALSE },
+  { { "UPDATE tables SET id = -id WHERE id > 1" }, FALSE },
+  /* but the greatest, behind which ids are given out */
+  { { "DELETE FROM tables WHERE id = 1 + ?4 % 3" }, FALSE },
+  { { "INSERT INTO tables SELECT 9223372036854775807, token || X'41', name, next, count"
+      " FROM tables WHERE id = 3" },
+    FALSE },
+  { { "INSERT INTO tables SELECT 5 + ?4 % 9000000, token || X'41', name, next, count"
+      " FROM tables WHERE id = 3" },
+    FALSE },
   /* the rest */
   { { "UPDATE store SET header = substr (header, 1, ?3 % 200)" }, FALSE },
   { { "UPDATE store SET header = substr (header, 1, ?3 % 150) || X'00'"

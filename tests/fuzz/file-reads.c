@@ -63,6 +63,7 @@ is_clear (const GError *error)
     case DSQ_ERROR_ENCRYPTED:
     case DSQ_ERROR_NOT_ENCRYPTED:
       return TRUE;
+    case DSQ_ERROR_CONFLICT: /* a row that was read is not found any more */
     case DSQ_ERROR_NO_SPACE: /* SQLite says so of a page that no file can have */
       return TRUE;
     case DSQ_ERROR_FAILED: /* places and ids may be used up */

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
 import sqlite3
 
@@ -33,6 +34,8 @@ def store(path):
 @pytest.fixture
 def run(path):
     """Runs SQL in a transaction of its own, by stock SQLite."""
+    if not os.path.exists(path):
+        opened(path).close()  # SQLite would make an empty file, in whose place the store's comes
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA wal_autocheckpoint = 0")
@@ -171,12 +174,15 @@ def test_names_of_tables(path, run):
         run("UPDATE tables SET token = ?, name = ? WHERE id = ?", token, name, table)
 
     def assert_refused():
-        with opened(path) as store:
-            with pytest.raises(CorruptError, match="tampered with"):
-                store.tables()
-            for name in ("one", "two"):
+        for read_only in (False, True):
+            with opened(path, read_only=read_only) as store:
                 with pytest.raises(CorruptError, match="tampered with"):
-                    store.table(name)
+                    store.tables()
+                for name in ("one", "two"):
+                    with pytest.raises(CorruptError, match="tampered with"):
+                        store.table(name)
+                told = [problem for problem in store.check() if "tampered with" in problem]
+                assert [problem.split(":")[0] for problem in told] == ["table 2", "table 3"]
 
     put(2, b"for a moment" + bytes(4), one[2])
     put(3, one[1], one[2])
