@@ -9,6 +9,7 @@ import enum
 import fractions
 import math
 import time
+import tracemalloc
 import uuid
 
 import pytest
@@ -522,3 +523,49 @@ def test_a_key_that_denies_its_nul(store):
     assert Sly("a\0b") not in store
     store[Sly("a\0b")] = 2
     assert (store["a"], store["a\0b"]) == (1, 2)
+
+
+# --- what is too long is not copied to find that out ----------------------------------------------
+
+LONG_KEYS = {
+    "str": lambda: "k" * (32 << 20),
+    "bytes": lambda: b"k" * (32 << 20),
+    "int": lambda: 1 << (32 << 23),
+    "tuple": lambda: ("k" * (32 << 20), 1),
+}
+WITH_A_KEY = {
+    "setdefault": lambda store, key: store.setdefault(key, 1),
+    "pop": lambda store, key: store.pop(key, None),
+    "delete_many": lambda store, key: store.delete_many([key]),
+    "expire": lambda store, key: store.set(key, 1, expire=5),
+}
+WITH_TEXT = {
+    "table": lambda store, key: store.table(key),
+    "drop_table": lambda store, key: store.drop_table(key),
+}
+
+
+@pytest.mark.parametrize("kind", LONG_KEYS)
+def test_long_keys_are_refused_by_their_size(store, kind):
+    key = LONG_KEYS[kind]()
+    for name, work in {**WITH_A_KEY, **(WITH_TEXT if kind == "str" else {})}.items():
+        tracemalloc.start()
+        try:
+            given = work(store, key)
+            assert not given or name in ("pop", "delete_many")
+        except ValueError as error:
+            assert "longer than" in str(error)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1 << 20, (name, peak)
+
+
+def test_long_values_are_refused_by_their_size(store, monkeypatch):
+    monkeypatch.setattr("dictsqlite_v4._values._MAX_LENGTH", 1 << 20)
+    value = b"v" * (32 << 20)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="longer than"):
+        store["key"] = value
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert "key" not in store

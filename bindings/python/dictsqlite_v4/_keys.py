@@ -22,6 +22,7 @@ _EXACTLY_PLAIN = frozenset((*_PLAIN, bool))
 # Longer keys are refused by the store. Checked here as well, so that a tuple that holds another
 # one twice, again and again, ends before memory does.
 _MAX_KEY_LENGTH = 1 << 20  # bytes
+_TOO_LONG = "Failed to encode the key: it is longer than 1 MiB"
 # Deeper ones are refused as well: hashing a tuple recurses, whoever does it.
 _MAX_DEPTH = 1000
 # More decimal digits than an int of that length has.
@@ -35,9 +36,12 @@ def encode_key(key: object) -> bytes:
     """The bytes of `key`, to be stored.
 
     Raises TypeError for what cannot be a key, UnicodeEncodeError for a str with lone surrogates,
-    and ValueError for a tuple that grows beyond 1 MiB, or is more than 1,000 tuples deep.
+    and ValueError for one beyond 1 MiB, which is not copied for that, and for a tuple that is more
+    than 1,000 tuples deep.
     """
-    return key.encode() if type(key) is str else _encode(key, _refuse)
+    if type(key) is str and len(key) <= _MAX_KEY_LENGTH:
+        return key.encode()
+    return _encode(key, _refuse)
 
 
 def find_key(key: object) -> bytes:
@@ -88,6 +92,7 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
     if not _is_tuple(key):
         if type(key) not in _EXACTLY_PLAIN or key != key:
             key = _make_plain(key, stand_in)
+        _refuse_long(key)
         if isinstance(key, str):
             return str.encode(key)
         return b"\xff" + _encode_item(key)
@@ -106,13 +111,24 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
                         )
                     break
                 item = _make_plain(item, stand_in)
+            _refuse_long(item)
             out += _encode_item(item)
         else:
             out += b")"
             unfinished.pop()
         if len(out) > _MAX_KEY_LENGTH:
-            raise ValueError("Failed to encode the key: it is longer than 1 MiB")
+            raise ValueError(_TOO_LONG)
     return bytes(out)
+
+
+def _refuse_long(item: Any) -> None:
+    """Raise ValueError for what is beyond any key, by its size alone."""
+    if isinstance(item, (str, bytes)):
+        is_long = len(item) > _MAX_KEY_LENGTH
+    else:
+        is_long = isinstance(item, int) and int.bit_length(item) > 8 * _MAX_KEY_LENGTH
+    if is_long:
+        raise ValueError(_TOO_LONG)
 
 
 # By type(), and not by isinstance(): a proxy says that it is of the class that it stands for.

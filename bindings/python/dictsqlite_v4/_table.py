@@ -17,6 +17,8 @@ from ._repr import describe
 from ._transaction import is_dropped, route_table
 
 
+_MAX_NAME_LENGTH = 1 << 20  # bytes
+
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -139,4 +141,6 @@ class Table(StoreMapping[_Key, _Value]):
 def _encode_name(name: object) -> bytes:
     if not isinstance(name, str):
         raise TypeError(f"a table's name must be str, not {type(name).__name__!r}")
+    if len(name) > _MAX_NAME_LENGTH:
+        raise ValueError("Failed to name a table: the name is longer than 1 MiB")
     return name.encode()

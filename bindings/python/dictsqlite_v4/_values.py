@@ -31,6 +31,8 @@ STRING_TYPE = STRING[0]
 LARGE = 16384  # bytes
 
 _PICKLE_PROTOCOL = 5
+# Of a record, which is refused by the library as well; checked here before it is copied.
+_MAX_LENGTH = (512 << 20) - 1  # bytes
 _TRUE = BOOLEAN + b"\x01"
 _FALSE = BOOLEAN + b"\x00"
 _INT64 = struct.Struct("<bq")
@@ -41,6 +43,8 @@ def encode_value(value: Any) -> bytes:
     """The record of `value`. Raises what pickle raises for what cannot be pickled."""
     payload: bytes
     kind = type(value)
+    if (kind is str or kind is bytes) and len(value) > _MAX_LENGTH:
+        raise ValueError("Failed to encode the value: it is longer than 512 MiB")
     if kind is str:
         try:
             payload = value.encode()
