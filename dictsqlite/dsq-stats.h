@@ -48,6 +48,8 @@ G_BEGIN_DECLS
  * @spill_bytes: in memory mode, size of the private temporary file, in bytes; else 0
  * @file_bytes: size of the file, in bytes; 0 without one
  * @wal_bytes: size of its write-ahead log, in bytes
+ * @unlocked_secrets: times that memory for a key or a password could not be locked, in any store of
+ *   the process, so that it may be written to swap: beyond RLIMIT_MEMLOCK for instance
  * @last_error: (nullable): the message of the last failed flush, %NULL after a flush that succeeded
  *
  * A snapshot of a store's counters.
@@ -96,6 +98,7 @@ struct _DsqStats
   guint64 spill_bytes;
   guint64 file_bytes;
   guint64 wal_bytes;
+  guint64 unlocked_secrets;
   char *last_error;
 };
 

@@ -18,6 +18,9 @@ void dsq_secret_free (gpointer secret, gsize length);
 /* A copy of @data in such memory, wiped with its last reference. */
 GBytes *dsq_secret_bytes (const guint8 *data, gsize length);
 
+/* Times that such memory could not be locked, in this process. */
+guint64 dsq_secret_get_n_unlocked (void);
+
 /* For secrets on the stack: no compiler leaves it out. */
 static inline void
 dsq_secret_wipe (gpointer secret, gsize length)

@@ -14,6 +14,14 @@ typedef struct
   gsize length;
 } SecretBytes;
 
+static guint64 n_unlocked; /* (atomic) */
+
+guint64
+dsq_secret_get_n_unlocked (void)
+{
+  return __atomic_load_n (&n_unlocked, __ATOMIC_RELAXED);
+}
+
 static gsize
 whole_pages (gsize length)
 {
@@ -35,7 +43,8 @@ dsq_secret_new (gsize length)
   madvise (secret, size, MADV_DONTDUMP);
   madvise (secret, size, MADV_WIPEONFORK);
   /* pages that are never touched take no memory */
-  mlock2 (secret, size, MLOCK_ONFAULT);
+  if (mlock2 (secret, size, MLOCK_ONFAULT) != 0)
+    __atomic_fetch_add (&n_unlocked, 1, __ATOMIC_RELAXED);
   return secret;
 }
 

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold/dsq-cold-file-private.h"
+#include "crypto/dsq-secret-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-key-order-private.h"
 
@@ -55,6 +56,7 @@ add_cold (DsqEngine *self, DsqStats *stats)
   stats->spill_bytes = cold.private_bytes;
   stats->file_bytes = cold.file_bytes;
   stats->wal_bytes = cold.wal_bytes;
+  stats->unlocked_secrets = dsq_secret_get_n_unlocked ();
 }
 
 /* What is used of the file; in memory mode, of memory. As last known while somebody writes, or

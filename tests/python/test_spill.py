@@ -215,3 +215,31 @@ def test_a_hundred_values_of_a_mebibyte(open_store, mode):
     assert stats["dirty_bytes"] < 70 << 20
     if mode == "memory":
         assert stats["spill_bytes"] > 30 << 20
+
+
+# --- what lies on the disk ------------------------------------------------------------------------
+
+
+def spilled_bytes():
+    """What is in the unlinked files that this process has open."""
+    found = b""
+    for name in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{name}"
+        try:
+            if os.readlink(path).endswith("(deleted)"):
+                with open(path, "rb") as file:
+                    found += file.read()
+        except OSError:
+            pass  # closed meanwhile, or no file
+    return found
+
+
+@pytest.mark.parametrize("password", (None, "password"))
+def test_what_is_spilled_is_sealed_if_there_is_a_password(open_store, password):
+    store = open_store(encryption_password=password, cache_size=1 << 16, **TINY)
+    for i in range(10_000):
+        store[f"canary key {i}"] = f"canary value {i}"
+    assert store.stats()["spill_bytes"] > 1 << 19
+    for canary in (b"canary key", b"canary value"):
+        assert (canary in spilled_bytes()) == (password is None)
+    assert store["canary key 7"] == "canary value 7"

@@ -154,3 +154,25 @@ def test_the_order_of_keys_that_wait_is_counted(path):
                 assert most * 4 * 5000 <= db.stats()["order_bytes"] < most * 12 * 5000 + 100_000
         db.flush()
         assert db.stats()["order_bytes"] < 64 * 2 * 200
+
+
+UNLOCKED = """
+import ctypes, resource, sys
+from dictsqlite_v4 import DictSQLiteV4
+
+def count(name):
+    with DictSQLiteV4(name, encryption_password="p", kdf_memory=19 << 20) as store:
+        return store.stats()["unlocked_secrets"]
+
+before = count(sys.argv[1] + ".1")
+# root may lock whatever the limit says, unless it gives its capabilities up
+header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+assert ctypes.CDLL(None).capset(header, none) == 0
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+assert count(sys.argv[1] + ".2") > before
+"""
+
+
+def test_keys_that_could_not_be_locked_are_counted(path):
+    ended = python(UNLOCKED, path)
+    assert ended.returncode == 0, ended.stderr

@@ -44,6 +44,7 @@ _COUNTERS = (
     "spill_bytes",
     "file_bytes",
     "wal_bytes",
+    "unlocked_secrets",
     "last_error",
 )
 
