@@ -17,9 +17,9 @@
  *
  * Four calls are looked into, since how Python pickles ordinary values depends on them:
  *
- *   builtins.getattr (import, "name")              a member, as of an enumeration
- *   _operator.or_ (member, member)                 members of one import joined, as flags
- *   copyreg._reconstructor (import, import, None)  an instance of the first, on the second
+ *   builtins.getattr (import, "name")              a member: of an enumeration, or a class in it
+ *   _operator.or_ (member, member or int)          members joined, as flags
+ *   copyreg._reconstructor (import, import, data)  an instance of the first, on the second
  *   _codecs.encode (string, "latin1")              bytes, in protocols 0 to 2
  *
  * Of anything else they are calls like any other.
@@ -31,7 +31,8 @@ typedef enum
   GETATTR,
   OR,
   RECONSTRUCTOR,
-  ENCODE
+  ENCODE,
+  HEAVY /* called in passing it takes more memory or time than its arguments tell */
 } DsqPickleMeaning;
 
 /* --- imports ---------------------------------------------------------------------------------- */
@@ -57,6 +58,9 @@ meaning_of (const DsqPickleImport *import)
     { "copyreg", "_reconstructor", RECONSTRUCTOR },
     { "copy_reg", "_reconstructor", RECONSTRUCTOR },
     { "_codecs", "encode", ENCODE },
+    { "collections", "deque", HEAVY },
+    { "random", "Random", HEAVY },
+    { "re", "_compile", HEAVY },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (meanings); i++)
@@ -83,6 +87,7 @@ dsq_pickle_import (DsqPickleMachine *self,
   import.meaning = (guint8) meaning_of (&import);
   if (!dsq_pickle_note_import (self, &import, &index))
     return FALSE;
+  self->calls->is_heavy |= import.meaning == HEAVY;
   dsq_pickle_push (self, DSQ_PICKLE_GLOBAL, index, 0);
   return TRUE;
 }
@@ -102,6 +107,50 @@ items_of (DsqPickleMachine *self, DsqPickleValue arguments, guint32 *out_n)
   return self->arena.at + self->nodes.at[arguments.index].items;
 }
 
+/* Whether a string is a fraction as fractions.Fraction writes it, of digits that are not too many.
+ */
+static gboolean
+is_fraction (const guint8 *text, guint32 length)
+{
+  guint32 n_digits = 0;
+  guint32 n_numbers = 1;
+
+  for (guint32 i = text[0] == '-'; i < length; i++)
+    if (g_ascii_isdigit (text[i]) && n_digits < DSQ_PICKLE_MAX_DIGITS)
+      n_digits++;
+    else if (text[i] == '/' && n_digits > 0 && n_numbers++ == 1)
+      n_digits = 0;
+    else
+      return FALSE;
+  return n_digits > 0;
+}
+
+static char
+letter_of (const DsqPickleMachine *self, DsqPickleValue value)
+{
+  if (value.kind == DSQ_PICKLE_STRING && value.length > 0 &&
+      is_fraction (self->bytes + value.index, value.length))
+    return 'q';
+  if ((value.kind == DSQ_PICKLE_LIST || value.kind == DSQ_PICKLE_TUPLE) &&
+      (self->nodes.at[value.index].flags & DSQ_PICKLE_NODE_INSTANCES) != 0)
+    return value.kind == DSQ_PICKLE_LIST ? 'L' : 'T';
+  return dsq_pickle_letter (value.kind);
+}
+
+/* A list that a call is given may become a set or a dict there. */
+static void
+note_argument (DsqPickleMachine *self, DsqPickleValue value)
+{
+  DsqPickleNode *node;
+
+  if (value.kind != DSQ_PICKLE_LIST && value.kind != DSQ_PICKLE_TUPLE)
+    return;
+  node = &self->nodes.at[value.index];
+  node->flags |= DSQ_PICKLE_NODE_IS_ARGUMENT;
+  if (node->n_keys > DSQ_PICKLE_FEW_KEYS)
+    self->has_many = TRUE;
+}
+
 /* An instance that @call gives, made of @arguments. */
 static gboolean
 push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue arguments)
@@ -113,22 +162,27 @@ push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue argum
 
   call->n_arguments = MIN (n_items, DSQ_PICKLE_SIG_LENGTH + 1);
   for (guint32 i = 0; i < MIN (n_items, DSQ_PICKLE_SIG_LENGTH); i++)
-    call->signature[i] = dsq_pickle_letter (items[i].kind);
-  if (n_items > DSQ_PICKLE_SIG_LENGTH)
-    call->rest = self->nodes.at[arguments.index].rest;
+    {
+      call->signature[i] = letter_of (self, items[i]);
+      note_argument (self, items[i]);
+    }
+  for (guint32 i = DSQ_PICKLE_SIG_LENGTH; i < n_items; i++)
+    call->rest |= (guint32) 1 << items[i].kind;
   if (!dsq_pickle_note_call (self, call, &index))
     return FALSE;
   dsq_pickle_call_at (self, index)->flags |= call->flags;
+  dsq_pickle_call_at (self, index)->n_instances++;
 
   node = dsq_pickle_add_node (self, DSQ_PICKLE_INSTANCE);
   self->nodes.at[node].items = index;
-  if (!dsq_pickle_hold (self, node, arguments, FALSE))
+  if (!dsq_pickle_hold (self, node, arguments, DSQ_PICKLE_AS_ARGUMENTS))
     return FALSE;
   dsq_pickle_push (self, DSQ_PICKLE_INSTANCE, node, 0);
   return TRUE;
 }
 
-/* builtins.getattr (import, "name"): its result has a name as an import has. */
+/* builtins.getattr (import, "name"): its result has a name as an import has; and so has a member of
+ * that. */
 static gboolean
 call_getattr (DsqPickleMachine *self, const DsqPickleValue *items)
 {
@@ -138,12 +192,43 @@ call_getattr (DsqPickleMachine *self, const DsqPickleValue *items)
                          .offset = self->op_at };
   guint32 index;
 
-  if (!dsq_utf8_validate (call.member.bytes, call.member.length))
-    return dsq_pickle_fail (self, "a name is not UTF-8");
+  if (!dsq_utf8_validate (call.member.bytes, call.member.length) ||
+      memchr (call.member.bytes, '\0', call.member.length) != NULL ||
+      memchr (call.member.bytes, '.', call.member.length) != NULL)
+    return dsq_pickle_fail (self, "a name is no name");
+  if (items[0].kind == DSQ_PICKLE_MEMBER)
+    {
+      const DsqPickleCall *holder = dsq_pickle_call_at (self, items[0].index);
+
+      if (holder->member.length > G_MAXUINT16)
+        return dsq_pickle_fail (self, "a name is no name");
+      call.import = holder->import;
+      call.member = dsq_pickle_own_name (self,
+                                         g_strdup_printf ("%.*s.%.*s",
+                                                          (int) holder->member.length,
+                                                          (const char *) holder->member.bytes,
+                                                          (int) call.member.length,
+                                                          (const char *) call.member.bytes));
+    }
   if (!dsq_pickle_note_call (self, &call, &index))
     return FALSE;
   dsq_pickle_push (self, DSQ_PICKLE_MEMBER, index, 0);
   return TRUE;
+}
+
+/* copyreg._reconstructor (class, base, data), where each is what it may be. */
+static gboolean
+call_reconstructor (DsqPickleMachine *self, const DsqPickleValue *items, DsqPickleValue arguments)
+{
+  DsqPickleCall call = { .op = 'O', .import = items[0].index, .offset = self->op_at };
+
+  call.base = items[1].index;
+  if (items[0].kind == DSQ_PICKLE_MEMBER)
+    {
+      call.import = dsq_pickle_call_at (self, items[0].index)->import;
+      call.member = dsq_pickle_call_at (self, items[0].index)->member;
+    }
+  return push_instance (self, &call, arguments);
 }
 
 /* Whether the call is one of the four that are looked into, and then does it. */
@@ -156,26 +241,18 @@ call_known (DsqPickleMachine *self, const DsqPickleImport *import, DsqPickleValu
   switch (import->meaning)
     {
     case GETATTR:
-      return n == 2 && items[0].kind == DSQ_PICKLE_GLOBAL && items[1].kind == DSQ_PICKLE_STRING &&
-             call_getattr (self, items);
+      return n == 2 && (items[0].kind == DSQ_PICKLE_GLOBAL || items[0].kind == DSQ_PICKLE_MEMBER) &&
+             items[1].kind == DSQ_PICKLE_STRING && call_getattr (self, items);
     case OR:
-      if (n != 2 || items[0].kind != DSQ_PICKLE_MEMBER || items[1].kind != DSQ_PICKLE_MEMBER ||
-          dsq_pickle_call_at (self, items[0].index)->import !=
-              dsq_pickle_call_at (self, items[1].index)->import)
+      if (n != 2 || items[0].kind != DSQ_PICKLE_MEMBER ||
+          (items[1].kind != DSQ_PICKLE_MEMBER && items[1].kind != DSQ_PICKLE_INTEGER &&
+           items[1].kind != DSQ_PICKLE_BIG_INTEGER))
         return FALSE;
       dsq_pickle_push (self, DSQ_PICKLE_MEMBER, items[0].index, 0);
       return TRUE;
     case RECONSTRUCTOR:
-      {
-        DsqPickleCall call = { .op = 'O', .offset = self->op_at };
-
-        if (n != 3 || items[0].kind != DSQ_PICKLE_GLOBAL || items[1].kind != DSQ_PICKLE_GLOBAL ||
-            items[2].kind != DSQ_PICKLE_NONE)
-          return FALSE;
-        call.import = items[0].index;
-        call.base = items[1].index;
-        return push_instance (self, &call, arguments);
-      }
+      return n == 3 && (items[0].kind == DSQ_PICKLE_GLOBAL || items[0].kind == DSQ_PICKLE_MEMBER) &&
+             items[1].kind == DSQ_PICKLE_GLOBAL && call_reconstructor (self, items, arguments);
     case ENCODE:
       if (n != 2 || (items[0].kind != DSQ_PICKLE_STRING && items[0].kind != DSQ_PICKLE_TEXT) ||
           items[1].kind != DSQ_PICKLE_STRING ||
@@ -202,7 +279,7 @@ take_keywords (DsqPickleMachine *self, DsqPickleCall *call)
   node = &self->nodes.at[keywords.index];
   if ((node->flags & DSQ_PICKLE_NODE_OTHER_KEYS) != 0)
     return dsq_pickle_fail (self, "a keyword of a call is no string");
-  if (node->weight > 1 || node->edges != 0)
+  if (node->weight > DSQ_PICKLE_VALUE_WEIGHT || node->edges != 0)
     call->flags |= DSQ_PICKLE_CALL_KEYWORDS;
   return TRUE;
 }
@@ -221,11 +298,10 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
   if (arguments.kind != DSQ_PICKLE_TUPLE && arguments.kind != DSQ_PICKLE_EMPTY_TUPLE)
     return dsq_pickle_fail (self, "the arguments of a call are no tuple");
 
-  if (callable.kind == DSQ_PICKLE_MEMBER && op == 'R')
+  if (callable.kind == DSQ_PICKLE_MEMBER)
     {
       const DsqPickleCall *member = dsq_pickle_call_at (self, callable.index);
 
-      call.op = 'A';
       call.import = member->import;
       call.member = member->member;
     }
@@ -247,32 +323,80 @@ dsq_pickle_call (DsqPickleMachine *self, char op)
 
 /* --- what is done to an instance -------------------------------------------------------------- */
 
-/* DSQ_PICKLE_CALL_STATE_ flags of a dict, or of None. */
-static guint8
+/* DSQ_PICKLE_CALL_STATE_DUNDER, where a dict has such keys. */
+static guint32
 judge_dict (DsqPickleMachine *self, DsqPickleValue value)
 {
-  if (value.kind == DSQ_PICKLE_NONE)
-    return 0;
-  if (value.kind != DSQ_PICKLE_DICT)
-    return DSQ_PICKLE_CALL_STATE_OPAQUE;
-  return (self->nodes.at[value.index].flags &
-          (DSQ_PICKLE_NODE_DUNDER_KEYS | DSQ_PICKLE_NODE_OTHER_KEYS)) != 0
+  return value.kind == DSQ_PICKLE_DICT &&
+                 (self->nodes.at[value.index].flags &
+                  (DSQ_PICKLE_NODE_DUNDER_KEYS | DSQ_PICKLE_NODE_OTHER_KEYS)) != 0
              ? DSQ_PICKLE_CALL_STATE_DUNDER
              : 0;
 }
 
-static guint8
-judge_state (DsqPickleMachine *self, DsqPickleValue state)
+/* The letters of a state that is a tuple, as of a call's arguments. */
+static void
+note_letters (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue state)
 {
   guint32 n;
-  const DsqPickleValue *items;
+  const DsqPickleValue *items = items_of (self, state, &n);
+  char *letters = g_malloc0 (DSQ_PICKLE_SIG_LENGTH + 3);
 
+  letters[0] = '(';
+  for (guint32 i = 0; i < MIN (n, DSQ_PICKLE_SIG_LENGTH); i++)
+    letters[1 + i] = letter_of (self, items[i]);
+  if (n > DSQ_PICKLE_SIG_LENGTH)
+    letters[1 + DSQ_PICKLE_SIG_LENGTH] = '*';
+  dsq_pickle_note_name (call, dsq_pickle_own_name (self, letters));
+}
+
+/* The keys of a dict are set as attributes. */
+static void
+note_names (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue state)
+{
+  const DsqPickleNode *node = &self->nodes.at[state.index];
+
+  if (state.kind != DSQ_PICKLE_DICT)
+    return;
+  if ((node->flags & (DSQ_PICKLE_NODE_UNNAMED_KEYS | DSQ_PICKLE_NODE_OTHER_KEYS)) != 0)
+    call->flags |= DSQ_PICKLE_CALL_UNNAMED;
+  for (guint32 at = node->items; at != 0; at = self->names.at[at - 1].next)
+    dsq_pickle_note_name (call,
+                          (DsqPickleName){ self->bytes + self->names.at[at - 1].index,
+                                           self->names.at[at - 1].length });
+}
+
+static gboolean
+is_dict_or_none (DsqPickleValue value)
+{
+  return value.kind == DSQ_PICKLE_DICT || value.kind == DSQ_PICKLE_NONE;
+}
+
+/* Of what REDUCE gave, such as an exception, a dict is set by attribute; the second of a pair is.
+ */
+static guint32
+judge_state (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue state)
+{
+  guint32 n = 0;
+  const DsqPickleValue *items = NULL;
+
+  if (state.kind == DSQ_PICKLE_DICT)
+    {
+      if (call->op == 'R')
+        note_names (self, call, state);
+      return judge_dict (self, state);
+    }
   if (state.kind != DSQ_PICKLE_TUPLE)
-    return state.kind == DSQ_PICKLE_NONE ? DSQ_PICKLE_CALL_STATE_OPAQUE : judge_dict (self, state);
-  items = items_of (self, state, &n);
-  if (n != 2)
     return DSQ_PICKLE_CALL_STATE_OPAQUE;
-  return judge_dict (self, items[0]) | judge_dict (self, items[1]);
+  items = items_of (self, state, &n);
+  if (n != 2 || !is_dict_or_none (items[0]) || !is_dict_or_none (items[1]))
+    {
+      note_letters (self, call, state);
+      return DSQ_PICKLE_CALL_STATE_OPAQUE;
+    }
+  note_names (self, call, items[1]);
+  return judge_dict (self, items[0]) | judge_dict (self, items[1]) |
+         (items[1].kind == DSQ_PICKLE_DICT ? DSQ_PICKLE_CALL_SLOTS : 0);
 }
 
 gboolean
@@ -281,6 +405,7 @@ dsq_pickle_build (DsqPickleMachine *self)
   DsqPickleValue state;
   const DsqPickleValue *target;
   DsqPickleNode *node;
+  DsqPickleCall *call;
 
   if (!dsq_pickle_pop (self, &state))
     return FALSE;
@@ -295,7 +420,7 @@ dsq_pickle_build (DsqPickleMachine *self)
   if ((node->flags & DSQ_PICKLE_NODE_BUILT) != 0)
     return dsq_pickle_fail_with (self, *target, "it sets the state of an instance twice");
   node->flags |= DSQ_PICKLE_NODE_BUILT;
-  dsq_pickle_call_at (self, node->items)->flags |=
-      DSQ_PICKLE_CALL_BUILT | judge_state (self, state);
-  return dsq_pickle_hold (self, target->index, state, FALSE);
+  call = dsq_pickle_call_at (self, node->items);
+  call->flags |= DSQ_PICKLE_CALL_BUILT | judge_state (self, call, state);
+  return dsq_pickle_hold (self, target->index, state, DSQ_PICKLE_AS_STATE);
 }

@@ -10,6 +10,7 @@
 #include "pickle/dsq-pickle-notes-private.h"
 #include "pickle/dsq-pickle-opcodes-private.h"
 #include "pickle/dsq-pickle-reading-private.h"
+#include "pickle/dsq-pickle-weights-private.h"
 
 /*
  * One pass over the opcodes of protocols 0 to 5, as pickletools.py documents them, with what
@@ -173,6 +174,13 @@ do_op (DsqPickleMachine *self, DsqPickleOp op)
 {
   switch (op)
     {
+    /* by far the most */
+    case OP_BININT1:
+    case OP_BININT2:
+    case OP_BININT:
+    case OP_BINFLOAT:
+    case OP_SHORT_BINUNICODE:
+      return dsq_pickle_push_scalar (self, op);
     case OP_MEMOIZE:
       return dsq_pickle_memoize (self);
     case OP_MARK:
@@ -248,6 +256,22 @@ set_refused (DsqPickleMachine *self, GError **error)
                self->fault);
 }
 
+/* Runs it once more, and notes what is in lists. */
+static gboolean
+run_lists (const guint8 *pickle, guint32 length, GError **error)
+{
+  DsqPickleMachine machine;
+  gboolean success;
+
+  dsq_pickle_machine_init (&machine, pickle, length);
+  machine.notes_lists = TRUE;
+  success = run (&machine);
+  if (!success)
+    set_refused (&machine, error);
+  dsq_pickle_machine_clear (&machine);
+  return success;
+}
+
 gboolean
 dsq_pickle_check_run (const guint8 *pickle,
                       gsize length,
@@ -257,6 +281,7 @@ dsq_pickle_check_run (const guint8 *pickle,
 {
   DsqPickleMachine machine;
   gboolean success;
+  gboolean has_many;
 
   *out_report = NULL;
   *out_length = 0;
@@ -271,6 +296,7 @@ dsq_pickle_check_run (const guint8 *pickle,
 
   dsq_pickle_machine_init (&machine, pickle, (guint32) length);
   success = run (&machine);
+  has_many = machine.has_many;
   if (!success)
     set_refused (&machine, error);
   else if (machine.calls != NULL)
@@ -279,5 +305,11 @@ dsq_pickle_check_run (const guint8 *pickle,
       success = *out_report != NULL;
     }
   dsq_pickle_machine_clear (&machine);
+  if (success && has_many && !run_lists (pickle, (guint32) length, error))
+    {
+      g_clear_pointer (out_report, g_free);
+      *out_length = 0;
+      success = FALSE;
+    }
   return success;
 }

@@ -21,6 +21,7 @@
  * The arrays begin on the caller's stack, so that a small pickle costs no allocation.
  */
 
+const char dsq_pickle_heavy_keys[] = "its keys take too long to hash";
 static const char no_value[] = "it takes a value that is not there";
 
 #define INIT_ARRAY(array)                                                                          \
@@ -74,8 +75,8 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   self->length = length;
   self->at = self->op_at = self->frame_end = 0;
   self->protocol = 0;
-  self->is_shared = FALSE;
-  self->key_weight = self->call_weight = 0;
+  self->is_shared = self->has_weights = self->has_many = self->notes_lists = FALSE;
+  self->key_weight = self->weight = self->built = self->n_instances = 0;
   self->fault = NULL;
   self->fault_import = 0;
   self->memo_count = 0;
@@ -87,6 +88,7 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   INIT_ARRAY (self->marks);
   INIT_ARRAY (self->nodes);
   INIT_ARRAY (self->edges);
+  INIT_ARRAY (self->names);
 }
 
 void
@@ -98,6 +100,7 @@ dsq_pickle_machine_clear (DsqPickleMachine *self)
   CLEAR_ARRAY (self->marks);
   CLEAR_ARRAY (self->nodes);
   CLEAR_ARRAY (self->edges);
+  CLEAR_ARRAY (self->names);
   g_clear_pointer (&self->keys, g_array_unref);
   if (self->calls != NULL)
     dsq_pickle_calls_free (self->calls);
@@ -117,12 +120,6 @@ dsq_pickle_push_value (DsqPickleMachine *self, DsqPickleValue value)
 {
   RESERVE (self->stack);
   self->stack.at[self->stack.n++] = value;
-}
-
-void
-dsq_pickle_push (DsqPickleMachine *self, DsqPickleKind kind, guint32 index, guint32 length)
-{
-  dsq_pickle_push_value (self, (DsqPickleValue){ (guint8) kind, FALSE, index, length });
 }
 
 DsqPickleValue *
@@ -252,16 +249,27 @@ dsq_pickle_get (DsqPickleMachine *self, guint64 index)
 
 /* --- containers ------------------------------------------------------------------------------- */
 
+/* What Python 3.9 to 3.13 take at most for a container without items, and its place in another. */
+static const guint8 bytes_of[] = {
+  [DSQ_PICKLE_LIST] = 72,       [DSQ_PICKLE_DICT] = 72,  [DSQ_PICKLE_SET] = 232,
+  [DSQ_PICKLE_FROZENSET] = 232, [DSQ_PICKLE_TUPLE] = 64, [DSQ_PICKLE_INSTANCE] = 64,
+};
+#define BYTES_OF_FIRST_KEY 168
+
 guint32
 dsq_pickle_add_node (DsqPickleMachine *self, DsqPickleKind kind)
 {
   RESERVE (self->nodes);
-  self->nodes.at[self->nodes.n] = (DsqPickleNode){ .weight = 1, .kind = (guint8) kind };
+  self->nodes.at[self->nodes.n] =
+      (DsqPickleNode){ .weight = DSQ_PICKLE_VALUE_WEIGHT, .kind = (guint8) kind };
+  self->weight += DSQ_PICKLE_VALUE_WEIGHT;
+  self->built += bytes_of[kind];
+  self->n_instances += kind == DSQ_PICKLE_INSTANCE;
   return self->nodes.n++;
 }
 
 static gboolean
-hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gboolean is_key)
+hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, DsqPickleRole role)
 {
   DsqPickleNode *node = &self->nodes.at[index];
 
@@ -272,39 +280,43 @@ hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gboolean
       if (node->depth > DSQ_PICKLE_MAX_DEPTH)
         return dsq_pickle_fail (self, "it is nested too deeply");
     }
+  if (value.kind == DSQ_PICKLE_INSTANCE)
+    node->flags |= DSQ_PICKLE_NODE_INSTANCES;
   RESERVE (self->edges);
   self->edges.at[self->edges.n] =
-      (DsqPickleEdge){ value.index & G_MAXINT32, is_key ? 1 : 0, node->edges };
+      (DsqPickleEdge){ value.index & (((guint32) 1 << 30) - 1), role & 3, node->edges };
   node->edges = ++self->edges.n;
   return TRUE;
 }
 
 gboolean
-dsq_pickle_hold (DsqPickleMachine *self, guint32 index, DsqPickleValue value, gboolean is_key)
+dsq_pickle_hold (DsqPickleMachine *self, guint32 index, DsqPickleValue value, DsqPickleRole role)
 {
+  DsqPickleNode *node = &self->nodes.at[index];
   guint64 weight;
 
-  if (is_key && (value.kind == DSQ_PICKLE_LIST || value.kind == DSQ_PICKLE_DICT ||
-                 value.kind == DSQ_PICKLE_SET || value.kind == DSQ_PICKLE_BYTEARRAY))
+  if (role == DSQ_PICKLE_AS_KEY &&
+      (value.kind == DSQ_PICKLE_LIST || value.kind == DSQ_PICKLE_DICT ||
+       value.kind == DSQ_PICKLE_SET || value.kind == DSQ_PICKLE_BYTEARRAY))
     return dsq_pickle_fail (self, "a key cannot be hashed");
   if (value.kind >= DSQ_PICKLE_LIST)
-    return hold_node (self, index, value, is_key);
+    return hold_node (self, index, value, role);
 
   if (value.kind == DSQ_PICKLE_GLOBAL || value.kind == DSQ_PICKLE_MEMBER)
     dsq_pickle_use (self, value);
-  weight = 1 + value.length / 64;
-  self->nodes.at[index].weight += weight;
-  if (is_key)
+  weight = DSQ_PICKLE_VALUE_WEIGHT + value.length;
+  node->weight += weight;
+  self->weight += weight;
+  if (role == DSQ_PICKLE_AS_KEY)
     {
       self->key_weight += weight;
       if (self->key_weight > DSQ_PICKLE_MAX_KEY_WEIGHT (self->length))
         return dsq_pickle_fail (self, dsq_pickle_heavy_keys);
-      dsq_pickle_note_key (self, index, value);
     }
   return TRUE;
 }
 
-/* The first values of a tuple are kept: they may become the arguments of a call. */
+/* The values of a tuple are kept: they may become the arguments of a call, or be hashed. */
 static void
 keep_items (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values, guint32 n_values)
 {
@@ -313,13 +325,32 @@ keep_items (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values,
   node->n_items = n_values;
   node->items = self->arena.n;
   for (guint32 i = 0; i < n_values; i++)
-    if (i < DSQ_PICKLE_SIG_LENGTH)
-      {
-        RESERVE (self->arena);
-        self->arena.at[self->arena.n++] = values[i];
-      }
-    else
-      node->rest |= (guint32) 1 << values[i].kind;
+    {
+      RESERVE (self->arena);
+      self->arena.at[self->arena.n++] = values[i];
+    }
+}
+
+/* Counts the keys that are put into a container, each @step of @values, and notes them where there
+ * are many. @n_plain of them are strings. */
+static void
+count_keys (DsqPickleMachine *self,
+            guint32 index,
+            const DsqPickleValue *values,
+            guint32 n_values,
+            guint step,
+            guint32 n_plain)
+{
+  DsqPickleNode *node = &self->nodes.at[index];
+
+  node->n_keys += n_values / step;
+  node->n_plain += n_plain;
+  if (node->n_keys - node->n_plain <= DSQ_PICKLE_FEW_KEYS)
+    return;
+  if (self->keys == NULL)
+    self->keys = g_array_new (FALSE, FALSE, sizeof (DsqPickleKey));
+  for (guint32 i = 0; i < n_values; i += step)
+    g_array_append_vals (self->keys, &(DsqPickleKey){ values[i], index }, 1);
 }
 
 /* Whether a key looks like "__class__". Two that honest state holds are let pass. */
@@ -335,21 +366,63 @@ is_dunder (const DsqPickleMachine *self, DsqPickleValue key)
          text[key.length - 1] == '_' && text[key.length - 2] == '_';
 }
 
+/* What a pickle that imports nothing has for keys need not be known. */
+static void
+note_name (DsqPickleMachine *self, DsqPickleNode *node, DsqPickleValue key)
+{
+  if (is_dunder (self, key))
+    node->flags |= DSQ_PICKLE_NODE_DUNDER_KEYS;
+  if (node->kind != DSQ_PICKLE_DICT)
+    return;
+  if (self->calls == NULL || node->n_items == DSQ_PICKLE_MAX_STATE)
+    {
+      node->flags |= DSQ_PICKLE_NODE_UNNAMED_KEYS;
+      return;
+    }
+  RESERVE (self->names);
+  self->names.at[self->names.n] = (DsqPickleKeyName){ key.index, key.length, node->items };
+  node->items = ++self->names.n;
+  node->n_items++;
+}
+
 static gboolean
 hold_pairs (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values, guint32 n_values)
 {
+  guint32 n_plain = 0;
+
   if (n_values % 2 != 0)
     return dsq_pickle_fail (self, "a key has no value");
+  if (self->nodes.at[index].n_keys == 0 && n_values > 0)
+    self->built += BYTES_OF_FIRST_KEY;
   for (guint32 i = 0; i < n_values; i += 2)
     {
-      if (values[i].kind != DSQ_PICKLE_STRING)
+      if (values[i].kind == DSQ_PICKLE_STRING)
+        {
+          note_name (self, &self->nodes.at[index], values[i]);
+          n_plain++;
+        }
+      else
         self->nodes.at[index].flags |= DSQ_PICKLE_NODE_OTHER_KEYS;
-      else if (is_dunder (self, values[i]))
-        self->nodes.at[index].flags |= DSQ_PICKLE_NODE_DUNDER_KEYS;
-      if (!dsq_pickle_hold (self, index, values[i], TRUE) ||
-          !dsq_pickle_hold (self, index, values[i + 1], FALSE))
+      if (!dsq_pickle_hold (self, index, values[i], DSQ_PICKLE_AS_KEY) ||
+          !dsq_pickle_hold (self, index, values[i + 1], DSQ_PICKLE_AS_ITEM))
         return FALSE;
     }
+  count_keys (self, index, values, n_values, 2, n_plain);
+  return TRUE;
+}
+
+static gboolean
+hold_keys (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values, guint32 n_values)
+{
+  guint32 n_plain = 0;
+
+  for (guint32 i = 0; i < n_values; i++)
+    {
+      n_plain += values[i].kind == DSQ_PICKLE_STRING;
+      if (!dsq_pickle_hold (self, index, values[i], DSQ_PICKLE_AS_KEY))
+        return FALSE;
+    }
+  count_keys (self, index, values, n_values, 1, n_plain);
   return TRUE;
 }
 
@@ -361,12 +434,18 @@ hold_values (DsqPickleMachine *self,
              const DsqPickleValue *values,
              guint32 n_values)
 {
-  gboolean is_key = kind == DSQ_PICKLE_SET || kind == DSQ_PICKLE_FROZENSET;
-
   if (kind == DSQ_PICKLE_DICT)
     return hold_pairs (self, index, values, n_values);
+  if (kind == DSQ_PICKLE_SET || kind == DSQ_PICKLE_FROZENSET)
+    return hold_keys (self, index, values, n_values);
+  if (kind == DSQ_PICKLE_TUPLE || (self->notes_lists && self->nodes.at[index].n_keys == 0))
+    keep_items (self, index, values, n_values);
+  if (self->notes_lists)
+    count_keys (self, index, values, n_values, 1, 0);
+  else
+    self->nodes.at[index].n_keys += n_values;
   for (guint32 i = 0; i < n_values; i++)
-    if (!dsq_pickle_hold (self, index, values[i], is_key))
+    if (!dsq_pickle_hold (self, index, values[i], DSQ_PICKLE_AS_ITEM))
       return FALSE;
   return TRUE;
 }
@@ -387,8 +466,6 @@ dsq_pickle_make (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_values)
 
   index = dsq_pickle_add_node (self, kind);
   values = self->stack.at + self->stack.n - n_values;
-  if (kind == DSQ_PICKLE_TUPLE)
-    keep_items (self, index, values, n_values);
   if (!hold_values (self, index, kind, values, n_values))
     return FALSE;
   self->stack.n -= n_values;

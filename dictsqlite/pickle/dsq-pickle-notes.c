@@ -5,34 +5,21 @@
 
 #include <string.h>
 
+#include "codec/dsq-bytes-private.h"
+#include "codec/dsq-hash-private.h"
 #include "pickle/dsq-pickle-calls-private.h"
 #include "pickle/dsq-pickle-notes-private.h"
 
 static const char too_many[] = "it imports and calls too many different things";
 
-static guint
-hash_bytes (guint hash, const void *bytes, gsize length)
-{
-  const guint8 *at = bytes;
-
-  while (length-- > 0)
-    hash = (hash ^ *at++) * 16777619u;
-  return hash;
-}
-
-static gboolean
-names_equal (DsqPickleName a, DsqPickleName b)
-{
-  return a.length == b.length && (a.length == 0 || memcmp (a.bytes, b.bytes, a.length) == 0);
-}
-
+/* Under a key of this process: nobody can choose names that collide. */
 static guint
 import_hash (gconstpointer data)
 {
   const DsqPickleImport *import = data;
-  guint hash = hash_bytes (import->module.length, import->module.bytes, import->module.length);
+  guint module = (guint) dsq_hash (0, import->module.bytes, import->module.length);
 
-  return hash_bytes (hash, import->name.bytes, import->name.length);
+  return (guint) dsq_hash (module, import->name.bytes, import->name.length);
 }
 
 static gboolean
@@ -41,17 +28,25 @@ import_equal (gconstpointer a, gconstpointer b)
   const DsqPickleImport *one = a;
   const DsqPickleImport *other = b;
 
-  return names_equal (one->module, other->module) && names_equal (one->name, other->name);
+  return dsq_pickle_names_equal (one->module, other->module) &&
+         dsq_pickle_names_equal (one->name, other->name);
 }
 
 static guint
 call_hash (gconstpointer data)
 {
   const DsqPickleCall *call = data;
-  guint hash = call->import * 31 + call->n_arguments + (guint) call->op * 1009 + call->rest;
+  guint8 bytes[17 + DSQ_PICKLE_SIG_LENGTH] = { (guint8) call->op };
 
-  hash = hash_bytes (hash, call->signature, sizeof call->signature);
-  return hash_bytes (hash, call->member.bytes, call->member.length);
+  dsq_bytes_store_u32 (bytes + 1, call->import);
+  dsq_bytes_store_u32 (bytes + 5, call->base);
+  dsq_bytes_store_u32 (bytes + 9, call->n_arguments);
+  dsq_bytes_store_u32 (bytes + 13, call->rest);
+  memcpy (bytes + 17, call->signature, sizeof call->signature);
+  return (guint) dsq_hash (
+      call->member.length == 0 ? 0 : (guint) dsq_hash (0, call->member.bytes, call->member.length),
+      bytes,
+      sizeof bytes);
 }
 
 static gboolean
@@ -63,7 +58,16 @@ call_equal (gconstpointer a, gconstpointer b)
   return one->op == other->op && one->import == other->import && one->base == other->base &&
          one->n_arguments == other->n_arguments && one->rest == other->rest &&
          memcmp (one->signature, other->signature, sizeof one->signature) == 0 &&
-         names_equal (one->member, other->member);
+         dsq_pickle_names_equal (one->member, other->member);
+}
+
+static void
+call_free (gpointer data)
+{
+  DsqPickleCall *call = data;
+
+  g_clear_pointer (&call->names, g_array_unref);
+  g_free (call);
 }
 
 static DsqPickleCalls *
@@ -71,9 +75,10 @@ calls_of (DsqPickleMachine *self)
 {
   if (self->calls == NULL)
     {
-      self->calls = g_new (DsqPickleCalls, 1);
+      self->calls = g_new0 (DsqPickleCalls, 1);
       self->calls->imports = g_ptr_array_new_with_free_func (g_free);
-      self->calls->calls = g_ptr_array_new_with_free_func (g_free);
+      self->calls->calls = g_ptr_array_new_with_free_func (call_free);
+      self->calls->strings = g_ptr_array_new_with_free_func (g_free);
       self->calls->import_set = g_hash_table_new (import_hash, import_equal);
       self->calls->call_set = g_hash_table_new (call_hash, call_equal);
     }
@@ -87,6 +92,7 @@ dsq_pickle_calls_free (DsqPickleCalls *calls)
   g_hash_table_unref (calls->call_set);
   g_ptr_array_unref (calls->imports);
   g_ptr_array_unref (calls->calls);
+  g_ptr_array_unref (calls->strings);
   g_free (calls);
 }
 
@@ -128,6 +134,27 @@ gboolean
 dsq_pickle_note_call (DsqPickleMachine *self, const DsqPickleCall *call, guint32 *out)
 {
   return intern (self, self->calls->call_set, self->calls->calls, call, sizeof *call, out);
+}
+
+void
+dsq_pickle_note_name (DsqPickleCall *call, DsqPickleName name)
+{
+  if (call->names == NULL)
+    call->names = g_array_new (FALSE, FALSE, sizeof name);
+  for (guint i = 0; i < call->names->len; i++)
+    if (dsq_pickle_names_equal (g_array_index (call->names, DsqPickleName, i), name))
+      return;
+  if (call->names->len == DSQ_PICKLE_MAX_STATE)
+    call->flags |= DSQ_PICKLE_CALL_UNNAMED;
+  else
+    g_array_append_val (call->names, name);
+}
+
+DsqPickleName
+dsq_pickle_own_name (DsqPickleMachine *self, char *text)
+{
+  g_ptr_array_add (self->calls->strings, text);
+  return (DsqPickleName){ (const guint8 *) text, (guint32) strlen (text) };
 }
 
 void

@@ -21,14 +21,15 @@ add_name (DsqPackBuilder *pack, DsqPickleName name)
 static void
 report_call (DsqPackBuilder *pack, const DsqPickleCall *call)
 {
-  guint8 numbers[10];
+  guint8 numbers[17];
   char signature[DSQ_PICKLE_SIG_LENGTH + 33];
   gsize length = MIN (call->n_arguments, DSQ_PICKLE_SIG_LENGTH);
 
   numbers[0] = (guint8) call->op;
-  numbers[1] = call->flags;
-  dsq_bytes_store_u32 (numbers + 2, call->import);
-  dsq_bytes_store_u32 (numbers + 6, call->base);
+  dsq_bytes_store_u32 (numbers + 1, call->flags);
+  dsq_bytes_store_u32 (numbers + 5, call->import);
+  dsq_bytes_store_u32 (numbers + 9, call->base);
+  dsq_bytes_store_u32 (numbers + 13, call->names != NULL ? call->names->len : 0);
   dsq_pack_builder_add (pack, numbers, sizeof numbers);
 
   memcpy (signature, call->signature, length);
@@ -41,6 +42,37 @@ report_call (DsqPackBuilder *pack, const DsqPickleCall *call)
     }
   dsq_pack_builder_add (pack, (const guint8 *) signature, length);
   add_name (pack, call->member);
+  for (guint i = 0; call->names != NULL && i < call->names->len; i++)
+    add_name (pack, g_array_index (call->names, DsqPickleName, i));
+}
+
+/* Behind the pack, so that pickles of one shape have one pack: offsets, and weights if they count.
+ */
+static void
+report_numbers (DsqPickleMachine *self, GByteArray *report)
+{
+  const GPtrArray *imports = self->calls->imports;
+  const GPtrArray *calls = self->calls->calls;
+  guint8 number[8];
+
+  for (guint i = 0; i < imports->len + calls->len; i++)
+    {
+      dsq_bytes_store_u32 (number,
+                           i < imports->len ? dsq_pickle_import_at (self, i)->offset
+                                            : dsq_pickle_call_at (self, i - imports->len)->offset);
+      g_byte_array_append (report, number, sizeof (guint32));
+    }
+  for (guint i = 0; self->has_weights && i < calls->len; i++)
+    {
+      const DsqPickleCall *call = dsq_pickle_call_at (self, i);
+      const guint64 weights[] = { call->n_instances, call->given, call->copied, call->hashed };
+
+      for (guint k = 0; k < G_N_ELEMENTS (weights); k++)
+        {
+          dsq_bytes_store_u64 (number, weights[k]);
+          g_byte_array_append (report, number, sizeof (guint64));
+        }
+    }
 }
 
 guint8 *
@@ -49,10 +81,9 @@ dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error)
   DsqPackBuilder *pack = dsq_pack_builder_new ();
   const GPtrArray *imports = self->calls->imports;
   const GPtrArray *calls = self->calls->calls;
-  gsize n_offsets = imports->len + calls->len;
   g_autofree guint8 *packed = NULL;
   gsize packed_length;
-  guint8 *report;
+  GByteArray *report;
   guint8 head[5];
 
   head[0] = self->protocol;
@@ -72,15 +103,11 @@ dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error)
   if (packed == NULL)
     return NULL;
 
-  /* offsets come behind the pack, so that pickles of one shape have one pack */
-  *out_length = sizeof (guint32) * (1 + n_offsets) + packed_length;
-  report = g_malloc (*out_length);
-  dsq_bytes_store_u32 (report, (guint32) packed_length);
-  memcpy (report + sizeof (guint32), packed, packed_length);
-  for (guint i = 0; i < n_offsets; i++)
-    dsq_bytes_store_u32 (report + sizeof (guint32) * (1 + i) + packed_length,
-                         i < imports->len
-                             ? ((const DsqPickleImport *) imports->pdata[i])->offset
-                             : ((const DsqPickleCall *) calls->pdata[i - imports->len])->offset);
-  return report;
+  report = g_byte_array_sized_new ((guint) packed_length + 64);
+  dsq_bytes_store_u32 (head, (guint32) packed_length);
+  g_byte_array_append (report, head, sizeof (guint32));
+  g_byte_array_append (report, packed, (guint) packed_length);
+  report_numbers (self, report);
+  *out_length = report->len;
+  return g_byte_array_free (report, FALSE);
 }

@@ -34,7 +34,8 @@ push_old_string (DsqPickleMachine *self, guint size)
   return TRUE;
 }
 
-/* A length is signed where it has four bytes, but a negative one is beyond the end as well. */
+/* The number keeps its bytes' length, and its opcode's place: its digits are read when they matter.
+ * A length is signed where it has four bytes, but a negative one is beyond the end as well. */
 static gboolean
 push_long (DsqPickleMachine *self, guint size)
 {
@@ -43,6 +44,7 @@ push_long (DsqPickleMachine *self, guint size)
   if (!push_counted (self, DSQ_PICKLE_BIG_INTEGER, size))
     return FALSE;
   number = dsq_pickle_top (self);
+  number->index = self->op_at;
   if (number->length > DSQ_PICKLE_HUGE)
     number->kind = DSQ_PICKLE_HUGE_INTEGER;
   return TRUE;
@@ -55,7 +57,7 @@ push_fixed (DsqPickleMachine *self, DsqPickleKind kind, guint size)
 
   if (!dsq_pickle_take (self, size, &at))
     return FALSE;
-  dsq_pickle_push (self, kind, 0, 0);
+  dsq_pickle_push (self, kind, self->op_at, 0);
   return TRUE;
 }
 
@@ -71,7 +73,7 @@ push_binint (DsqPickleMachine *self)
   dsq_pickle_push (self,
                    number > -(1 << 24) && number < 1 << 24 ? DSQ_PICKLE_INTEGER
                                                            : DSQ_PICKLE_BIG_INTEGER,
-                   0,
+                   self->op_at,
                    0);
   return TRUE;
 }
@@ -88,7 +90,7 @@ push_digits (DsqPickleMachine *self, DsqPickleOp op)
   if (op == OP_INT && length == 2 && self->bytes[at] == '0' &&
       (self->bytes[at + 1] == '0' || self->bytes[at + 1] == '1'))
     {
-      dsq_pickle_push (self, DSQ_PICKLE_BOOLEAN, 0, 0);
+      dsq_pickle_push (self, DSQ_PICKLE_BOOLEAN, self->op_at, 0);
       return TRUE;
     }
   if (op == OP_LONG && length > 0 && self->bytes[at + length - 1] == 'L')
@@ -103,7 +105,10 @@ push_digits (DsqPickleMachine *self, DsqPickleOp op)
   for (guint32 i = 0; i < length; i++)
     if (!g_ascii_isdigit (self->bytes[at + i]))
       return dsq_pickle_fail (self, "a number has no digits, or too many");
-  dsq_pickle_push (self, length < 8 ? DSQ_PICKLE_INTEGER : DSQ_PICKLE_BIG_INTEGER, 0, length / 2);
+  dsq_pickle_push (self,
+                   length < 8 ? DSQ_PICKLE_INTEGER : DSQ_PICKLE_BIG_INTEGER,
+                   self->op_at,
+                   length / 2);
   return TRUE;
 }
 
@@ -117,7 +122,7 @@ push_float_text (DsqPickleMachine *self)
     return FALSE;
   if (length == 0 || length > 64)
     return dsq_pickle_fail (self, "a number has no digits, or too many");
-  dsq_pickle_push (self, DSQ_PICKLE_FLOAT, 0, 0);
+  dsq_pickle_push (self, DSQ_PICKLE_FLOAT, self->op_at, 0);
   return TRUE;
 }
 

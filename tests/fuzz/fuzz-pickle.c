@@ -32,31 +32,61 @@ const FuzzSeed fuzz_seeds[] = {
   FUZZ_SEED ("\x80\2K\1K\2\x86q\0h\0\x86q\1h\1h\1\x86q\2}h\2Ns."),
   FUZZ_SEED ("\x80\2]q\0(h\0h\0e."),
   FUZZ_SEED ("\x80\4N(0N2\x94(N10."),
+  /* a class in a class, a state in slots, a state that is a tuple, pairs, a fraction */
+  FUZZ_SEED ("cbuiltins\ngetattr\np0\n(g0\n(cm\nC\nVA\ntRVB\ntRp1\n)\x81(Nd(Va\nNstb."),
+  FUZZ_SEED ("cm\nC\n)R(K\1(K\1tNtb."),
+  FUZZ_SEED ("\x80\2cm\nC\nq\0](](K\1Ne](K\2Neeq\1\x85Rh\0h\1\x85RX\3\0\0\0"
+             "1/2\x85\x86\x86."),
 };
 const size_t n_fuzz_seeds = G_N_ELEMENTS (fuzz_seeds);
 
-/* A report is a pack with a head and items in threes, and an offset for each import and call. */
+static const guint8 *
+next_item (DsqPackReader *reader, guint32 *out_length)
+{
+  const guint8 *item = NULL;
+
+  g_assert_true (dsq_pack_reader_next (reader, &item, out_length));
+  return item;
+}
+
+/* A report is a pack with a head, three items for each import, and three and its names for each
+ * call; and behind it an offset for each of them, and four weights for each call or none. */
 static void
 check_report (const guint8 *report, gsize report_length, gsize length)
 {
   DsqPackReader reader;
   gsize pack_length;
-  gsize n_offsets;
+  gsize n_calls = 0;
+  gsize rest;
   const guint8 *head;
   guint32 head_length;
+  guint32 n_imports;
 
   g_assert_cmpuint (report_length, >, sizeof (guint32));
   pack_length = dsq_bytes_load_u32 (report);
   g_assert_cmpuint (pack_length, <=, report_length - sizeof (guint32));
   g_assert_true (dsq_pack_reader_init (&reader, report + sizeof (guint32), pack_length, NULL));
-  g_assert_true (dsq_pack_reader_next (&reader, &head, &head_length));
+  head = next_item (&reader, &head_length);
   g_assert_cmpuint (head_length, ==, 5);
   g_assert_cmpuint (head[0], <=, 5);
-  g_assert_cmpuint (reader.n_left % 3, ==, 0);
-  n_offsets = reader.n_left / 3;
-  g_assert_cmpuint (dsq_bytes_load_u32 (head + 1), <=, n_offsets);
-  g_assert_cmpuint (report_length, ==, sizeof (guint32) * (1 + n_offsets) + pack_length);
-  for (gsize i = 0; i < n_offsets; i++)
+  n_imports = dsq_bytes_load_u32 (head + 1);
+  for (guint32 i = 0; i < 3 * n_imports; i++)
+    next_item (&reader, &head_length);
+  for (; reader.n_left > 0; n_calls++)
+    {
+      guint32 n_names;
+
+      head = next_item (&reader, &head_length);
+      g_assert_cmpuint (head_length, ==, 17);
+      g_assert_cmpuint (dsq_bytes_load_u32 (head + 5), <, n_imports);
+      n_names = dsq_bytes_load_u32 (head + 13);
+      for (guint32 i = 0; i < 2 + n_names; i++)
+        next_item (&reader, &head_length);
+    }
+  rest = report_length - sizeof (guint32) - pack_length;
+  if (rest != sizeof (guint32) * (n_imports + n_calls))
+    g_assert_cmpuint (rest, ==, sizeof (guint32) * (n_imports + n_calls) + 32 * n_calls);
+  for (gsize i = 0; i < n_imports + n_calls; i++)
     g_assert_cmpuint (dsq_bytes_load_u32 (report + sizeof (guint32) * (1 + i) + pack_length),
                       <,
                       length);

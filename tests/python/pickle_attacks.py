@@ -19,10 +19,11 @@ USER = "pickle_classes"
 
 # What a careless user lists: nothing of it makes an attack pass.
 ALLOWED = [
-    USER, "__main__", "array", "atexit", "builtins", "codecs", "collections", "copyreg", "ctypes",
-    "datetime", "decimal", "enum", "functools", "importlib", "io", "ipaddress", "itertools",
-    "marshal", "operator", "os", "pathlib", "pickle", "posix", "re", "runpy", "shutil",
-    "subprocess", "sys", "threading", "timeit", "types", "typing", "uuid", "weakref", "zoneinfo",
+    USER, USER + ":shared", "__main__", "array", "atexit", "builtins", "codecs", "collections",
+    "copyreg", "ctypes", "datetime", "decimal", "enum", "functools", "importlib", "io",
+    "ipaddress", "itertools", "marshal", "operator", "os", "pathlib", "pickle", "posix", "re",
+    "runpy", "shutil", "subprocess", "sys", "threading", "timeit", "types", "typing", "uuid",
+    "weakref", "zoneinfo",
 ]  # fmt: skip
 
 
@@ -254,7 +255,8 @@ def imports_and_calls() -> List[Attack]:
             code)) + b".", folder),
         Attack("_reconstructor of another base", P2 + call(old_name(
             "copy_reg", "_reconstructor"), old_name(USER, "Items"), old_name("__builtin__", "list"),
-            b"](K\x01e") + b".", gave(list)),
+            call(old_name("__builtin__", "xrange"), b"K\x09")) + b".", gave(list)),
+
         Attack("__newobj__", P4 + call(name("copyreg", "__newobj__"), name(
             "builtins", "bytearray")) + b".", gave(bytearray)),
     ]  # fmt: skip
@@ -296,6 +298,7 @@ def changes() -> List[Attack]:
         return worked
 
     plain = new(PLAIN)
+    word = text("changed")
     member = call(name("builtins", "getattr"), name(USER, "Color"), text("RED"))
     state = record(text("flag"), text("changed"))
     return [
@@ -321,6 +324,39 @@ def changes() -> List[Attack]:
                b"a.", made_the_folder),
         Attack("BUILD, then ADDITEMS", P4 + plain + record(text("add"), MKDIR) + b"b(" + MARKER +
                b"\x90.", made_the_folder),
+        Attack("APPEND to what is no container", P4 + new(name(USER, "Appending")) + word + b"a.",
+               left_a_mark),
+        Attack("SETITEM into what is no container", P4 + new(name(USER, "Appending")) + word +
+               b"Ns.", left_a_mark),
+        Attack("ADDITEMS to what is no container", P4 + new(name(USER, "Appending")) + b"(" + word +
+               b"\x90.", left_a_mark),
+        Attack("a property, by a state of slots", P4 + new(name(USER, "Setting")) + b"N" + record(
+            text("prop"), word) + b"\x86b.", left_a_mark),
+        Attack("__setattr__, by a state of slots", P4 + new(name(USER, "SettingAll")) + b"N" +
+               record(text("kept"), word) + b"\x86b.", left_a_mark),
+        Attack("a property, by an exception's state", P4 + call(name(USER, "SettingError")) +
+               record(text("prop"), word) + b"b.", left_a_mark),
+        Attack("a property, by a state made before", P4 + record(text("prop"), word) + b"\x940" +
+               call(name(USER, "SettingError")) + b"h\x00b.", left_a_mark),
+        Attack("a property, by NEWOBJ of an exception", P4 + new(name(USER, "SettingError")) +
+               record(text("prop"), word) + b"b.", left_a_mark),
+        Attack("an exception's arguments", P4 + call(name("builtins", "ValueError")) + record(
+            text("args"), call(name("builtins", "range"), b"K\x09")) + b"b.",
+            lambda result: result.args == tuple(range(9))),
+        Attack("BUILD on what a function gave", P4 + call(name(USER, "shared")) + state + b"b.",
+               lambda _result: user("SHARED").__dict__.pop("flag", "") == "changed"),
+        Attack("a class's attribute, as of a nested class", P4 + call(call(name(
+            "builtins", "getattr"), PLAIN, text("__init__")), plain) + b".",
+            lambda result: result is None),
+        Attack("getitem of what is no generic class", P4 + call(name(
+            "_operator", "getitem"), record(text("k"), word), text("k")) + b".",
+            lambda result: result == "changed"),
+        Attack("a str of a list", P4 + call(name(USER, "Text"), b"](K\x01e") + b".",
+               lambda result: result == "[1]"),
+        Attack("a str of encoded bytes", P4 + call(name(USER, "Text"), b"C\x01a", text(
+            "ascii")) + b".", lambda result: result == "a"),
+        Attack("a dict of pairs that are none", P4 + call(name(USER, "Mapping"), b"](" + call(name(
+            "builtins", "range"), b"K\x02") + b"e") + b".", lambda result: result == {0: 1}),
         Attack("SETITEM into a module's dict", P4 + name(USER, "TABLE") + text("k") + b"Ns.",
                lambda _result: user("TABLE").pop("k", 0) is None),
         Attack("SETITEMS into os.environ", P4 + name("os", "environ") + b"(" + text("DSQ") + text(

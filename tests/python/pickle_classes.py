@@ -59,6 +59,16 @@ class Plain:
 
         __hash__ = object.__hash__
 
+        class Deep(dict):
+            pass
+
+        class Kind(enum.Enum):
+            ONE = 1
+
+        class Rights(enum.Flag):
+            READ = 1
+            WRITE = 2
+
 
 class Other(Plain):
     pass
@@ -238,6 +248,55 @@ class Box(Generic[T]):
         return type(other) is type(self) and self.item == other.item
 
     __hash__ = None
+
+
+class Appending:
+    """No container, but it has its methods."""
+
+    def append(self, item):
+        MARKS.append(item)
+
+    add = append
+
+    def __setitem__(self, key, value):
+        MARKS.append(key)
+
+
+class Setting:
+    """Slots, and a property that runs code when it is set."""
+
+    __slots__ = ("kept",)
+
+    @property
+    def prop(self):
+        return None
+
+    @prop.setter
+    def prop(self, value):
+        MARKS.append(value)
+
+
+class SettingAll(Setting):
+    """Runs code whatever is set."""
+
+    __slots__ = ("other",)
+
+    def __setattr__(self, name, value):
+        MARKS.append(name)
+
+
+class SettingError(Exception):
+    """An exception with such a property: its state is set by attribute."""
+
+    prop = Setting.prop
+
+
+def shared():
+    """What a user lists as 'pickle_classes:shared'."""
+    return SHARED
+
+
+SHARED = Plain()
 
 
 # --- what is not what it seems

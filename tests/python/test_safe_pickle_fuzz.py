@@ -16,12 +16,13 @@ from test_safe_pickle import LISTED, PLAIN
 
 from dictsqlite_v4._dsq import GError, check_pickle
 from dictsqlite_v4._pack import unpack
+from dictsqlite_v4._pickle import _CALL_HEAD
 
 OPCODES = b"0123(.)]}tlduseabcRNh\x81\x85\x86\x94"
-N_ROUNDS = 1_000_000 if LONG else 40_000
+N_ROUNDS = 3_000_000 if LONG else 40_000
 LETTERS = {
-    type(None): "n", bool: "b", int: "iIH", float: "f", str: "s", bytes: "y", bytearray: "a",
-    tuple: "t", list: "l", dict: "d", set: "e", frozenset: "z", type: "cm",
+    type(None): "n", bool: "b", int: "iIH", float: "f", str: "sq", bytes: "y", bytearray: "a",
+    tuple: "tT", list: "lL", dict: "d", set: "e", frozenset: "z", type: "cm",
 }  # fmt: skip
 
 
@@ -59,13 +60,23 @@ def _kind(value):
 
 def get_member(*args):
     if len(args) == 2 and isinstance(args[0], type) and type(args[1]) is str:
-        return MEMBERS.setdefault(args[0], type("Member", (Member,), {}))
+        holder, path = MEMBERS.get(args[0], (args[0], ""))
+        member = type("Member", (Noted,), {"calls": set()})
+        MEMBERS[member] = (holder, f"{path}.{args[1]}" if path else args[1])
+        return member
     return object()
 
 
 def join(*args):
-    if len(args) == 2 and args[0] is args[1] and args[0] in MEMBERS.values():
+    if len(args) == 2 and args[0] in MEMBERS and (args[1] in MEMBERS or type(args[1]) is int):
         return args[0]
+    return object()
+
+
+def reconstruct(*args):
+    """Tells the class of its call, as that of an instance of it."""
+    if len(args) == 3 and isinstance(args[0], type) and isinstance(args[1], type):
+        return args[0](*args)
     return object()
 
 
@@ -75,20 +86,13 @@ def encode(*args):
     return object()
 
 
-class Member:
-    """What getattr() of one class gives. Called, it gives an instance."""
-
-    def __init__(self, *args):
-        pass
-
-
+# What getattr() gave: the class that was imported, and the path within it.
 MEMBERS: dict = {}
 
 KNOWN = {
     ("builtins", "getattr"): get_member, ("__builtin__", "getattr"): get_member,
     ("_operator", "or_"): join, ("_codecs", "encode"): encode,
-    ("copyreg", "_reconstructor"): lambda *args: object(),
-    ("copy_reg", "_reconstructor"): lambda *args: object(),
+    ("copyreg", "_reconstructor"): reconstruct, ("copy_reg", "_reconstructor"): reconstruct,
 }  # fmt: skip
 
 
@@ -110,18 +114,18 @@ class Noting(pickle.Unpickler):
 
 
 def told(report):
-    """The imports of a report, with the signatures of the calls of each."""
+    """The imports of a report, and of each path within them the signatures of its calls."""
     items = unpack(report[4 : 4 + int.from_bytes(report[:4], "little")])
-    n_imports = int.from_bytes(items[0][1:], "little")
-    names = [
-        (items[at + 1].decode(), items[at + 2].decode()) for at in range(1, 3 * n_imports, 3)
-    ]
-    calls = {name: [] for name in names}
-    for at in range(1 + 3 * n_imports, len(items), 3):
-        name = names[int.from_bytes(items[at][2:6], "little")]
-        if items[at][:1] in b"RNX":
-            calls[name].append(items[at + 1].decode())
-    return calls
+    end = 1 + 3 * int.from_bytes(items[0][1:], "little")
+    names = [(items[at + 1].decode(), items[at + 2].decode()) for at in range(1, end, 3)]
+    calls = {}
+    while end < len(items):
+        operation, _flags, index, _base, n_names = _CALL_HEAD.unpack(items[end])
+        paths = calls.setdefault((names[index], items[end + 2].decode()), [])
+        if operation != b"M":
+            paths.append(items[end + 1].decode())
+        end += 3 + n_names
+    return set(names), calls
 
 
 def is_told(letters, signatures):
@@ -167,16 +171,21 @@ def test_the_unpickler_does_what_the_report_tells():
         except GError:
             continue
         n_passed += 1
-        calls = told(report) if report else {}
+        names, calls = told(report) if report else (set(), {})
         MEMBERS.clear()
         unpickler = Noting(payload)
         try:
             unpickler.load()
         except Exception:
             pass  # a value that is none, such as bytes that are no UTF-8
-        assert unpickler.found.keys() | unpickler.known <= calls.keys(), payload
-        for name, found in unpickler.found.items():
+        assert unpickler.found.keys() | unpickler.known <= names, payload
+        paths = [(name, "", found) for name, found in unpickler.found.items()]
+        by_class = {found: name for name, found in unpickler.found.items()}
+        paths += [(by_class[holder], path, found) for found, (holder, path) in MEMBERS.items()
+                  if holder in by_class]
+        for name, path, found in paths:
+            assert not path or (name, path) in calls, payload
             for letters in found.calls:
                 n_calls += 1
-                assert is_told(letters, calls[name]), (payload, name, letters, calls[name])
+                assert is_told(letters, calls.get((name, path), [])), (payload, name, path, letters)
     assert n_passed > N_ROUNDS // 100 and n_calls > N_ROUNDS // 1000

@@ -52,7 +52,20 @@ assert_refused_length (const char *pickle, gsize length, guint offset, const cha
 #define assert_refused(literal, offset, reason)                                                    \
   assert_refused_length (literal, sizeof (literal) - 1, offset, reason)
 
-/* The report as text: imports as "module.name[+value]", calls as "op import:signature[!flags]". */
+/* The next item of @reader as text, with @before if there is any. */
+static void
+append_item (GString *text, DsqPackReader *reader, const char *before)
+{
+  const guint8 *item;
+  guint32 length;
+
+  g_assert_true (dsq_pack_reader_next (reader, &item, &length));
+  if (length > 0)
+    g_string_append_printf (text, "%s%.*s", before, (int) length, item);
+}
+
+/* The report as text: imports as "module.name[+value]", calls as
+ * "op import[/member][:signature][!flags][=name...]". */
 static char *
 describe (const char *pickle, gsize length)
 {
@@ -61,41 +74,36 @@ describe (const char *pickle, gsize length)
   g_autoptr (GString) text = g_string_new (NULL);
   gsize report_length;
   DsqPackReader reader;
-  const guint8 *item[3];
-  guint32 n[3];
+  const guint8 *head;
+  guint32 n;
   guint32 n_imports;
 
   g_assert_true (run (pickle, length, &report, &report_length, &error));
   g_assert_no_error (error);
   g_assert_nonnull (report);
   g_assert_true (dsq_pack_reader_init (&reader, report + 4, dsq_bytes_load_u32 (report), &error));
-  g_assert_true (dsq_pack_reader_next (&reader, &item[0], &n[0]));
-  n_imports = dsq_bytes_load_u32 (item[0] + 1);
+  g_assert_true (dsq_pack_reader_next (&reader, &head, &n));
+  n_imports = dsq_bytes_load_u32 (head + 1);
   for (guint32 i = 0; reader.n_left > 0; i++)
     {
-      for (guint part = 0; part < 3; part++)
-        g_assert_true (dsq_pack_reader_next (&reader, &item[part], &n[part]));
-      if (text->len > 0)
-        g_string_append_c (text, ' ');
+      g_autoptr (GString) signature = g_string_new (NULL);
+
+      g_assert_true (dsq_pack_reader_next (&reader, &head, &n));
       if (i < n_imports)
-        g_string_append_printf (text,
-                                "%.*s.%.*s%s",
-                                (int) n[1],
-                                item[1],
-                                (int) n[2],
-                                item[2],
-                                item[0][0] == 1 ? "+value" : "");
-      else
-        g_string_append_printf (text,
-                                "%c%u%.*s:%.*s",
-                                item[0][0],
-                                dsq_bytes_load_u32 (item[0] + 2),
-                                (int) n[2],
-                                item[2],
-                                (int) n[1],
-                                item[1]);
-      if (i >= n_imports && item[0][1] != 0)
-        g_string_append_printf (text, "!%u", item[0][1]);
+        {
+          append_item (text, &reader, i > 0 ? " " : "");
+          append_item (text, &reader, ".");
+          g_string_append (text, head[0] == 1 ? "+value" : "");
+          continue;
+        }
+      append_item (signature, &reader, ":");
+      g_string_append_printf (text, " %c%u", head[0], dsq_bytes_load_u32 (head + 5));
+      append_item (text, &reader, "/");
+      g_string_append (text, signature->str);
+      if (dsq_bytes_load_u32 (head + 1) != 0)
+        g_string_append_printf (text, "!%u", dsq_bytes_load_u32 (head + 1));
+      for (guint32 name = dsq_bytes_load_u32 (head + 13); name > 0; name--)
+        append_item (text, &reader, "=");
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -138,11 +146,11 @@ test_imports_and_calls (void)
 {
   assert_report ("\x80\4" C_IN_M ".", "m.C+value");
   assert_report ("cm\nC\n0N.", "m.C");
-  assert_report ("\x80\4" C_IN_M ")R.", "m.C R0:");
+  assert_report ("\x80\4" C_IN_M ")R.", "m.C R0");
   assert_report ("\x80\4" C_IN_M "q\0(NK\1h\0]tR.", "m.C+value R0:nicl");
   assert_report ("\x80\4" C_IN_M "q\0(NNNNNNNNK\1]tR.", "m.C R0:nnnnnnnn*il");
-  assert_report ("\x80\4" C_IN_M "q\0)\x81h\0)}\x92\x86.", "m.C N0: X0:");
-  assert_report ("\x80\4" C_IN_M ")}\x8c\1aNs\x92.", "m.C X0:!64");
+  assert_report ("\x80\4" C_IN_M "q\0)\x81h\0)}\x92\x86.", "m.C N0 X0");
+  assert_report ("\x80\4" C_IN_M ")}\x8c\1aNs\x92.", "m.C X0!64");
 }
 
 static void
@@ -156,36 +164,62 @@ test_equal_calls_are_told_once (void)
 static void
 test_what_is_done_to_instances (void)
 {
-  assert_report ("\x80\4" C_IN_M ")\x81}\x8c\1aNsb.", "m.C N0:!1");
+  assert_report ("\x80\4" C_IN_M ")\x81}\x8c\1aNsb.", "m.C N0!1");
   assert_report ("\x80\4" C_IN_M ")\x81N}\x8c\1aNs\x86"
                  "b.",
-                 "m.C N0:!1");
+                 "m.C N0!257=a");
   assert_report ("\x80\4" C_IN_M ")\x81N}\x8c\11__class__Ns\x86"
                  "b.",
-                 "m.C N0:!3");
-  assert_report ("\x80\4" C_IN_M ")\x81}\x8c\11__notes__Nsb.", "m.C N0:!1");
-  assert_report ("\x80\4" C_IN_M ")\x81}K\1Nsb.", "m.C N0:!3");
-  assert_report ("\x80\4" C_IN_M ")\x81K\1b.", "m.C N0:!5");
-  assert_report ("\x80\4" C_IN_M ")\x81K\1a(K\1K\2u(K\3\x90.", "m.C N0:!56");
+                 "m.C N0!259=__class__");
+  assert_report ("\x80\4" C_IN_M ")\x81}\x8c\11__notes__Nsb.", "m.C N0!1");
+  assert_report ("\x80\4" C_IN_M ")\x81}K\1Nsb.", "m.C N0!3");
+  assert_report ("\x80\4" C_IN_M ")\x81K\1b.", "m.C N0!5");
+  assert_report ("\x80\4" C_IN_M ")\x81(K\1K\2u(K\3\x90.", "m.C N0!48");
+  /* what REDUCE gave may set them one by one; a state that is a tuple is told by its kinds */
+  assert_report ("\x80\4" C_IN_M ")R}\x8c\4argsNsb.", "m.C R0!1=args");
+  assert_report ("\x80\4}\x8c\4argsNs\x94"
+                 "0" C_IN_M ")Rh\0b.",
+                 "m.C R0!513");
+  assert_report ("\x80\4" C_IN_M ")\x81K\1)N\x87"
+                 "b.",
+                 "m.C N0!5=(itn");
+}
+
+static void
+test_signatures (void)
+{
+  assert_report ("\x80\4" C_IN_M "(\x8c\4-1/2\x8c\004"
+                 "1/2/\x8c\1-\x8c\00212tR.",
+                 "m.C R0:qssq");
+  /* lists and tuples that hold instances */
+  assert_report ("\x80\4" C_IN_M "\x94)R\x94"
+                 "0h\0](h\1e](K\1eh\1\x85\x87R.",
+                 "m.C R0 R0:LlT");
 }
 
 static void
 test_known_calls (void)
 {
   assert_report ("c__builtin__\ngetattr\n(cm\nC\nVRED\ntR.",
-                 "__builtin__.getattr m.C+value M1RED:!128");
+                 "__builtin__.getattr m.C+value M1/RED!128");
   assert_report ("c_operator\nor_\n(cbuiltins\ngetattr\np0\n(cm\nC\np1\nVA\ntRg0\n(g1\nVB\ntRtR.",
-                 "_operator.or_ builtins.getattr m.C+value M2A:!128 M2B:!128");
+                 "_operator.or_ builtins.getattr m.C+value M2/A!128 M2/B!128");
+  assert_report ("c_operator\nor_\n(cbuiltins\ngetattr\n(cm\nC\nVA\ntRI8\ntR.",
+                 "_operator.or_ builtins.getattr m.C+value M2/A!128");
   assert_report ("ccopy_reg\n_reconstructor\n(cm\nC\nc__builtin__\nobject\nNtR.",
                  "copy_reg._reconstructor m.C+value __builtin__.object+value O1:ccn");
+  assert_report ("ccopy_reg\n_reconstructor\n(cm\nC\nc__builtin__\nlist\n]tR.",
+                 "copy_reg._reconstructor m.C+value __builtin__.list+value O1:ccl");
   assert_report ("c_codecs\nencode\n(Vx\nVlatin1\ntR.", "_codecs.encode");
   /* and as any other call where they are otherwise */
   assert_report ("c_codecs\nencode\n(Vx\nVrot13\ntR.", "_codecs.encode R0:ss");
   assert_report ("cbuiltins\ngetattr\n(NVx\ntR.", "builtins.getattr R0:ns");
   assert_report ("c_operator\nor_\n(NNtR.", "_operator.or_ R0:nn");
-  /* what getattr() gave may be called, under its name */
+  /* what getattr() gave may be called, under its name, and have members itself */
   assert_report ("cbuiltins\ngetattr\n(cm\nC\nVmake\ntR(NtR.",
-                 "builtins.getattr m.C+value M1make: A1make:n");
+                 "builtins.getattr m.C+value M1/make R1/make:n");
+  assert_report ("cbuiltins\ngetattr\np0\n(g0\n(cm\nC\nVA\ntRVB\ntR)\x81.",
+                 "builtins.getattr m.C+value M1/A!128 M1/A.B N1/A.B");
 }
 
 /* --- what is refused -------------------------------------------------------------------------- */
@@ -319,11 +353,110 @@ alike (guint n)
 static void
 test_integers_that_hash_alike (void)
 {
-  g_autoptr (GString) few = alike (2000);
+  g_autoptr (GString) few = alike (1000);
   g_autoptr (GString) many = alike (4000);
 
   assert_plain_length (few->str, few->len);
   assert_refused_length (many->str, many->len, (guint) many->len - 1, "hash alike");
+}
+
+/* A list of @n times @item, as the argument of a call. */
+static GString *
+called_with (guint n, const char *item, gsize length)
+{
+  GString *pickle = g_string_new_len ("\x80\4" C_IN_M "](", 11);
+
+  while (n-- > 0)
+    g_string_append_len (pickle, item, (gssize) length);
+  return g_string_append_len (pickle, "e\x85R.", 4);
+}
+
+static void
+test_numbers_whose_searches_follow_each_other (void)
+{
+  g_autoptr (GString) equal = called_with (100000, "K\7", 2);
+  g_autoptr (GString) floats = called_with (100000, "G\x3f\xf0\0\0\0\0\0\0", 9);
+  g_autoptr (GString) no_numbers = called_with (100000, "G\x7f\xf8\0\0\0\0\0\0", 9);
+  g_autoptr (GString) orbit = g_string_new ("}(");
+  guint8 number[6] = { 'J', 0, 0, 0, 0, 'N' };
+  guint32 place = 1;
+
+  g_free (describe (equal->str, equal->len));
+  g_free (describe (floats->str, floats->len));
+  assert_refused_length (no_numbers->str, no_numbers->len, (guint) no_numbers->len - 1, "alike");
+
+  /* half of a table is filled along the way on which the others search */
+  for (guint i = 0; i < 60000; i++)
+    {
+      dsq_bytes_store_u32 (number + 1, i < 30000 ? place : (1 << 17) * (i - 30000) + 1);
+      place = (place * 5 + 1) & ((1 << 17) - 1);
+      g_string_append_len (orbit, (const char *) number, sizeof number);
+    }
+  g_string_append_len (orbit, "u.", 2);
+  assert_refused_length (orbit->str, orbit->len, (guint) orbit->len - 1, "alike");
+}
+
+static void
+test_tuples_that_hash_alike (void)
+{
+  g_autoptr (GString) pickle = g_string_new_len ("\x80\4\x8f(", 4);
+  g_autoptr (GString) honest = g_string_new_len ("\x80\4\x8f(", 4);
+
+  for (guint32 i = 1; i <= 4000; i++)
+    {
+      guint8 pair[16] = { 'K', 1, 0x8a, 11 };
+      unsigned __int128 number = (unsigned __int128) i * (((guint64) 1 << 61) - 1);
+
+      memcpy (pair + 4, &number, 11);
+      pair[15] = 0x86;
+      g_string_append_len (pickle, (const char *) pair, sizeof pair);
+      g_string_append_len (honest,
+                           (const char *) (guint8[]){ 'M', i & 0xff, i >> 8, 'K', 1, 0x86 },
+                           6);
+    }
+  g_string_append_len (pickle, "\x90.", 2);
+  g_string_append_len (honest, "\x90.", 2);
+  assert_refused_length (pickle->str, pickle->len, (guint) pickle->len - 1, "alike");
+  assert_plain_length (honest->str, honest->len);
+}
+
+/* Lists that all hold each other: of 20 there are more ways through them than can be printed. */
+static void
+test_cycles_that_print_without_end (void)
+{
+  for (guint n = 5; n <= 20; n += 15)
+    {
+      g_autoptr (GString) pickle = g_string_new ("(");
+
+      for (guint i = 0; i < n; i++)
+        g_string_append_printf (pickle, "(lp%u\n", i);
+      for (guint i = 0; i < n; i++)
+        for (guint k = 0; k < n; k++)
+          g_string_append_printf (pickle, "g%u\ng%u\na0", i, k);
+      g_string_append (pickle, "l.");
+      if (n == 5)
+        assert_plain_length (pickle->str, pickle->len);
+      else
+        assert_refused_length (pickle->str, pickle->len, (guint) pickle->len - 1, "without end");
+    }
+}
+
+static void
+test_containers_take_memory (void)
+{
+  g_autoptr (GString) few = g_string_new ("(");
+  g_autoptr (GString) many = g_string_new ("(");
+
+  for (guint i = 0; i < 100000; i++)
+    {
+      if (i < 4000)
+        g_string_append_c (few, '\x8f');
+      g_string_append_c (many, '\x8f');
+    }
+  g_string_append (few, "l.");
+  g_string_append (many, "l.");
+  assert_plain_length (few->str, few->len);
+  assert_refused_length (many->str, many->len, (guint) many->len - 1, "memory");
 }
 
 int
@@ -335,6 +468,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/pickle-check/imports-and-calls", test_imports_and_calls);
   g_test_add_func ("/dsq/pickle-check/equal-calls-are-told-once", test_equal_calls_are_told_once);
   g_test_add_func ("/dsq/pickle-check/what-is-done-to-instances", test_what_is_done_to_instances);
+  g_test_add_func ("/dsq/pickle-check/signatures", test_signatures);
   g_test_add_func ("/dsq/pickle-check/known-calls", test_known_calls);
   g_test_add_func ("/dsq/pickle-check/damage-is-refused", test_damage_is_refused);
   g_test_add_func ("/dsq/pickle-check/frames-must-tile", test_frames_must_tile);
@@ -345,5 +479,11 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/pickle-check/what-is-named-again-is-weighed",
                    test_what_is_named_again_is_weighed);
   g_test_add_func ("/dsq/pickle-check/integers-that-hash-alike", test_integers_that_hash_alike);
+  g_test_add_func ("/dsq/pickle-check/numbers-whose-searches-follow-each-other",
+                   test_numbers_whose_searches_follow_each_other);
+  g_test_add_func ("/dsq/pickle-check/tuples-that-hash-alike", test_tuples_that_hash_alike);
+  g_test_add_func ("/dsq/pickle-check/cycles-that-print-without-end",
+                   test_cycles_that_print_without_end);
+  g_test_add_func ("/dsq/pickle-check/containers-take-memory", test_containers_take_memory);
   return g_test_run ();
 }

@@ -45,9 +45,10 @@ class UnloadableError(pickle.UnpicklingError, ValueError):
 class UnsafePickleError(UnloadableError):
     """A value is, or would be stored as, a pickle that safe pickle refuses.
 
-    Nothing of it was run. `module` and `qualname` name what was refused, or are None where that is
-    not a matter of a name; `offset` is where in the pickle it stands, in bytes, or None; `reason`
-    says why; `key` is None where it would be stored.
+    `module` and `qualname` name what was refused, or are None where that is not a matter of a name;
+    `offset` is where in the pickle it stands, in bytes: then nothing of it was run. It is None
+    where building the value failed, of which an allowed class may have run a part. `reason` says
+    why; `key` is None where it would be stored.
     """
 
     def __init__(

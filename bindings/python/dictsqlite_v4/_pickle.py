@@ -3,10 +3,10 @@
 """Safe pickle.
 
 Check first, then load. The native library reads the opcodes and tells what the pickle would import
-and call, and with which kinds of arguments (Dsq.pickle_check). What imports nothing is plain data
-and goes to pickle.loads(). Of anything else each import is decided here by the object that it leads
-to, and each call by the class that is called; only then does an unpickler run, which answers from
-what was decided and from nothing else.
+and call, and with which kinds of arguments (Dsq.pickle_check). What imports nothing is plain data,
+for an unpickler that can import nothing. Of anything else each import is decided here by the object
+that it leads to, each call by the class that is called, and what all calls copy by its weight; only
+then does an unpickler run, which answers from what was decided and from nothing else.
 """
 
 from __future__ import annotations
@@ -14,64 +14,46 @@ from __future__ import annotations
 import _compat_pickle
 import importlib
 import io
-import os
 import pickle
-import pkgutil
 import re
 import struct
-import sys
-from enum import Enum, Flag
-from types import BuiltinFunctionType, FunctionType, ModuleType
+import typing
+from enum import Flag
+from types import GenericAlias
 from typing import (
-    Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, cast,
+    Any, Callable, Dict, Iterable, List, NamedTuple, NoReturn, Optional, Set, Tuple, cast,
 )  # fmt: skip
 
-from . import _pickle_table as table
+from . import _pickle_rules as rules, _pickle_table as table
 from ._dsq import GError, NativeError, check_pickle
 from ._errors import UnsafePickleError
 from ._pack import unpack
-from ._pickle_table import Entry
+from ._pickle_rules import Call, Cost, Decision, Refusal
 from ._values import PICKLE, decode_value, encode_value
 
 _PICKLE_TYPE = PICKLE[0]
 _MOST_REPORTS = 1024  # that are remembered, each of at most so many bytes
 _LONGEST_REPORT = 4096
 _MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.DOTALL)
-_CALL_HEAD = struct.Struct("<cBII")
+_CALL_HEAD = struct.Struct("<cIIII")
+_WEIGHTS = struct.Struct("<4Q")  # instances, arguments, states, keys
 _USED_AS_VALUE = 1
 
-# Python's own modules; Python 3.9 does not list them.
-_STANDARD_MODULES: FrozenSet[str] = getattr(sys, "stdlib_module_names", None) or frozenset(
-    [*sys.builtin_module_names, *(found.name for found in pkgutil.iter_modules(
-        [os.path.dirname(os.__file__), os.path.dirname(os.__file__) + "/lib-dynload"]))]
-)  # fmt: skip
-
 _Name = Tuple[str, str]  # module and qualified name
-_CallRule = Callable[["_Call"], Optional[str]]  # why a call is refused
 
 
-class _Refusal(Exception):
-    """Why an import or a call is refused."""
+class _Decided(NamedTuple):
+    """What was decided on all pickles of one shape."""
 
-
-class _Call(NamedTuple):
-    operation: str
-    flags: int
-    signature: str
-    member: str
-
-
-class _Decision(NamedTuple):
-    """What an import is answered with, and what may be done with that."""
-
-    answer: Any
-    rule: _CallRule
-    is_value: bool = True
-    is_current: Callable[[], bool] = lambda: True  # whether the module still has it
+    answers: Dict[_Name, Any]
+    makers: Dict[_Name, Callable[[int], Any]]
+    checks: List[Callable[[], bool]]
+    names: List[_Name]  # of each import and then of what each call calls
+    costs: List[Cost]  # of each call
 
 
 class _Unpickler(pickle.Unpickler):
-    answers: Dict[_Name, Any]
+    answers: Dict[_Name, Any] = {}
 
     def find_class(self, module: str, name: str, /) -> Any:
         """What was decided for that import; KeyError cannot be, as the check saw all of them."""
@@ -97,27 +79,36 @@ class SafePickle:
                 self._names.add((module, qualname))
             else:
                 self._modules.add(module)
-        # reports without offsets, with what was decided on them
-        self._decided: Dict[bytes, Dict[_Name, _Decision]] = {}
+        # reports without numbers, with what was decided on them
+        self._decided: Dict[bytes, _Decided] = {}
 
     def encode(self, value: Any) -> bytes:
         """The record of `value`; raises UnsafePickleError for what decode() would refuse."""
         record = encode_value(value)
         if record[0] == _PICKLE_TYPE:
-            self._decide(record[1:], "store")
+            payload = record[1:]
+            try:
+                report = check_pickle(payload)
+            except GError as error:
+                raise _explain(error, "store") from None
+            if report:
+                self._decide(report, len(payload), "store")
         return record
 
     def decode(self, record: bytes) -> Any:
-        """The value of `record`; raises UnsafePickleError, before anything is run."""
+        """The value of `record`; raises UnsafePickleError. Where that has an offset nothing has
+        been run."""
         if record[0] != _PICKLE_TYPE:
             return decode_value(record)
         payload = record[1:]
-        decisions = self._decide(payload, "load")
         try:
-            if decisions is None:
-                return pickle.loads(payload)
-            unpickler = _Unpickler(io.BytesIO(payload))
-            unpickler.answers = {name: found.answer for name, found in decisions.items()}
+            report = check_pickle(payload)
+        except GError as error:
+            raise _explain(error, "load") from None
+        unpickler = _Unpickler(io.BytesIO(payload))
+        if report:
+            unpickler.answers = self._decide(report, len(payload), "load")
+        try:
             return unpickler.load()
         except (UnsafePickleError, MemoryError, RecursionError):
             raise
@@ -128,85 +119,152 @@ class SafePickle:
 
     # --- deciding --------------------------------------------------------------------------------
 
-    def _decide(self, payload: bytes, verb: str) -> Optional[Dict[_Name, _Decision]]:
-        """The answers to each import of a pickle; None for plain data."""
-        try:
-            report = check_pickle(payload)
-        except GError as error:
-            found = _MESSAGE.fullmatch(cast(NativeError, error).message)
-            if found is None:
-                raise UnsafePickleError(str(error), verb=verb) from None
-            raise UnsafePickleError(found[4], found[2], found[3], int(found[1]), verb) from None
-        if not report:
-            return None
+    def _decide(self, report: bytes, length: int, verb: str) -> Dict[_Name, Any]:
+        """The answers to each import of a pickle of `length` bytes."""
         end = 4 + int.from_bytes(report[:4], "little")
-        shape = report[4:end]
-        known = self._decided.get(shape)
-        if known is not None and all([found.is_current() for found in known.values()]):
-            return known
-        decisions = self._decide_report(unpack(shape), report[end:], verb)
-        if len(shape) <= _LONGEST_REPORT:
-            if len(self._decided) >= _MOST_REPORTS:
-                self._decided.clear()
-            self._decided[shape] = decisions
-        return decisions
+        shape, numbers = report[4:end], report[end:]
+        decided = self._decided.get(shape)
+        if decided is None or not all([check() for check in decided.checks]):
+            decided = self._decide_report(unpack(shape), numbers, verb)
+            if len(shape) <= _LONGEST_REPORT:
+                if len(self._decided) >= _MOST_REPORTS:
+                    self._decided.clear()
+                self._decided[shape] = decided
+        if len(numbers) > 4 * len(decided.names):
+            _check_weights(decided, numbers, length, verb)
+        if not decided.makers:
+            return decided.answers
+        made = {name: make(length) for name, make in decided.makers.items()}
+        return {**decided.answers, **made}
 
-    def _decide_report(
-        self, items: List[bytes], offsets: bytes, verb: str
-    ) -> Dict[_Name, _Decision]:
+    def _decide_report(self, items: List[bytes], numbers: bytes, verb: str) -> _Decided:
         protocol = items[0][0]
         n_imports = int.from_bytes(items[0][1:], "little")
-        names: List[_Name] = []
-        decisions: List[_Decision] = []
-
-        def refuse(index: int, name: _Name, reason: str) -> UnsafePickleError:
-            offset = int.from_bytes(offsets[4 * index : 4 * index + 4], "little")
-            return UnsafePickleError(reason, name[0], name[1], offset, verb)
-
-        for index in range(n_imports):
-            uses, module, qualname = items[1 + 3 * index : 4 + 3 * index]
-            name = (module.decode(), qualname.decode())
-            try:
+        decided = _Decided({}, {}, [], [], [])
+        decisions: List[Decision] = []
+        at = 1
+        try:
+            for _ in range(n_imports):
+                uses, module, qualname = items[at : at + 3]
+                at += 3
+                name = (module.decode(), qualname.decode())
+                decided.names.append(name)
                 decision = self._decide_import(*_as_unpickled(name, protocol))
-            except _Refusal as refusal:
-                raise refuse(index, name, str(refusal)) from None
-            if uses[0] & _USED_AS_VALUE and not decision.is_value:
-                raise refuse(index, name, "a function is no value")
-            names.append(name)
-            decisions.append(decision)
+                if uses[0] & _USED_AS_VALUE and not decision.is_value:
+                    raise Refusal("a function is no value")
+                decisions.append(decision)
+                decided.answers[name] = decision.answer
+                if decision.make_answer is not None:
+                    decided.makers[name] = decision.make_answer
+                if decision.is_current is not None:
+                    decided.checks.append(decision.is_current)
+            while at < len(items):
+                operation, flags, callee, base, n_names = _CALL_HEAD.unpack(items[at])
+                names = tuple(items[at + 3 : at + 3 + n_names])
+                call = Call(operation.decode(), flags, items[at + 1].decode(), names)
+                decided.names.append(decided.names[callee])
+                name = _as_unpickled(decided.names[callee], protocol)
+                decision = decisions[callee]
+                if items[at + 2]:
+                    decision = self._decide_member(name, items[at + 2].decode())
+                at += 3 + n_names
+                reason = _judge(decision, decisions[base], call)
+                if reason is not None:
+                    raise Refusal(reason)
+                decided.costs.append(decision.cost)
+        except Refusal as refusal:
+            _refuse(decided.names, len(decided.names) - 1, numbers, str(refusal), verb)
+        return decided
 
-        for index, at in enumerate(range(1 + 3 * n_imports, len(items), 3), n_imports):
-            operation, flags, callee, base = _CALL_HEAD.unpack(items[at])
-            call = _Call(operation.decode(), flags, items[at + 1].decode(), items[at + 2].decode())
-            if call.operation == "O":
-                if decisions[base].answer is not object:
-                    raise refuse(index, names[callee], "it is made on another base than object")
-                call = call._replace(operation="N", signature="")
-            reason = decisions[callee].rule(call)
-            if reason is not None:
-                raise refuse(index, names[callee], reason)
-        return dict(zip(names, decisions))
-
-    def _decide_import(self, module: str, qualname: str) -> _Decision:
+    def _decide_import(self, module: str, qualname: str) -> Decision:
         known = _KNOWN_CALLS.get((module, qualname))
         if known is not None:
             return known
         if module == "builtins":
             return _decide_builtin(qualname)
-        is_listed = module in self._modules or (module, qualname) in self._names
-        if not is_listed:
-            raise _Refusal("its module is not among safe_pickle_allowed_modules")
-        if _is_standard(module):
+        if module not in self._modules and (module, qualname) not in self._names:
+            return self._decide_exception(module, qualname)
+        if rules.is_standard(module):
             return _decide_standard(module, qualname)
-        holder = _import(module)
+        holder = rules.import_listed(module)
+        is_current = rules.still_there(holder, qualname)
         if (module, qualname) in self._names:
-            found = _resolve(holder, qualname, classes=False)
-            if not _is_class(found):
-                return _decide_function(found, holder, qualname)
-        found = _resolve(holder, qualname)
-        _check_identity(found, module, qualname)
-        _check_bases(found)
-        return _Decision(found, _rule_of(found), True, _still_there(holder, qualname))
+            function = rules.find_function(holder, qualname)
+            if function is not None:
+                is_fresh = (module, qualname) in table.FRESH
+                return rules.decide_function(function, is_current, is_fresh)
+        found = rules.find_class(holder, module, qualname)
+        if not rules.is_class(found):
+            return Decision(found, rules.refuse_calls, True, is_current)
+        rules.check_bases(found)
+        return rules.decide_class(found, is_current)
+
+    def _decide_exception(self, module: str, qualname: str) -> Decision:
+        """An exception of a private module of Python's, if the module is listed in which it is
+        public: json for json.decoder, queue for _queue."""
+        for public in self._modules:
+            if rules.is_standard(public) and (
+                module.startswith(public + ".") or module.startswith("_")
+            ):
+                holder = rules.import_listed(public)
+                found = rules.find_public(holder, module, qualname)
+                if found is not None:
+                    is_current = rules.still_there(holder, qualname)
+                    return rules.decide_entry(table.STANDARD_EXCEPTION, found, is_current)
+        raise Refusal("its module is not among safe_pickle_allowed_modules")
+
+    def _decide_member(self, name: _Name, path: str) -> Decision:
+        """What getattr() gives: a member of an enumeration, or a class within a class."""
+        module, qualname = name
+        inner, _, last = path.rpartition(".")
+        holder = self._decide_import(module, f"{qualname}.{inner}" if inner else qualname)
+        if last in rules.members_of(holder.answer):
+            return Decision(rules.members_of(holder.answer)[last], rules.refuse_calls)
+        return self._decide_import(module, f"{qualname}.{path}")
+
+
+def _explain(error: BaseException, verb: str) -> UnsafePickleError:
+    """The check's error, as an error of Python's."""
+    found = _MESSAGE.fullmatch(cast(NativeError, error).message)
+    if found is None:
+        return UnsafePickleError(str(error), verb=verb)
+    return UnsafePickleError(found[4], found[2], found[3], int(found[1]), verb)
+
+
+def _judge(decision: Decision, base: Decision, call: Call) -> Optional[str]:
+    """Why a call is refused, if it is."""
+    if call.operation == "M":
+        if call.flags & table.IS_VALUE and not decision.is_value:
+            return "a method is no value"
+        return None
+    if call.operation == "O":
+        reason = rules.check_reconstruction(decision.answer, base.answer, call)
+        if reason is not None:
+            return reason
+    return decision.rule(call)
+
+
+def _refuse(names: List[_Name], index: int, numbers: bytes, reason: str, verb: str) -> NoReturn:
+    offset = int.from_bytes(numbers[4 * index : 4 * index + 4], "little")
+    raise UnsafePickleError(reason, *names[index], offset, verb) from None
+
+
+def _check_weights(decided: _Decided, numbers: bytes, length: int, verb: str) -> None:
+    """Whether what all calls copy, and hash, is in proportion to the pickle."""
+    copied_left = (1 << 20) + 16 * length
+    hashed_left = (1 << 24) + 256 * length
+    n_imports = len(decided.names) - len(decided.costs)
+    weights = _WEIGHTS.iter_unpack(numbers[4 * len(decided.names) :])
+    for index, (cost, (n, given, copied, hashed)) in enumerate(zip(decided.costs, weights)):
+        copied_left -= cost.each * n + cost.times * given + copied
+        hashed_left -= hashed if cost.is_hashed else 0
+        if copied_left < 0:
+            reason = "its calls are given a value too many times over"
+        elif hashed_left < 0:
+            reason = "its keys take too long to hash"
+        else:
+            continue
+        _refuse(decided.names, n_imports + index, numbers, reason, verb)
 
 
 # --- what is allowed -----------------------------------------------------------------------------
@@ -233,7 +291,7 @@ def _check_allowed(allowed: Optional[Iterable[str]]) -> List[str]:
                 "safe_pickle_allowed_modules must hold names like 'package.module' or "
                 f"'package.module:name', not {name!r}"
             )
-        if colon and (module == "builtins" or _is_standard(module)):
+        if colon and (module == "builtins" or rules.is_standard(module)):
             home = table.HOMES.get(module, module)
             if module != "builtins" and qualname in table.TABLE.get(home, {}):
                 continue
@@ -248,10 +306,6 @@ def _is_dotted(name: str) -> bool:
     return all(part.isidentifier() for part in name.split("."))
 
 
-def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in _STANDARD_MODULES
-
-
 def _as_unpickled(name: _Name, protocol: int) -> _Name:
     """The name that this Python's unpickler makes of one of Python 2's, or of another version's."""
     if protocol < 3:
@@ -260,245 +314,73 @@ def _as_unpickled(name: _Name, protocol: int) -> _Name:
     return table.HOMES.get(name[0], name[0]), name[1]
 
 
-# --- from a name to the object, without running anything -----------------------------------------
-
-
-def _import(module: str) -> ModuleType:
-    """A module that is listed, which may be imported for that."""
-    if module not in sys.modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:
-            raise _Refusal(f"its module cannot be imported: {error}") from None
-    holder = sys.modules.get(module)
-    if not isinstance(holder, ModuleType):
-        raise _Refusal("its module is no module")
-    return holder
-
-
-# What a class says of itself, whatever its metaclass says.
-_OF_TYPE: Any = type.__dict__
-_attributes: Callable[[type], Dict[str, Any]] = _OF_TYPE["__dict__"].__get__
-_module_of: Callable[[type], Any] = _OF_TYPE["__module__"].__get__
-_qualname_of: Callable[[type], Any] = _OF_TYPE["__qualname__"].__get__
-_mro_of: Callable[[type], Tuple[type, ...]] = _OF_TYPE["__mro__"].__get__
-
-
-def _is_class(found: object) -> bool:
-    return type in _mro_of(type(found))
-
-
-def _resolve(holder: ModuleType, qualname: str, classes: bool = True) -> Any:
-    """What `qualname` leads to, through namespaces of classes alone; no attribute is computed."""
-    namespace: Any = ModuleType.__getattribute__(holder, "__dict__")
-    found: Any = None
-    for depth, part in enumerate(qualname.split(".")):
-        if depth > 0:
-            if not _is_class(found):
-                raise _Refusal("its name leads through what is no class")
-            namespace = _attributes(found)
-        if part not in namespace:
-            raise _Refusal("there is nothing of that name in its module")
-        found = namespace[part]
-    if classes and not _is_class(found):
-        raise _Refusal(f"it is no class but {_describe(found)}")
-    return found
-
-
-def _describe(found: object) -> str:
-    name = type(found).__name__
-    return f"a {name}" if name[:1] not in "aeiou" else f"an {name}"
-
-
-def _check_identity(cls: type, module: str, qualname: str) -> None:
-    """Whether the class says of itself that it is the one asked for."""
-    if _module_of(cls) != module or _qualname_of(cls) != qualname:
-        raise _Refusal(f"it is {_module_of(cls)}.{_qualname_of(cls)} under another name")
-
-
-def _check_bases(cls: type) -> None:
-    """Whether nothing that the class, or its metaclass, is built on is of a dangerous kind."""
-    if type in _mro_of(cls):
-        raise _Refusal("it makes classes")
-    for base in _mro_of(cls) + _mro_of(type(cls)):
-        module, qualname = _module_of(base), _qualname_of(base)
-        if not isinstance(module, str):
-            raise _Refusal("one of its bases has no module")
-        if not _is_standard(module) or base is type or BaseException in _mro_of(base):
-            continue
-        names = table.BASES.get(module, ())
-        if names is not None and qualname not in names:
-            raise _Refusal(f"it is built on {module}.{qualname}")
-
-
-def _still_there(holder: ModuleType, qualname: str) -> Callable[[], bool]:
-    """Whether a module and its attribute are what they were: they may be reloaded."""
-    name = holder.__name__
-    first = qualname.partition(".")[0]
-    namespace = holder.__dict__
-    found = namespace.get(first)
-    modules = sys.modules
-    return lambda: modules.get(name) is holder and namespace.get(first) is found
-
-
-# --- rules: which calls of it, and what may be done to what they give ----------------------------
-
-
-def _refuse_calls(call: _Call) -> Optional[str]:
-    return "it may not be called"
-
-
-def _entry_rule(entry: Entry, has_setstate: bool = False) -> _CallRule:
-    def rule(call: _Call) -> Optional[str]:
-        shown = f"{call.operation}{call.member}:{call.signature}"
-        if not entry.calls.fullmatch(shown):
-            return "it is called in a way in which Python does not pickle it"
-        flags = call.flags
-        if has_setstate:
-            flags &= ~(table.DUNDER | table.OPAQUE)
-        if flags & ~entry.flags:
-            return "what is made of it is changed in a way in which Python does not pickle it"
-        return None
-
-    return rule
-
-
-def _enum_rule(cls: type) -> _CallRule:
-    """Members by name, as Python before 3.12 pickles them, or by value. They are shared: nothing
-    is set on them."""
-
-    def rule(call: _Call) -> Optional[str]:
-        if call.operation == "M":
-            if call.member not in type.__getattribute__(cls, "_member_map_"):
-                return f"it has no member {call.member!r}"
-            return None
-        if call.operation != "R" or len(call.signature) != 1 or call.flags:
-            return "a member of an enumeration is got by its name or value alone"
-        if not type.__getattribute__(cls, "_member_map_"):
-            return "it has no members"
-        # of whose bits each would be looked at
-        return "its value is too large" if call.signature == "H" else None
-
-    return rule
-
-
-# What a class inherits from these walks through its argument, or takes it for a length.
-_WALKS = (list, tuple, dict, set, frozenset, bytes, bytearray, int)
-_COUNTS = (bytes, bytearray)
-
-
-def _class_rule(cls: type) -> _CallRule:
-    """A class of a listed module: any call, as its user says by listing it, with these limits."""
-    mro = _mro_of(cls)
-    own = [base for base in mro if not _is_standard(str(_module_of(base)))]
-    names = {name for base in own for name in _attributes(base)}
-    has_setstate = "__setstate__" in names
-    makes_itself = bool({"__new__", "__init__"} & names)
-    walks = not makes_itself and any(base in mro for base in _WALKS)
-    counts = not makes_itself and any(base in mro for base in _COUNTS)
-    standard = next((base for base in mro if base not in own and base is not object), None)
-    walks = walks or (not makes_itself and standard is not None and _walks(standard))
-
-    def rule(call: _Call) -> Optional[str]:
-        if call.operation in "MA":
-            return "an attribute of a class is no value, but for a member of an enumeration"
-        if walks and "o" in call.signature:
-            return "it would walk through what may have no end"
-        if counts and set(call.signature) & set("iIHb"):
-            return "it would take a number for a length"
-        if call.flags & (table.DUNDER | table.OPAQUE) and not has_setstate:
-            return "its state holds more than plain attributes, and it has no __setstate__()"
-        return None
-
-    return rule
-
-
-def _walks(base: type) -> bool:
-    return _module_of(base) in ("collections", "array") or issubclass(base, _WALKS)
-
-
-def _rule_of(cls: type) -> _CallRule:
-    return _enum_rule(cls) if Enum in _mro_of(cls) else _class_rule(cls)
-
-
 # --- by origin -----------------------------------------------------------------------------------
 
 
-def _decide_builtin(qualname: str) -> _Decision:
+def _decide_builtin(qualname: str) -> Decision:
     if qualname in table.CONSTANTS:
-        return _Decision(table.CONSTANTS[qualname], _refuse_calls)
+        return Decision(table.CONSTANTS[qualname], rules.refuse_calls)
     builtins = importlib.import_module("builtins")
+    found: Any = builtins.__dict__.get(qualname)
     entry = table.BUILTINS.get(qualname)
-    if qualname in table.WALKING_EXCEPTIONS:
-        entry = table.WALKING_EXCEPTION
+    if rules.is_class(found) and BaseException in rules.mro_of(found):
+        walks = qualname in table.WALKING_EXCEPTIONS
+        entry = table.WALKING_EXCEPTION if walks else table.EXCEPTION
     elif entry is None:
-        found: Any = builtins.__dict__.get(qualname)
-        if _is_class(found) and BaseException in _mro_of(found):
-            entry = table.EXCEPTION
-    if entry is None:
-        raise _Refusal("it is none of the builtins that are plain data")
-    found = _resolve(builtins, qualname)
-    # OSError has the names EnvironmentError and IOError, too
-    if BaseException not in _mro_of(found):
-        _check_identity(found, "builtins", qualname)
-    return _Decision(found, _entry_rule(entry))
-
-
-def _decide_standard(module: str, qualname: str) -> _Decision:
-    entry = table.TABLE.get(module, {}).get(qualname)
-    if entry is not None and entry.answer is not None:
-        return _Decision(entry.answer, _entry_rule(entry), entry.is_value)
-    holder = _import(module)
-    found = _resolve(holder, qualname)
-    _check_identity(found, module, qualname)
-    if entry is not None:
-        has_setstate = any("__setstate__" in _attributes(base) for base in _mro_of(found))
-        has_setstate = has_setstate and BaseException not in _mro_of(found)
-        rule = _entry_rule(entry, has_setstate)
-    elif Enum in _mro_of(found):
-        rule = _enum_rule(found)
-    elif Exception in _mro_of(found):
-        rule = _entry_rule(table.STANDARD_EXCEPTION)
+        raise Refusal("it is none of the builtins that are plain data")
     else:
-        raise _Refusal("it is none of the classes of Python itself that can be allowed")
-    return _Decision(found, rule, True, _still_there(holder, qualname))
+        found = rules.find_class(builtins, "builtins", qualname)
+    return rules.decide_entry(entry, found, None)
 
 
-def _decide_function(found: Any, holder: ModuleType, qualname: str) -> _Decision:
-    if not isinstance(found, (FunctionType, BuiltinFunctionType)):
-        raise _Refusal(f"it is neither a class nor a function but {_describe(found)}")
+def _decide_standard(module: str, qualname: str) -> Decision:
+    entry = table.TABLE.get(module, {}).get(qualname)
+    if entry is not None and (entry.answer or entry.make_answer) is not None:
+        return rules.decide_entry(entry, entry.answer, None)
+    holder = rules.import_listed(module)
+    is_current = rules.still_there(holder, qualname)
+    found = rules.find_class(holder, module, qualname)
+    if not rules.is_class(found):
+        return Decision(found, rules.refuse_calls, True, is_current)
+    if entry is None and rules.members_of(found):
+        return rules.decide_class(found, is_current)
+    if entry is None and Exception in rules.mro_of(found):
+        entry = table.STANDARD_EXCEPTION
+    if entry is None:
+        raise Refusal("it is none of the classes of Python itself that can be allowed")
+    return rules.decide_entry(entry, found, is_current)
 
-    def rule(call: _Call) -> Optional[str]:
-        return None if call.operation == "R" else "a function is called otherwise"
 
-    return _Decision(found, rule, False, _still_there(holder, qualname))
-
-
-# --- what stands in for the four functions by which Python pickles ordinary values ---------------
+# --- what stands in for the functions by which Python pickles ordinary values --------------------
 
 
 def _get_member(cls: Any, name: Any) -> Any:
     """builtins.getattr() of a member: the check saw class and name."""
-    if _is_class(cls) and type(name) is str:
-        if Enum in _mro_of(cls):
-            return type.__getattribute__(cls, "_member_map_")[name]
-        if name == "_unpickle" and _module_of(cls) == "zoneinfo":
+    if rules.is_class(cls) and type(name) is str:
+        if name in rules.members_of(cls):
+            return rules.members_of(cls)[name]
+        found = rules.attributes_of(cls).get(name)
+        if rules.is_class(found):
+            return found
+        if name == "_unpickle" and cls.__module__ == "zoneinfo":
             return type.__getattribute__(cls, name)
-    raise pickle.UnpicklingError("getattr() of what is no enumeration")
+    raise pickle.UnpicklingError("getattr() of what is no class or enumeration")
 
 
 def _join_members(one: Any, other: Any) -> Any:
-    """_operator.or_() of flags."""
-    if type(one) is not type(other) or Flag not in _mro_of(type(one)):
+    """_operator.or_() of flags, and of bits that are none of them."""
+    if Flag not in rules.mro_of(type(one)) or type(other) not in (int, type(one)):
         raise pickle.UnpicklingError("or_() of what are no flags")
     return one | other
 
 
 def _make_instance(cls: Any, base: Any, state: Any) -> Any:
-    """copyreg._reconstructor() of an instance of a class of Python's own making."""
-    if base is not object or state is not None:
-        raise pickle.UnpicklingError("_reconstructor() of what is no plain instance")
-    return object.__new__(cls)
+    """copyreg._reconstructor(), of an instance on one of Python's own classes: the check saw both,
+    and the kind of data."""
+    made = base.__new__(cls) if base is object else base.__new__(cls, state)
+    if base.__init__ is not object.__init__:
+        base.__init__(made, state)
+    return made
 
 
 def _encode_text(text: Any, encoding: Any) -> bytes:
@@ -508,12 +390,38 @@ def _encode_text(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-_KNOWN_CALLS: Dict[_Name, _Decision] = {
-    name: _Decision(answer, _refuse_calls, False)
-    for name, answer in (
-        (("builtins", "getattr"), _get_member),
-        (("_operator", "or_"), _join_members),
-        (("copyreg", "_reconstructor"), _make_instance),
-        (("_codecs", "encode"), _encode_text),
-    )
+_GENERIC: Tuple[Any, ...] = (typing.Generic, typing.Protocol)
+
+
+def _get_alias(cls: Any, parameters: Any) -> Any:
+    """_operator.getitem(), as which an alias like Box[int] is pickled: no code of Box runs."""
+    if rules.is_class(cls) and _GENERIC[0] in rules.mro_of(cls):
+        owner = next(
+            base for base in rules.mro_of(cls) if "__class_getitem__" in rules.attributes_of(base)
+        )
+        if owner in _GENERIC:
+            return cls[parameters]
+    raise pickle.UnpicklingError("getitem() of what is no generic class")
+
+
+def _make_alias(cls: Any, parameters: Any) -> Any:
+    """types.GenericAlias(), as which list[int] is pickled."""
+    if not rules.is_class(cls):
+        raise pickle.UnpicklingError("an alias of what is no class")
+    return GenericAlias(cls, parameters)
+
+
+def _refuse_other_calls(call: Call) -> Optional[str]:
+    if call.operation == "R" and re.fullmatch("c[ctTon]", call.signature) and not call.flags:
+        return None
+    return "it is called in a way in which Python does not pickle it"
+
+
+_KNOWN_CALLS: Dict[_Name, Decision] = {
+    ("builtins", "getattr"): Decision(_get_member, rules.refuse_calls, False),
+    ("_operator", "or_"): Decision(_join_members, rules.refuse_calls, False),
+    ("copyreg", "_reconstructor"): Decision(_make_instance, rules.refuse_calls, False),
+    ("_codecs", "encode"): Decision(_encode_text, rules.refuse_calls, False),
+    ("_operator", "getitem"): Decision(_get_alias, _refuse_other_calls, False),
+    ("types", "GenericAlias"): Decision(_make_alias, _refuse_other_calls, False),
 }
