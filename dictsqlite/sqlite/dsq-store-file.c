@@ -75,6 +75,7 @@ dsq_store_file_remove_traces (const char *path, DsqStoreBeside before)
   DsqStoreBeside now = dsq_store_file_look_beside (path);
   g_autoptr (DsqDatabase) database = NULL;
   g_autofree char *index = NULL;
+  int level = SQLITE_LOCK_NONE;
   gint64 ignored;
 
   if (now.log <= before.log && now.index <= before.index)
@@ -83,12 +84,16 @@ dsq_store_file_remove_traces (const char *path, DsqStoreBeside before)
   if (database == NULL)
     return;
   dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
-  if (!dsq_database_run (database, "PRAGMA locking_mode = EXCLUSIVE", "open the store", NULL) ||
-      !dsq_database_get_number (database,
-                                "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
-                                "open the store",
-                                &ignored,
-                                NULL))
+  dsq_database_run (database, "PRAGMA locking_mode = EXCLUSIVE", "open the store", NULL);
+  /* in a damaged file this fails, with the lock held */
+  dsq_database_get_number (database,
+                           "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
+                           "open the store",
+                           &ignored,
+                           NULL);
+  if (sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_LOCKSTATE, &level) !=
+          SQLITE_OK ||
+      level != SQLITE_LOCK_EXCLUSIVE)
     return;
   index = g_strconcat (path, "-shm", NULL);
   if (!before.index)

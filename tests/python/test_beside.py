@@ -108,6 +108,25 @@ def test_no_door_rolls_a_journal_back(path, tmp_path, door, crashed):
         use(path)
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_nothing_is_made_beside_a_journal(path, tmp_path, door):
+    path.with_name("store.db-journal").write_bytes(MAGIC * 100)
+    before = describe(tmp_path)
+    with pytest.raises(OSError):
+        DOORS[door][1](path)
+    assert describe(tmp_path) == before
+
+
+@pytest.mark.parametrize("door", ("plain", "read only", "rekey_file"))
+def test_nothing_is_left_beside_a_file_that_is_cut(path, tmp_path, door):
+    crash(path, DOORS[door][0])
+    os.truncate(path, 5000)
+    before = describe(tmp_path)
+    with pytest.raises(OSError):
+        DOORS[door][1](path)
+    assert describe(tmp_path) == before
+
+
 @pytest.mark.parametrize("call", ("backup", "encrypt_copy", "decrypt_copy"))
 @pytest.mark.parametrize("suffix", ("-wal", "-shm", "-journal"))
 def test_no_copy_is_made_beside_anothers_log(path, tmp_path, call, suffix):

@@ -184,7 +184,7 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         raise FileNotFoundError(2, "there is no such file", os.fspath(path))
     with contextlib.ExitStack() as stack:
         beside = [source.with_name(source.name + end) for end in ("-wal", "-journal")]
-        options = "?immutable=1"
+        options = "?mode=ro&immutable=1"
         if any(log.is_file() and log.stat().st_size > 0 for log in beside):
             scratch = stack.enter_context(contextlib.ExitStack())
             folder = scratch.enter_context(_scratch())
@@ -247,7 +247,7 @@ def _name_import(path: str) -> str:
 
     A write-ahead log beside it is not looked at, so that nothing has to be copied.
     """
-    uri = Path(path).absolute().as_uri() + "?immutable=1"
+    uri = Path(path).absolute().as_uri() + "?mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             connection.text_factory = bytes

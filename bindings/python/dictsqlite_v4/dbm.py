@@ -207,16 +207,22 @@ def open(  # noqa: A001
     if flag not in ("r", "w", "c", "n"):
         raise ValueError("Flag must be one of 'r', 'w', 'c', or 'n'")
     path = os.fsdecode(file)
+    made = False
     try:
         if flag == "n":
             for suffix in ("", "-wal", "-shm", "-journal"):
                 _remove(path + suffix)
         if flag in ("c", "n"):
-            # a file of no bytes is made a store where it stands, and so keeps its permissions
-            _touch(path, mode)
+            # the store that takes the place of a file of no bytes has its permissions
+            made = _touch(path, mode)
         elif not os.path.exists(path):
             raise FileNotFoundError(errno.ENOENT, "there is no such file", path)
-        store = DictSQLiteV4(path, persist_mode="lazy", read_only=flag == "r")
+        try:
+            store = DictSQLiteV4(path, persist_mode="lazy", read_only=flag == "r")
+        except BaseException:
+            if made and os.path.exists(path) and os.path.getsize(path) == 0:
+                _remove(path)
+            raise
     except FileNotFoundError as problem:
         raise _MissingError(problem.errno, problem.strerror, path) from None
     except OSError as problem:
@@ -233,11 +239,12 @@ def _remove(path: str) -> None:
         pass
 
 
-def _touch(path: str, mode: int) -> None:
+def _touch(path: str, mode: int) -> bool:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except FileExistsError:
-        pass
+        return False
+    return True
 
 
 def _to_bytes(item: object, what: str) -> bytes:
