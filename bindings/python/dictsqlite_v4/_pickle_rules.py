@@ -210,7 +210,7 @@ def _refuse_state(cls: type, call: Call) -> Optional[str]:
     if call.flags & table.UNNAMED or (is_exception and call.operation != "R"):
         return "its state sets attributes that are not told"
     if _inherited(cls, "__setattr__") not in (
-        attributes_of(object)["__setattr__"], attributes_of(BaseException)["__setattr__"],
+        _inherited(object, "__setattr__"), _inherited(BaseException, "__setattr__"),
     ):  # fmt: skip
         return "its state would run __setattr__()"
     for name in call.names:
