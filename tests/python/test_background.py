@@ -77,7 +77,8 @@ def test_threads_are_started_only_with_it(path, mode, enable_async):
     most, left = map(int, counted.stdout.split())
     assert left == 0
     if not enable_async:
-        assert most == 0
+        # beside those that make for the main thread what may take long, so that it can leave that
+        assert most <= (0 if mode == "memory" else 4)
     elif mode == "lazy":
         assert most >= 1
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 from conftest import LONG, python
 
+from dictsqlite_v4 import DictSQLiteV4
+
 HEAD = """
 import asyncio, faulthandler, itertools, os, random, signal, sqlite3, sys, threading, time
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
@@ -320,6 +322,37 @@ for name, call in (
     assert ended[1] == 0, (name, ended)
 assert len(db) == 0 and db.tables() == ["made"]
 """)
+
+
+CLOSING = """
+db = DictSQLiteV4(path, persist_mode=sys.argv[2], busy_timeout=20, flush_interval=3600)
+db["k"] = 1
+db.flush()
+def terminate(*_):
+    db.close()
+    sys.exit(7)
+alarm(0.2, terminate)
+lock = Lock()
+lock.__enter__()
+threading.Timer(0.5, lock.__exit__).start()
+db["later"] = 2
+db.flush()
+"""
+
+
+@pytest.mark.parametrize("mode", ["lazy", "writethrough"])
+def test_a_handler_that_closes_the_store_that_waits(path, mode):
+    """Where a flush waits it is closed behind that; where a write does it is an error, and closed
+    at the end. Nothing is lost, and nothing hangs."""
+    result = python(HEAD + CLOSING, path, mode)
+    if mode == "lazy":
+        assert (result.returncode, result.stderr) == (7, "")
+    else:
+        assert result.returncode == 1
+        assert "RuntimeError: Failed to use the store: a call of the same thread" in result.stderr
+    with DictSQLiteV4(path) as db:
+        assert dict(db) == ({"k": 1, "later": 2} if mode == "lazy" else {"k": 1})
+        assert db.check() == []
 
 
 def test_other_threads_are_not_asked(path):

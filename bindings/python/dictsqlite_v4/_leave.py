@@ -28,10 +28,9 @@ _Result = TypeVar("_Result")
 _GRACE = 0.2
 # Between two looks at whether this is a child that a handler has forked.
 _LOOK = 1.0
-
-
-# Times that others run, for a thread to end that has nothing left to do.
-_TURNS = 10000
+# For a thread to end that has nothing left to do, and between two looks at that.
+_END = 1.0
+_TURN = 2e-5
 
 # The stores whose copies the main thread is being told of.
 _told_of: List[Store] = []
@@ -68,11 +67,13 @@ def leave_free(
 
 
 def _wait_for_end(thread_id: int) -> None:
-    path = f"/proc/self/task/{thread_id}"
-    for _ in range(_TURNS):
-        if not os.path.exists(path):
-            break
-        time.sleep(0)
+    deadline = time.monotonic() + _END
+    while time.monotonic() < deadline:
+        try:
+            os.sched_getscheduler(thread_id)
+        except OSError:
+            break  # there is no such thread
+        time.sleep(_TURN)
 
 
 class _Call(Generic[_Result]):

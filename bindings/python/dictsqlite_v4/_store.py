@@ -54,7 +54,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     :param hot_capacity: most entries that are kept decoded in memory once they are in the file,
         at least 1.
     :param enable_async: whether a background thread flushes lazy writes. If not, nothing runs
-        in the background, and only flush(), close() and memory pressure flush.
+        in the background, and only flush(), close() and memory pressure flush. A thread that does
+        for the main one what it can be interrupted in is there in either case.
     :param persist_mode: 'memory' (no file), 'lazy' (a write is in the file after the next
         flush) or 'writethrough' (a write is committed when it returns).
     :param encryption_password: None, or the password of an encrypted file, not empty; a file
