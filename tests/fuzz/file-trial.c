@@ -64,12 +64,11 @@ is_content (const char *path, const GByteArray *bytes)
   return length == bytes->len && (length == 0 || memcmp (content, bytes->data, length) == 0);
 }
 
-/* What is refused, or only read, stays as it is, and has nothing new beside it but the log's index.
- */
+/* What is refused, or only read, stays as it is, and has nothing new beside it. */
 static void
 check_untouched (Trial *self)
 {
-  static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm", NULL };
+  static const char *const names[] = { "store.db", "store.db-wal", NULL };
   g_autofree char *log = g_strconcat (self->path, "-wal", NULL);
   g_autofree char *folder = g_path_get_dirname (self->path);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
