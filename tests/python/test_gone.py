@@ -155,6 +155,30 @@ def test_at_exit_it_is_told(path, mode):
     assert "deleted, moved or replaced" in said.stderr or "was deleted or moved" in said.stderr
 
 
+@pytest.mark.parametrize("end", ("del store", "pass"))
+@pytest.mark.parametrize("mode", ("lazy", "writethrough"))
+def test_what_was_done_with_and_deleted_ends_without_a_word(path, mode, end):
+    said = python(
+        "import shutil, sys; from dictsqlite_v4 import DictSQLiteV4\n"
+        "store = DictSQLiteV4(sys.argv[1], persist_mode=sys.argv[2])\n"
+        f"store['a'] = 1; store.flush(); shutil.rmtree(sys.argv[3]); {end}",
+        path, mode, path.parent,
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("end", ("del store", "pass"))
+def test_what_was_not_written_into_what_is_deleted_is_counted(path, end):
+    said = python(
+        "import shutil, sys; from dictsqlite_v4 import DictSQLiteV4\n"
+        "store = DictSQLiteV4(sys.argv[1], persist_mode='lazy', flush_interval=3600)\n"
+        "store.flush(); store.update(a=1, b=2)\n"
+        f"shutil.rmtree(sys.argv[2]); {end}",
+        path, path.parent,
+    )
+    assert "Failed to write 2 entries at the end" in said.stderr
+
+
 def test_a_transaction_is_not_acknowledged(path):
     store = DictSQLiteV4(path, enable_async=False)
     store["a"] = 1

@@ -20,7 +20,7 @@ import ctypes
 import os
 import select
 import sys
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ._dsq import Channel, GError, Store
 from ._errors import exception_of, to_exception
@@ -46,11 +46,13 @@ def close_dropped(store: Store, path: str, process: int) -> None:
     if os.getpid() != process:
         return
     _open.pop(id(store), None)
+    n_entries = store.get_stats().dirty_entries
     try:
         store.close(None)
     except GError as error:
-        # by way of sys.unraisablehook
-        raise _unwritten(store, path, to_exception(error, path)) from None
+        problem = _unwritten(n_entries, path, to_exception(error, path))
+        if problem is not None:
+            raise problem from None  # by way of sys.unraisablehook
 
 
 def _arm() -> None:
@@ -148,16 +150,17 @@ def _own() -> List[Tuple[Store, str]]:
 
 def _close_all() -> List[Exception]:
     """Close all at once, each of which may have to wait; what was raised."""
-    closing: List[Tuple[Store, str, Channel]] = []
+    closing: List[Tuple[Store, str, int, Channel]] = []
     for store, path in _own():
         try:
+            n_entries = store.get_stats().dirty_entries
             channel = store.open_channel()
             channel.submit(pack((b"q",)))
-            closing.append((store, path, channel))
+            closing.append((store, path, n_entries, channel))
         except GError:
             pass  # it is closed
     raised = []
-    for store, path, channel in closing:
+    for store, path, n_entries, channel in closing:
         poll = select.poll()
         poll.register(channel.get_fd(), select.POLLIN)
         while not (answer := channel.collect()):
@@ -165,30 +168,32 @@ def _close_all() -> List[Exception]:
         result = unpack(answer)[1]
         if result and not result[0]:
             error = exception_of(result[2] == 1, result[1], result[3:].decode(), path)
-            raised.append(_unwritten(store, path, error))
+            raised.append(_unwritten(n_entries, path, error))
             # nothing waits for the same again when the object goes
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(store))
         else:
             # does nothing; a first call would fail later, where no module can be imported any more
             store.close(None)
-    return raised
+    return list(filter(None, raised))
 
 
 def _flush_all() -> List[Exception]:
     raised = []
     for store, path in _own():
         try:
+            n_entries = store.get_stats().dirty_entries
             store.flush(None)
         except GError as error:
-            raised.append(_unwritten(store, path, to_exception(error, path)))
-    return raised
+            raised.append(_unwritten(n_entries, path, to_exception(error, path)))
+    return list(filter(None, raised))
 
 
-def _unwritten(store: Store, path: str, error: Exception) -> Exception:
-    """What says of which store how much is lost."""
-    n_entries = store.get_stats().dirty_entries
+def _unwritten(n_entries: int, path: str, error: Exception) -> Optional[Exception]:
+    """What says of which store how much is lost; nothing where its file was done with and deleted."""
+    if n_entries == 0 and isinstance(error, FileNotFoundError):
+        return None
     cause = error.strerror if isinstance(error, OSError) else error
-    message = f"Failed to write {n_entries} entries at the end: {cause}"
+    message = f"Failed to write {n_entries} entries at the end: {cause}" if n_entries else cause
     return OSError(error.errno if isinstance(error, OSError) else None, message, path)
 
 
