@@ -113,7 +113,10 @@ typedef enum
  * @DSQ_VALUE_BOOLEAN: one byte, 0 or 1
  * @DSQ_VALUE_VARIANT: a #GVariant, as the serialised form (little-endian) of a variant that holds
  * it
- * @DSQ_VALUE_PICKLE: a Python pickle, which only Python reads
+ * @DSQ_VALUE_OLD_PICKLE: a Python pickle behind this byte, for those of protocols 0 and 1, which
+ *   do not begin with the next; only Python reads it
+ * @DSQ_VALUE_PICKLE: a Python pickle of protocol 2 or later, which begins with this byte: the
+ *   record is the pickle; only Python reads it
  *
  * The first byte of a record; the payload follows it.
  *
@@ -130,7 +133,8 @@ typedef enum
   DSQ_VALUE_DOUBLE = 5,
   DSQ_VALUE_BOOLEAN = 6,
   DSQ_VALUE_VARIANT = 7,
-  DSQ_VALUE_PICKLE = 8
+  DSQ_VALUE_OLD_PICKLE = 8,
+  DSQ_VALUE_PICKLE = 128
 } DsqValueType;
 
 G_END_DECLS

@@ -35,6 +35,7 @@ typedef enum
   DSQ_RANK_WORKERS,    /* async calls that wait for a thread */
   DSQ_RANK_APART,      /* whether what another thread does for the main one is done */
   DSQ_RANK_AHEAD,      /* rows sealed before the writer needs them */
+  DSQ_RANK_MARKS,      /* what the rows of each table are bound to */
   DSQ_RANK_CIPHER,     /* derived keys that unseal */
   DSQ_N_RANKS
 } DsqRank;

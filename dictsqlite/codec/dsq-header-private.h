@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "codec/dsq-format-private.h"
-#include "crypto/dsq-key-private.h"
+#include "codec/dsq-row-private.h"
 
 G_BEGIN_DECLS
 
@@ -14,12 +13,14 @@ typedef struct
 {
   guint8 bytes[DSQ_HEADER_MAX_LENGTH];
   guint length;
+  DsqMarkColumn first_mark; /* of a new store: that of the table which it begins with */
 } DsqHeader;
 
 /* --- a new store's ---------------------------------------------------------------------------- */
 
-/* Draws the store's id; with @password also its keys, sealed under what @cost makes of it. Gives
- * DSQ_ERROR_INVALID_ARGUMENT for an empty password or a cost out of bounds. */
+/* Draws the store's id and its first table's mark; with @password also its keys, sealed under what
+ * @cost makes of it. Gives DSQ_ERROR_INVALID_ARGUMENT for an empty password or a cost out of
+ * bounds. */
 gboolean dsq_header_init (DsqHeader *self,
                           GBytes *password,
                           const DsqKdfCost *cost,

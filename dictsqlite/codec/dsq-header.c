@@ -82,6 +82,23 @@ seal_data_key (DsqHeader *self,
   return sealed;
 }
 
+static gboolean
+draw_first_mark (DsqHeader *self, DsqKeys *keys, GError **error)
+{
+  DsqRecordCodec codec;
+  gboolean drawn;
+
+  dsq_record_codec_init (&codec, dsq_header_get_store_id (self), keys);
+  drawn = dsq_row_draw_mark (&codec,
+                             DSQ_FORMAT_TABLE_MAIN,
+                             (const guint8 *) "",
+                             0,
+                             &self->first_mark,
+                             error);
+  dsq_record_codec_clear (&codec);
+  return drawn;
+}
+
 gboolean
 dsq_header_init (DsqHeader *self,
                  GBytes *password,
@@ -103,14 +120,16 @@ dsq_header_init (DsqHeader *self,
     return FALSE;
   set_checksum (self);
   if (password == NULL)
-    return TRUE;
+    return draw_first_mark (self, NULL, error);
 
   success = dsq_random_draw (data_key, sizeof data_key, error) &&
             seal_data_key (self, password, cost, data_key, error);
   if (success)
     *out_keys = dsq_keys_new (data_key, store_id);
   dsq_secret_wipe (data_key, sizeof data_key);
-  return success;
+  if (success && !draw_first_mark (self, *out_keys, error))
+    g_clear_pointer (out_keys, dsq_keys_free);
+  return *out_keys != NULL;
 }
 
 /* --- one that was read ------------------------------------------------------------------------ */

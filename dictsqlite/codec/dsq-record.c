@@ -12,31 +12,43 @@
 #include "dsq-enums.h"
 #include "dsq-error.h"
 
-/* Tells a value's checksum from that of anything else in the file. */
-static const guint8 purpose[5] = { 'd', 's', 'q', '1', 'v' };
-
 #define EXPIRY_LENGTH sizeof (guint64)
 
 void
-dsq_record_codec_init (DsqRecordCodec *self, const guint8 store_id[16])
+dsq_record_codec_init (DsqRecordCodec *self, const guint8 store_id[16], DsqKeys *keys)
 {
-  self->seed = dsq_crc32c (0, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
   memcpy (self->store_id, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
-  self->keys = NULL;
+  self->keys = keys;
+  self->marks = dsq_marks_new ();
+}
+
+void
+dsq_record_codec_clear (DsqRecordCodec *self)
+{
+  g_clear_pointer (&self->marks, dsq_marks_free);
+}
+
+guint32
+dsq_record_make_seed (const guint8 store_id[16], guint32 table, const guint8 mark[16])
+{
+  guint8 id[4];
+  guint32 crc = dsq_crc32c (0, store_id, DSQ_FORMAT_STORE_ID_LENGTH);
+
+  dsq_bytes_store_u32 (id, table);
+  crc = dsq_crc32c (crc, (const guint8 *) DSQ_FORMAT_PURPOSE_VALUE, DSQ_FORMAT_PURPOSE_LENGTH);
+  crc = dsq_crc32c (crc, id, sizeof id);
+  return dsq_crc32c (crc, mark, DSQ_FORMAT_MARK_LENGTH);
 }
 
 /* The checksum of @record's row, with @body as it lies in the value column. */
 static guint32
-checksum (const DsqRecordCodec *self, const DsqRecord *record, const guint8 *body, gsize length)
+checksum (guint32 seed, const DsqRecord *record, const guint8 *body, gsize length)
 {
-  guint8 context[sizeof purpose + 8];
+  guint8 key_length[4];
   guint32 crc;
 
-  memcpy (context, purpose, sizeof purpose);
-  dsq_bytes_store_u32 (context + sizeof purpose, record->table);
-  dsq_bytes_store_u32 (context + sizeof purpose + 4, record->key_length);
-
-  crc = dsq_crc32c (self->seed, context, sizeof context);
+  dsq_bytes_store_u32 (key_length, record->key_length);
+  crc = dsq_crc32c (seed, key_length, sizeof key_length);
   crc = dsq_crc32c (crc, record->key, record->key_length);
   return dsq_crc32c (crc, body, length);
 }
@@ -44,7 +56,7 @@ checksum (const DsqRecordCodec *self, const DsqRecord *record, const guint8 *bod
 gsize
 dsq_record_body_length (const DsqRecord *record)
 {
-  return 1 + (record->expires != 0 ? EXPIRY_LENGTH : 0) + record->payload_length;
+  return (record->expires != 0 ? 1 + EXPIRY_LENGTH : 0) + 1 + record->payload_length;
 }
 
 void
@@ -52,14 +64,11 @@ dsq_record_encode_body (const DsqRecord *record, guint8 *out)
 {
   if (record->expires != 0)
     {
-      *out++ = record->type | DSQ_FORMAT_RECORD_EXPIRES;
+      *out++ = DSQ_FORMAT_BODY_EXPIRES;
       dsq_bytes_store_u64 (out, (guint64) record->expires);
       out += EXPIRY_LENGTH;
     }
-  else
-    {
-      *out++ = record->type;
-    }
+  *out++ = record->type;
   if (record->payload_length > 0)
     memcpy (out, record->payload, record->payload_length);
 }
@@ -71,45 +80,57 @@ dsq_record_encoded_length (const DsqRecord *record)
 }
 
 void
-dsq_record_encode (const DsqRecordCodec *self, const DsqRecord *record, guint8 *out)
+dsq_record_encode (guint32 seed, const DsqRecord *record, guint8 *out)
 {
   guint8 *body = out + DSQ_FORMAT_RECORD_AT_BODY;
 
   dsq_record_encode_body (record, body);
   out[0] = DSQ_FORMAT_RECORD_VERSION;
   dsq_bytes_store_u32 (out + DSQ_FORMAT_RECORD_AT_CRC,
-                       checksum (self, record, body, dsq_record_body_length (record)));
+                       checksum (seed, record, body, dsq_record_body_length (record)));
+}
+
+gboolean
+dsq_record_is_of_later (guint8 type)
+{
+  return type >= DSQ_FORMAT_RECORD_FIRST_RESERVED && type <= DSQ_FORMAT_RECORD_LAST_RESERVED;
+}
+
+static gboolean
+is_known (guint8 type)
+{
+  return (type >= DSQ_VALUE_NONE && type <= DSQ_VALUE_OLD_PICKLE) || type == DSQ_VALUE_PICKLE ||
+         dsq_record_is_of_later (type);
 }
 
 const char *
 dsq_record_decode_body (DsqRecord *record, const guint8 *body, gsize length)
 {
-  guint8 type = body[0] & (guint8) ~DSQ_FORMAT_RECORD_EXPIRES;
-  gsize header = 1;
   gint64 expires = 0;
 
-  if ((body[0] & DSQ_FORMAT_RECORD_EXPIRES) != 0)
+  if (body[0] == DSQ_FORMAT_BODY_EXPIRES)
     {
-      header += EXPIRY_LENGTH;
-      if (length < header)
+      if (length <= 1 + EXPIRY_LENGTH)
         return "it ends early";
       expires = (gint64) dsq_bytes_load_u64 (body + 1);
       if (expires == 0)
         return "its expiry is none";
+      body += 1 + EXPIRY_LENGTH;
+      length -= 1 + EXPIRY_LENGTH;
     }
-  if (type < DSQ_VALUE_NONE || type > DSQ_VALUE_PICKLE)
+  if (!is_known (body[0]))
     return "its type is unknown";
   if (expires != record->expires)
     return "its expiry is not that of its row";
 
-  record->type = type;
-  record->payload = body + header;
-  record->payload_length = length - header;
+  record->type = body[0];
+  record->payload = body + 1;
+  record->payload_length = length - 1;
   return NULL;
 }
 
 gboolean
-dsq_record_decode (const DsqRecordCodec *self,
+dsq_record_decode (guint32 seed,
                    DsqRecord *record,
                    const guint8 *value,
                    gsize length,
@@ -130,7 +151,7 @@ dsq_record_decode (const DsqRecordCodec *self,
       const guint8 *body = value + DSQ_FORMAT_RECORD_AT_BODY;
       gsize body_length = length - DSQ_FORMAT_RECORD_AT_BODY;
 
-      if (checksum (self, record, body, body_length) !=
+      if (checksum (seed, record, body, body_length) !=
           dsq_bytes_load_u32 (value + DSQ_FORMAT_RECORD_AT_CRC))
         fault = "its checksum does not match";
       else

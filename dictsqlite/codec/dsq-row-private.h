@@ -15,7 +15,8 @@ G_BEGIN_DECLS
  *
  * All functions take the codec of the file and do what its kind wants. Those that encode are for
  * one thread at a time, those that decode for any. What does not unseal is DSQ_ERROR_CORRUPT; no
- * message holds a key or a value.
+ * message holds a key or a value. A row is bound to its table's mark, which dsq_row_decode_mark()
+ * or dsq_row_draw_mark() has made known: of another table no row can be read.
  */
 
 /* What a row is found by. */
@@ -80,6 +81,29 @@ gboolean dsq_row_decode_name (const DsqRecordCodec *codec,
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
+/* The mark column of a table. */
+typedef struct
+{
+  gsize length;
+  guint8 bytes[DSQ_FORMAT_MARK_MAX_COLUMN];
+} DsqMarkColumn;
+
+/* Draws the mark of a new table, or anew that of one which is copied; @token is of its row. */
+gboolean dsq_row_draw_mark (const DsqRecordCodec *codec,
+                            guint32 table,
+                            const guint8 *token,
+                            gsize token_length,
+                            DsqMarkColumn *out_column,
+                            GError **error);
+/* @column is NULL, and @length 0, for what is no blob. */
+gboolean dsq_row_decode_mark (const DsqRecordCodec *codec,
+                              guint32 table,
+                              const guint8 *token,
+                              gsize token_length,
+                              const guint8 *column,
+                              gsize length,
+                              GError **error);
+
 /* What a table called @name, which is UTF-8, is found by. */
 GBytes *dsq_row_make_table_token (const DsqRecordCodec *codec, const guint8 *name, gsize length);
 /* The name column of that table, or NULL in *out_name in a plain file. */
@@ -90,7 +114,8 @@ gboolean dsq_row_encode_table_name (const DsqRecordCodec *codec,
                                     gsize length,
                                     GBytes **out_name,
                                     GError **error);
-/* The name of the table whose row has these columns; @name is NULL where the column is. */
+/* The name of the table whose row has these columns, and whose mark is known; @name is NULL where
+ * the column is. */
 GBytes *dsq_row_decode_table_name (const DsqRecordCodec *codec,
                                    guint32 table,
                                    const guint8 *token,

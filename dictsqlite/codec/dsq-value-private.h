@@ -34,9 +34,10 @@ guint8 *dsq_value_encode_variant (GVariant *value, gsize *out_length, GError **e
 guint8 *dsq_value_encode (const DsqValue *value, gsize *out_length);
 
 /* Checks a record that comes from a caller or from a file: a known type and a payload that fits it
- * (8 bytes for int64 and double, 0 or 1 for boolean, nothing for none, UTF-8 for strings, a pickle
- * and bytes anything). Gives DSQ_ERROR_INVALID_VALUE. The full UTF-8 check of long strings may be
- * left to dsq_value_get_string(), so that setting costs nothing in proportion to the length. */
+ * (8 bytes for int64 and double, 0 or 1 for boolean, nothing for none, UTF-8 for strings, a
+ * protocol for a pickle, anything for bytes and old pickles). Gives DSQ_ERROR_INVALID_VALUE. The
+ * full UTF-8 check of long strings may be left to dsq_value_get_string(), so that setting costs
+ * nothing in proportion to the length. */
 gboolean dsq_value_check_record (const guint8 *record, gsize length, GError **error);
 
 /* Reading a record as a type; DSQ_ERROR_WRONG_TYPE names what it is and what was asked, and

@@ -14,6 +14,9 @@
 /* Strings up to here are checked when they are stored, longer ones when they are read. */
 #define CHECKED_STRING_LENGTH 4096
 
+/* A pickle of that protocol or a later one begins with its type, and goes on with its protocol. */
+#define FIRST_PROTOCOL 2
+
 static const char too_long[] = "it is longer than " G_STRINGIFY (DSQ_MAX_VALUE_LENGTH) " bytes";
 static const char not_utf8[] = "it is not UTF-8";
 static const char not_normal[] = "it is not a GVariant in normal form";
@@ -128,8 +131,10 @@ find_fault (const guint8 *record, gsize length, gsize string_limit)
 
         return value != NULL ? NULL : not_normal;
       }
-    case DSQ_VALUE_BYTES:
     case DSQ_VALUE_PICKLE:
+      return length > 0 && payload[0] >= FIRST_PROTOCOL ? NULL : "it is no pickle";
+    case DSQ_VALUE_BYTES:
+    case DSQ_VALUE_OLD_PICKLE:
       return NULL;
     default:
       return "its type is unknown";
@@ -157,10 +162,10 @@ name_of (guint8 type)
     [DSQ_VALUE_NONE] = "none",         [DSQ_VALUE_BYTES] = "bytes",
     [DSQ_VALUE_STRING] = "a string",   [DSQ_VALUE_INT64] = "an int64",
     [DSQ_VALUE_DOUBLE] = "a double",   [DSQ_VALUE_BOOLEAN] = "a boolean",
-    [DSQ_VALUE_VARIANT] = "a variant", [DSQ_VALUE_PICKLE] = "a Python pickle",
+    [DSQ_VALUE_VARIANT] = "a variant",
   };
 
-  return names[type];
+  return type < G_N_ELEMENTS (names) ? names[type] : "a Python pickle";
 }
 
 static void
@@ -173,7 +178,8 @@ set_corrupt (GError **error, const char *fault)
 static gboolean
 expect (const guint8 *record, gsize length, DsqValueType type, GError **error)
 {
-  gboolean known = length > 0 && record[0] >= DSQ_VALUE_NONE && record[0] <= DSQ_VALUE_PICKLE;
+  gboolean known = length > 0 && record[0] >= DSQ_VALUE_NONE &&
+                   (record[0] <= DSQ_VALUE_OLD_PICKLE || record[0] == DSQ_VALUE_PICKLE);
   const char *fault;
 
   if (known && record[0] != type)

@@ -7,6 +7,7 @@
 G_BEGIN_DECLS
 
 DsqTableState *dsq_cold_find_table (DsqColdSqlite *self, guint32 table);
+void dsq_cold_forget_marks (DsqColdSqlite *self);
 gboolean dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error);
 gboolean dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error);
 

@@ -36,6 +36,20 @@ dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
 }
 
 static gboolean
+is_listed (guint32 table, gpointer user_data)
+{
+  return dsq_cold_find_table (user_data, table) != NULL;
+}
+
+/* Those of tables that were dropped, or not made after all. */
+void
+dsq_cold_forget_marks (DsqColdSqlite *self)
+{
+  if (G_UNLIKELY (dsq_marks_get_size (self->codec.marks) > self->tables->len))
+    dsq_marks_prune (self->codec.marks, is_listed, self);
+}
+
+static gboolean
 disagree (GError **error)
 {
   g_set_error (error,
@@ -107,7 +121,7 @@ remove_row (DsqColdSqlite *self,
     return FALSE;
 
   removed = sqlite3_changes (writer->database->handle) != 0;
-  if (change->presence == DSQ_PRESENCE_PRESENT && !removed)
+  if (removed ? state->count == 0 : change->presence == DSQ_PRESENCE_PRESENT)
     return disagree (error);
   change->presence = removed ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT;
   if (removed)

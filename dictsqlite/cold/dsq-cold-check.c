@@ -29,8 +29,8 @@
 
 typedef struct
 {
-  DsqColdSqlite *tier;
   DsqDatabase *database; /* (unowned) */
+  DsqRecordCodec codec;  /* (owned) of the state that is checked */
   GPtrArray *problems;   /* (unowned) */
   GArray *tables;        /* (owned) of DsqTableState, as the file says */
   gint64 *counts;        /* (owned) rows found of each */
@@ -174,10 +174,8 @@ check_row (Check *self, DsqStatement *statement)
       return;
     }
   self->counts[index]++;
-  if (place >= g_array_index (self->tables, DsqTableState, index).next)
-    report (self, "entry %" G_GINT64_FORMAT ": its place was not given out yet", place);
-  if (dsq_cold_decode_key (&self->tier->codec, row, 3, 5, &key, &token, &memory, &error))
-    entry = dsq_cold_decode_row (&self->tier->codec, statement, 0, &key, &token, &error);
+  if (dsq_cold_decode_key (&self->codec, row, 3, 5, &key, &token, &memory, &error))
+    entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, &token, &error);
   if (entry == NULL)
     report (self, "entry %" G_GINT64_FORMAT ": %s", place, error->message);
 }
@@ -249,7 +247,7 @@ check_names (Check *self, GError **error)
         step = dsq_statement_step (&statement, &damage);
         if (step != DSQ_STEP_ROW)
           break;
-        name = dsq_cold_decode_table_name (&self->tier->codec, statement.handle, &local_error);
+        name = dsq_cold_decode_table_name (&self->codec, statement.handle, &local_error);
         if (name == NULL)
           report (self,
                   "table %" G_GINT64_FORMAT ": %s",
@@ -266,7 +264,7 @@ check_tables (Check *self, GError **error)
   GError *damage = NULL;
 
   if (!dsq_statement_prepare (&statement, self->database, DSQ_COLD_SQL_TABLES, PURPOSE, &damage) ||
-      !dsq_cold_read_tables (&statement, self->tables, &damage))
+      !dsq_cold_read_tables (&self->codec, &statement, self->tables, &damage))
     return report_damage (self, damage, error);
   self->counts = g_new0 (gint64, self->tables->len);
   return check_names (self, error) && check_rows (self, error);
@@ -277,16 +275,19 @@ check_tables (Check *self, GError **error)
 gboolean
 dsq_cold_check (DsqColdFile *file, GPtrArray *problems, GError **error)
 {
+  const DsqColdSqlite *tier = (DsqColdSqlite *) file;
   g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) file, error);
   g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  Check self = { (DsqColdSqlite *) file, database, problems, tables, NULL, 0 };
+  Check self = { .database = database, .problems = problems, .tables = tables };
   gboolean checked;
 
   if (database == NULL || !dsq_call_check (error))
     return FALSE;
   dsq_database_begin_call (database);
+  dsq_record_codec_init (&self.codec, tier->codec.store_id, tier->keys);
   checked = dsq_database_run (database, "BEGIN", PURPOSE, error) && check_pages (&self, error) &&
             check_tables (&self, error);
+  dsq_record_codec_clear (&self.codec);
   g_free (self.counts);
   if (!dsq_call_is_cancelled ())
     return checked;

@@ -106,7 +106,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
   DsqWalStamp stamp;
   gboolean ready;
 
-  if (!dsq_cold_read_tables (tables, self->tables, error))
+  if (!dsq_cold_read_tables (&self->codec, tables, self->tables, error))
     return FALSE;
   if (self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     {
@@ -123,7 +123,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
     return set_unreadable (error);
 
   dsq_mutex_lock (&self->coherence_lock);
-  ready = dsq_cold_read_tables (tables, self->tables, error) &&
+  ready = dsq_cold_read_tables (&self->codec, tables, self->tables, error) &&
           ask_version_locked (self, &ignored, error);
   if (ready)
     set_seen_locked (self, &stamp);
@@ -145,7 +145,10 @@ read_tables_locked (DsqColdSqlite *self, GError **error)
   if (reader == NULL)
     return FALSE;
   read = dsq_cold_readers_start (self, reader, FALSE, error) &&
-         dsq_cold_read_tables (&reader->statements[DSQ_COLD_READ_TABLES], self->tables, error);
+         dsq_cold_read_tables (&self->codec,
+                               &reader->statements[DSQ_COLD_READ_TABLES],
+                               self->tables,
+                               error);
   dsq_cold_readers_give_back (self, reader);
   return read;
 }
@@ -241,7 +244,10 @@ begin_locked (DsqColdSqlite *self, GError **error)
       set_seen_locked (self, &stamp);
       return TRUE;
     }
-  if (!dsq_cold_read_tables (&self->writer.statements[DSQ_COLD_WRITE_TABLES], self->tables, error))
+  if (!dsq_cold_read_tables (&self->codec,
+                             &self->writer.statements[DSQ_COLD_WRITE_TABLES],
+                             self->tables,
+                             error))
     return FALSE;
   learn_foreign_locked (self, &stamp);
   return TRUE;

@@ -30,22 +30,23 @@
 /* Rows between two looks at the cancellable, and two reports. */
 #define STEP_ROWS 256
 
-#define SQL_ROWS    "SELECT expires, value, place, token, table_id, name FROM entry ORDER BY place"
-#define AT_PLACE    2
-#define AT_TOKEN    3
-#define AT_TABLE    4
-#define AT_NAME     5
-#define COPY        "copy the store"
-#define REKEY       "change the key of the store"
-#define SQL_TABLES  "SELECT id, token, name, next, count FROM tables ORDER BY id"
-#define SQL_INSERT  "INSERT INTO tables VALUES (?1, ?2, ?3, ?4, ?5)"
-#define SQL_UPDATE  "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1"
+#define SQL_ROWS   "SELECT expires, value, place, token, table_id, name FROM entry ORDER BY place"
+#define AT_PLACE   2
+#define AT_TOKEN   3
+#define AT_TABLE   4
+#define AT_NAME    5
+#define COPY       "copy the store"
+#define REKEY      "change the key of the store"
+#define SQL_TABLES "SELECT id, token, name, mark FROM tables ORDER BY id"
+/* The first one is in the copy already. */
+#define SQL_INSERT  "INSERT OR REPLACE INTO tables VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+#define SQL_BURY    "INSERT INTO tables VALUES (?1, X'00', NULL, X'', 1, 0)"
 #define SQL_UNSTORE "DELETE FROM store"
 
 typedef struct
 {
-  DsqDatabase *from; /* (unowned) in a transaction */
-  const DsqRecordCodec *from_codec;
+  DsqDatabase *from;         /* (unowned) in a transaction */
+  DsqRecordCodec from_codec; /* of the state that is copied */
   DsqRecordCodec to_codec;
   const DsqColdCopyOptions *options;
   guint64 n_total;
@@ -66,85 +67,114 @@ report (const Copy *self)
   dsq_fork_resume (depth);
 }
 
-/* A row of tables that has a name of its own, or the gravestone. */
-static gboolean
-copy_named_table (Copy *self, sqlite3_stmt *row, DsqStatement *insert, GError **error)
+static void
+bind_bytes (DsqStatement *statement, int at, GBytes *bytes)
 {
-  static const guint8 buried = DSQ_FORMAT_TABLE_BURIED;
-  guint32 table = (guint32) sqlite3_column_int64 (row, 0);
-  g_autoptr (GBytes) name = NULL;
-  g_autoptr (GBytes) token = NULL;
-  g_autoptr (GBytes) sealed = NULL;
+  gsize length;
+  const guint8 *data = g_bytes_get_data (bytes, &length);
 
-  if (sqlite3_column_bytes (row, 1) == 1 &&
-      *(const guint8 *) sqlite3_column_blob (row, 1) == buried)
-    token = g_bytes_new_static (&buried, 1);
-  else
-    {
-      const guint8 *bytes;
-      gsize length;
-
-      name = dsq_cold_decode_table_name (self->from_codec, row, error);
-      if (name == NULL)
-        return FALSE;
-      bytes = g_bytes_get_data (name, &length);
-      token = dsq_row_make_table_token (&self->to_codec, bytes, length);
-      if (!dsq_row_encode_table_name (&self->to_codec, table, token, bytes, length, &sealed, error))
-        return FALSE;
-    }
-  dsq_statement_bind_number (insert, 1, table);
-  dsq_statement_bind_bytes (insert, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
-  dsq_statement_bind_null (insert, 3);
-  if (sealed != NULL)
-    dsq_statement_bind_bytes (insert,
-                              3,
-                              g_bytes_get_data (sealed, NULL),
-                              g_bytes_get_size (sealed));
-  dsq_statement_bind_number (insert, 4, sqlite3_column_int64 (row, 3));
-  dsq_statement_bind_number (insert, 5, sqlite3_column_int64 (row, 4));
-  return dsq_statement_run (insert, error);
+  /* SQLite takes NULL for no blob */
+  dsq_statement_bind_bytes (statement, at, data != NULL ? data : (const guint8 *) "", length);
 }
 
+static const DsqTableState *
+find_state (const GArray *states, gint64 table)
+{
+  for (guint i = 0; i < states->len; i++)
+    if (g_array_index (states, DsqTableState, i).table == table)
+      return &g_array_index (states, DsqTableState, i);
+  return NULL;
+}
+
+/* A table gets a mark of its own in the copy, under which its name and its rows are sealed anew. */
 static gboolean
 copy_table (Copy *self,
             sqlite3_stmt *row,
-            DsqStatement *update,
+            const DsqTableState *state,
             DsqStatement *insert,
             GError **error)
 {
-  self->n_total += (guint64) sqlite3_column_int64 (row, 4);
-  if (sqlite3_column_int64 (row, 0) != DSQ_TABLE_MAIN)
-    return copy_named_table (self, row, insert, error);
-  dsq_statement_bind_number (update, 1, DSQ_TABLE_MAIN);
-  dsq_statement_bind_number (update, 2, sqlite3_column_int64 (row, 3));
-  dsq_statement_bind_number (update, 3, sqlite3_column_int64 (row, 4));
-  return dsq_statement_run (update, error);
+  g_autoptr (GBytes) token = g_bytes_new_static ("", 0);
+  g_autoptr (GBytes) name = NULL;
+  g_autoptr (GBytes) sealed = NULL;
+  const guint8 *bytes = NULL;
+  DsqMarkColumn mark;
+  gsize length;
+
+  if (state->table != DSQ_TABLE_MAIN)
+    {
+      name = dsq_cold_decode_table_name (&self->from_codec, row, error);
+      if (name == NULL)
+        return FALSE;
+      bytes = g_bytes_get_data (name, &length);
+      g_bytes_unref (token);
+      token = dsq_row_make_table_token (&self->to_codec, bytes, length);
+    }
+  if (!dsq_row_draw_mark (&self->to_codec,
+                          state->table,
+                          g_bytes_get_data (token, NULL),
+                          g_bytes_get_size (token),
+                          &mark,
+                          error) ||
+      (name != NULL && !dsq_row_encode_table_name (&self->to_codec,
+                                                   state->table,
+                                                   token,
+                                                   bytes,
+                                                   length,
+                                                   &sealed,
+                                                   error)))
+    return FALSE;
+  dsq_statement_bind_number (insert, 1, state->table);
+  bind_bytes (insert, 2, token);
+  dsq_statement_bind_null (insert, 3);
+  if (sealed != NULL)
+    bind_bytes (insert, 3, sealed);
+  dsq_statement_bind_bytes (insert, 4, mark.bytes, mark.length);
+  dsq_statement_bind_number (insert, 5, dsq_cold_get_floor (state));
+  dsq_statement_bind_number (insert, 6, dsq_cold_get_holes (state));
+  return dsq_statement_run (insert, error);
 }
 
-/* What the list says is checked as at each opening, then taken over. */
+/* What the list says is checked as at each opening. What is in it and no table is the gravestone,
+ * whose id is not to be given out in the copy either. */
 static gboolean
 copy_tables (Copy *self, DsqDatabase *to, GError **error)
 {
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   g_auto (DsqStatement) check = { NULL };
   g_auto (DsqStatement) select = { NULL };
-  g_auto (DsqStatement) update = { NULL };
   g_auto (DsqStatement) insert = { NULL };
+  g_auto (DsqStatement) bury = { NULL };
   gint64 last_id = 0;
   DsqStep step;
 
   if (!dsq_statement_prepare (&check, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
-      !dsq_cold_read_tables (&check, states, error) ||
+      !dsq_cold_read_tables (&self->from_codec, &check, states, error) ||
       !dsq_statement_prepare (&select, self->from, SQL_TABLES, COPY, error) ||
-      !dsq_statement_prepare (&update, to, SQL_UPDATE, COPY, error) ||
-      !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error))
+      !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error) ||
+      !dsq_statement_prepare (&bury, to, SQL_BURY, COPY, error))
     return FALSE;
   while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
     {
-      if (!dsq_cold_check_order (last_id, sqlite3_column_int64 (select.handle, 0), error) ||
-          !copy_table (self, select.handle, &update, &insert, error))
+      gint64 id = sqlite3_column_int64 (select.handle, 0);
+      const DsqTableState *state = find_state (states, id);
+      gboolean is_copied;
+
+      if (!dsq_cold_check_order (last_id, id, error))
         return FALSE;
-      last_id = sqlite3_column_int64 (select.handle, 0);
+      last_id = id;
+      if (state != NULL)
+        {
+          self->n_total += (guint64) state->count;
+          is_copied = copy_table (self, select.handle, state, &insert, error);
+        }
+      else
+        {
+          dsq_statement_bind_number (&bury, 1, id);
+          is_copied = dsq_statement_run (&bury, error);
+        }
+      if (!is_copied)
+        return FALSE;
     }
   return step == DSQ_STEP_DONE;
 }
@@ -173,10 +203,17 @@ copy_row (Copy *self,
       return FALSE;
     }
   if (!dsq_cold_check_order (self->last_place, place, error) ||
-      !dsq_cold_decode_key (self->from_codec, row, AT_TOKEN, AT_NAME, &key, &token, &memory, error))
+      !dsq_cold_decode_key (&self->from_codec,
+                            row,
+                            AT_TOKEN,
+                            AT_NAME,
+                            &key,
+                            &token,
+                            &memory,
+                            error))
     return FALSE;
   self->last_place = place;
-  entry = dsq_cold_decode_row (self->from_codec, select, 0, &key, &token, error);
+  entry = dsq_cold_decode_row (&self->from_codec, select, 0, &key, &token, error);
   if (entry == NULL)
     return FALSE;
   dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->to_codec, entry, TRUE));
@@ -222,12 +259,12 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
   return filled && dsq_call_check (error);
 }
 
-/* @from is in a transaction. */
+/* @from is in a transaction, and of the file @source, with that header and those keys. */
 static gboolean
 copy_to (DsqDatabase *from,
          const DsqHeader *from_header,
-         const DsqRecordCodec *from_codec,
          const char *source,
+         DsqKeys *keys,
          const char *path,
          DsqNewFilePlace place,
          const DsqColdCopyOptions *options,
@@ -235,21 +272,22 @@ copy_to (DsqDatabase *from,
 {
   Copy copy = {
     .from = from,
-    .from_codec = from_codec,
     .options = options,
   };
   const DsqKdfCost cost =
       dsq_header_keep_cost (from_header, &options->kdf_cost, options->kdf_limit);
   DsqHeader header;
-  DsqKeys *keys;
+  DsqKeys *new_keys;
   gboolean copied;
 
-  if (!dsq_header_init (&header, options->password, &cost, &keys, error))
+  if (!dsq_header_init (&header, options->password, &cost, &new_keys, error))
     return FALSE;
-  dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header));
-  copy.to_codec.keys = keys;
+  dsq_record_codec_init (&copy.from_codec, dsq_header_get_store_id (from_header), keys);
+  dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header), new_keys);
   copied = dsq_new_file_publish_filled (path, source, &header, place, fill, &copy, error);
-  dsq_keys_free (keys);
+  dsq_record_codec_clear (&copy.from_codec);
+  dsq_record_codec_clear (&copy.to_codec);
+  dsq_keys_free (new_keys);
   return copied;
 }
 
@@ -264,7 +302,7 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
   DsqHeader header;
 
   return from != NULL && dsq_schema_read_header (from, &header, error) &&
-         copy_to (from, &header, &self->codec, self->path, path, DSQ_NEW_FILE_FAIL, options, error);
+         copy_to (from, &header, self->path, self->keys, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 
 /* --- another key ------------------------------------------------------------------------------ */
@@ -332,7 +370,6 @@ dsq_cold_rekey_file (const char *given_path,
                      GError **error)
 {
   g_autofree char *path = dsq_location_resolve (given_path, error);
-  DsqRecordCodec codec;
   DsqDatabase *database;
   DsqHeader header;
   DsqKeys *keys = NULL;
@@ -345,11 +382,9 @@ dsq_cold_rekey_file (const char *given_path,
       lock_file (path, old_password, options->kdf_limit, busy_timeout_ms, &header, &keys, error);
   if (database == NULL)
     return FALSE;
-  dsq_record_codec_init (&codec, dsq_header_get_store_id (&header));
-  codec.keys = keys;
 
   replaced =
-      copy_to (database, &header, &codec, path, path, DSQ_NEW_FILE_REPLACE, options, &local_error);
+      copy_to (database, &header, path, keys, path, DSQ_NEW_FILE_REPLACE, options, &local_error);
   /* the new one has the name, whether or not that lasts */
   if (replaced || g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN))
     {

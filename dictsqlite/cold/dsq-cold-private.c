@@ -100,10 +100,12 @@ draw_keys (DsqColdSqlite *self, const DsqHeader *header, GError **error)
   return TRUE;
 }
 
-/* Its header is a plain one even when rows are sealed: no one else will read it. */
+/* The first table's mark is drawn with the header, and again with what seals the rows. Header and
+ * marks as they lie in the file are for nobody: no one else will read it. */
 static gboolean
 make_schema (DsqColdSqlite *self, DsqDatabase *database, GError **error)
 {
+  DsqMarkColumn ignored;
   DsqHeader header;
   DsqKeys *none;
 
@@ -112,9 +114,9 @@ make_schema (DsqColdSqlite *self, DsqDatabase *database, GError **error)
     return FALSE;
   if (self->is_sealed && self->keys == NULL && !draw_keys (self, &header, error))
     return FALSE;
-  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&header));
-  self->codec.keys = self->keys;
-  return TRUE;
+  dsq_record_codec_clear (&self->codec);
+  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&header), self->keys);
+  return dsq_row_draw_mark (&self->codec, DSQ_TABLE_MAIN, (const guint8 *) "", 0, &ignored, error);
 }
 
 /* The states and names of the tables are kept in memory; their rows only tell that they are there.
@@ -124,10 +126,15 @@ write_table (DsqColdSqlite *self, guint32 table, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_MAKE_TABLE];
   guint32 token = GUINT32_TO_BE (table);
+  const guint8 *bytes = (const guint8 *) &token;
+  DsqMarkColumn mark;
 
+  if (!dsq_row_draw_mark (&self->codec, table, bytes, sizeof token, &mark, error))
+    return FALSE;
   dsq_statement_bind_number (statement, 1, table);
-  dsq_statement_bind_bytes (statement, 2, (const guint8 *) &token, sizeof token);
+  dsq_statement_bind_bytes (statement, 2, bytes, sizeof token);
   dsq_statement_bind_null (statement, 3);
+  dsq_statement_bind_bytes (statement, 4, mark.bytes, mark.length);
   return dsq_statement_run (statement, error);
 }
 
@@ -217,6 +224,8 @@ begin (DsqColdTier *tier, GError **error)
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
 
   dsq_cold_copy_tables (self->writer.committed, self->tables);
+  if (self->codec.marks != NULL)
+    dsq_cold_forget_marks (self);
   return TRUE;
 }
 

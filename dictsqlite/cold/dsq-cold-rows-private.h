@@ -22,12 +22,19 @@ typedef struct
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 
 /* Both kinds of connection have these. */
-#define DSQ_COLD_SQL_GET    "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
-#define DSQ_COLD_SQL_TABLES "SELECT id, next, count, token = X'00' FROM tables ORDER BY id"
+#define DSQ_COLD_SQL_GET "SELECT expires, value FROM entry WHERE table_id = ?1 AND token = ?2"
+/* With the last place in use of each, which is one descent of the tree. What is longer than it can
+ * be is not fetched. */
+#define DSQ_COLD_SQL_TABLES                                                                        \
+  "SELECT id, CASE WHEN length (token) <= 1048577 THEN token END,"                                 \
+  " CASE WHEN length (mark) <= 57 THEN mark END, floor, holes, place, table_id"                    \
+  " FROM tables LEFT JOIN (SELECT place, table_id FROM entry)"                                     \
+  " ON place = (SELECT max(place) FROM entry WHERE place > id << 40 AND place < (id + 1) << 40)"   \
+  " ORDER BY id"
 
 /* For dsq_cold_decode_table_name(): all but the first and the gravestone. */
 #define DSQ_COLD_SQL_NAMES                                                                         \
-  "SELECT id, token, name FROM tables WHERE id > 1 AND token <> X'00' ORDER BY id"
+  "SELECT id, token, name, mark FROM tables WHERE id > 1 AND token <> X'00' ORDER BY id"
 
 /* A walk's columns. The planner would rather go through all of a table by its other index. */
 #define DSQ_COLD_SQL_EXPIRED                                                                       \
@@ -119,8 +126,24 @@ gboolean dsq_cold_get_row (const DsqRecordCodec *codec,
                            const DsqKey *key,
                            DsqEntry **out_entry,
                            GError **error);
-/* Steps a statement of DSQ_COLD_SQL_TABLES; @states is replaced after success only. */
-gboolean dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error);
+/* Steps a statement of DSQ_COLD_SQL_TABLES, whose marks @codec knows from then on; @states, of
+ * DsqTableState, is replaced after success only. */
+gboolean dsq_cold_read_tables (const DsqRecordCodec *codec,
+                               DsqStatement *statement,
+                               GArray *states,
+                               GError **error);
+/* What a table's row stores of its state. */
+static inline gint64
+dsq_cold_get_floor (const DsqTableState *state)
+{
+  return state->next & DSQ_FORMAT_POSITION_MAX;
+}
+
+static inline gint64
+dsq_cold_get_holes (const DsqTableState *state)
+{
+  return dsq_cold_get_floor (state) - 1 - state->count;
+}
 
 static inline void
 dsq_cold_copy_tables (GArray *to, const GArray *from)

@@ -115,6 +115,14 @@ take_record (const DsqKey *key, const DsqRecord *record, DsqEntry *filled, GErro
         memcpy (out + 1, record->payload, record->payload_length);
     }
   /* it is what was written, but another program may have written it */
+  if (dsq_record_is_of_later (record->type))
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_FORMAT,
+                           "Failed to read an entry: it was written by a newer version");
+      return NULL;
+    }
   if (!dsq_value_check_record (dsq_entry_record (entry), entry->record_length, NULL))
     {
       set_damaged ("a row holds a value that does not fit its type", error);
@@ -276,46 +284,110 @@ dsq_cold_bind_row (DsqStatement *statement,
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-static gboolean
-state_is_sound (const DsqTableState *state, gint64 position)
+/* Columns of DSQ_COLD_SQL_TABLES. */
+enum
 {
-  return state->table >= 1 && state->table <= DSQ_TABLE_MAX && position >= 1 &&
-         position <= DSQ_FORMAT_POSITION_MAX && state->count >= 0 && state->count < position;
+  AT_ID,
+  AT_TOKEN,
+  AT_MARK,
+  AT_FLOOR,
+  AT_HOLES,
+  AT_LAST,
+  AT_LAST_TABLE
+};
+
+static gboolean
+is_gravestone (sqlite3_stmt *row)
+{
+  static const guint8 buried = DSQ_FORMAT_TABLE_BURIED;
+
+  return sqlite3_column_bytes (row, AT_TOKEN) == 1 &&
+         *(const guint8 *) sqlite3_column_blob (row, AT_TOKEN) == buried;
+}
+
+/* Next is behind the last row, or the floor where that is higher; places before it that no row has
+ * are holes, and the rest is counted so. */
+static gboolean
+read_state (sqlite3_stmt *row, DsqTableState *out_state)
+{
+  gint64 id = sqlite3_column_int64 (row, AT_ID);
+  gint64 floor = sqlite3_column_int64 (row, AT_FLOOR);
+  gint64 holes = sqlite3_column_int64 (row, AT_HOLES);
+  gint64 last = 0;
+
+  if (id < 1 || id > DSQ_TABLE_MAX || sqlite3_column_type (row, AT_TOKEN) != SQLITE_BLOB ||
+      (id == DSQ_TABLE_MAIN) != (sqlite3_column_bytes (row, AT_TOKEN) == 0) ||
+      sqlite3_column_type (row, AT_FLOOR) != SQLITE_INTEGER ||
+      sqlite3_column_type (row, AT_HOLES) != SQLITE_INTEGER)
+    return FALSE;
+  if (sqlite3_column_type (row, AT_LAST) != SQLITE_NULL)
+    {
+      if (sqlite3_column_int64 (row, AT_LAST_TABLE) != id)
+        return FALSE;
+      last = sqlite3_column_int64 (row, AT_LAST) & DSQ_FORMAT_POSITION_MAX;
+    }
+  if (floor < 1 || floor > DSQ_FORMAT_POSITION_MAX || last == DSQ_FORMAT_POSITION_MAX)
+    return FALSE;
+  floor = MAX (floor, last + 1);
+  out_state->table = (guint32) id;
+  out_state->next = (id << DSQ_FORMAT_POSITION_BITS) + floor;
+  out_state->count = floor - 1 - holes;
+  return holes >= 0 && holes <= floor - 1;
+}
+
+/* A mark whose column is as it was is known. */
+static gboolean
+learn_mark (const DsqRecordCodec *codec, guint32 table, sqlite3_stmt *row, GError **error)
+{
+  const guint8 *mark = sqlite3_column_blob (row, AT_MARK);
+  gsize length = (gsize) sqlite3_column_bytes (row, AT_MARK);
+
+  if (sqlite3_column_type (row, AT_MARK) != SQLITE_BLOB || mark == NULL)
+    length = 0;
+  if (length > 0 && dsq_marks_knows (codec->marks, table, mark, length))
+    return TRUE;
+  return dsq_row_decode_mark (codec,
+                              table,
+                              sqlite3_column_blob (row, AT_TOKEN),
+                              (gsize) sqlite3_column_bytes (row, AT_TOKEN),
+                              mark,
+                              length,
+                              error);
 }
 
 gboolean
-dsq_cold_read_tables (DsqStatement *statement, GArray *states, GError **error)
+dsq_cold_read_tables (const DsqRecordCodec *codec,
+                      DsqStatement *statement,
+                      GArray *states,
+                      GError **error)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   sqlite3_stmt *row = statement->handle;
+  gboolean is_sound = TRUE;
+  DsqTableState state = { 0 };
   gint64 last_id = 0;
   DsqStep step;
 
-  while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
+  while (is_sound && (step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
     {
-      gint64 id = sqlite3_column_int64 (row, 0);
-      gint64 position = sqlite3_column_int64 (row, 1);
-      DsqTableState state = { .table = (guint32) CLAMP (id, 0, DSQ_TABLE_MAX + 1) };
-
-      state.count = sqlite3_column_int64 (row, 2);
-      if (id <= last_id || sqlite3_column_type (row, 1) != SQLITE_INTEGER ||
-          sqlite3_column_type (row, 2) != SQLITE_INTEGER || !state_is_sound (&state, position))
-        break;
-      last_id = id;
-      state.next = ((gint64) state.table << DSQ_FORMAT_POSITION_BITS) + position;
+      is_sound = read_state (row, &state) && state.table > last_id;
+      last_id = state.table;
       /* but for what keeps the last id from being given out again */
-      if (sqlite3_column_int (row, 3) == 0)
-        g_array_append_val (found, state);
+      if (!is_sound || is_gravestone (row))
+        continue;
+      if (!learn_mark (codec, state.table, row, error))
+        {
+          dsq_statement_reset (statement);
+          return FALSE;
+        }
+      g_array_append_val (found, state);
     }
   dsq_statement_reset (statement);
-  if (step == DSQ_STEP_FAILED)
+  if (is_sound && step == DSQ_STEP_FAILED)
     return FALSE;
-  if (step == DSQ_STEP_ROW || found->len == 0 ||
+  if (!is_sound || found->len == 0 ||
       g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
-    {
-      set_damaged ("its list of tables is damaged", error);
-      return FALSE;
-    }
+    return set_damaged ("its list of tables is damaged", error);
   dsq_cold_copy_tables (states, found);
   return TRUE;
 }

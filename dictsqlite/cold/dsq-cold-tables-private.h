@@ -16,7 +16,7 @@ gboolean dsq_cold_drop_table (DsqColdTier *tier,
                               gsize length,
                               guint32 *out_table,
                               GError **error);
-/* Of a row with the columns id, token and name. */
+/* Of a row with the columns id, token, name and mark. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
 gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 

@@ -5,7 +5,9 @@
  * Ids only go up, so that whoever still has the id of a table that was dropped can never meet
  * another one under it. SQLite gives the greatest id of all rows, so the row with that one is not
  * removed: it stays as a gravestone, without rows of its own and with a token that no table has,
- * until a greater id has been given out.
+ * until a greater id has been given out. Whoever writes to the file by other means can have an id
+ * given out twice: then the mark, which is drawn for each table, keeps the rows of one from being
+ * read as those of the other.
  */
 
 #include "config.h"
@@ -26,21 +28,33 @@ dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GErr
 {
   gint64 id = sqlite3_column_int64 (row, 0);
   const guint8 *token = sqlite3_column_blob (row, 1);
+  gsize token_length = (gsize) sqlite3_column_bytes (row, 1);
   const guint8 *name = sqlite3_column_blob (row, 2);
+  const guint8 *mark = sqlite3_column_blob (row, 3);
 
-  if (sqlite3_column_type (row, 1) == SQLITE_BLOB && token != NULL && id > 0 && id <= DSQ_TABLE_MAX)
-    return dsq_row_decode_table_name (codec,
-                                      (guint32) id,
-                                      token,
-                                      (gsize) sqlite3_column_bytes (row, 1),
-                                      name,
-                                      (gsize) sqlite3_column_bytes (row, 2),
-                                      error);
-  g_set_error (error,
-               DSQ_ERROR,
-               DSQ_ERROR_CORRUPT,
-               "Failed to read the tables: one has no name that can be read");
-  return NULL;
+  if (sqlite3_column_type (row, 1) != SQLITE_BLOB || token == NULL || id < 1 || id > DSQ_TABLE_MAX)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_CORRUPT,
+                   "Failed to read the tables: one has no name that can be read");
+      return NULL;
+    }
+  if (!dsq_row_decode_mark (codec,
+                            (guint32) id,
+                            token,
+                            token_length,
+                            mark,
+                            mark != NULL ? (gsize) sqlite3_column_bytes (row, 3) : 0,
+                            error))
+    return NULL;
+  return dsq_row_decode_table_name (codec,
+                                    (guint32) id,
+                                    token,
+                                    token_length,
+                                    name,
+                                    (gsize) sqlite3_column_bytes (row, 2),
+                                    error);
 }
 
 gboolean
@@ -86,8 +100,8 @@ get_id (DsqStatement *statement, gint64 *out_id, GError **error)
   return step != DSQ_STEP_FAILED;
 }
 
-/* The id of the table, or 0 when there is none. That its name can be read shows that the row's id
- * is its own. */
+/* The id of the table with that token, 0 when there is none. That its mark and its name can be read
+ * shows that the row's id and token are its own. */
 static gboolean
 find_id (DsqColdSqlite *self, GBytes *token, gint64 *out_id, GError **error)
 {
@@ -117,7 +131,7 @@ find_table (DsqColdSqlite *self, GBytes *token, DsqTableState **out_state, GErro
   if (!find_id (self, token, &id, error))
     return FALSE;
   if (id > 0)
-    *out_state = dsq_cold_find_table (self, (guint32) MIN (id, G_MAXUINT32));
+    *out_state = dsq_cold_find_table (self, (guint32) id);
   if (id == 0 || *out_state != NULL)
     return TRUE;
   g_set_error (error,
@@ -136,7 +150,10 @@ find_table_to_read (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state
 
   *out_state = (DsqTableState){ 0 };
   if (!find_id (self, token, &id, error) ||
-      !dsq_cold_read_tables (&self->writer.statements[DSQ_COLD_WRITE_TABLES], tables, error))
+      !dsq_cold_read_tables (&self->codec,
+                             &self->writer.statements[DSQ_COLD_WRITE_TABLES],
+                             tables,
+                             error))
     return FALSE;
   for (guint i = 0; i < tables->len; i++)
     if (g_array_index (tables, DsqTableState, i).table == id)
@@ -164,6 +181,7 @@ make_table (DsqColdSqlite *self,
   DsqColdWriter *writer = &self->writer;
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_MAKE_TABLE];
   g_autoptr (GBytes) sealed = NULL;
+  DsqMarkColumn mark;
   gint64 last;
 
   if (!get_id (&writer->statements[DSQ_COLD_WRITE_LAST_TABLE], &last, error))
@@ -182,7 +200,13 @@ make_table (DsqColdSqlite *self,
 
   dsq_statement_bind_number (statement, 1, out_state->table);
   dsq_statement_bind_bytes (statement, 2, g_bytes_get_data (token, NULL), g_bytes_get_size (token));
-  if (!dsq_row_encode_table_name (&self->codec,
+  if (!dsq_row_draw_mark (&self->codec,
+                          out_state->table,
+                          g_bytes_get_data (token, NULL),
+                          g_bytes_get_size (token),
+                          &mark,
+                          error) ||
+      !dsq_row_encode_table_name (&self->codec,
                                   out_state->table,
                                   token,
                                   name,
@@ -190,6 +214,7 @@ make_table (DsqColdSqlite *self,
                                   &sealed,
                                   error))
     return FALSE;
+  dsq_statement_bind_bytes (statement, 4, mark.bytes, mark.length);
   dsq_statement_bind_null (statement, 3);
   if (sealed != NULL)
     dsq_statement_bind_bytes (statement,

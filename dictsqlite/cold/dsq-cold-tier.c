@@ -49,6 +49,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_clear_pointer (&self->writer.committed, g_array_unref);
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
   dsq_cold_buffer_clear (&self->writer.buffer);
+  dsq_record_codec_clear (&self->codec);
   dsq_keys_free (self->keys);
   dsq_cold_place_clear (self);
   g_free (self->path);
@@ -164,8 +165,7 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
   if (database == NULL)
     return FALSE;
   self->keys = identity.keys;
-  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&identity.header));
-  self->codec.keys = self->keys;
+  dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&identity.header), self->keys);
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identities[DSQ_COLD_NAME_FILE], error) &&

@@ -39,17 +39,19 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
   [DSQ_COLD_WRITE_CLEAR_ALL] = { "DELETE FROM entry", "clear" },
   [DSQ_COLD_WRITE_GET] = { DSQ_COLD_SQL_GET, "read an entry" },
   [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
-  [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET next = ?2, count = ?3 WHERE id = ?1",
+  [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET floor = ?2, holes = ?3 WHERE id = ?1",
                                   "write the size of a table" },
-  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id, token, name FROM tables WHERE token = ?1",
+  [DSQ_COLD_WRITE_FIND_TABLE] = { "SELECT id, token, name, mark FROM tables"
+                                  " WHERE token = ?1",
                                   "look for a table" },
   [DSQ_COLD_WRITE_LAST_TABLE] = { "SELECT max (id) FROM tables", "look for the last table" },
-  [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables (id, token, name, next, count)"
-                                  " VALUES (?1, ?2, ?3, 1, 0)",
+  [DSQ_COLD_WRITE_MAKE_TABLE] = { "INSERT INTO tables"
+                                  " (id, token, name, mark, floor, holes)"
+                                  " VALUES (?1, ?2, ?3, ?4, 1, 0)",
                                   "make a table" },
   [DSQ_COLD_WRITE_DROP_TABLE] = { "DELETE FROM tables WHERE id = ?1", "drop a table" },
-  [DSQ_COLD_WRITE_BURY_TABLE] = { "UPDATE tables SET token = X'00', name = NULL, count = 0"
-                                  " WHERE id = ?1",
+  [DSQ_COLD_WRITE_BURY_TABLE] = { "UPDATE tables SET token = X'00', name = NULL,"
+                                  " mark = X'', floor = 1, holes = 0 WHERE id = ?1",
                                   "drop a table" },
   [DSQ_COLD_WRITE_DROP_BURIED] = { "DELETE FROM tables WHERE token = X'00'", "drop a table" },
   [DSQ_COLD_WRITE_DATA_VERSION] = { "PRAGMA data_version", "look for others' commits" },
@@ -126,6 +128,7 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
   writer->has_changed = FALSE;
   writer->in_savepoint = FALSE;
   dsq_cold_copy_tables (writer->committed, self->tables);
+  dsq_cold_forget_marks (self);
   return TRUE;
 }
 
@@ -189,8 +192,10 @@ dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error)
   return run (self, DSQ_COLD_WRITE_RELEASE, error);
 }
 
-/* Writes what the transaction changed of next and count, one row a table. Both lists are in the
- * order of ids; tables may have come, as the last, and gone. */
+/* Writes the floor and the holes of tables that have more of these: rows went, or places were left
+ * out. Rows that only came or changed write nothing but themselves, since next and count follow
+ * from the last row's place. Both lists are in the order of ids; tables may have come, as the last,
+ * and gone. */
 static gboolean
 save_tables (DsqColdSqlite *self, GError **error)
 {
@@ -201,18 +206,17 @@ save_tables (DsqColdSqlite *self, GError **error)
   for (guint i = 0; i < self->tables->len; i++)
     {
       const DsqTableState *now = &g_array_index (self->tables, DsqTableState, i);
-      const DsqTableState *then = NULL;
+      gint64 holes = 0;
 
       while (at < committed->len && g_array_index (committed, DsqTableState, at).table < now->table)
         at++;
-      if (at < committed->len)
-        then = &g_array_index (committed, DsqTableState, at);
-      if (then != NULL && then->table == now->table && now->next == then->next &&
-          now->count == then->count)
+      if (at < committed->len && g_array_index (committed, DsqTableState, at).table == now->table)
+        holes = dsq_cold_get_holes (&g_array_index (committed, DsqTableState, at));
+      if (dsq_cold_get_holes (now) == holes)
         continue;
       dsq_statement_bind_number (statement, 1, now->table);
-      dsq_statement_bind_number (statement, 2, now->next & DSQ_FORMAT_POSITION_MAX);
-      dsq_statement_bind_number (statement, 3, now->count);
+      dsq_statement_bind_number (statement, 2, dsq_cold_get_floor (now));
+      dsq_statement_bind_number (statement, 3, dsq_cold_get_holes (now));
       if (!dsq_statement_run (statement, error))
         return FALSE;
     }

@@ -225,6 +225,10 @@ check_header (const guint8 header[HEADER_LENGTH], GError **error)
     return refuse (error, DSQ_ERROR_FORMAT, "it is the SQLite file of another application");
   if (version > DSQ_FORMAT_VERSION)
     return refuse (error, DSQ_ERROR_FORMAT, "it is a store of a later version");
+  if (version == 1)
+    return refuse (error,
+                   DSQ_ERROR_FORMAT,
+                   "it is a store of version 1, which was never released and is read no more");
   if (version < DSQ_FORMAT_VERSION)
     return refuse (error, DSQ_ERROR_FORMAT, "it is a store of an unknown version");
   return TRUE;

@@ -10,7 +10,7 @@
 #include "sqlite/dsq-schema-private.h"
 #include "sqlite/dsq-statement-private.h"
 
-#define SCHEMA_RESOURCE "/org/dictsqlite/schema-1.sql"
+#define SCHEMA_RESOURCE "/org/dictsqlite/schema-2.sql"
 #define CREATE_PURPOSE  "create the store"
 #define VERIFY_PURPOSE  "open the store"
 
@@ -45,17 +45,18 @@ create_tables (DsqDatabase *database, GError **error)
 }
 
 static gboolean
-run_with_header (DsqDatabase *database,
-                 const char *sql,
-                 const char *purpose,
-                 const DsqHeader *header,
-                 GError **error)
+run_with_blob (DsqDatabase *database,
+               const char *sql,
+               const char *purpose,
+               const guint8 *bytes,
+               gsize length,
+               GError **error)
 {
   g_auto (DsqStatement) statement = { NULL };
 
   if (!dsq_statement_prepare (&statement, database, sql, purpose, error))
     return FALSE;
-  dsq_statement_bind_bytes (&statement, 1, header->bytes, header->length);
+  dsq_statement_bind_bytes (&statement, 1, bytes, length);
   return dsq_statement_run (&statement, error);
 }
 
@@ -67,16 +68,19 @@ dsq_schema_install (DsqDatabase *database, const DsqHeader *header, GError **err
   g_autofree char *version = g_strdup_printf ("PRAGMA user_version = %d", DSQ_FORMAT_VERSION);
 
   return create_tables (database, error) &&
-         run_with_header (database,
-                          "INSERT INTO store (id, header) VALUES (1, ?1)",
-                          CREATE_PURPOSE,
-                          header,
-                          error) &&
-         dsq_database_run (database,
-                           "INSERT INTO tables (id, token, name, next, count)"
-                           " VALUES (1, x'', NULL, 1, 0)",
-                           CREATE_PURPOSE,
-                           error) &&
+         run_with_blob (database,
+                        "INSERT INTO store (id, header) VALUES (1, ?1)",
+                        CREATE_PURPOSE,
+                        header->bytes,
+                        header->length,
+                        error) &&
+         run_with_blob (database,
+                        "INSERT INTO tables (id, token, name, mark, floor, holes)"
+                        " VALUES (1, x'', NULL, ?1, 1, 0)",
+                        CREATE_PURPOSE,
+                        header->first_mark.bytes,
+                        header->first_mark.length,
+                        error) &&
          dsq_database_run (database, application_id, CREATE_PURPOSE, error) &&
          dsq_database_run (database, version, CREATE_PURPOSE, error);
 }
@@ -232,9 +236,10 @@ dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError **error)
 gboolean
 dsq_schema_write_header (DsqDatabase *database, const DsqHeader *header, GError **error)
 {
-  return run_with_header (database,
-                          "UPDATE store SET header = ?1",
-                          "change the password",
-                          header,
-                          error);
+  return run_with_blob (database,
+                        "UPDATE store SET header = ?1",
+                        "change the password",
+                        header->bytes,
+                        header->length,
+                        error);
 }

@@ -33,10 +33,8 @@ struct _BenchBare
   sqlite3_stmt *commit;
   sqlite3_stmt *insert;
   sqlite3_stmt *upsert;
-  sqlite3_stmt *update_table;
   sqlite3_stmt *select;
   gint64 next;   /* place of the next new row */
-  gint64 count;  /* rows */
   int wal_pages; /* pages in the log, as of the last commit */
 };
 
@@ -111,7 +109,6 @@ prepare_all (BenchBare *self)
                           " VALUES (?1, ?2, ?3, NULL, ?4)"
                           " ON CONFLICT (table_id, token) DO UPDATE"
                           " SET expires = excluded.expires, value = excluded.value");
-  self->update_table = prepare (self, "UPDATE tables SET next = ?1, count = ?2 WHERE id = ?3");
   self->select = prepare (self, "SELECT value FROM entry WHERE table_id = ?1 AND token = ?2");
 }
 
@@ -126,7 +123,7 @@ bench_bare_create (const char *path)
     g_error ("%s", error->message);
   self->db = connect_to (path);
   run (self->db, schema);
-  run (self->db, "INSERT INTO tables VALUES (1, x'', NULL, (1 << 40) + 1, 0)");
+  run (self->db, "INSERT INTO tables VALUES (1, x'', NULL, x'', 1, 0)");
   self->checkpointer = connect_to (path);
   self->next = FIRST_PLACE;
   sqlite3_wal_hook (self->db, wal_hook_cb, self);
@@ -151,7 +148,6 @@ bench_bare_close (BenchBare *self)
   sqlite3_finalize (self->commit);
   sqlite3_finalize (self->insert);
   sqlite3_finalize (self->upsert);
-  sqlite3_finalize (self->update_table);
   sqlite3_finalize (self->select);
   sqlite3_close (self->checkpointer);
   if (sqlite3_close (self->db) != SQLITE_OK)
@@ -160,7 +156,7 @@ bench_bare_close (BenchBare *self)
 }
 
 /* Brings one row in by @statement; whether it is a new one. */
-static gboolean
+static void
 put_row (BenchBare *self, sqlite3_stmt *statement, const BenchItem *item)
 {
   guint8 value[RECORD_HEAD + 64] = { 1 };
@@ -174,20 +170,8 @@ put_row (BenchBare *self, sqlite3_stmt *statement, const BenchItem *item)
   step (self, statement);
 
   /* an update by the upsert leaves the last rowid alone */
-  if (sqlite3_last_insert_rowid (self->db) != self->next)
-    return FALSE;
-  self->next++;
-  self->count++;
-  return TRUE;
-}
-
-static void
-put_table (BenchBare *self)
-{
-  sqlite3_bind_int64 (self->update_table, 1, self->next);
-  sqlite3_bind_int64 (self->update_table, 2, self->count);
-  sqlite3_bind_int64 (self->update_table, 3, TABLE_MAIN);
-  step (self, self->update_table);
+  if (sqlite3_last_insert_rowid (self->db) == self->next)
+    self->next++;
 }
 
 static void
@@ -207,8 +191,6 @@ void
 bench_bare_set (BenchBare *self, const BenchItem *item)
 {
   step (self, self->begin);
-  if (put_row (self, self->upsert, item))
-    put_table (self);
   step (self, self->commit);
   checkpoint_if_due (self);
 }
@@ -227,13 +209,9 @@ sync_log (BenchBare *self)
 static void
 put_all (BenchBare *self, sqlite3_stmt *statement, const BenchItem *items, guint n_items)
 {
-  gint64 next = self->next;
-
   step (self, self->begin);
   for (guint i = 0; i < n_items; i++)
     put_row (self, statement, &items[i]);
-  if (self->next != next)
-    put_table (self);
   step (self, self->commit);
   sync_log (self);
 }

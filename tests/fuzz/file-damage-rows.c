@@ -72,12 +72,12 @@ static const Change changes[] = {
     FALSE },
   { { "DELETE FROM entry" }, FALSE },
   /* tables */
-  { { "UPDATE tables SET next = ?3 WHERE id % 2 = ?4 % 2" }, FALSE },
-  { { "UPDATE tables SET next = 1" }, FALSE },
-  { { "UPDATE tables SET next = (1 << 40) - 1 - ?3 % 5 WHERE id > ?4 % 3" }, FALSE },
-  { { "UPDATE tables SET count = ?3 WHERE id % 2 = ?4 % 2" }, FALSE },
-  { { "UPDATE tables SET count = max (count + ?3 % 3 - 1, 0)" }, FALSE },
-  { { "UPDATE tables SET count = -count, next = -next" }, FALSE },
+  { { "UPDATE tables SET floor = ?3 WHERE id % 2 = ?4 % 2" }, FALSE },
+  { { "UPDATE tables SET floor = 1" }, FALSE },
+  { { "UPDATE tables SET floor = (1 << 40) - 1 - ?3 % 5 WHERE id > ?4 % 3" }, FALSE },
+  { { "UPDATE tables SET holes = ?3 WHERE id % 2 = ?4 % 2" }, FALSE },
+  { { "UPDATE tables SET holes = max (holes + ?3 % 3 - 1, 0)" }, FALSE },
+  { { "UPDATE tables SET holes = -holes, floor = -floor" }, FALSE },
   { { "UPDATE tables SET id = id + 1000 WHERE id > 1",
       "UPDATE tables SET id = 3 WHERE id = 1004",
       "UPDATE tables SET id = 4 WHERE id = 1003" },
@@ -90,14 +90,17 @@ static const Change changes[] = {
   { { "UPDATE tables SET token = randomblob (?3 % 50) WHERE id = 2 + ?4 % 3" }, FALSE },
   { { "UPDATE tables SET token = X'00' WHERE id = 3 + ?4 % 2" }, FALSE },
   { { "UPDATE tables SET name = randomblob (?3 % 50) WHERE id = 2 + ?4 % 3" }, FALSE },
+  { { "UPDATE tables SET mark = randomblob (?3 % 70) WHERE id = 1 + ?4 % 3" }, FALSE },
+  { { "UPDATE tables SET mark = (SELECT mark FROM tables WHERE id = 3) WHERE id = 1 + ?4 % 4" },
+    FALSE },
   { { "UPDATE tables SET id = ?3 WHERE id = 3" }, FALSE },
   { { "UPDATE tables SET id = -id WHERE id > 1" }, FALSE },
   /* but the greatest, behind which ids are given out */
   { { "DELETE FROM tables WHERE id = 1 + ?4 % 3" }, FALSE },
-  { { "INSERT INTO tables SELECT 9223372036854775807, token || X'41', name, next, count"
+  { { "INSERT INTO tables SELECT 9223372036854775807, token || X'41', name, mark, floor, holes"
       " FROM tables WHERE id = 3" },
     FALSE },
-  { { "INSERT INTO tables SELECT 5 + ?4 % 9000000, token || X'41', name, next, count"
+  { { "INSERT INTO tables SELECT 5 + ?4 % 9000000, token || X'41', name, mark, floor, holes"
       " FROM tables WHERE id = 3" },
     FALSE },
   /* the rest */

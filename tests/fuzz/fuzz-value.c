@@ -23,6 +23,7 @@ const FuzzSeed fuzz_seeds[] = {
              "a\0\0\0\0\0\0\0\5\0y\2\x0b\0a{sv}"),
   FUZZ_SEED ("\7\1\0mb"),
   FUZZ_SEED ("\x08pickle"),
+  FUZZ_SEED ("\x80\5N."),
 };
 const size_t n_fuzz_seeds = G_N_ELEMENTS (fuzz_seeds);
 

@@ -1,11 +1,12 @@
-# format_fixture.py - what stands in tests/fixtures/plain-1.db, and how that file was made
+# format_fixture.py - what stands in the files of tests/fixtures, and how they were made
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tests/fixtures/plain-1.db is a store of format version 1, kept as it is for good: no later
-library may fail to read it. It was made once, by this, with the build's environment:
+"""tests/fixtures/plain-2.db and encrypted-2.db, whose password is "password", are stores of format
+version 2, kept as they are for good: no later library may fail to read them. They were made once,
+by this, with the build's environment:
 
-    python3 tests/python/format_fixture.py tests/fixtures/plain-1.db
+    python3 tests/python/format_fixture.py
 
-Whoever changes ENTRIES changes what old files are said to hold.
+Whoever changes ENTRIES or TABLES changes what old files are said to hold.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from __future__ import annotations
 import datetime
 import importlib
 import math
-import sys
 from pathlib import Path
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from format_reader import Variant
 
 from dictsqlite_v4 import DictSQLiteV4
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "plain-1.db"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "plain-2.db"
+SEALED_FIXTURE = FIXTURE.with_name("encrypted-2.db")
+EXPIRY = datetime.timedelta(days=1_000_000)
 
 
 class Stored(NamedTuple):
@@ -102,6 +104,7 @@ _WRITTEN: List[Tuple[Any, Any]] = [
     ("deleted", 2),
     ("deleted and set again", 3),
     ("last", 4),
+    ("expires", "in some thousand years"),
 ]
 
 _LATER: List[Tuple[Any, Any]] = [("deleted and set again", 30), ("last of all", 5)]
@@ -113,27 +116,46 @@ ENTRIES: List[Tuple[Any, Any]] = [
     if key not in ("deleted", "deleted and set again")
 ] + _LATER
 
+# Tables by name; one that was dropped stood before each of them, and one after the last.
+TABLES: Dict[str, List[Tuple[Any, Any]]] = {
+    "users": [("a", "of users"), (("key", 1), [1, 2]), (None, None)],
+    "": [("a", "of the table without a name")],
+    "日本\0語": [("a", 1), (b"b", 2.5)],
+}
+
 IN_FILE = ENTRIES + [(stored.key, stored.in_file) for stored in VARIANTS]
 IN_PYTHON = ENTRIES + [(stored.key, stored.in_python) for stored in VARIANTS]
 
 
-def write(path: Path) -> None:
-    """Make a store of ENTRIES and VARIANTS at `path`."""
-    with DictSQLiteV4(path, persist_mode="lazy", enable_async=False) as store:
+def write(path: Path, password: Optional[str] = None) -> None:
+    """Make a store of ENTRIES, TABLES and VARIANTS at `path`."""
+    with DictSQLiteV4(
+        path, persist_mode="lazy", enable_async=False, encryption_password=password,
+        kdf_memory=19 << 20, kdf_passes=2,
+    ) as store:  # fmt: skip
         for key, value in _WRITTEN:
             store[key] = value
+        store.set("expires", dict(_WRITTEN)["expires"], expire=EXPIRY)
         store.flush()
         del store["deleted"], store["deleted and set again"]
         store["overwritten"] = "overwritten"
         store.update(_LATER)
-    write_variants(path)
+        for name, entries in TABLES.items():
+            store.table("dropped").update(entries)
+            store.table(name).update(entries)
+            store.drop_table("dropped")
+        store.table("dropped")["a"] = "is not there"
+        store.drop_table("dropped")
+    write_variants(path, password)
 
 
-def write_variants(path: Path) -> None:
+def write_variants(path: Path, password: Optional[str] = None) -> None:
     """Store VARIANTS by way of the library's own call for them."""
     dsq: Any = importlib.import_module("gi.repository.Dsq")
     glib: Any = importlib.import_module("gi.repository.GLib")
-    store = dsq.Store(path=str(path), persist_mode=dsq.PersistMode.WRITETHROUGH)
+    store = dsq.Store(
+        path=str(path), persist_mode=dsq.PersistMode.WRITETHROUGH, password=password
+    )
     store.init(None)
     for stored in VARIANTS:
         store.set(stored.key, glib.Variant.parse(None, stored.text, None, None), None)
@@ -141,4 +163,5 @@ def write_variants(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(FIXTURE)
+    write(SEALED_FIXTURE, "password")

@@ -9,9 +9,9 @@ import pickle
 import sqlite3
 import struct
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-SCHEMA = Path(__file__).parents[2].joinpath("data", "schema-1.sql").read_text().splitlines()
+SCHEMA = Path(__file__).parents[2].joinpath("data", "schema-2.sql").read_text().splitlines()
 
 
 class BadStore(Exception):
@@ -33,6 +33,15 @@ class Row(NamedTuple):
     token: bytes
     expires: Optional[int]
     value: bytes
+
+
+class Table(NamedTuple):
+    """What a row of tables says, with the last place in use."""
+
+    name: str
+    mark: bytes
+    next: int
+    count: int
 
 
 def _crc_table() -> List[int]:
@@ -148,8 +157,24 @@ def read_payload(kind: int, payload: bytes) -> Any:
         return payload == b"\1"
     if kind == 7:
         return _read_variant(payload)
-    need(kind == 8, "an unknown type")
-    return pickle.loads(payload)
+    if kind == 8:
+        return pickle.loads(payload)
+    need(not 0x10 <= kind < 0x30, "a value that a later version wrote")
+    need(kind == 0x80 and payload[:1] >= b"\2", "an unknown type")
+    return pickle.loads(b"\x80" + payload)
+
+
+def read_body(body: bytes, column: Optional[int]) -> Any:
+    """The value in `body`, whose row has `column` as its expiry."""
+    expires = None
+    if body[:1] == b"\x40":
+        expires = int.from_bytes(body[1:9], "little", signed=True)
+        need(expires and len(body) > 9, "an expiry that is none")
+        body = body[9:]
+    need(body, "a value ends early")
+    need(expires == column, "an expiry that is not its row's")
+    need(len(body) <= 512 << 20, "a value is too long")
+    return read_payload(body[0], body[1:])
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -162,14 +187,16 @@ class Reader:
         self.database = sqlite3.connect(path)
         try:
             need(self._ask("PRAGMA application_id") == [(0x44535131,)], "not a store")
-            need(self._ask("PRAGMA user_version") == [(1,)], "not of version 1")
+            need(self._ask("PRAGMA user_version") == [(2,)], "not of version 2")
             self._check_schema()
             self.store_id = self._read_header()
-            tables = self._read_tables()
-            self.names = self._read_names(set(tables))
+            self.tables = self._read_tables()
+            self.names = {
+                found.name: table for table, found in self.tables.items() if table != 1
+            }
             need(name is None or name in self.names, "no table of that name")
             self.table = 1 if name is None else self.names[name]
-            self.next, self.count = tables[self.table]
+            self.mark, self.next, self.count = self.tables[self.table][1:]
         except BaseException:
             self.close()
             raise
@@ -190,34 +217,42 @@ class Reader:
         rows = self._ask("SELECT header FROM store")
         need(len(rows) == 1, "not one header")
         header: bytes = rows[0][0]
-        need(header[:5] == b"DSQ1\1", "not a header of version 1")
+        need(header[:5] == b"DSQ1\2", "not a header of version 2")
         need(header[5:6] == b"\0", "encrypted")
         need(len(header) == 28 and header[6:8] == b"\0\0", "a damaged header")
         need(crc32c(header[:24]) == int.from_bytes(header[24:], "little"), "a header's checksum")
         return header[8:24]
 
-    def _read_tables(self) -> Dict[int, Tuple[int, int]]:
-        rows = self._ask("SELECT id, next, count FROM tables")
-        tables = {table: (following, count) for table, following, count in rows}
+    def _read_tables(self) -> Dict[int, Table]:
+        tables = {}
+        rows = self._ask("SELECT id, token, name, mark, floor, holes FROM tables ORDER BY id")
+        for table, token, name, mark, floor, holes in rows:
+            bounds = f"place > {table} << 40 AND place < {table + 1} << 40"
+            need(0 < table < 1 << 23 and 0 < floor < 1 << 40 and holes >= 0, "damaged tables")
+            last = self._ask(f"SELECT max (place) FROM entry WHERE {bounds}")[0][0]
+            following = max(floor, 0 if last is None else (last & (1 << 40) - 1) + 1)
+            count = following - 1 - holes
+            need(following < 1 << 40 and count >= 0, "damaged tables")
+            if token == b"\0":
+                need(table == max(row[0] for row in rows), "a gravestone that is not the last")
+                need((name, mark, floor, holes, last) == (None, b"", 1, 0, None), "a gravestone")
+                continue
+            need((table == 1) == (token == b""), "a table without a name")
+            own = self._read_mark(table, token, mark)
+            tables[table] = Table(self._read_name(table, token, name, own), own, following, count)
         need(1 in tables, "no table 1")
-        for table, (following, count) in tables.items():
-            need(0 < table < 1 << 23 and 0 <= count < following < 1 << 40, "damaged tables")
         return tables
 
-    def _read_names(self, tables: Set[int]) -> Dict[str, int]:
-        names = {}
-        n_gravestones = 0
-        for table, token, name in self._ask("SELECT id, token, name FROM tables ORDER BY id"):
-            need(name is None, "a sealed name")
-            need((table == 1) == (token == b""), "a table without a name")
-            if token == b"\0":
-                n_gravestones += 1
-                need(table == max(tables), "a gravestone that is not the last")
-            elif table != 1:
-                need(token[:1] == b"\1", "an unknown token")
-                names[token[1:].decode()] = table
-        need(n_gravestones <= 1, "more than one gravestone")
-        return names
+    def _read_mark(self, table: int, token: bytes, column: bytes) -> bytes:
+        need(len(column) == 21 and column[:1] == b"\2", "not a mark of version 2")
+        covered = struct.pack("<16s5sI", self.store_id, b"dsq1m", table) + column[5:] + token
+        need(crc32c(covered) == int.from_bytes(column[1:5], "little"), "a mark's checksum")
+        return column[5:]
+
+    def _read_name(self, table: int, token: bytes, name: Optional[bytes], mark: bytes) -> str:
+        need(name is None, "a sealed name")
+        need(table == 1 or token[:1] == b"\1", "an unknown token")
+        return token[1:].decode()
 
     def rows(self) -> List[Row]:
         sql = "SELECT place, table_id, token, expires, value FROM entry WHERE %s ORDER BY place"
@@ -228,21 +263,12 @@ class Reader:
         """The key and the value of `row`."""
         need(row.place >> 40 == row.table == self.table, "a row of another table")
         body = row.value[5:]
-        need(row.value[:1] == b"\1" and body, "not a value of version 1")
-        covered = struct.pack("<16s5sII", self.store_id, b"dsq1v", row.table, len(row.token))
-        crc = crc32c(covered + row.token + body)
-        need(crc == int.from_bytes(row.value[1:5], "little"), "a value's checksum")
-        kind, payload = body[0], body[1:]
-        expires = None
-        if kind & 0x80:
-            need(len(payload) >= 8, "a value ends early")
-            expires = int.from_bytes(payload[:8], "little", signed=True)
-            need(expires, "an expiry that is none")
-            payload = payload[8:]
-        need(expires == row.expires, "an expiry that is not its row's")
-        need(len(payload) < 512 << 20, "a value is too long")
+        need(row.value[:1] == b"\2" and body, "not a value of version 2")
+        covered = struct.pack("<16s5sI", self.store_id, b"dsq1v", row.table) + self.mark
+        covered += struct.pack("<I", len(row.token)) + row.token + body
+        need(crc32c(covered) == int.from_bytes(row.value[1:5], "little"), "a value's checksum")
         try:
-            return read_key(row.token), read_payload(kind & 0x7F, payload)
+            return read_key(row.token), read_body(body, row.expires)
         except UnicodeDecodeError:
             raise BadStore("text that is not UTF-8") from None
 

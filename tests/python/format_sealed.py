@@ -13,8 +13,8 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-from format_reader import SCHEMA, Reader, Row, crc32c, need, read_key, read_payload
-from format_writer import Writer, write_key
+from format_reader import SCHEMA, Reader, Row, crc32c, need, read_body, read_key
+from format_writer import Writer, write_body, write_key
 
 _nettle = ctypes.CDLL("libnettle.so.8")
 _argon2 = ctypes.CDLL("libargon2.so.1")
@@ -96,15 +96,22 @@ class Keys:
             for purpose in (b"token", b"name", b"value")
         )
 
-    def token(self, table: int, key: bytes) -> bytes:
-        return hmac.digest(self.token_key, struct.pack("<I", table) + key, "sha256")[:16]
+    def token(self, table: int, mark: bytes, key: bytes) -> bytes:
+        return hmac.digest(self.token_key, struct.pack("<I", table) + mark + key, "sha256")[:16]
 
-    def aad(self, purpose: bytes, table: int, token: bytes) -> bytes:
-        return purpose + b"\1" + self.store_id + struct.pack("<I", table) + token
+    def aad(self, purpose: bytes, table: int, mark: bytes, token: bytes) -> bytes:
+        return purpose + b"\2" + self.store_id + struct.pack("<I", table) + mark + token
+
+    def seal_mark(self, table: int, mark: bytes, nonce: Optional[bytes] = None) -> bytes:
+        return b"\2" + seal(self.name_key, self.aad(b"dsq1m", table, b"", b""), mark, nonce)
+
+    def unseal_mark(self, table: int, column: bytes) -> bytes:
+        need(len(column) == 57 and column[:1] == b"\2", "not a mark of version 2")
+        return unseal(self.name_key, self.aad(b"dsq1m", table, b"", b""), column[1:])
 
 
 def unlock(header: bytes, password: bytes) -> Keys:
-    need(header[:6] == b"DSQ1\1\1" and len(header) == 164, "not an encrypted header of version 1")
+    need(header[:6] == b"DSQ1\2\1" and len(header) == 164, "not an encrypted header of version 2")
     need(crc32c(header[:160]) == int.from_bytes(header[160:], "little"), "a header's checksum")
     need(header[6:8] == b"\0\0" and header[24:28] == b"\1\0\0\0", "a header's reserved bytes")
     memory, passes, lanes = struct.unpack("<III", header[28:40])
@@ -120,7 +127,7 @@ def unlock(header: bytes, password: bytes) -> Keys:
 
 def lock(store_id: bytes, data_key: bytes, password: bytes, salt: bytes, nonce: bytes) -> bytes:
     """A header, of the least work."""
-    head = b"DSQ1\1\1\0\0" + store_id + b"\1\0\0\0" + struct.pack("<III", 19456, 2, 1) + salt
+    head = b"DSQ1\2\1\0\0" + store_id + b"\1\0\0\0" + struct.pack("<III", 19456, 2, 1) + salt
     password_key = argon2id(password, salt, 19456, 2, 1)
     wrap_key = hkdf(password_key, b"", b"dsq1 wrap" + store_id)
     header = head + seal(wrap_key, head, data_key, nonce)
@@ -133,13 +140,15 @@ def lock(store_id: bytes, data_key: bytes, password: bytes, salt: bytes, nonce: 
 
 
 class SealedReader(Reader):
-    """An encrypted store, open for reading."""
+    """An encrypted store, or a table of it, open for reading."""
 
-    def __init__(self, path: Path, password: str):
+    def __init__(self, path: Path, password: str, name: Optional[str] = None):
         self.password = password.encode()
-        super().__init__(path)
-        self.names: Dict[bytes, bytes] = dict(
-            self.database.execute("SELECT token, name FROM entry WHERE table_id = 1")
+        super().__init__(path, name)
+        self.sealed_keys: Dict[bytes, bytes] = dict(
+            self.database.execute(
+                "SELECT token, name FROM entry WHERE table_id = ?", (self.table,)
+            )
         )
 
     def _read_header(self) -> bytes:
@@ -147,19 +156,28 @@ class SealedReader(Reader):
         self.keys = unlock(header, self.password)
         return self.keys.store_id
 
+    def _read_mark(self, table: int, token: bytes, column: bytes) -> bytes:
+        return self.keys.unseal_mark(table, column)
+
+    def _read_name(self, table: int, token: bytes, name: Optional[bytes], mark: bytes) -> str:
+        if table == 1:
+            need(name is None, "a name of the first table")
+            return ""
+        need(name is not None and name[:1] == b"\2", "not a name of version 2")
+        keys = self.keys
+        plain = unseal(keys.name_key, keys.aad(b"dsq1t", table, mark, token), (name or b"")[1:])
+        need(keys.token(0, b"", plain) == token, "a token that is not the name's")
+        return plain.decode()
+
     def read_row(self, row: Row) -> Tuple[Any, Any]:
-        need(row.place >> 40 == row.table, "a row of another table")
-        name, keys = self.names[row.token], self.keys
-        need(name[:1] == row.value[:1] == b"\1", "a column of another version")
-        key = unseal(keys.name_key, keys.aad(b"dsq1n", row.table, row.token), name[1:])
-        need(keys.token(row.table, key) == row.token, "a token that is not the key's")
-        body = unseal(keys.value_key, keys.aad(b"dsq1v", row.table, row.token), row.value[1:])
-        expires = None
-        if body[0] & 0x80:
-            expires = int.from_bytes(body[1:9], "little", signed=True)
-            body = body[:1] + body[9:]
-        need(expires == row.expires, "an expiry that is not its row's")
-        return read_key(key), read_payload(body[0] & 0x7F, body[1:])
+        need(row.place >> 40 == row.table == self.table, "a row of another table")
+        name, keys = self.sealed_keys[row.token], self.keys
+        need(name[:1] == row.value[:1] == b"\2", "a column of another version")
+        place = (row.table, self.mark, row.token)
+        key = unseal(keys.name_key, keys.aad(b"dsq1n", *place), name[1:])
+        need(keys.token(row.table, self.mark, key) == row.token, "a token that is not the key's")
+        body = unseal(keys.value_key, keys.aad(b"dsq1v", *place), row.value[1:])
+        return read_key(key), read_body(body, row.expires)
 
 
 def create(path: Path, password: str) -> None:
@@ -170,9 +188,10 @@ def create(path: Path, password: str) -> None:
     for statement in SCHEMA:
         database.execute(statement)
     database.execute("INSERT INTO store VALUES (1, ?)", (header,))
-    database.execute("INSERT INTO tables VALUES (1, x'', NULL, 1, 0)")
+    mark = unlock(header, password.encode()).seal_mark(1, os.urandom(16))
+    database.execute("INSERT INTO tables VALUES (1, x'', NULL, ?, 1, 0)", (mark,))
     database.execute("PRAGMA application_id = 0x44535131")
-    database.execute("PRAGMA user_version = 1")
+    database.execute("PRAGMA user_version = 2")
     database.commit()
     database.execute("PRAGMA journal_mode = WAL")
     database.close()
@@ -184,36 +203,18 @@ class SealedWriter(Writer):
     def __init__(self, path: Path, password: str):
         super().__init__(path)
         ((header,),) = self.database.execute("SELECT header FROM store")
+        ((column,),) = self.database.execute("SELECT mark FROM tables WHERE id = 1")
         self.keys = unlock(header, password.encode())
+        self.mark = self.keys.unseal_mark(1, column)
 
     def put_record(
         self, key: bytes, kind: int, payload: bytes, expires: Optional[int] = None
     ) -> None:
-        keys, token = self.keys, self.keys.token(1, key)
-        body = bytes([kind]) + payload
-        if expires is not None:
-            body = struct.pack("<Bq", kind | 0x80, expires) + payload
-        name = b"\1" + seal(keys.name_key, keys.aad(b"dsq1n", 1, token), key)
-        value = b"\1" + seal(keys.value_key, keys.aad(b"dsq1v", 1, token), body)
-        run = self.database.execute
-        run("BEGIN IMMEDIATE")
-        updated = run(
-            "UPDATE entry SET expires = ?, value = ? WHERE table_id = 1 AND token = ?",
-            (expires, value, token),
-        )
-        if updated.rowcount == 0:
-            run(
-                "INSERT INTO entry SELECT (1 << 40) + next, 1, ?, ?, ?, ? FROM tables"
-                " WHERE id = 1",
-                (token, name, expires, value),
-            )
-            run("UPDATE tables SET next = next + 1, count = count + 1 WHERE id = 1")
-        run("COMMIT")
+        keys, token = self.keys, self.keys.token(1, self.mark, key)
+        body = write_body(kind, payload, expires)
+        name = b"\2" + seal(keys.name_key, keys.aad(b"dsq1n", 1, self.mark, token), key)
+        value = b"\2" + seal(keys.value_key, keys.aad(b"dsq1v", 1, self.mark, token), body)
+        self.write(token, name, expires, value)
 
     def remove(self, key: Any) -> None:
-        run = self.database.execute
-        run("BEGIN IMMEDIATE")
-        token = self.keys.token(1, write_key(key))
-        removed = run("DELETE FROM entry WHERE table_id = 1 AND token = ?", (token,))
-        run("UPDATE tables SET count = count - ? WHERE id = 1", (removed.rowcount,))
-        run("COMMIT")
+        self.remove_token(self.keys.token(1, self.mark, write_key(key)))

@@ -66,30 +66,44 @@ def write_record(value: Any) -> Tuple[int, bytes]:
         return 6, bytes([value])
     if type(value) is Variant:
         return 7, value.data + b"\0" + value.type.encode()
-    return 8, pickle.dumps(value, 5)
+    return 0x80, pickle.dumps(value, 5)[1:]
 
 
-def seal(store_id: bytes, token: bytes, kind: int, payload: bytes, expires: Optional[int]) -> bytes:
+def write_body(kind: int, payload: bytes, expires: Optional[int]) -> bytes:
+    before = b"" if expires is None else struct.pack("<Bq", 0x40, expires)
+    return before + bytes([kind]) + payload
+
+
+def seal(
+    store_id: bytes, mark: bytes, token: bytes, kind: int, payload: bytes, expires: Optional[int]
+) -> bytes:
     """The value column of a row of table 1."""
-    body = bytes([kind]) + payload
-    if expires is not None:
-        body = struct.pack("<Bq", kind | 0x80, expires) + payload
-    covered = store_id + b"dsq1v" + struct.pack("<II", 1, len(token)) + token + body
-    return struct.pack("<BI", 1, crc32c(covered)) + body
+    body = write_body(kind, payload, expires)
+    covered = store_id + b"dsq1v" + struct.pack("<I", 1) + mark
+    covered += struct.pack("<I", len(token)) + token + body
+    return struct.pack("<BI", 2, crc32c(covered)) + body
+
+
+def seal_mark(store_id: bytes, table: int, token: bytes, mark: bytes) -> bytes:
+    """The mark column of a row of tables."""
+    covered = store_id + b"dsq1m" + struct.pack("<I", table) + mark + token
+    return struct.pack("<BI", 2, crc32c(covered)) + mark
 
 
 def create(path: Path) -> None:
     """Make an empty store."""
-    header = b"DSQ1" + bytes([1, 0, 0, 0]) + os.urandom(16)
+    store_id = os.urandom(16)
+    header = b"DSQ1" + bytes([2, 0, 0, 0]) + store_id
     database = sqlite3.connect(path)
     for statement in SCHEMA:
         database.execute(statement)
     database.execute(
         "INSERT INTO store VALUES (1, ?)", (header + struct.pack("<I", crc32c(header)),)
     )
-    database.execute("INSERT INTO tables VALUES (1, x'', NULL, 1, 0)")
+    mark = seal_mark(store_id, 1, b"", os.urandom(16))
+    database.execute("INSERT INTO tables VALUES (1, x'', NULL, ?, 1, 0)", (mark,))
     database.execute("PRAGMA application_id = 0x44535131")
-    database.execute("PRAGMA user_version = 1")
+    database.execute("PRAGMA user_version = 2")
     database.commit()
     database.execute("PRAGMA journal_mode = WAL")
     database.close()
@@ -103,7 +117,9 @@ class Writer:
         self.database.execute("PRAGMA wal_autocheckpoint = 0")
         self.database.execute("PRAGMA synchronous = NORMAL")  # a commit waits for no medium
         ((header,),) = self.database.execute("SELECT header FROM store")
+        ((column,),) = self.database.execute("SELECT mark FROM tables WHERE id = 1")
         self.store_id = header[8:24]
+        self.mark = column[5:]
 
     def close(self) -> None:
         self.database.close()
@@ -116,7 +132,20 @@ class Writer:
         self, token: bytes, kind: int, payload: bytes, expires: Optional[int] = None
     ) -> None:
         """Set a row, of whatever content."""
-        column = seal(self.store_id, token, kind, payload, expires)
+        column = seal(self.store_id, self.mark, token, kind, payload, expires)
+        self.write(token, None, expires, column)
+
+    def next(self) -> int:
+        """The place that the next new entry gets."""
+        (row,) = self.database.execute(
+            "SELECT max (floor, ifnull ((SELECT max (place) FROM entry WHERE place > 1 << 40"
+            " AND place < 2 << 40) - (1 << 40) + 1, 1)) FROM tables WHERE id = 1"
+        )
+        return (1 << 40) + int(row[0])
+
+    def write(
+        self, token: bytes, name: Optional[bytes], expires: Optional[int], column: bytes
+    ) -> None:
         run = self.database.execute
         run("BEGIN IMMEDIATE")
         updated = run(
@@ -125,16 +154,19 @@ class Writer:
         )
         if updated.rowcount == 0:
             run(
-                "INSERT INTO entry SELECT (1 << 40) + next, 1, ?, NULL, ?, ? FROM tables"
-                " WHERE id = 1",
-                (token, expires, column),
+                "INSERT INTO entry VALUES (?, 1, ?, ?, ?, ?)",
+                (self.next(), token, name, expires, column),
             )
-            run("UPDATE tables SET next = next + 1, count = count + 1 WHERE id = 1")
         run("COMMIT")
 
     def remove(self, key: Any) -> None:
+        self.remove_token(write_key(key))
+
+    def remove_token(self, token: bytes) -> None:
         run = self.database.execute
         run("BEGIN IMMEDIATE")
-        removed = run("DELETE FROM entry WHERE table_id = 1 AND token = ?", (write_key(key),))
-        run("UPDATE tables SET count = count - ? WHERE id = 1", (removed.rowcount,))
+        floor = self.next() - (1 << 40)
+        removed = run("DELETE FROM entry WHERE table_id = 1 AND token = ?", (token,))
+        if removed.rowcount:
+            run("UPDATE tables SET floor = ?, holes = holes + 1 WHERE id = 1", (floor,))
         run("COMMIT")

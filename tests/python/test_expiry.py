@@ -347,7 +347,7 @@ def test_an_expired_entry_is_gone_from_the_file(open_store, path, file_mode):
     store.flush()
     with sqlite3.connect(path) as file:
         assert file.execute("SELECT count(*) FROM entry").fetchone() == (0,)
-        assert file.execute("SELECT count FROM tables").fetchone() == (0,)
+        assert file.execute("SELECT floor, holes FROM tables").fetchone() == (2, 1)
     file.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import re
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import struct
 from pathlib import Path
 
 import format_fixture
+import format_reader
 import format_writer
 import pytest
 from conftest import snapshot
@@ -18,6 +20,7 @@ from format_writer import Writer, create, seal, write_key
 from test_values import VALUES
 
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, FormatError
+from dictsqlite_v4._dsq import GError
 from dictsqlite_v4._keys import encode_key
 
 SOURCE = Path(__file__).parents[2]
@@ -82,7 +85,7 @@ def test_the_order_is_that_of_insertion(path, file_mode):
     with contextlib.closing(Reader(path)) as reader:
         (row,) = reader.rows()
         assert row.place - (1 << 40) > 100  # places are not used again
-        assert reader.next > row.place - (1 << 40)
+        assert reader.next == row.place - (1 << 40) + 1
 
 
 def test_stores_have_ids_of_their_own(tmp_path):
@@ -157,6 +160,10 @@ MISFITS = {
     "variant without a type": (7, b"abc"),
     "type 0": (0, b""),
     "type 9": (9, b""),
+    "type 30": (0x30, b""),
+    "the mark of an expiry": (0x40, b""),
+    "a pickle of nothing": (0x80, b""),
+    "a pickle of protocol 1": (0x80, b"\1N."),
 }
 
 
@@ -169,6 +176,54 @@ def test_a_payload_that_does_not_fit_is_refused(path, name):
     all_are_refused(path, ["k"])
     with DictSQLiteV4(path) as store:
         assert store["other"] == 1
+
+
+@pytest.mark.parametrize("kind", (0x10, 0x1F, 0x20, 0x2F))
+def test_a_value_of_a_later_version_is_told_as_such(path, kind):
+    create(path)
+    with contextlib.closing(Writer(path)) as writer:
+        writer.put_record(b"k", kind, b"whatever")
+        writer.put("other", 1)
+    for read_only in (False, True):
+        with DictSQLiteV4(path, read_only=read_only) as store:
+            with pytest.raises(FormatError, match="newer version"):
+                store["k"]
+            with pytest.raises(FormatError, match="newer version"):
+                list(store.values())
+            assert store["other"] == 1
+            assert any("newer version" in problem for problem in store.check())
+    with DictSQLiteV4(path) as store:
+        with pytest.raises(FormatError, match="newer version"):
+            store.encrypt_copy(path.with_name("copy"), "password")
+        with pytest.raises(GError):
+            store._store.set_record(b"new", bytes([kind]) + b"whatever")
+        store["k"] = 2
+        assert store["k"] == 2
+    with pytest.raises(BadStore, match="later version"):
+        format_reader.read_payload(kind, b"whatever")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_of_each_protocol(path, protocol):
+    pickled = pickle.dumps([1, "two"], protocol)
+    record = pickled if protocol >= 2 else b"\x08" + pickled
+    with DictSQLiteV4(path) as store:
+        store._store.set_record(b"k", record)
+        assert store["k"] == [1, "two"] == store.get_many(["k"])["k"]
+        store["own"] = [1, "two"]
+        assert store._store.get_record(b"own") == pickle.dumps([1, "two"], 5)
+    assert read(path) == [("k", [1, "two"]), ("own", [1, "two"])]
+
+
+def test_version_1_was_never_released(path):
+    with DictSQLiteV4(path) as store:
+        store["a"] = 1
+    edit(path, "PRAGMA user_version = 1")
+    before = snapshot(path.parent)
+    for parameters in ({}, {"read_only": True}, {"encryption_password": "password"}):
+        with pytest.raises(FormatError, match="version 1, which was never released"):
+            DictSQLiteV4(path, **parameters)
+    assert snapshot(path.parent) == before
 
 
 KEYS_THAT_ARE_NONE = (
@@ -240,7 +295,7 @@ FLIPPED = (None, b"bytes", "text", 2**40, 0.5, True, Variant("i", b"\5\0\0\0"), 
 def test_each_flipped_bit_of_a_value_is_told(path, value, expires):
     create(path)
     kind, payload = format_writer.write_record(value)
-    sealed_length = len(seal(bytes(16), b"", kind, payload, expires))
+    sealed_length = len(seal(bytes(16), bytes(16), b"", kind, payload, expires))
     keys = [f"bit {bit}" for bit in range(8 * sealed_length)]
     with contextlib.closing(Writer(path)) as writer:
         for key in keys:
@@ -315,7 +370,10 @@ def test_an_edited_expiry_is_told(path, expires, edited):
 
 @pytest.mark.parametrize(
     "change",
-    ("next = 0", "next = 2", "next = 1 << 40", "count = -1", "id = 2", "id = 0", "id = 1 << 23"),
+    (
+        "floor = 0", "floor = 1 << 40", "holes = -1", "holes = 3", "id = 2", "id = 0",
+        "id = 1 << 23", "mark = zeroblob (21)", "mark = x''", "token = x'0161'",
+    ),
 )
 def test_damaged_tables_are_told(path, change):
     with DictSQLiteV4(path) as store:
@@ -368,8 +426,18 @@ def test_the_document_has_the_numbers_of_the_code():
         defined("RECORD_AT_CRC"),
         defined("RECORD_AT_BODY"),
     ]
-    assert rows[0][2] == f"record version, {defined('RECORD_VERSION')}"
-    assert f"if its bit {defined('RECORD_EXPIRES'):X} is set" in DOCUMENT
+    assert rows[0][2] == f"version, {defined('RECORD_VERSION')}"
+    assert f"before the record: {defined('BODY_EXPIRES'):X} and the expiry" in DOCUMENT
+    first, last = defined("RECORD_FIRST_RESERVED"), defined("RECORD_LAST_RESERVED")
+    assert f"Types {first:X} to 1F" in DOCUMENT and f"types 20 to {last:X}" in DOCUMENT
+
+    rows = table_rows(section("tables: one row a table"), "offset")
+    assert [int(row[0]) for row in rows] == [0, defined("MARK_AT_CRC"), defined("MARK_AT_BYTES")]
+    assert rows[0][2] == f"version, {defined('MARK_VERSION')}"
+    assert int(rows[2][1]) == defined("MARK_LENGTH")
+    shown = re.search(r"has the column `([0-9A-F\s]+)`", DOCUMENT)
+    counting = bytes(range(16))
+    assert bytes.fromhex(shown[1]) == format_writer.seal_mark(counting, 1, b"", counting)
 
     assert f"`PRAGMA application_id` is {defined('APPLICATION_ID')}, " in DOCUMENT
     assert f"that is 0x{defined('APPLICATION_ID'):X}" in DOCUMENT
@@ -392,14 +460,14 @@ def test_the_document_has_the_limits_and_types_of_the_code():
     types = re.findall(r"  DSQ_VALUE_(\w+) = (\d+)", code["dsq-enums.h"])
     rows = table_rows(section("Values"), "type")
     assert [int(row[0]) for row in rows] == [int(number) for _, number in types]
-    words = {"string": "str", "variant": "gvariant"}
+    words = {"string": "str", "variant": "gvariant", "old_pickle": "an old python pickle"}
     for (name, _), row in zip(types, rows):
         assert words.get(name.lower(), name.lower()) in row[1].lower()
 
 
 def test_the_document_has_the_schema():
     (sql,) = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
-    assert sql == (SOURCE / "data" / "schema-1.sql").read_text()
+    assert sql == (SOURCE / "data" / "schema-2.sql").read_text()
 
 
 def test_the_keys_of_the_document():
@@ -417,25 +485,32 @@ def test_the_keys_of_the_document():
 
 def test_the_values_of_the_document():
     rows = table_rows(section("Values").split("has these values")[1], "value")
-    assert len(rows) == 4
+    assert len(rows) == 5
     for shown, column in rows:
         expression, _, expires = shown.partition(", expires ")
         kind, payload = format_writer.write_record(eval(expression.strip("`")))
-        sealed = seal(bytes(range(16)), b"a", kind, payload, int(expires) if expires else None)
+        counting = bytes(range(16))
+        sealed = seal(counting, counting, b"a", kind, payload, int(expires) if expires else None)
         assert sealed == bytes.fromhex(column.strip("`"))
     assert crc32c(b"123456789") == 0xE3069283
 
 
-# --- version 1, for good --------------------------------------------------------------------------
+# --- version 2, for good --------------------------------------------------------------------------
 
 
 def test_the_kept_file_is_read_and_written(path):
     shutil.copy(format_fixture.FIXTURE, path)
     before = snapshot(path.parent)
     assert exact(read(path)) == exact(format_fixture.IN_FILE)
+    for name, entries in format_fixture.TABLES.items():
+        assert exact(read(path, name)) == exact(entries)
     assert exact(library_reads(path)) == exact(format_fixture.IN_PYTHON)
     assert snapshot(path.parent) == before
     with DictSQLiteV4(path) as store:
+        assert store.check() == [] and store.tables() == list(format_fixture.TABLES)
+        for name, entries in format_fixture.TABLES.items():
+            assert exact(store.table(name).items()) == exact(entries)
+        assert store.expires_in("expires") > 10**9
         assert len(store) == len(format_fixture.IN_PYTHON)
         for key, value in format_fixture.IN_PYTHON:
             assert repr(store[key]) == repr(value)
@@ -461,7 +536,7 @@ def test_new_files_have_the_schema_of_the_kept_one(path):
                     "PRAGMA journal_mode",
                     "PRAGMA encoding",
                     "PRAGMA page_size",
-                    "SELECT id, token, name FROM tables",
+                    "SELECT id, token, name, length (mark) FROM tables WHERE id = 1",
                     "SELECT length (header), substr (header, 1, 8) FROM store",
                 )
             ]

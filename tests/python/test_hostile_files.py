@@ -170,7 +170,9 @@ PLAIN = {
         "store", "SELECT 1 AS id, zeroblob (900000000) AS header"
     ),
     "endless view for tables": view(
-        "tables", f"{ENDLESS} x AS id, x'' AS token, NULL AS name, 1 AS next, 0 AS count FROM c"
+        "tables",
+        f"{ENDLESS} x AS id, x'' AS token, NULL AS name, x'' AS mark, 1 AS floor, 0 AS holes"
+        " FROM c",
     ),
     "one view more": sql(f"CREATE VIEW more AS {ENDLESS} * FROM c"),
     "trigger that rewrites values": sql(
@@ -231,13 +233,15 @@ PLAIN = {
     "header of 100 MB": sql("UPDATE store SET header = zeroblob (100000000)"),
     "header of nothing": sql("UPDATE store SET header = x''"),
     "header of a cipher that is unknown": put(5, 7, "B"),
-    "header of a later version": put(4, 2, "B"),
+    "header of a later version": put(4, 3, "B"),
     "header that says encrypted": put(5, 1, "B"),
     "no header": sql("DELETE FROM store"),
     "no list of tables": sql("DELETE FROM tables"),
     "counts beyond all bounds": sql(
-        "UPDATE tables SET next = 9223372036854775807, count = 9223372036854775806"
+        "UPDATE tables SET floor = 9223372036854775807, holes = 9223372036854775806"
     ),
+    "mark of 100 MB": sql("UPDATE tables SET mark = zeroblob (100000000)"),
+    "name of 100 MB": sql("UPDATE tables SET token = zeroblob (100000000) WHERE id = 1"),
     "first page of zeros": page(1, bytes(PAGE)),
     "schema page of zeros": edit(100, bytes(PAGE - 100)),
     "schema page of ones": edit(100, b"\xff" * (PAGE - 100)),
@@ -252,7 +256,8 @@ PLAIN = {
     "cut to 100 bytes": cut(100),
     "cut within a page": cut(3 * PAGE + 17),
     "another application": edit(68, b"abcd"),
-    "later version of the format": edit(60, b"\0\0\0\2"),
+    "later version of the format": edit(60, b"\0\0\0\3"),
+    "version 1, which was never released": edit(60, b"\0\0\0\1"),
 }
 
 ENCRYPTED = {

@@ -26,8 +26,8 @@ def opened(path, **parameters):
     )
 
 
-def read(path, password="password"):
-    with contextlib.closing(SealedReader(path, password)) as reader:
+def read(path, password="password", name=None):
+    with contextlib.closing(SealedReader(path, password, name)) as reader:
         entries = list(reader.entries())
         assert len(entries) == reader.count
         return entries
@@ -64,9 +64,9 @@ def test_a_file_of_another_writer_is_read_equal(path, file_mode):
             writer.put(key, value)
         writer.put("deleted", 1)
         writer.remove("deleted")
-        writer.put("expires", "some day", FUTURE)
+        writer.put("will expire", "some day", FUTURE)
     with opened(path, persist_mode=file_mode) as store:
-        assert exact(store.items()) == exact([*format_fixture.ENTRIES, ("expires", "some day")])
+        assert exact(store.items()) == exact([*format_fixture.ENTRIES, ("will expire", "some day")])
         store["added"] = 1
         store[b"a"] = "overwritten"
     entries = dict(read(path))
@@ -102,12 +102,18 @@ def test_no_nonce_in_a_file_comes_twice(path):
 
 
 def test_the_kept_file_is_read(tmp_path):
-    """Made once with format version 1 and kept as it is for good."""
+    """Made once with format version 2 and kept as it is for good."""
     path = tmp_path / "kept.db"
-    shutil.copy(format_fixture.FIXTURE.with_name("encrypted-1.db"), path)
-    assert exact(read(path)) == exact(format_fixture.ENTRIES)
+    shutil.copy(format_fixture.SEALED_FIXTURE, path)
+    assert exact(read(path)) == exact(format_fixture.IN_FILE)
+    for name, entries in format_fixture.TABLES.items():
+        assert exact(read(path, name=name)) == exact(entries)
     with opened(path) as store:
-        assert exact(store.items()) == exact(format_fixture.ENTRIES)
+        assert store.check() == [] and store.tables() == list(format_fixture.TABLES)
+        for name, entries in format_fixture.TABLES.items():
+            assert exact(store.table(name).items()) == exact(entries)
+        assert exact(store.items()) == exact(format_fixture.IN_PYTHON)
+        assert store.expires_in("expires") > 10**9
         store["added"] = 1
     assert read(path)[-1] == ("added", 1)
 
@@ -128,10 +134,12 @@ def test_the_document_has_the_numbers_of_the_code():
     rows = table_rows(section("Encrypted stores").split("The AAD is")[1], "length")
     assert sum(int(row[0]) for row in rows) == defined("SEALED_AAD_LENGTH")
     assert int(rows[0][0]) == defined("PURPOSE_LENGTH")
-    purposes = [f'"{defined(f"PURPOSE_{name}")}"' for name in ("NAME", "VALUE", "TABLE")]
+    purposes = [f'"{defined(f"PURPOSE_{name}")}"' for name in ("NAME", "VALUE", "TABLE", "MARK")]
     assert re.findall(r'"\w+"', rows[0][1]) == purposes
     assert rows[1][1] == f"the version, {defined('SEALED_VERSION')}"
-    assert int(rows[4][0]) == defined("TOKEN_LENGTH")
+    assert int(rows[4][0]) == defined("MARK_LENGTH")
+    assert int(rows[5][0]) == defined("TOKEN_LENGTH")
+    assert sum(int(row[0]) for row in rows[:4]) == defined("MARK_AAD_LENGTH")
 
 
 def test_the_header_of_the_document():
@@ -144,17 +152,19 @@ def test_the_header_of_the_document():
 
 
 def test_the_columns_of_the_document():
-    text = section("Encrypted stores").split("In a store whose id and data key")[1]
+    text = section("Encrypted stores").split("In a store whose id, data key and mark")[1]
     keys = format_sealed.Keys(COUNTING[:16], COUNTING)
-    token = keys.token(1, b"a")
+    mark = COUNTING[:16]
+    token = keys.token(1, mark, b"a")
     assert f"token `{token.hex().upper()}`" in text
-    name, value = (
+    name, value, column_of_mark = (
         bytes.fromhex(row[1].strip("`")) for row in table_rows(text, "column")
     )
+    assert column_of_mark == keys.seal_mark(1, mark, column_of_mark[1:25])
     for column, key, purpose, plain in (
         (name, keys.name_key, b"dsq1n", b"a"),
         (value, keys.value_key, b"dsq1v", b"\3b"),
     ):
-        aad = keys.aad(purpose, 1, token)
-        assert column == b"\1" + format_sealed.seal(key, aad, plain, column[1:25])
+        aad = keys.aad(purpose, 1, mark, token)
+        assert column == b"\2" + format_sealed.seal(key, aad, plain, column[1:25])
         assert format_sealed.unseal(key, aad, column[1:]) == plain

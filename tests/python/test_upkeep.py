@@ -156,13 +156,14 @@ def test_a_sound_store(open_store, mode):
          " WHERE token = CAST('k3' AS BLOB)", "entry"),
         ("UPDATE entry SET value = x'' WHERE token = CAST('k3' AS BLOB)", "entry"),
         ("DELETE FROM entry WHERE token = CAST('k3' AS BLOB)", "table 1: it should have 9 entries"),
-        ("UPDATE tables SET count = 8", "table 1: it should have 8 entries"),
-        ("UPDATE tables SET next = 2, count = 1", "not given out"),
+        ("UPDATE tables SET holes = 1", "table 1: it should have 8 entries"),
         ("UPDATE entry SET token = x'C0C0' WHERE token = CAST('k3' AS BLOB)", "key"),
         ("UPDATE entry SET token = CAST('k33' AS BLOB) WHERE token = CAST('k3' AS BLOB)", "entry"),
         ("UPDATE entry SET table_id = 9 WHERE token = CAST('k3' AS BLOB)", "no table"),
         ("UPDATE entry SET place = table_id << 40 WHERE token = CAST('k3' AS BLOB)", "no table"),
-        ("UPDATE tables SET count = -1", "tables"),
+        ("UPDATE tables SET holes = -1", "tables"),
+        ("UPDATE tables SET holes = 10", "tables"),
+        ("UPDATE entry SET place = (2 << 40) - 1 WHERE token = CAST('k3' AS BLOB)", "tables"),
     ],
 )
 def test_damage_is_told(open_store, path, damage, told):

@@ -101,7 +101,7 @@ test_steal (Fixture *fixture, gconstpointer mode)
 {
   static const char *const unfit[] = { "nul", "pickle" };
   static const char nul[] = "\x03with\0nul";
-  static const char pickle[] = "\x08\x80\x05N.";
+  static const char pickle[] = "\x80\x05N.";
   g_autoptr (GVariant) stolen = NULL;
   g_autoptr (GError) error = NULL;
 

@@ -5,7 +5,7 @@
 
 /* A key that no C string holds, behind "a" in the order of bytes. */
 static const guint8 WITH_NUL[] = { 'a', 0, 'b' };
-static const guint8 PICKLE[] = { DSQ_VALUE_PICKLE, 0x80, 4, 'N', '.' };
+static const guint8 PICKLE[] = { DSQ_VALUE_PICKLE, 4, 'N', '.' };
 
 static void
 fill (DsqStore *store)

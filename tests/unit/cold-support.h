@@ -168,9 +168,10 @@ assert_sound (const char *path)
 {
   assert_stock (path, "PRAGMA integrity_check", "ok");
   assert_stock (path,
-                "SELECT count(*) FROM tables WHERE count <> (SELECT count(*) FROM entry"
-                " WHERE table_id = tables.id) OR next + (id << 40) <="
-                " (SELECT coalesce(max(place), 0) FROM entry WHERE table_id = tables.id)",
+                "SELECT count(*) FROM tables WHERE (SELECT count(*) FROM entry"
+                " WHERE table_id = tables.id) <> max (floor, 1 + (SELECT"
+                " coalesce (max (place), 0) & (1 << 40) - 1 FROM entry"
+                " WHERE table_id = tables.id)) - 1 - holes",
                 "0");
 }
 

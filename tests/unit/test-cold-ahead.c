@@ -39,8 +39,12 @@ change_at (guint i)
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  dsq_record_codec_init (&fixture->codec, (const guint8 *) "sixteen of an id");
-  fixture->codec.keys = dsq_keys_new (data_key, fixture->codec.store_id);
+  const guint8 *store_id = (const guint8 *) "sixteen of an id";
+  DsqMarkColumn ignored;
+
+  dsq_record_codec_init (&fixture->codec, store_id, dsq_keys_new (data_key, store_id));
+  g_assert_true (
+      dsq_row_draw_mark (&fixture->codec, DSQ_TABLE_MAIN, (const guint8 *) "", 0, &ignored, NULL));
   for (guint i = 0; i < N_CHANGES; i++)
     fixture->changes[i] = change_at (i);
 }
@@ -52,6 +56,7 @@ tear_down (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < N_CHANGES; i++)
     g_clear_pointer (&fixture->changes[i].entry, dsq_entry_unref);
   dsq_keys_free (fixture->codec.keys);
+  dsq_record_codec_clear (&fixture->codec);
 }
 
 static void

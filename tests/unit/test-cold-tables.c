@@ -210,7 +210,7 @@ test_ends_with_the_last_id (Fixture *fixture, gconstpointer data)
   DsqColdTier *tier = fixture->tiers[0];
   DsqTableState state;
 
-  run_stock (fixture->path, "INSERT INTO tables VALUES (8388606, x'0178', NULL, 1, 0)");
+  run_stock (fixture->path, "INSERT INTO tables VALUES (8388605, x'00', NULL, x'', 1, 0)");
   begin (tier);
   g_assert_cmpuint (open_table (tier, "x").table, ==, DSQ_TABLE_MAX - 1);
   g_assert_cmpuint (open_table (tier, "y").table, ==, DSQ_TABLE_MAX);

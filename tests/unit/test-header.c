@@ -170,7 +170,7 @@ test_other_versions_are_told_from_damage (void)
       DsqHeader header;
 
       make (&header, NULL);
-      header.bytes[places[i]] = 2;
+      header.bytes[places[i]] = 3;
       set_checksum (&header);
       g_assert_cmpint (failure_of (header.bytes, header.length, NULL), ==, DSQ_ERROR_FORMAT);
     }
@@ -224,11 +224,11 @@ static void
 test_lies_as_told (void)
 {
   static const char expected[] =
-      "4453513101010000000102030405060708090a0b0c0d0e0f01000000004c00000200000001000000"
+      "4453513102010000000102030405060708090a0b0c0d0e0f01000000004c00000200000001000000"
       "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f1011121314151617"
-      "4aa4e7f9f875ddce93e388596dd491dac47f2f6fd2a4b8c5ecebf37387c2fa5e4b7a4fbffbad6818"
-      "2a42b28eac6e3c850e69a322e97111d5dac79ead904de755b7e73ebf06362c70a31387cc90e6d5d4"
-      "528c554e";
+      "4aa4e7f9f875ddce93e388596dd491dac47f2f6fd2a4b8c5ecebf37387c2fa5ee66976e26c53c2f2"
+      "68bc3c0389f10fcfb2504e48acf264177e0463681fd659f2bfb911acd92c0977db690012213ae2ad"
+      "2ac5e803";
   g_autoptr (GString) hex = g_string_new (NULL);
   DsqHeader header;
 

@@ -26,7 +26,8 @@ static const struct
   { DSQ_RANK_READERS, "readers", TRUE },  { DSQ_RANK_CONNECTION, "connection", TRUE },
   { DSQ_RANK_FLUSHER, "flusher", FALSE }, { DSQ_RANK_CHANNEL, "channel", FALSE },
   { DSQ_RANK_WORKERS, "workers", FALSE }, { DSQ_RANK_APART, "apart", FALSE },
-  { DSQ_RANK_AHEAD, "ahead", FALSE },     { DSQ_RANK_CIPHER, "cipher", FALSE },
+  { DSQ_RANK_AHEAD, "ahead", FALSE },     { DSQ_RANK_MARKS, "marks", FALSE },
+  { DSQ_RANK_CIPHER, "cipher", FALSE },
 };
 
 #define N G_N_ELEMENTS (order)

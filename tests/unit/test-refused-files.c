@@ -161,7 +161,8 @@ static const struct
   int code;
 } damages[] = {
   { "PRAGMA application_id = 7", DSQ_ERROR_FORMAT },
-  { "PRAGMA user_version = 2", DSQ_ERROR_FORMAT },
+  { "PRAGMA user_version = 1", DSQ_ERROR_FORMAT },
+  { "PRAGMA user_version = 3", DSQ_ERROR_FORMAT },
   { "PRAGMA user_version = 0", DSQ_ERROR_FORMAT },
   { "PRAGMA user_version = -1", DSQ_ERROR_FORMAT },
   { "CREATE TABLE more (a)", DSQ_ERROR_FORMAT },
@@ -187,18 +188,30 @@ static const struct
   { "UPDATE store SET header = CAST (substr (header, 1, 8) || zeroblob (16) ||"
     " substr (header, 25) AS BLOB)",
     DSQ_ERROR_CORRUPT },
-  { "UPDATE store SET header = CAST (substr (header, 1, 4) || x'02' || substr (header, 6) AS BLOB)",
+  { "UPDATE store SET header = CAST (substr (header, 1, 4) || x'03' || substr (header, 6) AS BLOB)",
     DSQ_ERROR_CORRUPT },
   { "UPDATE store SET header = CAST (substr (header, 1, 5) || x'01' || substr (header, 7) AS BLOB)",
     DSQ_ERROR_CORRUPT },
   { "DELETE FROM tables", DSQ_ERROR_CORRUPT },
   { "UPDATE tables SET id = 2", DSQ_ERROR_CORRUPT },
-  { "INSERT INTO tables VALUES (0, x'00', NULL, 1, 0)", DSQ_ERROR_CORRUPT },
-  { "INSERT INTO tables VALUES (1 << 23, x'00', NULL, 1, 0)", DSQ_ERROR_CORRUPT },
-  { "UPDATE tables SET next = 0", DSQ_ERROR_CORRUPT },
-  { "UPDATE tables SET next = 1 << 40", DSQ_ERROR_CORRUPT },
-  { "UPDATE tables SET count = -1", DSQ_ERROR_CORRUPT },
-  { "UPDATE tables SET count = next", DSQ_ERROR_CORRUPT },
+  { "INSERT INTO tables VALUES (0, x'00', NULL, x'', 1, 0)", DSQ_ERROR_CORRUPT },
+  { "INSERT INTO tables VALUES (1 << 23, x'00', NULL, x'', 1, 0)", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET floor = 0", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET floor = 1 << 40", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET floor = -9223372036854775808", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET holes = -1", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET holes = 10000", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET holes = 9223372036854775807", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET mark = x''", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET mark = zeroblob (21)", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET mark = zeroblob (9000000)", DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET token = x'0161'", DSQ_ERROR_CORRUPT },
+  { "INSERT INTO entry VALUES (2 << 40 | 5, 1, x'6161', NULL, NULL, x'');"
+    "INSERT INTO tables VALUES (2, x'0161', NULL, x'', 6, 4)",
+    DSQ_ERROR_CORRUPT },
+  { "UPDATE tables SET floor = (1 << 40) - 1; "
+    "INSERT INTO entry VALUES ((2 << 40) - 1, 1, x'6161', NULL, NULL, x'')",
+    DSQ_ERROR_CORRUPT },
 };
 
 /* Each once in the file, and once in its log alone. */
@@ -261,7 +274,7 @@ test_log_of_another_version_is_told (Fixture *fixture, gconstpointer data)
 
   make_store (fixture->path);
   handle = open_stock (fixture->path);
-  g_assert_cmpint (sqlite3_exec (handle, "UPDATE tables SET next = 9", NULL, NULL, NULL),
+  g_assert_cmpint (sqlite3_exec (handle, "UPDATE tables SET floor = 9", NULL, NULL, NULL),
                    ==,
                    SQLITE_OK);
   copy_as_crashed (fixture->path, copy);

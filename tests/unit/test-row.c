@@ -16,10 +16,21 @@ static DsqRecordCodec
 codec_of (const char *store_id)
 {
   DsqRecordCodec codec;
+  DsqMarkColumn ignored;
 
-  dsq_record_codec_init (&codec, (const guint8 *) store_id);
-  codec.keys = dsq_keys_new (data_key, codec.store_id);
+  dsq_record_codec_init (&codec,
+                         (const guint8 *) store_id,
+                         dsq_keys_new (data_key, (const guint8 *) store_id));
+  for (guint32 table = 1; table <= 2; table++)
+    g_assert_true (dsq_row_draw_mark (&codec, table, (const guint8 *) "", 0, &ignored, NULL));
   return codec;
+}
+
+static void
+clear_codec (DsqRecordCodec *codec)
+{
+  dsq_keys_free (codec->keys);
+  dsq_record_codec_clear (codec);
 }
 
 typedef struct
@@ -158,7 +169,7 @@ test_opens_what_was_sealed (void)
 
       g_assert_cmpuint (dsq_row_body_length (&codec, row.value_length),
                         ==,
-                        10 + (expiries[i] != 0 ? 8 : 0));
+                        10 + (expiries[i] != 0 ? 9 : 0));
       g_assert_true (
           dsq_row_decode_value (&codec, &record, &token, row.value, row.value_length, body, NULL));
       g_assert_cmpuint (record.type, ==, DSQ_VALUE_STRING);
@@ -176,7 +187,7 @@ test_opens_what_was_sealed (void)
       g_assert_cmpmem (key, length, "the key", 7);
       clear_row (&row);
     }
-  dsq_keys_free (codec.keys);
+  clear_codec (&codec);
 }
 
 static void
@@ -213,7 +224,7 @@ test_every_flipped_bit_is_refused (void)
   g_assert_true (row_opens_value (&codec, &row));
   g_assert_true (row_opens_name (&codec, &row));
   clear_row (&row);
-  dsq_keys_free (codec.keys);
+  clear_codec (&codec);
 }
 
 static void
@@ -249,7 +260,7 @@ test_every_cut_is_refused (void)
                                 row.name,
                                 row.name_length));
   clear_row (&row);
-  dsq_keys_free (codec.keys);
+  clear_codec (&codec);
 }
 
 /* Each column of each row in the place of each other: of the same file in another row, in another
@@ -297,9 +308,112 @@ test_nothing_can_be_swapped (void)
       }
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     clear_row (&rows[i]);
-  dsq_keys_free (codecs[0].keys);
-  dsq_keys_free (codecs[1].keys);
+  clear_codec (&codecs[0]);
+  clear_codec (&codecs[1]);
 }
+
+/* --- marks ------------------------------------------------------------------------------------ */
+
+static gboolean
+opens_mark (const DsqRecordCodec *codec,
+            guint32 table,
+            const char *token,
+            const guint8 *column,
+            gsize length)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (dsq_row_decode_mark (codec,
+                           table,
+                           (const guint8 *) token,
+                           strlen (token),
+                           column,
+                           length,
+                           &error))
+    return TRUE;
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  return FALSE;
+}
+
+/* A row of one table in the place of one of another, and of one that has the same id and name. */
+static void
+assert_bound_to_marks (DsqRecordCodec *codec)
+{
+  DsqMarkColumn columns[2];
+  DsqRecord record = { .table = 7, .key = (const guint8 *) "k", .key_length = 1, .type = 1 };
+  guint8 value[64], body[64];
+  DsqToken token;
+  gsize length;
+
+  for (guint i = 0; i < G_N_ELEMENTS (columns); i++)
+    g_assert_true (dsq_row_draw_mark (codec, 7, (const guint8 *) "\1name", 5, &columns[i], NULL));
+  dsq_row_make_token (codec, 7, record.key, record.key_length, &token);
+  length = dsq_row_value_length (codec, &record);
+  g_assert_true (dsq_row_encode_value (codec, &record, &token, value, NULL));
+  g_assert_true (dsq_row_decode_value (codec, &record, &token, value, length, body, NULL));
+
+  for (guint i = 0; i < G_N_ELEMENTS (columns); i++)
+    {
+      g_assert_true (opens_mark (codec, 7, "\1name", columns[i].bytes, columns[i].length));
+      g_assert_true (dsq_row_decode_value (codec, &record, &token, value, length, body, NULL) ==
+                     (i == 1));
+    }
+}
+
+static void
+assert_marks_are_bound (DsqRecordCodec *codec)
+{
+  DsqMarkColumn column;
+
+  g_assert_true (dsq_row_draw_mark (codec, 7, (const guint8 *) "\1name", 5, &column, NULL));
+  g_assert_true (opens_mark (codec, 7, "\1name", column.bytes, column.length));
+  g_assert_false (opens_mark (codec, 8, "\1name", column.bytes, column.length));
+  g_assert_false (opens_mark (codec, 7, "\1name", NULL, 0));
+  g_assert_false (opens_mark (codec, 7, "\1name", column.bytes, column.length - 1));
+  for (gsize bit = 0; bit < 8 * column.length; bit++)
+    {
+      column.bytes[bit / 8] ^= (guint8) (1 << bit % 8);
+      g_assert_false (opens_mark (codec, 7, "\1name", column.bytes, column.length));
+      column.bytes[bit / 8] ^= (guint8) (1 << bit % 8);
+    }
+  if (codec->keys == NULL)
+    g_assert_false (opens_mark (codec, 7, "\1nam", column.bytes, column.length));
+}
+
+static void
+test_rows_are_bound_to_marks (void)
+{
+  DsqRecordCodec sealed = codec_of ("sixteen bytes id");
+  DsqRecordCodec plain;
+
+  dsq_record_codec_init (&plain, (const guint8 *) "sixteen bytes id", NULL);
+  assert_bound_to_marks (&plain);
+  assert_bound_to_marks (&sealed);
+  assert_marks_are_bound (&plain);
+  assert_marks_are_bound (&sealed);
+  dsq_record_codec_clear (&plain);
+  clear_codec (&sealed);
+}
+
+/* Of a table whose mark is not known nothing is read, and nothing is written. */
+static void
+test_a_table_without_a_mark_has_no_rows (void)
+{
+  DsqRecordCodec codec;
+  DsqRecord record = { .table = 7, .key = (const guint8 *) "k", .key_length = 1, .type = 1 };
+  g_autoptr (GError) error = NULL;
+  DsqToken token;
+  guint8 value[64];
+
+  dsq_record_codec_init (&codec, (const guint8 *) "sixteen bytes id", NULL);
+  dsq_row_make_token (&codec, 7, record.key, record.key_length, &token);
+  g_assert_false (dsq_row_encode_value (&codec, &record, &token, value, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  g_assert_false (dsq_row_decode_value (&codec, &record, &token, value, 6, NULL, NULL));
+  dsq_record_codec_clear (&codec);
+}
+
+/* --- the layout ------------------------------------------------------------------------------- */
 
 static gboolean
 draw_counting (guint8 *out, gsize length)
@@ -324,6 +438,7 @@ static void
 test_lies_as_told (void)
 {
   guint8 key[DSQ_KEY_LENGTH], store_id[DSQ_KEY_ID_LENGTH];
+  DsqMark mark = { .table = 1 };
   DsqRecordCodec codec;
   Row row;
   g_autofree char *token = NULL;
@@ -333,25 +448,26 @@ test_lies_as_told (void)
   dsq_random_set_source (draw_counting);
   draw_counting (key, sizeof key);
   draw_counting (store_id, sizeof store_id);
-  dsq_record_codec_init (&codec, store_id);
-  codec.keys = dsq_keys_new (key, store_id);
+  dsq_record_codec_init (&codec, store_id, dsq_keys_new (key, store_id));
+  draw_counting (mark.bytes, sizeof mark.bytes);
+  dsq_marks_put (codec.marks, &mark, NULL, 0);
   row = seal_row (&codec, 1, "a", "b", 0);
   dsq_random_set_source (NULL);
 
   token = hex_of (row.token.sealed, sizeof row.token.sealed);
   name = hex_of (row.name, row.name_length);
   value = hex_of (row.value, row.value_length);
-  g_assert_cmpstr (token, ==, "e9f6225555683aae93d59b38ec5745e2");
+  g_assert_cmpstr (token, ==, "c6758630b7b5ba781e17850c414476de");
   g_assert_cmpstr (name,
                    ==,
-                   "01000102030405060708090a0b0000000008090a0b0c0d0e0f"
-                   "227829c289ffafd22f01ccb94b7a430ec0");
+                   "02000102030405060708090a0b0000000008090a0b0c0d0e0f"
+                   "225409c70c32a797ba613b601954122db1");
   g_assert_cmpstr (value,
                    ==,
-                   "01000102030405060708090a0b000000000001020304050607"
-                   "39cb75c8d659e6acc8ffc42aeb423c048b1e");
+                   "02000102030405060708090a0b000000000001020304050607"
+                   "39cbcc8848d90e98972a549f082297fa63cf");
   clear_row (&row);
-  dsq_keys_free (codec.keys);
+  clear_codec (&codec);
 }
 
 int
@@ -363,5 +479,8 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/row/every-flipped-bit-is-refused", test_every_flipped_bit_is_refused);
   g_test_add_func ("/dsq/row/every-cut-is-refused", test_every_cut_is_refused);
   g_test_add_func ("/dsq/row/nothing-can-be-swapped", test_nothing_can_be_swapped);
+  g_test_add_func ("/dsq/row/rows-are-bound-to-marks", test_rows_are_bound_to_marks);
+  g_test_add_func ("/dsq/row/a-table-without-a-mark-has-no-rows",
+                   test_a_table_without_a_mark_has_no_rows);
   return g_test_run ();
 }

@@ -128,6 +128,7 @@ test_a_type_is_read_as_itself_only (void)
     { SAMPLE ("\7\1\0y"), 4 },
     { SAMPLE ("\7\x01\0\0\0\0\0\0\0\0x"), 4 },
     { SAMPLE ("\x08pickle"), 0x00 },
+    { SAMPLE ("\x80\5N."), 0x00 },
     { SAMPLE ("\3a\0b"), 0x00 }, /* text that neither a C string nor a GVariant can hold */
   };
 

@@ -20,7 +20,7 @@ from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
 from ._errors import FormatError, UnsafePickleError
 from ._pickle import SafePickle
 from ._repr import printable, short
-from ._values import PICKLE
+from ._values import OLD_PICKLE
 
 ValuePolicy = Union[str, Callable[[Any, bytes], Any]]
 
@@ -71,7 +71,7 @@ def _decode_text(data: bytes) -> str:
 
 def _load_pickle(data: bytes, plain_only: bool) -> Any:
     try:
-        return _plain_pickles.decode(PICKLE + data) if plain_only else pickle.loads(data)
+        return _plain_pickles.decode(OLD_PICKLE + data) if plain_only else pickle.loads(data)
     except UnsafePickleError as error:
         raise Unreadable(f"{error}; pass values='pickle' if you trust the file") from None
     except Exception as error:  # a pickle may raise anything

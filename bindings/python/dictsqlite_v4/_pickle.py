@@ -29,9 +29,8 @@ from ._dsq import GError, NativeError, check_pickle
 from ._errors import UnsafePickleError
 from ._pack import unpack
 from ._pickle_rules import Call, Cost, Decision, Refusal
-from ._values import PICKLE, decode_value, encode_value
+from ._values import decode_value, encode_value, pickle_of
 
-_PICKLE_TYPE = PICKLE[0]
 _MOST_REPORTS = 1024  # that are remembered, each of at most so many bytes
 _LONGEST_REPORT = 4096
 _MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.DOTALL)
@@ -85,8 +84,8 @@ class SafePickle:
     def encode(self, value: Any) -> bytes:
         """The record of `value`; raises UnsafePickleError for what decode() would refuse."""
         record = encode_value(value)
-        if record[0] == _PICKLE_TYPE:
-            payload = record[1:]
+        payload = pickle_of(record)
+        if payload is not None:
             try:
                 report = check_pickle(payload)
             except GError as error:
@@ -98,9 +97,9 @@ class SafePickle:
     def decode(self, record: bytes) -> Any:
         """The value of `record`; raises UnsafePickleError. Where that has an offset nothing has
         been run."""
-        if record[0] != _PICKLE_TYPE:
+        payload = pickle_of(record)
+        if payload is None:
             return decode_value(record)
-        payload = record[1:]
         try:
             report = check_pickle(payload)
         except GError as error:

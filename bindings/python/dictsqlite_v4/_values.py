@@ -3,15 +3,15 @@
 """Values as the store knows them.
 
 A record is a type byte and its payload. The plain types become typed records, which every
-language reads; anything else is a pickle. Only the exact types: an instance of a subclass, such
-as an enum, is pickled, and so keeps its class.
+language reads; anything else is a pickle, whose first byte is its type. Only the exact types: an
+instance of a subclass, such as an enum, is pickled, and so keeps its class.
 """
 
 from __future__ import annotations
 
 import pickle
 import struct
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ._dsq import unpack_variant
 
@@ -23,7 +23,8 @@ INT64 = b"\x04"
 DOUBLE = b"\x05"
 BOOLEAN = b"\x06"
 VARIANT = b"\x07"
-PICKLE = b"\x08"
+OLD_PICKLE = b"\x08"  # before one that begins otherwise than with the next
+PICKLE = b"\x80"  # that one's own first byte, from protocol 2 on
 
 STRING_TYPE = STRING[0]
 
@@ -65,7 +66,7 @@ def encode_value(value: Any) -> bytes:
         return _DOUBLE.pack(DOUBLE[0], value)
     elif value is None:
         return NONE
-    return PICKLE + pickle.dumps(value, _PICKLE_PROTOCOL)
+    return pickle.dumps(value, _PICKLE_PROTOCOL)
 
 
 def decode_value(record: bytes) -> Any:
@@ -79,7 +80,14 @@ def _decode_string(record: bytes) -> str:
     return str(memoryview(record)[1:], "utf-8")
 
 
-def _decode_pickle(record: bytes) -> Any:
+def pickle_of(record: bytes) -> Optional[bytes]:
+    """The pickle that `record` holds, if it holds one."""
+    if record[:1] == PICKLE:
+        return record
+    return record[1:] if record[:1] == OLD_PICKLE else None
+
+
+def _decode_old_pickle(record: bytes) -> Any:
     return pickle.loads(record[1:] if len(record) < LARGE else memoryview(record)[1:])
 
 
@@ -96,5 +104,8 @@ _DECODERS: Tuple[Callable[[bytes], Any], ...] = (
     lambda record: _DOUBLE.unpack(record)[1],
     lambda record: record[1] != 0,
     lambda record: unpack_variant(record[1:]),
-    _decode_pickle,
+    _decode_old_pickle,
+    *[_decode_nothing] * (PICKLE[0] - OLD_PICKLE[0] - 1),
+    pickle.loads,
+    *[_decode_nothing] * (0xFF - PICKLE[0]),
 )
