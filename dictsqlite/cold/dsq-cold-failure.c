@@ -68,11 +68,14 @@ gboolean
 dsq_cold_refuse_failed (DsqColdSqlite *self, DsqError code, GError **error)
 {
   gboolean is_gone = __atomic_load_n (&self->is_gone, __ATOMIC_ACQUIRE);
+  gboolean is_deleted = __atomic_load_n (&self->is_deleted, __ATOMIC_ACQUIRE);
 
+  if (is_gone)
+    code = is_deleted ? DSQ_ERROR_NOT_FOUND : DSQ_ERROR_IO;
   g_set_error_literal (
       error,
       DSQ_ERROR,
-      (int) (is_gone ? DSQ_ERROR_IO : code),
+      (int) code,
       is_gone
           ? "Failed to write: the file, or its log, was deleted, moved or replaced while the store "
             "had it open; copy what is needed to another store, and open this one again"

@@ -80,6 +80,24 @@ sync_locked (DsqColdSqlite *self, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_named (DsqColdSqlite *self)
+{
+  return __atomic_load_n (&self->n_named, __ATOMIC_RELAXED) ==
+         __atomic_load_n (&self->n_commits, __ATOMIC_RELAXED);
+}
+
+static gboolean
+find_named (DsqColdSqlite *self, GError **error)
+{
+  guint64 n_commits = __atomic_load_n (&self->n_commits, __ATOMIC_RELAXED);
+
+  if (!dsq_cold_place_check_all (self, error))
+    return FALSE;
+  __atomic_store_n (&self->n_named, n_commits, __ATOMIC_RELAXED);
+  return TRUE;
+}
+
 /* Through SQLite's own descriptor: closing one of ours would drop the process's locks. */
 gboolean
 dsq_cold_sync (DsqColdFile *file, GError **error)
@@ -100,9 +118,9 @@ dsq_cold_sync (DsqColdFile *file, GError **error)
         synced = is_synced (self) || sync_locked (self, error);
       dsq_mutex_unlock (&self->log_lock);
     }
-  /* where nothing was written, nothing is acknowledged */
-  return synced && (__atomic_load_n (&self->n_commits, __ATOMIC_RELAXED) == 0 ||
-                    dsq_cold_place_check_all (self, error));
+  /* what has been acknowledged already is not again: whoever deletes the file then is done with it
+   */
+  return synced && (is_named (self) || find_named (self, error));
 }
 
 /* --- checkpointing ---------------------------------------------------------------------------- */
@@ -223,7 +241,8 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
     folded = dsq_cold_checkpoint (&self->file, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NO_SPACE) ||
-             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_TOO_LARGE);
+             g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_TOO_LARGE) ||
+             (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND) && is_named (self));
   if (!folded)
     g_propagate_error (error, g_steal_pointer (&local_error));
   g_clear_pointer (&self->log, dsq_database_close);

@@ -74,13 +74,26 @@ dsq_cold_place_init (DsqColdSqlite *self, GError **error)
   return refuse (self, DSQ_ERROR_IO, DSQ_COLD_NAME_FILE, "was replaced by another one", error);
 }
 
+/* Whoever deletes file and log is done with them. What was moved, or has lost one of the two, lacks
+ * what is only in the log. */
+static gboolean
+refuse_missing (DsqColdSqlite *self, guint i, GError **error)
+{
+  struct stat log;
+
+  if (errno != ENOENT && errno != ENOTDIR)
+    return refuse (self, DSQ_ERROR_IO, i, "could not be looked up", error);
+  if (i != DSQ_COLD_NAME_FILE || fstat (self->log_handle, &log) != 0 || log.st_nlink > 0)
+    return refuse (self, DSQ_ERROR_IO, i, "was deleted or moved", error);
+  __atomic_store_n (&self->is_deleted, TRUE, __ATOMIC_RELEASE);
+  return refuse (self, DSQ_ERROR_NOT_FOUND, i, "was deleted", error);
+}
+
 static gboolean
 check_name (DsqColdSqlite *self, guint i, struct stat *out_info, GError **error)
 {
   if (G_UNLIKELY (lstat (self->file_names[i], out_info) != 0))
-    return errno == ENOENT || errno == ENOTDIR
-               ? refuse (self, DSQ_ERROR_NOT_FOUND, i, "was deleted or moved", error)
-               : refuse (self, DSQ_ERROR_IO, i, "could not be looked up", error);
+    return refuse_missing (self, i, error);
   return G_LIKELY (out_info->st_ino == self->identities[i].inode &&
                    out_info->st_dev == self->identities[i].device) ||
          refuse (self, DSQ_ERROR_IO, i, "was replaced by another one", error);

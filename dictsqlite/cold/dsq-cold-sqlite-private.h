@@ -45,6 +45,7 @@ struct _DsqColdSqlite
   char *file_names[DSQ_COLD_N_NAMES]; /* (owned) (nullable) where that is, in a tier that writes */
   int log_handle;                     /* (owned) by O_PATH, -1 in a tier that does not write */
   gboolean is_gone;                   /* (atomic) one of the names no longer means that */
+  gboolean is_deleted;                /* (atomic) and file and log have none any more */
   DsqDatabaseTuning tuning;
   DsqDatabaseRole read_role; /* of the connections that read */
   gboolean read_only;
@@ -97,6 +98,7 @@ struct _DsqColdSqlite
   DsqDatabase *log;   /* (owned) (mutex log_lock) */
   guint64 n_unsynced; /* (atomic) number of the last commit that was not synced as it was made */
   guint64 n_synced;   /* (atomic) number of the last such commit known to be synced */
+  guint64 n_named;    /* (atomic) n_commits when all of it was last found to have its name */
   guint32
       blocked_frames; /* (atomic) frames in the log as readers last kept it from being emptied */
 

@@ -189,7 +189,7 @@ def _flush_all() -> List[Exception]:
 
 
 def _unwritten(n_entries: int, path: str, error: Exception) -> Optional[Exception]:
-    """What says of which store how much is lost; nothing where its file was done with and deleted."""
+    """What says of which store how much is lost; nothing where its file was deleted after all."""
     if n_entries == 0 and isinstance(error, FileNotFoundError):
         return None
     cause = error.strerror if isinstance(error, OSError) else error
