@@ -125,9 +125,9 @@ def longest(store, function, times=60):
     """The most time that the thread spends in one of the calls."""
     worst = 0.0
     for i in range(times):
-        start = time.thread_time()
+        start = time.process_time()
         function(store, i)
-        worst = max(worst, time.thread_time() - start)
+        worst = max(worst, time.process_time() - start)
     return worst
 
 
@@ -146,9 +146,9 @@ def test_no_write_pays_for_all(expired, write, tmp_path):
     worst = longest(store, WRITES[write])
     n_left = N_MANY - store.stats()["expired_entries"]
     assert n_left > N_MANY / 4, "a write removed too many of them"
-    start = time.thread_time()
+    start = time.process_time()
     n_swept = store.expire()
-    whole = (time.thread_time() - start) * N_MANY / n_swept
+    whole = (time.process_time() - start) * N_MANY / n_swept
     assert worst < whole / 4, f"{worst * 1e3:.1f} ms of {whole * 1e3:.1f} ms"
 
 
