@@ -63,9 +63,12 @@ def hold(path):
         holders.append(Holder(path))
         return holders[-1]
 
+    start.stores = []  # which are closed when they can be
     yield start
     for holder in holders:
         holder.end()
+    for store in start.stores:
+        store.close()
 
 
 def measure(call):
@@ -116,6 +119,7 @@ def open_busy(path, hold, **parameters):
     db.flush()
     db.close()
     db = open_store()
+    hold.stores.append(db)
     hold()
     return db
 
