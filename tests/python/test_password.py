@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -48,15 +47,17 @@ def secrets(found):
 
 
 def copy(path, folder):
-    """What a thief copies: every file, and the main file alone."""
+    """What a thief copies: every file, and the main file alone. By another process, since whoever
+    closes a file that it has open as a store loses all locks on it."""
     folder.mkdir()
     whole = folder / "whole"
     whole.mkdir()
-    for file in path.parent.iterdir():
-        if file.is_file() and not file.name.endswith("-shm"):
-            shutil.copyfile(file, whole / file.name)
+    files = [file for file in path.parent.iterdir() if file.is_file()]
+    subprocess.run(
+        ["cp", *(file for file in files if not file.name.endswith("-shm")), whole], check=True
+    )
     alone = folder / "alone.db"
-    shutil.copyfile(path, alone)
+    subprocess.run(["cp", path, alone], check=True)
     return [whole / path.name, alone]
 
 
