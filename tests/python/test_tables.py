@@ -248,8 +248,8 @@ def test_damaged_names_are_told(open_store, path):
     for token in (b"\2a", b"\1\xff"):
         with contextlib.closing(sqlite3.connect(path)) as database, database:
             database.execute("UPDATE tables SET token = ? WHERE id = 2", (token,))
-        with pytest.raises(CorruptError, match="tables"):
-            open_store()
+        with pytest.raises(CorruptError, match="tables"), open_store() as store:
+            store.tables()
 
 
 def test_flush_is_one_commit_of_all_tables(open_store, path):
@@ -353,7 +353,7 @@ def test_foreign_drop_under_pending_writes(open_store):
 def test_two_processes(path, open_store, file_mode):
     code = """
 import sys
-from dictsqlite_v4 import CorruptError, DictSQLiteV4
+from dictsqlite_v4 import DictSQLiteV4
 path, mode, mine = sys.argv[1:]
 with DictSQLiteV4(path, persist_mode=mode, flush_interval=0.002) as store:
     for number in range(300):
@@ -486,7 +486,7 @@ def test_a_thousand_tables(open_store, persist_mode):
 def test_an_idle_table_is_small(tmp_path):
     code = """
 import sys
-from dictsqlite_v4 import CorruptError, DictSQLiteV4
+from dictsqlite_v4 import DictSQLiteV4
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
