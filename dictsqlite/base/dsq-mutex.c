@@ -256,17 +256,41 @@ as_timespec (gint64 deadline_us)
   };
 }
 
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#include <sanitizer/tsan_interface.h>
+#define TELL_SANITIZER
+#endif
+#endif
+
+/* clang's thread sanitizer has to be told what this call of glibc's does. */
+static gboolean
+lock_mutex_until (pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+  gboolean is_in_time;
+
+#ifdef TELL_SANITIZER
+  __tsan_mutex_pre_lock (mutex, __tsan_mutex_try_lock);
+#endif
+  is_in_time = pthread_mutex_clocklock (mutex, CLOCK_MONOTONIC, deadline) == 0;
+#ifdef TELL_SANITIZER
+  __tsan_mutex_post_lock (mutex,
+                          __tsan_mutex_try_lock | (is_in_time ? 0 : __tsan_mutex_try_lock_failed),
+                          0);
+#endif
+  return is_in_time;
+}
+
 gboolean
 dsq_mutex_lock_until (DsqMutex *self, gint64 deadline_us)
 {
   const struct timespec deadline = as_timespec (deadline_us);
   guint depth;
 
-  /* the thread sanitizer does not see the lock taken by the call for a wait */
   if (dsq_mutex_lock_at_once (self))
     return TRUE;
   depth = dsq_fork_pause ();
-  if (pthread_mutex_clocklock (&self->mutex, CLOCK_MONOTONIC, &deadline) != 0)
+  if (!lock_mutex_until (&self->mutex, &deadline))
     {
       dsq_fork_resume (depth);
       return FALSE;
