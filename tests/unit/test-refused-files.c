@@ -221,6 +221,7 @@ test_damaged_stores_are_refused (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (damages); i++)
     {
       g_autofree char *copy = g_strdup_printf ("%s/copy %u", fixture->folder, i);
+      g_autofree char *log = g_strconcat (copy, "-wal", NULL);
       char *message = NULL;
       sqlite3 *handle;
 
@@ -236,6 +237,9 @@ test_damaged_stores_are_refused (Fixture *fixture, gconstpointer data)
       g_assert_cmpint (sqlite3_close (handle), ==, SQLITE_OK);
       assert_refused (fixture, damages[i].code);
       g_assert_no_errno (g_remove (fixture->path));
+      /* each time the whole folder is compared */
+      g_assert_no_errno (g_remove (copy));
+      g_assert_no_errno (g_remove (log));
     }
 }
 
