@@ -76,6 +76,8 @@ typedef enum
  * @DSQ_COPY_SAME: as the store's own file is: plain, or encrypted under the same password
  * @DSQ_COPY_ENCRYPTED: encrypted, under a password of its own
  * @DSQ_COPY_PLAIN: not encrypted
+ * @DSQ_COPY_NEW_KEYS: encrypted as the store's own file is, under the same password, but with keys
+ * of its own
  *
  * What [method@Store.copy] makes.
  *
@@ -85,7 +87,8 @@ typedef enum
 {
   DSQ_COPY_SAME,
   DSQ_COPY_ENCRYPTED,
-  DSQ_COPY_PLAIN
+  DSQ_COPY_PLAIN,
+  DSQ_COPY_NEW_KEYS
 } DsqCopyForm;
 
 /**

@@ -293,6 +293,19 @@ copy_to (DsqDatabase *from,
 
 /* --- a copy ----------------------------------------------------------------------------------- */
 
+/* A slip in the password would be known when the copy is needed. */
+static gboolean
+check_password (const DsqHeader *header, const DsqColdCopyOptions *options, GError **error)
+{
+  DsqKeys *keys;
+
+  if (!dsq_header_check_cost (header, options->kdf_limit, error) ||
+      !dsq_header_unlock (header, options->password, &keys, error))
+    return FALSE;
+  dsq_keys_free (keys);
+  return TRUE;
+}
+
 gboolean
 dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **error)
 {
@@ -302,6 +315,7 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
   DsqHeader header;
 
   return from != NULL && dsq_schema_read_header (from, &header, error) &&
+         (!options->keeps_password || check_password (&header, options, error)) &&
          copy_to (from, &header, self->path, self->keys, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 

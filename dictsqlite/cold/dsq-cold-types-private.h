@@ -116,6 +116,7 @@ typedef struct
 {
   const char *path;             /* filename encoding */
   GBytes *password;             /* (unowned) (nullable) */
+  gboolean keeps_password;      /* it must be the password of what is copied */
   DsqKdfCost kdf_cost;          /* of the password, unless that of what is copied costs more */
   guint64 kdf_limit;            /* of what the password may cost that is there */
   DsqColdProgressFunc progress; /* (nullable) in entries, on the thread that copies */

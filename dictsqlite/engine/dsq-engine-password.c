@@ -113,6 +113,7 @@ gboolean
 dsq_engine_copy (DsqEngine *self,
                  const char *path,
                  GBytes *password,
+                 gboolean keeps_password,
                  DsqEngineProgressFunc progress,
                  gpointer user_data,
                  GError **error)
@@ -120,6 +121,7 @@ dsq_engine_copy (DsqEngine *self,
   const DsqColdCopyOptions options = {
     .path = path,
     .password = password,
+    .keeps_password = keeps_password,
     .kdf_cost = self->options.kdf_cost,
     .kdf_limit = self->options.kdf_limit,
     .progress = progress,
@@ -132,8 +134,8 @@ dsq_engine_copy (DsqEngine *self,
   if (self->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
-                 DSQ_ERROR_NOT_FOUND,
-                 "Failed to copy the store: there is no file");
+                 DSQ_ERROR_INVALID_ARGUMENT,
+                 "Failed to copy the store: in memory mode it has no file");
   else
     copied =
         dsq_engine_flush (self, error) && self->file->funcs->copy (self->file, &options, error);

@@ -87,11 +87,13 @@ gboolean dsq_engine_change_password (DsqEngine *self,
                                      GError **error);
 typedef void (*DsqEngineProgressFunc) (guint64 n_done, guint64 n_total, gpointer user_data);
 
-/* Flushes, and writes the content of the file into a new one, encrypted if @password is not NULL.
- * Gives DSQ_ERROR_EXISTS, and DSQ_ERROR_NOT_FOUND in memory mode. */
+/* Flushes, and writes the content of the file into a new one, encrypted if @password is not NULL,
+ * which with @keeps_password must be the file's. Gives DSQ_ERROR_EXISTS, and
+ * DSQ_ERROR_INVALID_ARGUMENT in memory mode. */
 gboolean dsq_engine_copy (DsqEngine *self,
                           const char *path,
                           GBytes *password,
+                          gboolean keeps_password,
                           DsqEngineProgressFunc progress,
                           gpointer user_data,
                           GError **error);

@@ -61,7 +61,8 @@ dsq_store_change_password (DsqStore *self,
  * @self: a store with a file
  * @path: (type filename): the new file, which must not exist yet; its folder must
  * @form: what it is to be
- * @password: (nullable): its password, any bytes but none, for %DSQ_COPY_ENCRYPTED; %NULL otherwise
+ * @password: (nullable): its password, any bytes but none, for %DSQ_COPY_ENCRYPTED and
+ *   %DSQ_COPY_NEW_KEYS; %NULL otherwise
  * @cancellable: (nullable): a #GCancellable
  * @progress: (scope call) (closure user_data) (nullable): told how far it is, on this thread
  * @user_data: passed to @progress
@@ -73,14 +74,19 @@ dsq_store_change_password (DsqStore *self,
  * The new file gets its name when it is whole and synced; after an error there is none.
  *
  * With %DSQ_COPY_SAME it is a backup: page by page as the store's file is, with its permissions
- * and, if it is encrypted, its password. The other forms are written entry by entry into a file of
- * mode 0600, with a key of its own if it is encrypted. They are one state of the file, of after a
- * flush. The old file stays: what of it may be left on the medium when it is deleted is told in
- * docs/encryption.md.
+ * and, if it is encrypted, its password and its key. The other forms are written entry by entry, if
+ * encrypted with a key of its own and into a file of mode 0600 at most. They are one state of the
+ * file, of after a flush. The old file stays: what of it may be left on the medium when it is
+ * deleted is told in docs/encryption.md.
  *
- * Errors: %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged, %DSQ_ERROR_NOT_FOUND for
- * a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for a password that does not suit @form and
- * in memory mode, and those of [method@Store.flush].
+ * With %DSQ_COPY_NEW_KEYS too: whoever has both files, learns the key of one, or may write to one,
+ * can do nothing to the other. A store does not keep its password, so it is @password, and anything
+ * else is %DSQ_ERROR_WRONG_PASSWORD. A try of it costs no less in the copy.
+ *
+ * Errors: %DSQ_ERROR_WRONG_PASSWORD, %DSQ_ERROR_NOT_ENCRYPTED where a store without keys shall have
+ * new ones, %DSQ_ERROR_TOO_COSTLY, %DSQ_ERROR_EXISTS, %DSQ_ERROR_CORRUPT when an entry is damaged,
+ * %DSQ_ERROR_NOT_FOUND for a folder that is missing, %DSQ_ERROR_INVALID_ARGUMENT for a password
+ * that does not suit @form and in memory mode, and those of [method@Store.flush].
  *
  * Returns: %TRUE when it is there
  *
@@ -102,7 +108,7 @@ dsq_store_copy (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
 
-  if ((form == DSQ_COPY_ENCRYPTED) != (password != NULL))
+  if ((form == DSQ_COPY_ENCRYPTED || form == DSQ_COPY_NEW_KEYS) != (password != NULL))
     {
       g_set_error_literal (error,
                            DSQ_ERROR,
@@ -115,7 +121,13 @@ dsq_store_copy (DsqStore *self,
     return FALSE;
   if (form == DSQ_COPY_SAME)
     return dsq_engine_backup (engine, path, progress, user_data, error);
-  return dsq_engine_copy (engine, path, password, progress, user_data, error);
+  return dsq_engine_copy (engine,
+                          path,
+                          password,
+                          form == DSQ_COPY_NEW_KEYS,
+                          progress,
+                          user_data,
+                          error);
 }
 
 /**

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -100,7 +101,7 @@ def test_what_is_wrong_in_copying(path, tmp_path):
         assert set(os.listdir(tmp_path)) <= {"store.db", "store.db-wal", "store.db-shm", "there"}
     with pytest.raises(RuntimeError, match="store is closed"):
         store.decrypt_copy(tmp_path / "copy")
-    with opened(":memory:") as store, pytest.raises(OSError):
+    with opened(":memory:") as store, pytest.raises(ValueError, match="memory mode"):
         store.encrypt_copy(tmp_path / "copy", "another")
 
 
@@ -112,8 +113,10 @@ def test_what_progress_raises_ends_the_copy(path, tmp_path):
         store.update(ENTRIES)
         with pytest.raises(KeyError, match="enough"):
             store.encrypt_copy(tmp_path / "copy", "another", stop)
-        assert not (tmp_path / "copy").exists()
-    assert os.listdir(tmp_path) == ["store.db"]
+        store.encrypt_copy(tmp_path / "sealed", "password")
+    with opened(tmp_path / "sealed") as store, pytest.raises(KeyError, match="enough"):
+        store.backup(tmp_path / "copy", new_keys=True, password="password", progress=stop)
+    assert sorted(os.listdir(tmp_path)) == ["sealed", "store.db"]
 
 
 def test_writes_go_on_while_a_copy_is_made(path, tmp_path):
@@ -132,6 +135,9 @@ LONG_READS = {
     "encrypt_copy": lambda db, to, progress: db.encrypt_copy(to, "another", progress),
     "decrypt_copy": lambda db, to, progress: db.decrypt_copy(to, progress),
     "backup": lambda db, to, progress: db.backup(to, progress=progress),
+    "backup with new keys": lambda db, to, progress: db.backup(
+        to, new_keys=True, password="password", progress=progress
+    ),
 }
 
 
@@ -155,6 +161,123 @@ def test_no_write_waits_for_a_copy(path, tmp_path, call):
         LONG_READS[call](store, tmp_path / "copy", write)
         assert store.stats()["checkpoints"] > before + 5
         assert sum(slow) <= 2, "of 1000 writes"
+
+
+# --- a backup with keys of its own ----------------------------------------------------------------
+
+
+def rows(path, columns="token, name, value"):
+    with sqlite3.connect(path) as database:
+        found = database.execute(f"SELECT {columns} FROM entry ORDER BY place").fetchall()
+    database.close()
+    return found
+
+
+def header(path):
+    with sqlite3.connect(path) as database:
+        ((found,),) = database.execute("SELECT header FROM store").fetchall()
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize("file_mode", ("lazy", "writethrough"))
+def test_a_backup_with_new_keys(path, tmp_path, file_mode):
+    target = tmp_path / "copy.db"
+    reports = []
+    with opened(path, persist_mode=file_mode) as store:
+        store.update(ENTRIES)
+        store.table("users")["a"] = 1
+        store["expires"] = 1
+        store.touch("expires", 1000)
+        path.chmod(0o644)
+        expected = list(store.items())
+        store.backup(
+            target, new_keys=True, password="password", progress=lambda *n: reports.append(n)
+        )
+        store["later"] = 1
+    assert reports == sorted(reports) and reports[-1] == (len(expected) + 1,) * 2
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with opened(target) as copy:
+        assert copy.table("users") == {"a": 1} and 990 < copy.expires_in("expires") <= 1000
+        assert copy.check() == []
+    before, after = header(path), header(target)
+    assert before[:8] == after[:8] and before[24:40] == after[24:40], "the form, and its cost"
+    # store id, salt, sealed key
+    for start, end in ((8, 24), (40, 56), (56, 128)):
+        assert before[start:end] != after[start:end]
+    for column in ("token", "name", "value"):
+        assert not set(rows(path, column)) & set(rows(target, column))
+    assert content(target, "password") == expected
+
+
+@pytest.mark.parametrize("columns", ("token, name, value", "name, value", "value"))
+def test_no_row_passes_in_a_copy_with_new_keys(path, tmp_path, columns):
+    """A copy with the same keys shows what the exchange would do."""
+    with opened(path) as store:
+        store.update({"balance": 1, "other": 1})
+        store.backup(tmp_path / "same.db")
+        store.backup(tmp_path / "new.db", new_keys=True, password="password")
+        store["balance"] = 1_000_000
+        passes = []
+        for source, target in (("store.db", "same.db"), ("store.db", "new.db"),
+                               ("new.db", "store.db")):
+            store.flush()
+            victim = tmp_path / f"{source} in {target}"
+            shutil.copy(tmp_path / target, victim)
+            if target == "store.db":
+                store.backup(tmp_path / "whole.db")
+                os.replace(tmp_path / "whole.db", victim)
+            (row, *_) = rows(tmp_path / source, columns)
+            with sqlite3.connect(victim) as database:
+                database.execute(
+                    f"UPDATE entry SET ({columns}) = ({', '.join('?' * len(row))})"
+                    " WHERE place = (SELECT min (place) FROM entry)", row)
+            database.close()
+            with opened(victim) as exchanged:
+                try:
+                    passes.append(exchanged.get("balance", "absent"))
+                except CorruptError:
+                    passes.append("damage")
+                assert passes[-1] in (1_000_000, "damage", "absent")
+                if target != "same.db":
+                    with pytest.raises(CorruptError):
+                        list(exchanged.items())
+        assert passes[0] == 1_000_000 and {1, 1_000_000}.isdisjoint(passes[1:])
+
+
+def test_a_copy_costs_no_less_to_try(path, tmp_path):
+    with opened(path, kdf_memory=40 << 20, kdf_passes=3) as store:
+        store["a"] = 1
+    with opened(path) as store:
+        store.backup(tmp_path / "copy", new_keys=True, password="password")
+        with pytest.raises(ValueError), opened(path, kdf_limit=1):
+            pass
+    assert header(tmp_path / "copy")[28:40] == header(path)[28:40]
+
+
+def test_what_is_wrong_in_a_backup_with_new_keys(path, tmp_path):
+    with opened(tmp_path / "plain", None) as plain, opened(path) as store:
+        plain["a"] = store["a"] = 1
+        before = snapshot(tmp_path)
+        for kind, a_store, parameters in (
+            (WrongPasswordError, store, {"new_keys": True, "password": "passwort"}),
+            (WrongPasswordError, plain, {"new_keys": True, "password": "password"}),
+            (ValueError, plain, {"new_keys": True}),
+            (ValueError, store, {"new_keys": True}),
+            (ValueError, store, {"new_keys": True, "password": ""}),
+            (ValueError, store, {"password": "password"}),
+            (TypeError, store, {"new_keys": True, "password": b"password"}),
+        ):
+            with pytest.raises(kind):
+                a_store.backup(tmp_path / "copy", **parameters)
+        assert set(snapshot(tmp_path)) == set(before)
+        # the file's password is what counts, not the one it was opened with
+        with opened(path) as other:
+            other.change_password("password", "another")
+        with pytest.raises(WrongPasswordError):
+            store.backup(tmp_path / "copy", new_keys=True, password="password")
+        store.backup(tmp_path / "copy", new_keys=True, password="another")
+    assert content(tmp_path / "copy", "another") == [("a", 1)]
 
 
 # --- another key in the same place ----------------------------------------------------------------

@@ -39,6 +39,10 @@ MAKERS = {
         "    DictSQLiteV4(folder + '/new.db', encryption_password='pw', kdf_memory=19 << 20,"
         " kdf_passes=2).close()\n"),
     "backup": "db = opened(); begin()\nwhile True: removed('copy'); db.backup(folder + '/copy')\n",
+    "backup with new keys": (
+        "db = opened(); begin()\n"
+        "while True: removed('copy');"
+        " db.backup(folder + '/copy', new_keys=True, password='pw')\n"),
     "encrypt_copy": (
         "db = opened(); begin()\n"
         "while True: removed('copy'); db.encrypt_copy(folder + '/copy', 'pw')\n"),
@@ -121,7 +125,13 @@ def test_modes_of_what_is_made(path, tmp_path, mask, there, password):
             with DictSQLiteV4(path, **parameters) as store:
                 store["b"] = 2
                 store.backup(tmp_path / "wider")
-            assert mode("wider") == 0o600
+                store.backup(tmp_path / "new keys", new_keys=True, password="pw")
+            assert mode("wider") == mode("new keys") == 0o600
+            path.chmod(0o400)
+            with DictSQLiteV4(path, read_only=True, **parameters) as store:
+                store.backup(tmp_path / "narrow", new_keys=True, password="pw")
+            assert mode("narrow") == 0o400
+            path.chmod(0o600)
             DictSQLiteV4.rekey_file(path, "pw", "other")
             assert mode("store.db") == 0o600
     finally:

@@ -234,6 +234,7 @@ test_passwords (Fixture *self, gconstpointer data)
   g_autoptr (GBytes) password = g_bytes_new_static ("one", 3);
   g_autoptr (GBytes) other = g_bytes_new_static ("two", 3);
   Progress progress = { .thread = g_thread_self () };
+  g_autoptr (GAsyncResult) keyless = NULL;
   g_autoptr (GAsyncResult) refused = NULL;
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
@@ -254,6 +255,20 @@ test_passwords (Fixture *self, gconstpointer data)
                         &answer);
   g_assert_true (boolean_of (dsq_store_copy_finish, self->store, &answer));
   wait_until_freed (&progress);
+  dsq_store_copy_async (self->store,
+                        sealed,
+                        DSQ_COPY_NEW_KEYS,
+                        password,
+                        NULL,
+                        NULL,
+                        NULL,
+                        NULL,
+                        answer_cb,
+                        &answer);
+  keyless = wait_for (&answer);
+  g_assert_false (dsq_store_copy_finish (self->store, keyless, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_ENCRYPTED);
+  g_clear_error (&error);
   dsq_store_change_password_async (self->store, password, other, NULL, answer_cb, &answer);
   refused = wait_for (&answer);
   g_assert_false (dsq_store_change_password_finish (self->store, refused, &error));
@@ -288,6 +303,7 @@ test_copies_have_the_password_that_is_meant (Fixture *self, gconstpointer data)
     { DSQ_COPY_SAME, password },
     { DSQ_COPY_PLAIN, password },
     { DSQ_COPY_ENCRYPTED, NULL },
+    { DSQ_COPY_NEW_KEYS, NULL },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)

@@ -156,6 +156,7 @@ NEVER: int = _Dsq.NEVER
 COPY_SAME: Any = _Dsq.CopyForm.SAME
 COPY_ENCRYPTED: Any = _Dsq.CopyForm.ENCRYPTED
 COPY_PLAIN: Any = _Dsq.CopyForm.PLAIN
+COPY_NEW_KEYS: Any = _Dsq.CopyForm.NEW_KEYS
 
 PERSIST_MODES = {
     "memory": _Dsq.PersistMode.MEMORY,

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 from . import _options
 from ._dsq import COPY_ENCRYPTED, COPY_PLAIN, GError, Store, as_bytes, rekey_file
 from ._errors import to_exception
 from ._leave import Progress, leave_free
+from ._upkeep import copy_to
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -49,25 +50,12 @@ class EncryptionMethods:
         Raises FileExistsError when there is a file, ValueError when the password is empty, and
         OSError.
         """
-        self._copy(target, COPY_ENCRYPTED, as_bytes(_password("password", password)), progress)
+        sealed = as_bytes(_password("password", password))
+        copy_to(self._store, target, COPY_ENCRYPTED, sealed, progress)
 
     def decrypt_copy(self, target: Path, progress: Optional[Progress] = None) -> None:
         """Flush, and write everything into the new file `target`, in plain; as encrypt_copy()."""
-        self._copy(target, COPY_PLAIN, None, progress)
-
-    def _copy(
-        self, target: Path, form: Any, password: Any, progress: Optional[Progress]
-    ) -> None:
-        path = os.fsencode(target)
-        try:
-            leave_free(
-                lambda ended, report: self._store.copy(path, form, password, ended, report),
-                progress,
-                store=self._store,
-                undo=lambda: os.unlink(path),
-            )
-        except GError as error:
-            raise to_exception(error, os.fspath(target)) from None
+        copy_to(self._store, target, COPY_PLAIN, None, progress)
 
     @staticmethod
     def rekey_file(
