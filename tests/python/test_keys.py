@@ -9,7 +9,6 @@ import enum
 import fractions
 import math
 import time
-import tracemalloc
 import uuid
 
 import pytest
@@ -17,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dictsqlite_v4 import DictSQLiteV4
-from dictsqlite_v4._dsq import NativeGError
 from dictsqlite_v4._keys import decode_key, encode_key, find_key
 from dictsqlite_v4._table import Table
 
@@ -440,38 +438,6 @@ def test_a_key_may_have_1_mib_and_no_more(store):
     assert list(store) == [longest]
 
 
-def nested(depth):
-    key = ()
-    for _ in range(depth - 1):
-        key = (key,)
-    return key
-
-
-def test_tuples_are_at_most_a_thousand_deep(store):
-    store[nested(1000)] = "deep"
-    assert store[nested(1000)] == "deep"
-    (back,) = store
-    for _ in range(999):
-        (back,) = back
-    assert back == ()
-    assert "((((((((" in repr(store)
-
-
-@pytest.mark.parametrize("depth", [1001, 5000, 600_000])
-def test_deeper_ones_are_no_keys(store, depth):
-    key = nested(depth)
-    store[1] = 1
-    for write in (store.__setitem__, store.setdefault):
-        with pytest.raises(ValueError, match="deep"):
-            write(key, 1)
-    assert key not in store and store.get(key) is None and list(store) == [1]
-    with pytest.raises(KeyError):
-        del store[key]
-    # from C, as from other languages, and in a file
-    with pytest.raises(NativeGError, match="1000 deep|longer than"):
-        store._store.set_record(b"\xff" + b"(" * depth + b")" * depth, b"\x01")
-
-
 def test_a_tuple_that_doubles_again_and_again_is_refused(store):
     key = ("x",)
     for _ in range(100):
@@ -523,49 +489,3 @@ def test_a_key_that_denies_its_nul(store):
     assert Sly("a\0b") not in store
     store[Sly("a\0b")] = 2
     assert (store["a"], store["a\0b"]) == (1, 2)
-
-
-# --- what is too long is not copied to find that out ----------------------------------------------
-
-LONG_KEYS = {
-    "str": lambda: "k" * (32 << 20),
-    "bytes": lambda: b"k" * (32 << 20),
-    "int": lambda: 1 << (32 << 23),
-    "tuple": lambda: ("k" * (32 << 20), 1),
-}
-WITH_A_KEY = {
-    "setdefault": lambda store, key: store.setdefault(key, 1),
-    "pop": lambda store, key: store.pop(key, None),
-    "delete_many": lambda store, key: store.delete_many([key]),
-    "expire": lambda store, key: store.set(key, 1, expire=5),
-}
-WITH_TEXT = {
-    "table": lambda store, key: store.table(key),
-    "drop_table": lambda store, key: store.drop_table(key),
-}
-
-
-@pytest.mark.parametrize("kind", LONG_KEYS)
-def test_long_keys_are_refused_by_their_size(store, kind):
-    key = LONG_KEYS[kind]()
-    for name, work in {**WITH_A_KEY, **(WITH_TEXT if kind == "str" else {})}.items():
-        tracemalloc.start()
-        try:
-            given = work(store, key)
-            assert not given or name in ("pop", "delete_many")
-        except ValueError as error:
-            assert "longer than" in str(error)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < 1 << 20, (name, peak)
-
-
-def test_long_values_are_refused_by_their_size(store, monkeypatch):
-    monkeypatch.setattr("dictsqlite_v4._values._MAX_LENGTH", 1 << 20)
-    value = b"v" * (32 << 20)
-    tracemalloc.start()
-    with pytest.raises(ValueError, match="longer than"):
-        store["key"] = value
-    assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    tracemalloc.stop()
-    assert "key" not in store

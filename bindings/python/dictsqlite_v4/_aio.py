@@ -24,13 +24,13 @@ from ._dsq import FORWARD, GError
 from ._errors import to_exception
 from ._expiry import DEFAULT, Expire
 from ._host import check_loop
-from ._keys import NO_KEY, decode_key, encode_key, find_key
+from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._lane import Lane
-from ._mapping import as_dict
 from ._memoize import AsyncMemoized, memoize
 from ._pack import pack, pack_entries, unpack
 from ._store import DictSQLiteV4
 from ._values import STRING_TYPE
+from ._verbs import as_dict
 from ._views import check_errors
 
 # Entries that are decoded without a break, so that other tasks get their turn.
@@ -135,7 +135,7 @@ class AsyncDictSQLite(AsyncVerbs):
             if encoded != NO_KEY and not self._lane().may_read((encoded,)):
                 record = await self._lane().get(encoded)
                 return self._load(key, record) if record else default
-        if type(key) is str and "\0" not in key:
+        if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 if self._expects_str:
                     # A str comes back in half the time of a record, which is to be cut and decoded.
@@ -168,7 +168,7 @@ class AsyncDictSQLite(AsyncVerbs):
             encoded = encode_key(key)
             await self._lane().ask(b"s", encoded, self._encode(value), keys=(encoded,))
             return
-        if type(value) is str and type(key) is str:
+        if type(value) is str and type(key) is str and len(key) + len(value) <= MAX_KEY_LENGTH:
             text = f"{key}\x03{value}"
             if "\0" not in text:
                 try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
 
 _OTHER = 0xFF
 _FLOAT = struct.Struct(">d")
@@ -21,10 +21,11 @@ _EXACTLY_PLAIN = frozenset((*_PLAIN, bool))
 
 # Longer keys are refused by the store. Checked here as well, so that a tuple that holds another
 # one twice, again and again, ends before memory does.
-_MAX_KEY_LENGTH = 1 << 20  # bytes
+MAX_KEY_LENGTH = 1 << 20  # bytes
 _TOO_LONG = "Failed to encode the key: it is longer than 1 MiB"
 # Deeper ones are refused as well: hashing a tuple recurses, whoever does it.
 _MAX_DEPTH = 1000
+_TOO_DEEP = "Failed to encode the key: its tuples are more than 1,000 deep"
 # More decimal digits than an int of that length has.
 _MAX_DIGITS = 2_600_000
 
@@ -39,7 +40,7 @@ def encode_key(key: object) -> bytes:
     and ValueError for one beyond 1 MiB, which is not copied for that, and for a tuple that is more
     than 1,000 tuples deep.
     """
-    if type(key) is str and len(key) <= _MAX_KEY_LENGTH:
+    if type(key) is str and len(key) <= MAX_KEY_LENGTH:
         return key.encode()
     return _encode(key, _refuse)
 
@@ -54,7 +55,7 @@ def find_key(key: object) -> bytes:
         encoded = encode_key(key)
     except (TypeError, ValueError):
         encoded = _find_odd_key(key)
-    return encoded if len(encoded) <= _MAX_KEY_LENGTH else NO_KEY
+    return encoded if len(encoded) <= MAX_KEY_LENGTH else NO_KEY
 
 
 def _find_odd_key(key: object) -> bytes:
@@ -73,14 +74,47 @@ def _find_odd_key(key: object) -> bytes:
     return NO_KEY if misfits else encoded
 
 
+def encode_keys(keys: Sequence[object], encode: Callable[[object], bytes]) -> Iterable[bytes]:
+    """The bytes of each of `keys`, as `encode` gives them, which is one of the two above."""
+    if set(map(type, keys)) == {str}:
+        texts: Any = keys
+        if max(map(len, texts)) <= MAX_KEY_LENGTH:
+            return map(str.encode, texts)
+    return map(encode, keys)
+
+
+def refuse_deep(keys: Sequence[object]) -> None:
+    """Raise ValueError where one of `keys` is a tuple that is too deep to be hashed.
+
+    For what is hashed before it is encoded.
+    """
+    if _EXACTLY_PLAIN.issuperset(map(type, keys)):
+        return
+    for key in keys:
+        level = {id(key): key} if _is_tuple(key) else {}
+        for _ in range(_MAX_DEPTH + 1):  # one for the pair that a key may be in
+            if not level:
+                break
+            level = {
+                id(inner): inner
+                for outer in level.values()
+                for inner in tuple.__iter__(outer)  # type: ignore[arg-type]
+                if _is_tuple(inner)
+            }
+        if level:
+            raise ValueError(_TOO_DEEP)
+
+
 def encode_text(text: object) -> bytes:
     """The bytes of a bound of keys, which is a str; raises TypeError for others.
 
     A lone surrogate, which no key has, ends a bound: the next character that there is stands for it
-    and for what follows.
+    and for what follows. What is beyond the longest key is left out.
     """
     if not isinstance(text, str):
         raise TypeError(f"what keys begin or end with must be a str, not {type(text).__name__!r}")
+    if len(text) > MAX_KEY_LENGTH:
+        text = str.__getitem__(text, slice(MAX_KEY_LENGTH + 1))
     try:
         return str.encode(text)
     except UnicodeEncodeError as error:
@@ -106,9 +140,7 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
                     out += b"("
                     unfinished.append(tuple.__iter__(item))
                     if len(unfinished) > _MAX_DEPTH:
-                        raise ValueError(
-                            "Failed to encode the key: its tuples are more than 1,000 deep"
-                        )
+                        raise ValueError(_TOO_DEEP)
                     break
                 item = _make_plain(item, stand_in)
             _refuse_long(item)
@@ -116,7 +148,7 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
         else:
             out += b")"
             unfinished.pop()
-        if len(out) > _MAX_KEY_LENGTH:
+        if len(out) > MAX_KEY_LENGTH:
             raise ValueError(_TOO_LONG)
     return bytes(out)
 
@@ -124,9 +156,9 @@ def _encode(key: Any, stand_in: Callable[[object], Any]) -> bytes:
 def _refuse_long(item: Any) -> None:
     """Raise ValueError for what is beyond any key, by its size alone."""
     if isinstance(item, (str, bytes)):
-        is_long = len(item) > _MAX_KEY_LENGTH
+        is_long = len(item) > MAX_KEY_LENGTH
     else:
-        is_long = isinstance(item, int) and int.bit_length(item) > 8 * _MAX_KEY_LENGTH
+        is_long = isinstance(item, int) and int.bit_length(item) > 8 * MAX_KEY_LENGTH
     if is_long:
         raise ValueError(_TOO_LONG)
 

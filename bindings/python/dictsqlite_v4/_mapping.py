@@ -17,14 +17,14 @@ from ._atomic import AtomicMethods
 from ._dsq import GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
-from ._keys import NO_KEY, decode_key, encode_key, find_key
+from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._memoize import memoize
-from ._pack import pack, pack_entries, unpack
+from ._pack import pack, pack_entries, pack_keys, unpack
 from ._pickle import SafePickle
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
-from ._verbs import Verbs
+from ._verbs import Verbs, as_dict
 from ._views import StoreItems, StoreKeys, StoreValues, check_errors
 from ._walks import Walks
 
@@ -85,16 +85,16 @@ class StoreMapping(
 
     # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
-    # U+0000, so such a str, like every key of another type, is encoded and goes as an array. The
-    # tests of type and of U+0000 stand in each of these: a function of their own would cost more
-    # than they do. And the functions are those of the class, given the store: for a bound one
+    # U+0000, and copy one that is too long, so such a str, like every key of another type, goes as
+    # an array. The tests stand in each of these: a function of their own would cost more than they
+    # do. And the functions are those of the class, given the store: for a bound one
     # PyGObject copies its arguments once more.
 
     def __getitem__(self, key: _Key) -> _Value:
         """The value of `key`; where it is missing what a subclass's __missing__() gives, else
         KeyError.
         """
-        if type(key) is str and "\0" not in key:
+        if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)
             except (GError, UnicodeEncodeError) as error:
@@ -112,7 +112,7 @@ class StoreMapping(
 
     def __setitem__(self, key: _Key, value: _Value) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take."""
-        if type(value) is str and type(key) is str:
+        if type(value) is str and type(key) is str and len(key) + len(value) <= MAX_KEY_LENGTH:
             # One string to pass, where set_record() takes two arrays. It is refused where the type
             # byte between them is in one of them as well.
             text = f"{key}\x03{value}"
@@ -133,7 +133,7 @@ class StoreMapping(
 
     def __delitem__(self, key: _Key) -> None:
         """Remove `key`; raises KeyError where it is missing."""
-        if type(key) is str and "\0" not in key:
+        if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 removed = self._remove_text(self._handle, key)
             except (GError, UnicodeEncodeError) as error:
@@ -145,7 +145,7 @@ class StoreMapping(
 
     def __contains__(self, key: object) -> bool:
         """Whether there is `key`. Raises TypeError for what is unhashable."""
-        if type(key) is str and "\0" not in key:
+        if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 return self._contains_text(self._handle, key) == 1
             except (GError, UnicodeEncodeError) as error:
@@ -160,7 +160,7 @@ class StoreMapping(
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
-        if type(key) is str and "\0" not in key:
+        if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)
             except (GError, UnicodeEncodeError) as error:
@@ -308,8 +308,7 @@ class StoreMapping(
     def _lookup_many(self, keys: List[Any]) -> Iterator[Tuple[Any, bytes]]:
         """Keys with their records, b'' where they are missing, maybe without what is no key."""
         try:
-            encoded = [key.encode() if type(key) is str else find_key(key) for key in keys]
-            return zip(keys, unpack(self._store.get_pack(pack(encoded))))
+            return zip(keys, unpack(self._store.get_pack(pack_keys(keys))))
         except (GError, UnicodeEncodeError) as error:
             self._find_nothing(error)
         return self._lookup_many([key for key in keys if find_key(key) != NO_KEY])
@@ -478,12 +477,3 @@ class StoreMapping(
             self._store.get_pack(_EMPTY_PACK)
         except GError as error:
             raise to_exception(error, self._path) from None
-
-
-def as_dict(mapping_or_pairs: Any) -> Dict[Any, Any]:
-    """A new dict of what dict.update() accepts, which also raises what that raises."""
-    if isinstance(mapping_or_pairs, StoreMapping):
-        return mapping_or_pairs.copy()
-    entries: Dict[Any, Any] = {}
-    entries.update(mapping_or_pairs)
-    return entries

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from ._dsq import GError, Store
 from ._errors import hides_order, to_exception
-from ._keys import encode_text
+from ._keys import MAX_KEY_LENGTH, encode_text
 from ._pack import unpack
 
 # Keys listed by one call.
@@ -32,8 +32,8 @@ class Ranges:
         prefix than a str is a TypeError.
         """
         encoded = encode_text(prefix)
-        if encoded != str.encode(prefix, "utf-8", "surrogatepass"):
-            return iter(())  # a lone surrogate, which no key has
+        if len(encoded) > MAX_KEY_LENGTH or encoded != str.encode(prefix, "utf-8", "surrogatepass"):
+            return iter(())  # a lone surrogate, which no key has, or a longer one than any
         return self._with_prefix(prefix, encoded)
 
     def iter_from(self, start: str = "", /, stop: Optional[str] = None) -> Iterator[str]:

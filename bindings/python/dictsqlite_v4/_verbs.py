@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from ._dsq import NEVER, GError, Store
 from ._errors import ConflictError, to_exception
 from ._expiry import DEFAULT, Expire, time_to_live
-from ._keys import NO_KEY, encode_key, find_key
+from ._keys import NO_KEY, encode_key, find_key, refuse_deep
 from ._pack import pack, pack_entries, unpack
 
 _MISSING: Any = object()
 # Keys that are removed by one call.
 _BATCH = 4096
+_key_of = itemgetter(0)
 
 _Result = TypeVar("_Result")
 
@@ -30,14 +32,14 @@ class Verbs:
     _encode: Callable[[Any], bytes]
     _load: Callable[[Any, bytes], Any]
     _lookup: Callable[[bytes], bytes]
+    copy: Callable[[], Dict[Any, Any]]
     transaction: Callable[[], Any]
     iter_prefix: Callable[[Any], Iterator[str]]
 
     def set_many(self, mapping_or_pairs: Any, /, expire: Expire = DEFAULT) -> None:
         """Set all keys of a mapping or of pairs, all or none, to expire as by set()."""
         times = _times(expire)
-        entries: Dict[Any, Any] = {}
-        entries.update(mapping_or_pairs)
+        entries = as_dict(mapping_or_pairs)
         packed = pack_entries(entries, self._encode)
         self._apply(b"", packed, times and times * len(entries))
 
@@ -173,3 +175,30 @@ class Verbs:
 def _times(expire: Expire) -> Optional[List[int]]:
     """What apply_pack() takes for one entry; None for the store's default."""
     return None if expire is DEFAULT else [time_to_live(expire)]
+
+
+def as_dict(mapping_or_pairs: Any) -> Dict[Any, Any]:
+    """A new dict of what dict.update() accepts, which also raises what that raises.
+
+    Raises ValueError for a key whose tuples are too deep to be hashed.
+    """
+    if isinstance(mapping_or_pairs, Verbs):
+        return mapping_or_pairs.copy()
+    entries: Dict[Any, Any] = {}
+    if isinstance(mapping_or_pairs, dict):
+        entries.update(mapping_or_pairs)
+    elif hasattr(mapping_or_pairs, "keys"):
+        keys = list(mapping_or_pairs.keys())
+        refuse_deep(keys)
+        entries.update((key, mapping_or_pairs[key]) for key in keys)
+    else:
+        pairs = list(mapping_or_pairs)
+        try:
+            kinds = set(map(type, map(_key_of, pairs)))
+        except (TypeError, LookupError):  # not of lists or tuples, or of empty ones
+            pairs = [tuple(pair) if isinstance(pair, Iterable) else pair for pair in pairs]
+            kinds = {tuple}
+        if any(issubclass(kind, tuple) for kind in kinds):
+            refuse_deep([next(iter(pair), None) for pair in pairs if isinstance(pair, Iterable)])
+        entries.update(pairs)
+    return entries

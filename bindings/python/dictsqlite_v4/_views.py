@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import ItemsView, KeysView, ValuesView
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Iterator, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Set, Tuple, TypeVar
 
 from ._dsq import FORWARD, REVERSE
 from ._errors import CorruptError, UnloadableError
+from ._keys import refuse_deep
 
 if TYPE_CHECKING:
     from ._mapping import StoreMapping
@@ -29,10 +30,18 @@ def check_errors(errors: str) -> None:
         raise ValueError(f"errors must be 'strict', 'skip' or 'report', not {errors!r}")
 
 
+def _to_set(items: Iterable[Any]) -> Set[Any]:
+    """A set, as operators on views give it."""
+    checked = list(items)
+    refuse_deep(checked)
+    return set(checked)
+
+
 class StoreKeys(KeysView[_Key]):
     """The keys of a store, in order: a live view, like a set."""
 
     _mapping: StoreMapping[_Key, Any]
+    _from_iterable = staticmethod(_to_set)
 
     def __iter__(self) -> Iterator[_Key]:
         return iter(self._mapping)
@@ -75,6 +84,7 @@ class StoreItems(ItemsView[_Key, _Value]):
     """The (key, value) pairs of a store, in order: a live view, like a set."""
 
     _mapping: StoreMapping[_Key, _Value]
+    _from_iterable = staticmethod(_to_set)
 
     def __init__(self, mapping: StoreMapping[_Key, _Value], errors: str = "strict") -> None:
         check_errors(errors)
