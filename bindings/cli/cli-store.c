@@ -1,0 +1,132 @@
+/* cli-store.c - stores as commands open them
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "cli-store.h"
+
+#include <string.h>
+
+#include "cli-pack.h"
+
+DsqStore *
+cli_store_open_under (CliCall *call,
+                      GBytes *password,
+                      const char *path,
+                      CliPurpose purpose,
+                      GError **error)
+{
+  /* as a file: its name need not be UTF-8 */
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  DsqStore *store;
+
+  if (purpose != CLI_MAKE && purpose != CLI_FILL && !g_file_query_exists (file, NULL))
+    {
+      cli_set_error (error, CLI_FAILED, "%s: there is no such file", path);
+      return NULL;
+    }
+  store = g_initable_new (DSQ_TYPE_STORE,
+                          call->cancellable,
+                          error,
+                          "file",
+                          file,
+                          "persist-mode",
+                          DSQ_PERSIST_LAZY,
+                          "read-only",
+                          purpose == CLI_READ,
+                          "background",
+                          purpose == CLI_FILL,
+                          "password-bytes",
+                          password,
+                          NULL);
+  if (store == NULL)
+    cli_prefix_error (error, path);
+  return store;
+}
+
+DsqStore *
+cli_store_open_with (CliCall *call,
+                     const CliPassword *source,
+                     const char *path,
+                     CliPurpose purpose,
+                     GError **error)
+{
+  g_autoptr (GBytes) password = NULL;
+  g_autoptr (GError) local_error = NULL;
+  g_autofree char *prompt = NULL;
+  DsqStore *store;
+
+  if (!cli_password_is_given (source))
+    {
+      store = cli_store_open_under (call, NULL, path, purpose, &local_error);
+      if (store != NULL || !g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_ENCRYPTED))
+        {
+          if (store == NULL)
+            g_propagate_error (error, g_steal_pointer (&local_error));
+          return store;
+        }
+    }
+  prompt = g_strdup_printf ("Password of %s", path);
+  password = cli_password_get (source, prompt, FALSE, error);
+  if (password == NULL)
+    {
+      cli_prefix_error (error, path);
+      return NULL;
+    }
+  return cli_store_open_under (call, password, path, purpose, error);
+}
+
+DsqStore *
+cli_store_open (CliCall *call, const char *path, CliPurpose purpose, GError **error)
+{
+  return cli_store_open_with (call, &call->password, path, purpose, error);
+}
+
+/* Whether a table is there already: asking for one would make it. */
+static gboolean
+has_table (DsqStore *store, const char *name, gboolean *out_has, GError **error)
+{
+  gsize length;
+  g_autofree guint8 *tables = dsq_store_list_tables_pack (store, &length, error);
+  CliPack pack;
+  const guint8 *item;
+  gsize item_length;
+
+  if (tables == NULL)
+    return FALSE;
+  *out_has = FALSE;
+  cli_pack_init (&pack, tables);
+  while (cli_pack_next (&pack, &item, &item_length))
+    *out_has |= item_length == strlen (name) && memcmp (item, name, item_length) == 0;
+  return TRUE;
+}
+
+DsqStore *
+cli_store_table (CliCall *call, DsqStore *store, gboolean makes, GError **error)
+{
+  gboolean has;
+
+  if (call->table == NULL)
+    return g_object_ref (store);
+  if (!makes)
+    {
+      if (!has_table (store, call->table, &has, error))
+        return NULL;
+      if (!has)
+        {
+          cli_set_error (error, CLI_MISSING, "there is no table '%s'", call->table);
+          return NULL;
+        }
+    }
+  return dsq_store_get_table_utf8 (store,
+                                   (const guint8 *) call->table,
+                                   strlen (call->table),
+                                   error);
+}
+
+gboolean
+cli_store_close (DsqStore *store, const char *path, GError **error)
+{
+  if (dsq_store_close (store, NULL, error))
+    return TRUE;
+  cli_prefix_error (error, path);
+  return FALSE;
+}
