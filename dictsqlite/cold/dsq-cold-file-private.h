@@ -9,8 +9,11 @@ G_BEGIN_DECLS
 /* Called as the functions of DsqColdTierFuncs are. */
 typedef struct
 {
-  /* Ends read transactions that were kept and not used since it was last called. FALSE: there are
-   * no others, and it need not be called until holds_readers is set. */
+  /* Whether reads may keep their transactions beyond the call, which they may not at first: from
+   * then on tend() is called every few milliseconds while holds_readers is set. */
+  void (*set_may_hold) (DsqColdFile *self, gboolean may_hold);
+  /* Ends those that were kept and not used since it was last called, or that hold up others. FALSE:
+   * there are no others, and it need not be called until holds_readers is set. */
   gboolean (*tend) (DsqColdFile *self);
   /* The header, at any time; and its replacement in the transaction, DSQ_ERROR_CHANGED when it is
    * no longer @before. */
@@ -62,7 +65,6 @@ struct _DsqColdFile
 {
   DsqColdTier tier;
   const DsqColdFileFuncs *funcs;
-  gboolean may_hold;      /* (atomic) reads may keep their transactions: somebody calls tend() */
   gboolean holds_readers; /* (atomic) some have been kept */
   gboolean is_failed;     /* (atomic) a sync has failed: nothing is committed or synced any more */
 };

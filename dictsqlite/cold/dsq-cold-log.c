@@ -8,8 +8,11 @@
  * threshold's worth of pages.
  *
  * When a checkpoint has brought the whole log into the file, the next transaction starts the log
- * anew, unless another process's reader still reads from it. Then the log grows, and the
- * next checkpoint tries after a twelfth of the threshold.
+ * anew, unless somebody still reads from it. Our readers, of any process, let go within
+ * milliseconds, see dsq-cold-readers.c, and are waited for: first those that see less than all of
+ * the log, which keep it from being brought in, then those that read from it at all. So the log's
+ * size does not depend on luck. Who stays longer, as a copy does, is waited for no more; the log
+ * grows meanwhile, and the next checkpoint tries after a twelfth of the threshold.
  */
 
 #include "config.h"
@@ -22,6 +25,12 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
+
+/* Longest wait of one checkpoint for readers. Those that are tended let go in a fraction of it. */
+#define READERS_WAIT_US (80 * 1000)
+#define READERS_LOOK_US 1000
+/* Longest wait of all checkpoints for one of them. */
+#define READER_STAYS_US (1000 * 1000)
 
 gboolean
 dsq_cold_log_init (DsqColdSqlite *self, GError **error)
@@ -142,10 +151,10 @@ dsq_cold_wants_checkpoint (DsqColdFile *file, gboolean idle)
   n_frames = stamp.n_frames;
   if (idle)
     return n_frames > n_backfilled;
+  if (n_frames == n_backfilled || n_frames < threshold)
+    return FALSE;
   /* a log shorter than the blocked one was started anew; else it is tried again soon */
-  if (blocked > 0 && blocked <= n_frames)
-    return n_frames - blocked >= MAX (threshold / 12, 1);
-  return n_frames > n_backfilled && n_frames - n_backfilled >= MAX (threshold, 1);
+  return blocked == 0 || blocked > n_frames || n_frames - blocked >= MAX (threshold / 12, 1);
 }
 
 /* The writer holds SQLite's write lock, and the engine its own: nothing is committed meanwhile.
@@ -170,11 +179,37 @@ run_checkpoint_locked (DsqColdSqlite *self, int *out_n_frames, int *out_n_done, 
   return FALSE;
 }
 
-/* A reader that began before the log was brought in whole reads from the log, and would keep the
- * next transaction from starting it anew; later ones read from the file alone. So our own, which
- * are short, are waited for: then the log's size does not depend on luck. */
+/* Until no reader is in a slot from @slot on that sees less than @n_frames, or the log is another.
+ * FALSE: one stays there. */
 static gboolean
-checkpoint_locked (DsqColdSqlite *self, GError **error)
+wait_for_readers_locked (DsqColdSqlite *self, guint slot, guint32 n_frames, gint64 deadline)
+{
+  DsqWalReader reader;
+  DsqWalStamp begun, now;
+
+  dsq_mutex_assert_held (&self->log_lock);
+  dsq_mutex_assert_may_wait ("readers of the log");
+  if (!dsq_wal_index_read (&self->wal_index, &begun))
+    return FALSE;
+  while (dsq_wal_index_find_reader (&self->wal_index, self->log, slot, n_frames, &reader))
+    {
+      if (reader.slot != self->stayed.slot || reader.n_frames != self->stayed.n_frames)
+        self->stayed_us = 0;
+      self->stayed = reader;
+      if (self->stayed_us >= READER_STAYS_US || g_get_monotonic_time () >= deadline)
+        return FALSE;
+      g_usleep (READERS_LOOK_US);
+      self->stayed_us += READERS_LOOK_US;
+      if (!dsq_wal_index_read (&self->wal_index, &now) || !dsq_wal_stamp_equal (&now, &begun))
+        break;
+    }
+  self->stayed_us = 0;
+  return TRUE;
+}
+
+/* *out_is_whole: all of the log is in the file. */
+static gboolean
+checkpoint_locked (DsqColdSqlite *self, gint64 deadline, gboolean *out_is_whole, GError **error)
 {
   guint64 reached = __atomic_load_n (&self->n_unsynced, __ATOMIC_ACQUIRE);
   int n_frames = -1, n_done = -1;
@@ -182,19 +217,15 @@ checkpoint_locked (DsqColdSqlite *self, GError **error)
   dsq_mutex_assert_held (&self->log_lock);
   if (!run_checkpoint_locked (self, &n_frames, &n_done, error))
     return FALSE;
-  if (dsq_cold_readers_drain (self) && n_done < n_frames)
-    {
-      if (!run_checkpoint_locked (self, &n_frames, &n_done, error))
-        return FALSE;
-      dsq_cold_readers_drain (self);
-    }
+  if (n_done < n_frames && wait_for_readers_locked (self, 0, (guint32) n_frames, deadline) &&
+      !run_checkpoint_locked (self, &n_frames, &n_done, error))
+    return FALSE;
 
   DSQ_COLD_COUNT (self->n_checkpoints);
-  __atomic_store_n (&self->blocked_frames,
-                    n_done < n_frames ? (guint32) n_frames : 0,
-                    __ATOMIC_RELAXED);
+  *out_is_whole = n_done == n_frames;
+  __atomic_store_n (&self->blocked_frames, (guint32) MAX (n_frames, 0), __ATOMIC_RELAXED);
   /* the log is synced before its pages go into the file */
-  if (n_done == n_frames && n_frames > 0)
+  if (*out_is_whole && n_frames > 0)
     __atomic_store_n (&self->n_synced, reached, __ATOMIC_RELEASE);
   return TRUE;
 }
@@ -203,6 +234,8 @@ gboolean
 dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
+  gint64 deadline = g_get_monotonic_time () + READERS_WAIT_US;
+  gboolean is_whole = FALSE;
   gboolean done;
 
   if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error) ||
@@ -210,10 +243,15 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   dsq_mutex_lock (&self->log_lock);
-  done = checkpoint_locked (self, error);
+  done = checkpoint_locked (self, deadline, &is_whole, error);
+  dsq_mutex_unlock (&self->log_lock);
+  /* the transaction itself may read from the log; who begins one now does not any more */
+  dsq_cold_rollback (&file->tier);
+  dsq_mutex_lock (&self->log_lock);
+  if (is_whole && wait_for_readers_locked (self, 1, G_MAXUINT32, deadline))
+    __atomic_store_n (&self->blocked_frames, 0, __ATOMIC_RELAXED);
   dsq_mutex_unlock (&self->log_lock);
   dsq_cold_readers_set_draining (self, FALSE);
-  dsq_cold_rollback (&file->tier);
   return done;
 }
 

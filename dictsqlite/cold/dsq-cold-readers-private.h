@@ -35,9 +35,9 @@ typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_READS];
-  guint epoch;         /* that of the pool when it was taken */
   DsqWalStamp stamp;   /* the header's before the last read began, or zeros */
   gboolean is_reading; /* its transaction is open, and shows the file as of stamp or later */
+  gboolean is_in_log;  /* some of that was only in the log when it began */
   gboolean was_used;   /* since it was last tended */
 } DsqColdReader;
 
@@ -56,8 +56,7 @@ gboolean dsq_cold_readers_start (DsqColdSqlite *self,
 /* While it is set no transaction outlasts its call; those that do are ended. */
 void dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining);
 gboolean dsq_cold_readers_tend (DsqColdFile *file);
-/* Waits until every reader that is out now has been given back; FALSE after a while. */
-gboolean dsq_cold_readers_drain (DsqColdSqlite *self);
+void dsq_cold_readers_set_may_hold (DsqColdFile *file, gboolean may_hold);
 void dsq_cold_readers_close (DsqColdSqlite *self);
 /* Has the reader of a private tier read on the writer's connection, and ends that. */
 gboolean dsq_cold_readers_share (DsqColdSqlite *self, GError **error);

@@ -13,8 +13,13 @@
  *   the stamp differs              ends it, and is a first read
  *
  * The stamp is read before the transaction begins, so a commit in between makes the two differ at
- * the next read, and that is all. A transaction that was not used for a while is ended by tend(),
- * all of them before a checkpoint, which they would hold up.
+ * the next read, and that is all.
+ *
+ * Who reads from the log keeps others from emptying it, in any process, and nobody else can end its
+ * transaction. So somebody comes by every few milliseconds (tend), and ends what was not used, what
+ * others' commits have made old, and what reads from a log that is all in the file: who begins then
+ * reads from that alone, and stands in nobody's way. A read that finds one of these does the same.
+ * Before a checkpoint of our own all end.
  */
 
 #include "config.h"
@@ -24,10 +29,6 @@
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "dsq-error.h"
-
-/* Longest wait for readers that are out, which are short: who reads for long has a connection of
- * its own. One that gets no processor for a while must not make the log grow. */
-#define DRAIN_US (200 * 1000)
 
 #define SQL_ROWS "SELECT expires, value, place, token, table_id, name FROM entry"
 #define SQL_KEYS "SELECT NULL, NULL, place, token, table_id, name FROM entry"
@@ -148,20 +149,10 @@ dsq_cold_readers_unshare (DsqColdSqlite *self)
   self->own_reader->database = NULL;
 }
 
-static void
-count_back_locked (DsqColdSqlite *self, guint epoch)
-{
-  dsq_mutex_assert_held (&self->readers_lock);
-  if (--self->n_taken[epoch] == 0)
-    pthread_cond_broadcast (&self->given_back);
-}
-
-/* The count goes up before the reader is opened, so that draining waits for those as well. */
 DsqColdReader *
 dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
 {
   DsqColdReader *reader = NULL;
-  guint epoch;
 
   if (self->own_reader != NULL)
     {
@@ -174,8 +165,7 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
       return NULL;
     }
   dsq_mutex_lock (&self->readers_lock);
-  epoch = self->epoch;
-  self->n_taken[epoch]++;
+  self->n_taken++;
   if (self->n_idle > 0)
     reader = self->idle[--self->n_idle];
   dsq_mutex_unlock (&self->readers_lock);
@@ -185,11 +175,10 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
   if (G_UNLIKELY (reader == NULL))
     {
       dsq_mutex_lock (&self->readers_lock);
-      count_back_locked (self, epoch);
+      self->n_taken--;
       dsq_mutex_unlock (&self->readers_lock);
       return NULL;
     }
-  reader->epoch = epoch;
   dsq_database_begin_call (reader->database);
   return reader;
 }
@@ -209,29 +198,45 @@ end_transaction (DsqColdReader *reader)
 static gboolean
 may_hold (DsqColdSqlite *self)
 {
-  return __atomic_load_n (&self->file.may_hold, __ATOMIC_RELAXED) &&
+  return __atomic_load_n (&self->may_hold, __ATOMIC_RELAXED) &&
          !__atomic_load_n (&self->is_draining, __ATOMIC_RELAXED);
 }
 
-/* No header has the stamp of zeros, which stands for one that could not be read. */
+static gboolean
+is_log_in_file (DsqColdSqlite *self, const DsqWalStamp *live)
+{
+  return dsq_wal_index_get_backfilled (&self->wal_index) == live->n_frames;
+}
+
+/* Whether the last read's transaction shows the file as it is, and holds nothing up. No header has
+ * the stamp of zeros, which stands for one that could not be read. */
+static gboolean
+is_current (DsqColdSqlite *self, const DsqColdReader *reader, DsqWalStamp *out_live)
+{
+  *out_live = (DsqWalStamp){ { 0 } };
+  return dsq_wal_index_read (&self->wal_index, out_live) &&
+         dsq_wal_stamp_equal (out_live, &reader->stamp) &&
+         !(reader->is_in_log && is_log_in_file (self, out_live));
+}
+
 gboolean
 dsq_cold_readers_start (DsqColdSqlite *self,
                         DsqColdReader *reader,
                         gboolean reads_many,
                         GError **error)
 {
-  DsqWalStamp live = { { 0 } };
   gboolean is_same;
+  DsqWalStamp live;
 
   if (reader == self->own_reader || self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     return TRUE;
-  is_same =
-      dsq_wal_index_read (&self->wal_index, &live) && dsq_wal_stamp_equal (&live, &reader->stamp);
+  is_same = is_current (self, reader, &live);
   reader->was_used = TRUE;
   if (reader->is_reading && is_same)
     return TRUE;
   end_transaction (reader);
   reader->stamp = live;
+  reader->is_in_log = !is_log_in_file (self, &live);
   if (!reads_many && !(is_same && may_hold (self)))
     return TRUE;
   reader->is_reading = dsq_statement_run (&reader->statements[DSQ_COLD_READ_BEGIN], error);
@@ -259,7 +264,7 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
     end_transaction (reader);
   if (reader->is_reading)
     __atomic_store_n (&self->file.holds_readers, TRUE, __ATOMIC_RELAXED);
-  count_back_locked (self, reader->epoch);
+  self->n_taken--;
   if (G_LIKELY (is_sound && self->n_idle < DSQ_COLD_MAX_IDLE_READERS))
     self->idle[self->n_idle++] = g_steal_pointer (&reader);
   dsq_mutex_unlock (&self->readers_lock);
@@ -267,35 +272,12 @@ dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader)
     close_reader (reader);
 }
 
-/* Waits for the readers of @epoch. */
-static gboolean
-wait_for_epoch_locked (DsqColdSqlite *self, guint epoch, gint64 deadline_us)
+static void
+end_idle_locked (DsqColdSqlite *self)
 {
   dsq_mutex_assert_held (&self->readers_lock);
-  while (self->n_taken[epoch] > 0)
-    if (!dsq_cond_wait_until (&self->given_back, &self->readers_lock, deadline_us))
-      return self->n_taken[epoch] == 0;
-  return TRUE;
-}
-
-/* Readers taken from now on are of the other epoch, and are not waited for. One that an earlier
- * wait gave up on is of that epoch too: as long as it is out there is nothing to wait for. Called
- * by one thread at a time, under the engine's writer lock. */
-gboolean
-dsq_cold_readers_drain (DsqColdSqlite *self)
-{
-  gint64 deadline_us = g_get_monotonic_time () + DRAIN_US;
-  gboolean drained;
-
-  dsq_mutex_lock (&self->readers_lock);
-  drained = self->n_taken[1 - self->epoch] == 0;
-  if (drained)
-    {
-      self->epoch = 1 - self->epoch;
-      drained = wait_for_epoch_locked (self, 1 - self->epoch, deadline_us);
-    }
-  dsq_mutex_unlock (&self->readers_lock);
-  return drained;
+  for (guint i = 0; i < self->n_idle; i++)
+    end_transaction (self->idle[i]);
 }
 
 void
@@ -303,8 +285,20 @@ dsq_cold_readers_set_draining (DsqColdSqlite *self, gboolean is_draining)
 {
   dsq_mutex_lock (&self->readers_lock);
   __atomic_store_n (&self->is_draining, is_draining, __ATOMIC_RELAXED);
-  for (guint i = 0; i < self->n_idle && is_draining; i++)
-    end_transaction (self->idle[i]);
+  if (is_draining)
+    end_idle_locked (self);
+  dsq_mutex_unlock (&self->readers_lock);
+}
+
+void
+dsq_cold_readers_set_may_hold (DsqColdFile *file, gboolean may_hold)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) file;
+
+  dsq_mutex_lock (&self->readers_lock);
+  __atomic_store_n (&self->may_hold, may_hold, __ATOMIC_RELAXED);
+  if (!may_hold)
+    end_idle_locked (self);
   dsq_mutex_unlock (&self->readers_lock);
 }
 
@@ -313,15 +307,18 @@ dsq_cold_readers_tend (DsqColdFile *file)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gboolean holds_readers;
+  DsqWalStamp live;
 
   dsq_mutex_lock (&self->readers_lock);
-  holds_readers = self->n_taken[0] + self->n_taken[1] > 0;
+  holds_readers = self->n_taken > 0;
   for (guint i = 0; i < self->n_idle; i++)
     {
-      if (!self->idle[i]->was_used)
-        end_transaction (self->idle[i]);
-      self->idle[i]->was_used = FALSE;
-      holds_readers |= self->idle[i]->is_reading;
+      DsqColdReader *reader = self->idle[i];
+
+      if (reader->is_reading && (!reader->was_used || !is_current (self, reader, &live)))
+        end_transaction (reader);
+      reader->was_used = FALSE;
+      holds_readers |= reader->is_reading;
     }
   __atomic_store_n (&file->holds_readers, holds_readers, __ATOMIC_RELAXED);
   dsq_mutex_unlock (&self->readers_lock);

@@ -58,9 +58,8 @@ struct _DsqColdSqlite
   DsqMutex readers_lock;
   DsqColdReader *idle[DSQ_COLD_MAX_IDLE_READERS]; /* (owned) (mutex readers_lock) a stack */
   guint n_idle;                                   /* (mutex readers_lock) */
-  guint epoch;                                    /* (mutex readers_lock) 0 or 1 */
-  guint n_taken[2];                               /* (mutex readers_lock) readers out, by epoch */
-  pthread_cond_t given_back;                      /* (mutex readers_lock) a count reached 0 */
+  guint n_taken;                                  /* (mutex readers_lock) readers out */
+  gboolean may_hold;    /* (atomic, set with readers_lock) transactions may be kept */
   gboolean is_draining; /* (atomic, set with readers_lock) a checkpoint wants to pass */
 
   /* a private tier: its one reader shares the writer's connection, a call at a time */
@@ -100,7 +99,9 @@ struct _DsqColdSqlite
   guint64 n_synced;   /* (atomic) number of the last such commit known to be synced */
   guint64 n_named;    /* (atomic) n_commits when all of it was last found to have its name */
   guint32
-      blocked_frames; /* (atomic) frames in the log as readers last kept it from being emptied */
+      blocked_frames;  /* (atomic) frames in the log as readers last kept it from being emptied */
+  DsqWalReader stayed; /* (mutex log_lock) who was last waited for */
+  guint stayed_us;     /* (mutex log_lock) and for how long in all */
 
   /* space */
   guint page_size;     /* constant: bytes */

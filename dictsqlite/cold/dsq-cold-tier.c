@@ -42,7 +42,6 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   dsq_mutex_clear (&self->log_lock);
   dsq_mutex_clear (&self->connection_lock);
   pthread_cond_destroy (&self->learned);
-  pthread_cond_destroy (&self->given_back);
   dsq_cold_filter_free (self->file.tier.filter);
   g_byte_array_unref (self->filled);
   g_clear_pointer (&self->tables, g_array_unref);
@@ -100,6 +99,7 @@ static const DsqColdTierFuncs funcs = {
 
 static const DsqColdFileFuncs file_funcs = {
   .tend = dsq_cold_readers_tend,
+  .set_may_hold = dsq_cold_readers_set_may_hold,
   .get_header = dsq_cold_get_header,
   .replace_header = dsq_cold_replace_header,
   .sync = dsq_cold_sync,
@@ -136,7 +136,6 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   dsq_mutex_init (&self->log_lock, DSQ_RANK_LOG, 0);
   dsq_mutex_init (&self->connection_lock, DSQ_RANK_CONNECTION, 0);
   dsq_cond_init (&self->learned);
-  dsq_cond_init (&self->given_back);
   self->filled = g_byte_array_new ();
   self->file.tier.filter = dsq_cold_filter_new (dsq_cold_read_keys, self, &self->n_entries);
   return self;

@@ -131,7 +131,7 @@ start_thread (DsqEngine *self, GError **error)
       return FALSE;
     }
   if (self->file != NULL)
-    __atomic_store_n (&self->file->may_hold, self->options.background, __ATOMIC_RELAXED);
+    self->file->funcs->set_may_hold (self->file, self->options.background);
   return TRUE;
 }
 

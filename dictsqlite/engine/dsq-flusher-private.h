@@ -19,7 +19,7 @@ typedef enum
 typedef enum
 {
   DSQ_TEND_DONE,  /* nothing until it is woken */
-  DSQ_TEND_LATER, /* again after the interval */
+  DSQ_TEND_LATER, /* again a few milliseconds later */
   DSQ_TEND_SOON   /* again after a look for other work */
 } DsqTend;
 
@@ -38,7 +38,7 @@ void dsq_flusher_stop (DsqFlusher *self);
 void dsq_flusher_free (DsqFlusher *self);
 /* There is work: within the interval, or at once. */
 void dsq_flusher_wake (DsqFlusher *self, gboolean at_once);
-/* There is something to tend: within the interval, or at once. */
+/* There is something to tend: in a few milliseconds, or at once. */
 void dsq_flusher_tick (DsqFlusher *self, gboolean at_once);
 /* Whether there is work at once, or close waits for the thread. */
 gboolean dsq_flusher_is_hurried (DsqFlusher *self);

@@ -30,8 +30,9 @@ struct _DsqFlusher
   gboolean is_stopping; /* (lock) */
 };
 
-/* Longest time for which a read transaction that nobody uses is kept, about. */
-#define MAX_TEND_US G_USEC_PER_SEC
+/* Half of the longest time for which a read transaction that nobody uses is kept: another process
+ * may wait for it to end. */
+#define TEND_US (20 * 1000)
 
 /* When the thread has what to do, in microseconds of the monotonic clock; 0: not at all. */
 typedef struct
@@ -65,7 +66,7 @@ note_flags_locked (DsqFlusher *self, Agenda *agenda, gint64 now)
   if (self->is_urgent)
     agenda->work = now;
   if (self->is_ticking && agenda->tend == 0)
-    agenda->tend = now + MIN (self->interval_us, MAX_TEND_US);
+    agenda->tend = now + TEND_US;
   if (self->is_building)
     agenda->tend = now;
 }
@@ -126,7 +127,7 @@ tend (DsqFlusher *self, Agenda *agenda, gint64 now)
       agenda->tend = now;
       break;
     case DSQ_TEND_LATER:
-      agenda->tend = now + MIN (self->interval_us, MAX_TEND_US);
+      agenda->tend = now + TEND_US;
       break;
     case DSQ_TEND_DONE:
     default:

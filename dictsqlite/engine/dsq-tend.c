@@ -106,7 +106,10 @@ dsq_engine_tend (gpointer engine)
   holds_readers = self->file != NULL && self->file->funcs->tend (self->file);
   if (dsq_cold_filter_wants_build (self->cold->filter, 0))
     while (goes_on && !dsq_flusher_is_hurried (self->flusher) && !dsq_engine_is_closed (self))
-      goes_on = build_some (self, THREAD_ROWS);
+      {
+        goes_on = build_some (self, THREAD_ROWS);
+        holds_readers = self->file != NULL && self->file->funcs->tend (self->file);
+      }
   goes_on = dsq_cold_filter_wants_build (self->cold->filter, 0);
   dsq_engine_leave (self);
   if (goes_on)

@@ -92,6 +92,28 @@ write_behind (DsqEngine *self, GError **error)
   return dsq_apart_call (dsq_engine_apart (self), round_cb, self, NULL, &nothing, error);
 }
 
+static void
+set_may_hold (DsqEngine *self, gboolean may_hold)
+{
+  if (!dsq_engine_enter (self, NULL))
+    return;
+  if (self->file != NULL)
+    self->file->funcs->set_may_hold (self->file, may_hold);
+  dsq_engine_leave (self);
+}
+
+/* While the thread is at work it ends no read transaction, and so none is kept. */
+static gboolean
+do_round_behind (DsqEngine *self, gboolean is_idle)
+{
+  gboolean success;
+
+  set_may_hold (self, FALSE);
+  success = do_round (self, is_idle, NULL);
+  set_may_hold (self, TRUE);
+  return success;
+}
+
 DsqRound
 dsq_engine_work_behind (gpointer user_data, gboolean is_idle)
 {
@@ -100,7 +122,7 @@ dsq_engine_work_behind (gpointer user_data, gboolean is_idle)
   if (!self->is_lasting && !dsq_engine_wants_spill (self))
     dsq_budget_skip_round (&self->budget);
   /* the error is in the statistics, and the next flush() meets it as well */
-  else if (!do_round (self, is_idle, NULL) && self->is_lasting)
+  else if (!do_round_behind (self, is_idle) && self->is_lasting)
     return DSQ_ROUND_FAILED;
   return self->is_lasting ? DSQ_ROUND_LEAVES : DSQ_ROUND_DONE;
 }

@@ -53,6 +53,22 @@ dsq_wal_index_get_backfilled (const DsqWalIndex *self)
   return *(const volatile guint32 *) (self->words + 2 * DSQ_WAL_STAMP_WORDS);
 }
 
+/* Whom a checkpoint, or the start of a new log, has to wait for. */
+typedef struct
+{
+  guint slot;
+  guint32 n_frames; /* of the log, as the reader sees it; 0 where it reads from the file alone */
+} DsqWalReader;
+
+/* Looks through the slots of readers from @slot on for one that somebody, in any process, is in and
+ * that sees less than @n_frames of the log. @database is another connection than the one that reads
+ * or writes: it must be in none. */
+gboolean dsq_wal_index_find_reader (const DsqWalIndex *self,
+                                    DsqDatabase *database,
+                                    guint slot,
+                                    guint32 n_frames,
+                                    DsqWalReader *out_reader);
+
 static inline gboolean
 dsq_wal_stamp_equal (const DsqWalStamp *self, const DsqWalStamp *other)
 {

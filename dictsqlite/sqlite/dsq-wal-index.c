@@ -9,6 +9,8 @@
  *           32 salts, 8, as in the log: big-endian   40 checksum of the header, 8
  *   48   48 bytes: the other copy; a writer writes this one first
  *   96   4 bytes: nBackfill
+ *  100   5 * 4 bytes: what of the log the readers in each slot see, all ones for nothing
+ *  120   8 bytes, which are locked, not written: that of a slot, from 123 on, by its readers
  *
  * One look costs nanoseconds; PRAGMA data_version, which would tell the same, a read transaction.
  */
@@ -22,6 +24,9 @@
 #define READ_TRIES      1000
 #define READ_SPIN_TRIES 50
 #define READ_WAIT_US    20
+
+#define N_READER_SLOTS    5
+#define FIRST_READER_LOCK 3
 
 gboolean
 dsq_wal_index_init (DsqWalIndex *self, DsqDatabase *database, GError **error)
@@ -64,6 +69,43 @@ dsq_wal_index_read (const DsqWalIndex *self, DsqWalStamp *out_stamp)
           dsq_mutex_assert_may_wait ("the index of the log");
           g_usleep (READ_WAIT_US);
         }
+    }
+  return FALSE;
+}
+
+/* Whether nobody is in the slot: as SQLite itself finds out before it starts the log anew. Who
+ * comes meanwhile tries another. */
+static gboolean
+is_free (sqlite3_file *file, guint slot)
+{
+  int lock = (int) (FIRST_READER_LOCK + slot);
+
+  if (file->pMethods->xShmLock (file, lock, 1, SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) != SQLITE_OK)
+    return FALSE;
+  file->pMethods->xShmLock (file, lock, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+  return TRUE;
+}
+
+gboolean
+dsq_wal_index_find_reader (const DsqWalIndex *self,
+                           DsqDatabase *database,
+                           guint slot,
+                           guint32 n_frames,
+                           DsqWalReader *out_reader)
+{
+  const volatile guint32 *marks =
+      (const volatile guint32 *) (self->words + 2 * DSQ_WAL_STAMP_WORDS) + 1;
+  sqlite3_file *file = NULL;
+
+  if (sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+          SQLITE_OK ||
+      file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2)
+    return FALSE;
+  for (; slot < N_READER_SLOTS; slot++)
+    {
+      *out_reader = (DsqWalReader){ slot, slot == 0 ? 0 : marks[slot] };
+      if (out_reader->n_frames < n_frames && !is_free (file, slot))
+        return TRUE;
     }
   return FALSE;
 }

@@ -395,7 +395,8 @@ install_size_properties (void)
   /**
    * DsqStore:wal-limit:
    *
-   * Bytes to which the write-ahead log is kept by checkpoints.
+   * Bytes to which the write-ahead log is kept by checkpoints. It takes no more than twice as much,
+   * and one transaction, whatever stores of any process read, but while a copy or a check is made.
    *
    * Since: 1.0
    */

@@ -14,6 +14,7 @@ import pytest
 from dictsqlite_v4 import DictSQLiteV4
 
 MODES = ("memory", "lazy", "writethrough")
+WAL_LIMIT = 64 << 20  # the default
 LONG = os.environ.get("DSQ_LONG") == "1"
 # Whether encrypted/sitecustomize.py has every store encrypted.
 ENCRYPTED = hasattr(DictSQLiteV4.__init__, "__wrapped__")
@@ -43,12 +44,17 @@ def open_store(path):
     opened = []
 
     def open_one(**parameters):
-        store = DictSQLiteV4(parameters.pop("db_path", path), **parameters)
-        opened.append(store)
+        limit = parameters.get("wal_limit", WAL_LIMIT)
+        db_path = parameters.pop("db_path", path)
+        store = DictSQLiteV4(db_path, **parameters)
+        opened.append((store, db_path, limit))
         return store
 
     yield open_one
-    for store in opened:
+    largest = max((limit for _, _, limit in opened), default=0)
+    for _, db_path, _ in opened:
+        check_log(db_path, largest)
+    for store, _, _ in opened:
         store.close()
 
 
@@ -56,6 +62,17 @@ def open_store(path):
 def store(open_store, mode):
     """An empty store in each mode."""
     return open_store(persist_mode=mode)
+
+
+def check_log(path, wal_limit=WAL_LIMIT):
+    """The size of the write-ahead log of `path`, in bytes: never more than twice `wal_limit`,
+    whatever stores of any process do with the file."""
+    try:
+        size = os.path.getsize(f"{os.fspath(path)}-wal")
+    except OSError:
+        return 0
+    assert size <= 2 * wal_limit, f"the log takes {size} bytes, and may take twice {wal_limit}"
+    return size
 
 
 def wait_until(condition, seconds=30.0):

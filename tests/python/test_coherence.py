@@ -10,7 +10,7 @@ another store makes the same key, so the model flushes at once there.
 import random
 
 import pytest
-from conftest import LONG
+from conftest import LONG, check_log
 from dictsqlite_v4 import DictSQLiteV4
 
 N_KEYS = 25
@@ -170,6 +170,7 @@ def test_each_store_shows_the_file_and_its_own_writes(path, seed):
     for _ in range(N_STEPS):
         step = rnd.choices(list(STEPS), list(STEPS.values()))[0]
         step(rnd.choice(views), f"k{rnd.randrange(N_KEYS)}", rnd)
+    check_log(path)
     for view in views:
         view.store.close()
         view.settle()

@@ -143,28 +143,86 @@ test_reader_holds_a_checkpoint_up (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
-/* The first wait is in vain, and those after it would be. */
 static void
-test_checkpoints_give_up_a_reader_that_stays_out (Fixture *fixture, gconstpointer data)
+checkpoint_some (DsqColdTier *tier, guint n)
 {
-  DsqColdTier *tier = fixture->tier;
-  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autoptr (GError) error = NULL;
-  DsqColdReader *reader = dsq_cold_readers_take (self, &error);
-  gint64 started = g_get_monotonic_time ();
 
-  g_assert_no_error (error);
-  g_assert_true (dsq_cold_readers_start (self, reader, TRUE, &error));
-  for (guint i = 0; i < 10; i++)
+  for (guint i = 0; i < n; i++)
     {
       put (tier, "a", "1");
       g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
+      g_assert_no_error (error);
     }
-  g_assert_cmpint (g_get_monotonic_time () - started, <, G_USEC_PER_SEC);
-  dsq_cold_readers_give_back (self, reader);
-  /* and its coming back is noticed */
-  g_assert_true (dsq_cold_readers_drain (self));
-  g_assert_no_error (error);
+}
+
+/* It is waited for a while, at every checkpoint a little, and then no more; but whoever comes after
+ * it is. */
+static void
+test_checkpoints_give_up_a_reader_that_stays (Fixture *fixture, gconstpointer data)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) fixture->tier;
+  sqlite3 *reader = open_stock (fixture->path);
+
+  put (fixture->tier, "a", "1");
+  g_assert_cmpint (sqlite3_exec (reader, "BEGIN; SELECT count(*) FROM entry", NULL, NULL, NULL),
+                   ==,
+                   SQLITE_OK);
+  checkpoint_some (fixture->tier, 20);
+  g_assert_cmpuint (self->stayed_us, >=, 900 * 1000);
+  g_assert_cmpuint (self->stayed_us, <=, 1100 * 1000);
+  checkpoint_some (fixture->tier, 5);
+  g_assert_cmpuint (self->stayed_us, <=, 1100 * 1000);
+  g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
+  checkpoint_some (fixture->tier, 1);
+  g_assert_cmpuint (self->stayed_us, ==, 0);
+}
+
+#define LIMIT (64u << 10)
+
+/* Lets go of its read transaction some milliseconds after a checkpoint has begun to wait for it. */
+static gpointer
+let_go (gpointer reader)
+{
+  g_usleep (20 * 1000);
+  g_assert_cmpint (sqlite3_exec (reader, "ROLLBACK", NULL, NULL, NULL), ==, SQLITE_OK);
+  return NULL;
+}
+
+/* Whoever sees a part of the log, or all of it, is waited for; so the next commit starts it anew.
+ */
+static void
+test_readers_that_let_go_are_waited_for (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  g_autofree char *value = g_strnfill (LIMIT, 'x');
+  g_autoptr (GError) error = NULL;
+  sqlite3 *reader = open_stock (fixture->path);
+
+  for (guint sees_all = 0; sees_all < 2; sees_all++)
+    {
+      DsqWalStamp before, after;
+      GThread *thread;
+
+      value[0]++;
+      put (tier, "a", value);
+      g_assert_cmpint (sqlite3_exec (reader, "BEGIN; SELECT count(*) FROM entry", NULL, NULL, NULL),
+                       ==,
+                       SQLITE_OK);
+      if (!sees_all)
+        put (tier, "b", value);
+      g_assert_true (dsq_wal_index_read (&self->wal_index, &before));
+      thread = g_thread_new ("reader", let_go, reader);
+      g_assert_true (tier->file->funcs->checkpoint (tier->file, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (dsq_wal_index_get_backfilled (&self->wal_index), ==, before.n_frames);
+      put (tier, "c", value);
+      g_assert_true (dsq_wal_index_read (&self->wal_index, &after));
+      g_assert_false (dsq_wal_stamp_is_same_log (&before, &after));
+      g_thread_join (thread);
+    }
+  g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
 #define ADD(path, func) g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down)
@@ -177,7 +235,7 @@ main (int argc, char **argv)
   ADD ("checkpoint-is-wanted-when-due", test_checkpoint_is_wanted_when_due);
   ADD ("pages-of-another-size-change-nothing", test_pages_of_another_size_change_nothing);
   ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
-  ADD ("checkpoints-give-up-a-reader-that-stays-out",
-       test_checkpoints_give_up_a_reader_that_stays_out);
+  ADD ("checkpoints-give-up-a-reader-that-stays", test_checkpoints_give_up_a_reader_that_stays);
+  ADD ("readers-that-let-go-are-waited-for", test_readers_that_let_go_are_waited_for);
   return g_test_run ();
 }

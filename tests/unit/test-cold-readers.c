@@ -20,7 +20,7 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->folder = make_folder ();
   fixture->path = g_build_filename (fixture->folder, "store.db", NULL);
   fixture->tier = open_tier (fixture->path, &fixture->foreign);
-  fixture->tier->file->may_hold = TRUE;
+  fixture->tier->file->funcs->set_may_hold (fixture->tier->file, TRUE);
   put (fixture->tier, "a", "1");
 }
 
@@ -80,7 +80,7 @@ test_second_read_keeps_its_transaction (Fixture *fixture, gconstpointer data)
 static void
 test_nothing_is_kept_unless_somebody_tends (Fixture *fixture, gconstpointer data)
 {
-  fixture->tier->file->may_hold = FALSE;
+  fixture->tier->file->funcs->set_may_hold (fixture->tier->file, FALSE);
   for (guint i = 0; i < 4; i++)
     assert_value (fixture->tier, "a", "1");
   g_assert_false (fixture->tier->file->holds_readers);
@@ -111,7 +111,6 @@ static void
 test_idle_ones_end (Fixture *fixture, gconstpointer data)
 {
   hold (fixture);
-  g_assert_true (is_log_held (fixture->path));
   g_assert_true (fixture->tier->file->funcs->tend (fixture->tier->file));
   g_assert_false (fixture->tier->file->funcs->tend (fixture->tier->file));
   g_assert_false (fixture->tier->file->holds_readers);
@@ -140,6 +139,38 @@ test_checkpoint_ends_them (Fixture *fixture, gconstpointer data)
   g_assert_false (fixture->tier->file->funcs->wants_checkpoint (fixture->tier->file, TRUE));
   g_assert_false (is_log_held (fixture->path));
   hold (fixture);
+}
+
+/* What another tier commits is noticed by who comes by, not only by the next read. */
+static void
+test_old_ones_end (Fixture *fixture, gconstpointer data)
+{
+  Foreign foreign = { 0 };
+  DsqColdTier *other = open_tier (fixture->path, &foreign);
+
+  hold (fixture);
+  put (other, "b", "2");
+  g_assert_false (fixture->tier->file->funcs->tend (fixture->tier->file));
+  g_assert_false (is_log_held (fixture->path));
+  close_tier (other);
+}
+
+/* A log that is all in the file can be started anew but for who reads from it: used or not, that
+ * ends, and what comes then reads from the file. */
+static void
+test_ones_in_a_log_that_is_in_the_file_end (Fixture *fixture, gconstpointer data)
+{
+  hold (fixture);
+  g_assert_true (is_log_held (fixture->path));
+  hold (fixture);
+  g_assert_false (is_log_held (fixture->path));
+  g_assert_true (fixture->tier->file->funcs->tend (fixture->tier->file));
+
+  put (fixture->tier, "b", "2");
+  hold (fixture);
+  g_assert_true (is_log_held (fixture->path));
+  g_assert_false (fixture->tier->file->funcs->tend (fixture->tier->file));
+  g_assert_false (is_log_held (fixture->path));
 }
 
 /* --- the filter ------------------------------------------------------------------------------- */
@@ -283,6 +314,8 @@ main (int argc, char **argv)
   ADD ("kept-transactions-see-every-commit", test_kept_transactions_see_every_commit);
   ADD ("idle-ones-end", test_idle_ones_end);
   ADD ("used-ones-stay", test_used_ones_stay);
+  ADD ("old-ones-end", test_old_ones_end);
+  ADD ("ones-in-a-log-that-is-in-the-file-end", test_ones_in_a_log_that_is_in_the_file_end);
   ADD ("checkpoint-ends-them", test_checkpoint_ends_them);
   ADD ("filter-is-wanted-when-it-pays", test_filter_is_wanted_when_it_pays);
   ADD ("filter-has-every-key", test_filter_has_every_key);
