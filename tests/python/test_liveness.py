@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from conftest import check_log
 
 from dictsqlite_v4 import ConflictError, DictSQLiteV4
 
@@ -40,6 +41,7 @@ def store(request, path):
     if request.param == "lazy":
         db.update({f"k{i}": "new" for i in range(20_000)})
     yield db
+    check_log(path)
     process.stdin.close()
     process.wait()
     process.stdout.close()
