@@ -6,8 +6,11 @@ import gc
 import os
 import time
 
+import loops
+
 N_HOT = 20_000
 N_COLD = 2_000
+N_GATHERED = 1_000
 
 
 async def _await_each(get, keys):
@@ -24,25 +27,26 @@ async def _gather(get, keys):
 
 
 async def _hot(store_class, add):
-    """Awaited one after the other in one task: neither leaves the loop."""
+    """Awaited one after the other in one task, or gathered: neither leaves the loop."""
     items = {f'key_{i}': f'value_{i}' for i in range(N_HOT)}
 
     async def plain(key):
         return items[key]
 
-    async with store_class(':memory:') as db:
-        async def plain_set(key, value='other'):
-            items[key] = value
+    async def plain_set(key):
+        items[key] = 'other'
 
+    async with store_class(':memory:') as db:
         async def set_one(key):
             await db.set_async(key, 'other')
 
         await db.batch_set(items)
-        add('await get', 'plain coroutine', N_HOT, await _await_each(plain, items))
-        add('await get', 'hot', N_HOT, await _await_each(db.get_async, items))
         keys = list(items)
-        add('await set', 'plain coroutine', N_HOT, await _await_each(plain_set, keys))
-        add('await set', 'hot', N_HOT, await _await_each(set_one, keys))
+        for name, get, set_it in (('plain coroutine', plain, plain_set),
+                                  ('hot', db.get_async, set_one)):
+            add('await get', name, N_HOT, await _await_each(get, keys))
+            add('gather of 1,000 gets', name, N_GATHERED, await _gather(get, keys[:N_GATHERED]))
+            add('await set', name, N_HOT, await _await_each(set_it, keys))
 
 
 async def _cold(store_class, path, add):
@@ -76,25 +80,22 @@ async def _durable(store_class, path, add):
         await db.clear_async()
 
 
-def run(store_class, rounds, directory):
-    """Rounds of everything in turn, as series of samples; the first round only warms up."""
-    series = {}
-    path = os.path.join(directory, 'aio.db')
+def run(rounds, folder):
+    """Rounds of everything in turn; the first only warms up."""
+    from dictsqlite_v4 import AsyncDictSQLite
+
+    series = loops.Series('asyncio')
+    path = os.path.join(folder, 'aio.db')
 
     async def fill():
-        async with store_class(path) as db:
+        async with AsyncDictSQLite(path) as db:
             await db.batch_set({f'key_{i}': f'value_{i}' for i in range(N_HOT)})
 
     asyncio.run(fill())
     for turn in range(rounds + 1):
-        def add(operation, contestant, n, elapsed, turn=turn):
-            if turn > 0:
-                series.setdefault((operation, contestant), {
-                    'op': operation, 'contestant': contestant, 'n': n, 'samples': [],
-                })['samples'].append(elapsed)
-
+        add = series.add if turn > 0 else lambda *_: None
         gc.collect()
-        asyncio.run(_hot(store_class, add))
-        asyncio.run(_cold(store_class, path, add))
-        asyncio.run(_durable(store_class, os.path.join(directory, 'aio-durable.db'), add))
-    return list(series.values())
+        asyncio.run(_hot(AsyncDictSQLite, add))
+        asyncio.run(_cold(AsyncDictSQLite, path, add))
+        asyncio.run(_durable(AsyncDictSQLite, os.path.join(folder, 'aio-durable.db'), add))
+    return list(series.rows.values())

@@ -1,20 +1,33 @@
-# report.py - the table, and what machine it comes from
+# report.py - the tables, the plots, and what machine they come from
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 import os
 import platform
+import re
 import sqlite3
 import statistics
 import subprocess
 import sys
 
-import contestants
-import gi
-from gi.repository import GLib
+TITLES = {
+    'single': 'Single operations, one thread, pinned: ns an item',
+    'random': '100,000 keys: ns an item',
+    'growth': 'Growing stores: ns an item',
+    'threads': 'Threads on one store: ns an operation of all of them',
+    'ycsb': 'YCSB, Zipf, values of 1,000 bytes: ns an operation of all processes',
+    'tiers': 'A get by the tier that answers: ns',
+    'asyncio': 'asyncio: ns an item',
+    'start': 'Fresh processes: ns of the processor',
+    'expired': 'All entries have expired: ns a call',
+    'engine': 'C: ns an item',
+}
+PLOTTED = ('single', 'growth', 'threads', 'ycsb', 'tiers')
 
 
 def machine(folder):
     """What the figures depend on besides the code."""
+    import gi
+    from gi.repository import GLib
     return {
         'cpu': _cpu(),
         'cores': len(os.sched_getaffinity(0)),
@@ -25,7 +38,6 @@ def machine(folder):
         'pygobject': gi.__version__,
         'glib': f'{GLib.MAJOR_VERSION}.{GLib.MINOR_VERSION}',
         'sqlite': sqlite3.sqlite_version,
-        'shelve': contestants.Shelve.module(),
     }
 
 
@@ -42,52 +54,148 @@ def _filesystem(folder):
     return found.stdout.strip() or 'unknown'
 
 
-def _ns(series):
-    """Median and minimum, in nanoseconds an operation."""
-    each = [sample / series['n'] for sample in series['samples']]
-    return f'{statistics.median(each):,.0f} ({min(each):,.0f})'
+def _median(row):
+    return statistics.median(row['samples']) / row['n']
 
 
-def _matrix(results):
-    """A line an operation, a column a contestant."""
-    operations = dict.fromkeys(operation for operation, _ in results)
-    names = dict.fromkeys(name for _, name in results)
-    rows = [['ns an item: median (min)', *names]]
-    for operation in operations:
-        cells = [results.get((operation, name)) for name in names]
-        rows.append([operation, *(_ns(cell) if cell else '' for cell in cells)])
-    return rows
+def _matrix(rows):
+    """A line a peer, a column an operation, or the other way round where that is narrower."""
+    cells = {(row['op'], row['peer']): f'{_median(row):,.0f}' for row in rows}
+    operations = list(dict.fromkeys(operation for operation, _ in cells))
+    names = list(dict.fromkeys(name for _, name in cells))
+    if len(names) <= len(operations) or len(names) < 9:
+        return [['', *names]] + [
+            [operation, *(cells.get((operation, name), '') for name in names)]
+            for operation in operations]
+    return [['', *operations]] + [
+        [name, *(cells.get((operation, name), '') for operation in operations)] for name in names]
 
 
-def _limits(ratios):
-    rows = [['ratio', 'by min', 'by median', 'limit', '']]
-    for ratio in ratios:
-        limit = ''
-        if ratio['at_most'] is not None:
-            limit = f'<= {ratio["at_most"]:g}'
-        elif ratio['at_least'] is not None:
-            limit = f'>= {ratio["at_least"]:.0%}'
-        shown = [f'{ratio[by]:.0%}' if ratio['kind'] == 'speed' else f'{ratio[by]:.2f}'
-                 for by in ('by_minimum', 'by_median')]
-        verdict = {None: '', True: 'met', False: 'MISSED'}[ratio['met']]
-        rows.append([ratio['name'], *shown, limit, verdict])
-    return rows
+def _targets(lines):
+    return [['target', 'limit', 'measured', '']] + [
+        [line['name'], line['limit'], line['measured'],
+         {None: '', True: 'ok', False: 'NOT OK'}[line['met']]] for line in lines]
 
 
-def _print_rows(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        first, *others = (cell.ljust(width) if i == 0 else cell.rjust(width)
-                          for i, (cell, width) in enumerate(zip(row, widths)))
-        print('  '.join([first, *others]).rstrip())
-    print()
+def _peers(peers):
+    return [['peer', 'version', 'what it does not do']] + [
+        [peer['name'], peer['version'], peer['lacks']] for peer in peers]
+
+
+def tables(report):
+    """(name, title, rows of cells)."""
+    yield 'peers', 'What is compared', _peers(report['peers'])
+    for part, title in TITLES.items():
+        rows = [row for row in report['results'] if row['part'] == part]
+        if rows:
+            yield part, title, _matrix(rows)
+    if report['targets']:
+        yield 'targets', 'Targets', _targets(report['targets'])
 
 
 def show(report):
     """Prints the whole report."""
-    print('  '.join(f'{key} {value}' for key, value in report['machine'].items()))
-    print()
-    for title, results in report['results'].items():
+    print('  '.join(f'{key} {value}' for key, value in report['machine'].items()), end='\n\n')
+    for _, title, rows in tables(report):
         print(title)
-        _print_rows(_matrix({(row['op'], row['contestant']): row for row in results}))
-    _print_rows(_limits(report['ratios']))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        for row in rows:
+            print('  '.join(cell.ljust(width) if i == 0 or title == 'What is compared'
+                            else cell.rjust(width)
+                            for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
+        print()
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+def _markdown(rows):
+    head, *others = ('| ' + ' | '.join(row) + ' |' for row in rows)
+    return '\n'.join([head, '|' + '---|' * len(rows[0]), *others])
+
+
+def write_page(path, report):
+    """Puts tables and plots between the marks of the page; the plots go beside it."""
+    with open(path, encoding='utf-8') as file:
+        page = file.read()
+    parts = {name: f'{title}.\n\n{_markdown(rows)}' for name, title, rows in tables(report)}
+    parts['machine'] = ', '.join(f'{key} {value}' for key, value in report['machine'].items())
+    for name in plot(report, os.path.join(os.path.dirname(path), 'figures')):
+        parts[name] += f'\n\n![{TITLES[name]}](figures/{name}.svg)'
+    for name, text in parts.items():
+        page, found = re.subn(rf'(<!-- bench {name} -->\n).*?(<!-- end -->)',
+                              lambda match: f'{match[1]}{text}\n{match[2]}', page, flags=re.S)
+        if not found:
+            print(f'{path} has no place for {name}', file=sys.stderr)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(page)
+
+
+# --- plots ---------------------------------------------------------------------------------------
+
+def plot(report, folder):
+    """An SVG for each part that has one; the names of those drawn, none without matplotlib."""
+    try:
+        import matplotlib
+        matplotlib.use('svg')
+        from matplotlib import pyplot
+    except ImportError:
+        print('No plots: matplotlib is not installed.', file=sys.stderr)
+        return []
+    pyplot.rcParams.update({'svg.hashsalt': 'dictsqlite', 'svg.fonttype': 'none', 'font.size': 9})
+    os.makedirs(folder, exist_ok=True)
+    drawn = []
+    for part in PLOTTED:
+        rows = [row for row in report['results'] if row['part'] == part]
+        if rows:
+            figure, axes = pyplot.subplots(figsize=(9, 5), layout='constrained')
+            if part == 'growth':
+                _draw_lines(axes, [row for row in rows if row['op'].startswith('get of')])
+            elif part == 'tiers':
+                _draw_tiers(axes, rows)
+            else:
+                _draw_bars(axes, rows)
+            axes.set_title(TITLES[part])
+            figure.savefig(os.path.join(folder, part + '.svg'), metadata={'Date': None})
+            pyplot.close(figure)
+            drawn.append(part)
+    return drawn
+
+
+CHOSEN = ('set', 'get', 'contains', 'items', 'get_many', 'bulk_insert', 'set and flush', 'delete')
+
+
+def _draw_bars(axes, rows):
+    """Groups of bars: operations a second, the longer the better."""
+    rates = {(row['op'], row['peer']): 1e9 / _median(row) for row in rows}
+    operations = list(dict.fromkeys(operation for operation, _ in rates))
+    operations = [name for name in operations if name in CHOSEN] or operations
+    names = list(dict.fromkeys(name for operation, name in rates if operation in operations))
+    width = 0.8 / len(names)
+    for i, name in enumerate(names):
+        axes.bar([x + i * width for x in range(len(operations))],
+                 [rates.get((operation, name), 0) for operation in operations], width, label=name,
+                 color=f'C{i}' if i < 10 else f'{(i - 8) / 8}')
+    axes.set_xticks([x + 0.4 for x in range(len(operations))], operations, rotation=20, ha='right')
+    axes.set_yscale('log')
+    axes.set_ylabel('a second')
+    axes.legend(fontsize=7, ncols=2)
+
+
+def _draw_lines(axes, rows):
+    for name in dict.fromkeys(row['peer'] for row in rows):
+        points = sorted((int(row['op'].split()[-1].replace(',', '')), _median(row))
+                        for row in rows if row['peer'] == name)
+        axes.plot(*zip(*points), marker='o', label=name)
+    axes.set_xscale('log')
+    axes.set_yscale('log')
+    axes.set_xlabel('entries in the store')
+    axes.set_ylabel('ns of a get at random')
+    axes.legend()
+
+
+def _draw_tiers(axes, rows):
+    rows = sorted(rows, key=_median)
+    bars = axes.barh([row['op'] for row in rows], [_median(row) for row in rows],
+                     color=['C0' if row['peer'] == 'lazy' else '0.7' for row in rows])
+    axes.bar_label(bars, fmt='%.0f')
+    axes.set_xlabel('ns')

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable
-from typing import Any, Dict, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, Optional, Tuple, TypeVar, Union
 
 from . import _options
 from ._default_expiry import ExpiringStore
@@ -183,14 +183,6 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         dropped.atexit = False
         if self._mode != "memory":
             watch(store, self._path)
-
-    @classmethod
-    def _over(cls: Type[_Self], store: Store, mode: str = "memory") -> _Self:
-        """This behaviour over another object with the library's methods, as the bench does."""
-        self = cls.__new__(cls)
-        self._path, self._mode = ":memory:", mode
-        self._bind(store)
-        return self
 
     # --- the store itself --------------------------------------------------------------------
 

@@ -1,0 +1,66 @@
+# test_bench.py - the benchmark itself
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/bench: that it runs, and notices a peer that does not hold what it was given."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+
+
+def test_every_part_in_python_runs(tmp_path):
+    out = tmp_path / "out.json"
+    parts = ["single", "growth", "threads", "ycsb", "tiers", "asyncio", "start", "expired"]
+    only = [word for part in parts for word in ("--only", part)]
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "bench.py"), "--quick", "--json", str(out), *only],
+        capture_output=True, text=True, timeout=300,
+        env={**os.environ, "DSQ_BENCH_PEERS": "none"},
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert {row["part"] for row in report["results"]} == set(parts)
+    assert all(sample > 0 for row in report["results"] for sample in row["samples"])
+    judged = {line["name"]: line for line in report["targets"]}
+    assert judged["get, lazy / dict"]["met"] in (True, False)
+    for line in report["targets"]:
+        assert line["name"] in done.stdout
+    assert "ok" in done.stdout.split()
+
+
+def test_a_peer_that_forgets_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import loops
+    import peers
+
+    class Forgets(peers.Dict):
+        set = "m.update({{{k}: {v}}} if i else {{}})"
+
+    with pytest.raises(SystemExit, match="forgets holds 9 entries after set"):
+        loops.run("single", [Forgets("forgets")], 10, 1, str(tmp_path), ["set"])
+
+
+def test_the_page_has_a_place_for_each_table(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import report
+
+    page = (BENCH.parents[1] / "docs/performance.md").read_text()
+    for name in ("machine", "peers", "targets", *report.TITLES):
+        assert page.count(f"<!-- bench {name} -->\n") == 1
+    whole = {
+        "machine": {"cpu": "one"},
+        "peers": [{"name": "p", "version": "1", "lacks": "much"}],
+        "results": [{"part": "start", "op": "import", "peer": "p", "n": 1, "samples": [5, 7, 6]}],
+        "targets": [],
+    }
+    copy = tmp_path / "page.md"
+    copy.write_text(page)
+    for _ in range(2):
+        report.write_page(str(copy), whole)
+        assert "|  | p |\n|---|---|\n| import | 6 |\n" in copy.read_text()
+        assert copy.read_text().count("| import | 6 |") == 1
