@@ -62,6 +62,20 @@
 
 #define DSQ_FORMAT_STORE_ID_LENGTH 16
 
+/*
+ * Behind the header, in the same column: the tag, which a file that was not written since it was
+ * made by somebody else may lack.
+ *
+ *   offset  bytes
+ *   0       8   now: random, never 0, drawn by the transaction that begins a write-ahead log
+ *   8       8   before: what now was until then, 0 where there was no tag
+ *   16      4   CRC-32C of: store id (16), "dsq1l", now, before
+ */
+#define DSQ_FORMAT_TAG_PURPOSE   "dsq1l"
+#define DSQ_FORMAT_TAG_AT_BEFORE 8
+#define DSQ_FORMAT_TAG_AT_CRC    16
+#define DSQ_FORMAT_TAG_LENGTH    20
+
 /* A row's place is its table's id times 2^40 plus its position, which starts at 1. The last
  * position is never given out. */
 #define DSQ_FORMAT_POSITION_BITS 40

@@ -321,6 +321,22 @@ dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **er
 
 /* --- another key ------------------------------------------------------------------------------ */
 
+/* What an opening looks at: where that is damaged, the file stays as it is. */
+static gboolean
+check_tables (DsqDatabase *database, const DsqHeader *header, DsqKeys *keys, GError **error)
+{
+  g_autoptr (GArray) ignored = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  g_auto (DsqStatement) tables = { NULL };
+  DsqRecordCodec codec;
+  gboolean sound;
+
+  dsq_record_codec_init (&codec, dsq_header_get_store_id (header), keys);
+  sound = dsq_statement_prepare (&tables, database, DSQ_COLD_SQL_TABLES, REKEY, error) &&
+          dsq_cold_read_tables (&codec, &tables, ignored, error);
+  dsq_record_codec_clear (&codec);
+  return sound;
+}
+
 /* Verified and unlocked, out of WAL mode, and locked. */
 static DsqDatabase *
 try_lock (const char *path,
@@ -338,6 +354,11 @@ try_lock (const char *path,
       !dsq_header_check_cost (out_header, kdf_limit, error) ||
       !dsq_header_unlock (out_header, password, out_keys, error))
     return NULL;
+  if (!check_tables (database, out_header, *out_keys, error))
+    {
+      g_clear_pointer (out_keys, dsq_keys_free);
+      return NULL;
+    }
   /* a log beside the name would be taken for the new file's */
   if (!dsq_database_run (database, "PRAGMA journal_mode = MEMORY", REKEY, error) ||
       !dsq_database_run (database, "BEGIN EXCLUSIVE", REKEY, error))

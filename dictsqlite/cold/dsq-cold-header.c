@@ -64,27 +64,14 @@ set_log_limit (DsqColdSqlite *self, gsize n_bytes, GError **error)
   return dsq_database_run (self->writer.database, sql, RENEW, error);
 }
 
-/* A page that is overwritten by what it held is not written at all. */
+/* The commit that begins a log writes the page of the header, for its tag. */
 static gboolean
 write_header_anew (DsqColdSqlite *self, GError **error)
 {
-  DsqDatabase *database = self->writer.database;
-  DsqHeader header;
-
   if (!dsq_cold_begin (&self->file.tier, error))
     return FALSE;
-  if (dsq_schema_read_header (database, &header, error) &&
-      dsq_database_run (database,
-                        "UPDATE store SET header = zeroblob (length (header))",
-                        RENEW,
-                        error) &&
-      dsq_schema_write_header (database, &header, error))
-    {
-      self->writer.has_changed = TRUE;
-      return dsq_cold_commit (&self->file.tier, NULL, NULL, error);
-    }
-  dsq_cold_rollback (&self->file.tier);
-  return FALSE;
+  self->writer.has_changed = TRUE;
+  return dsq_cold_commit (&self->file.tier, NULL, NULL, error);
 }
 
 static gboolean

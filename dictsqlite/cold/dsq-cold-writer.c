@@ -13,6 +13,7 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
+#include "sqlite/dsq-schema-private.h"
 
 /* A buffer longer than this is not kept beyond its transaction. */
 #define MAX_KEPT_BUFFER (1 << 20)
@@ -246,6 +247,20 @@ check_place (DsqColdSqlite *self, GError **error)
                                       : dsq_cold_place_check (self, error);
 }
 
+/* SQLite begins the log anew only where all of it was in the file when the transaction began, which
+ * the index says as long as the transaction is under way. Where it does not, after all, no harm is
+ * done. */
+static gboolean
+tag_log (DsqColdSqlite *self, GError **error)
+{
+  DsqWalStamp stamp;
+
+  if (dsq_wal_index_read (&self->wal_index, &stamp) &&
+      stamp.n_frames > dsq_wal_index_get_backfilled (&self->wal_index))
+    return TRUE;
+  return dsq_schema_renew_log_tag (self->writer.database, error);
+}
+
 gboolean
 dsq_cold_commit (DsqColdTier *tier,
                  DsqColdCommittedFunc committed,
@@ -263,7 +278,7 @@ dsq_cold_commit (DsqColdTier *tier,
       return TRUE;
     }
   if (!dsq_cold_check_failed (self, error) || !check_place (self, error) ||
-      !save_tables (self, error))
+      !save_tables (self, error) || !tag_log (self, error))
     {
       dsq_cold_rollback (tier);
       return FALSE;

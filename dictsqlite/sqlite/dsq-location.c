@@ -22,6 +22,7 @@
 #include "codec/dsq-format-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-location-private.h"
+#include "sqlite/dsq-log-origin-private.h"
 #include "sqlite/dsq-sidecars-private.h"
 
 #define OPEN_PURPOSE "open the store"
@@ -292,7 +293,9 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
     return TRUE;
   if (!check_header (header, error))
     return FALSE;
-  return !is_cut (path, header, size) || refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
+  if (is_cut (path, header, size))
+    return refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
+  return dsq_log_origin_check (path, file, error);
 }
 
 /* Each name has a log of its own, so that who opens it by another one would write over what is

@@ -186,6 +186,16 @@ dsq_new_file_publish_filled (const char *path,
   return dsq_work_file_finish (work, NULL, error) && publish_free (work, path, error);
 }
 
+/* A log that lies where a copy is put is none of its own, though it be that of the source. */
+static gboolean
+renew_log_tag (DsqWorkFile *work, GError **error)
+{
+  g_autoptr (DsqDatabase) database =
+      dsq_work_file_leave_wal_mode (work, error) ? open_work (work, error) : NULL;
+
+  return database != NULL && dsq_schema_renew_log_tag (database, error);
+}
+
 gboolean
 dsq_new_file_write (const char *path,
                     const char *source,
@@ -209,7 +219,8 @@ dsq_new_file_write (const char *path,
     return FALSE;
   written = write (database, user_data, error);
   dsq_database_close (database);
-  return written && dsq_work_file_finish (work, NULL, error) && publish_free (work, path, error);
+  return written && renew_log_tag (work, error) && dsq_work_file_finish (work, NULL, error) &&
+         publish_free (work, path, error);
 }
 
 gboolean

@@ -23,5 +23,8 @@ gboolean dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError
 gboolean dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **error);
 /* In the write transaction under way. */
 gboolean dsq_schema_write_header (DsqDatabase *database, const DsqHeader *header, GError **error);
+/* The same of the tag behind it: what lies beside the file is not its log from then on, unless the
+ * log holds this transaction. */
+gboolean dsq_schema_renew_log_tag (DsqDatabase *database, GError **error);
 
 G_END_DECLS

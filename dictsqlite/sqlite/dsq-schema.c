@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "codec/dsq-log-tag-private.h"
 #include "dsq-error.h"
 #include "dsq-resources.h"
 #include "sqlite/dsq-schema-private.h"
@@ -13,6 +14,9 @@
 #define SCHEMA_RESOURCE "/org/dictsqlite/schema-2.sql"
 #define CREATE_PURPOSE  "create the store"
 #define VERIFY_PURPOSE  "open the store"
+/* Of a header and a tag, as text too. */
+#define MAX_COLUMN 184
+G_STATIC_ASSERT (MAX_COLUMN == DSQ_HEADER_MAX_LENGTH + DSQ_FORMAT_TAG_LENGTH);
 
 /* Tables that ANALYZE makes, each with the SQL that SQLite gives it. */
 static const struct
@@ -60,19 +64,39 @@ run_with_blob (DsqDatabase *database,
   return dsq_statement_run (&statement, error);
 }
 
+/* What stands in the header's column: the header, and the log's tag. */
+typedef struct
+{
+  guint8 bytes[MAX_COLUMN];
+  gsize length;
+} Column;
+
+static void
+make_column (Column *self, const DsqHeader *header, const DsqLogTag *tag)
+{
+  memcpy (self->bytes, header->bytes, header->length);
+  dsq_log_tag_write (tag, dsq_header_get_store_id (header), self->bytes + header->length);
+  self->length = header->length + DSQ_FORMAT_TAG_LENGTH;
+}
+
 gboolean
 dsq_schema_install (DsqDatabase *database, const DsqHeader *header, GError **error)
 {
   g_autofree char *application_id =
       g_strdup_printf ("PRAGMA application_id = %d", DSQ_FORMAT_APPLICATION_ID);
   g_autofree char *version = g_strdup_printf ("PRAGMA user_version = %d", DSQ_FORMAT_VERSION);
+  DsqLogTag tag = { 0, 0 };
+  Column column;
 
+  if (!dsq_log_tag_renew (&tag, error))
+    return FALSE;
+  make_column (&column, header, &tag);
   return create_tables (database, error) &&
          run_with_blob (database,
                         "INSERT INTO store (id, header) VALUES (1, ?1)",
                         CREATE_PURPOSE,
-                        header->bytes,
-                        header->length,
+                        column.bytes,
+                        column.length,
                         error) &&
          run_with_blob (database,
                         "INSERT INTO tables (id, token, name, mark, floor, holes)"
@@ -174,49 +198,44 @@ verify_schema (DsqDatabase *database, GError **error)
          compare_rows (&expected, &found, error);
 }
 
-gboolean
-dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **error)
+/* Of one row too many there need be no more. What is longer than it can be is not fetched: a small
+ * file can hand out very many bytes. */
+static gboolean
+read_column (DsqDatabase *database, DsqHeader *out_header, DsqLogTag *out_tag, GError **error)
 {
+  static const char sql[] =
+      "SELECT CASE WHEN typeof (header) = 'blob' AND length (header) <= " G_STRINGIFY (
+          MAX_COLUMN) " THEN header END FROM store LIMIT 2";
   g_auto (DsqStatement) statement = { NULL };
-  gint64 n_rows, length;
   const guint8 *bytes;
+  gsize length;
   DsqStep step;
 
-  if (!dsq_database_get_number (database,
-                                "SELECT count(*) FROM (SELECT 1 FROM store LIMIT 2)",
-                                VERIFY_PURPOSE,
-                                &n_rows,
-                                error))
-    return FALSE;
-  if (n_rows != 1)
-    return refuse (error, DSQ_ERROR_CORRUPT, "it does not have one header");
-
-  /* the length before the bytes: a small file can hand out very many */
-  if (!dsq_database_get_number (
-          database,
-          "SELECT CASE typeof (header) WHEN 'blob' THEN length (header) ELSE -1 END FROM store",
-          VERIFY_PURPOSE,
-          &length,
-          error))
-    return FALSE;
-  if (length < 0 || length > DSQ_HEADER_MAX_LENGTH)
-    return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
-  if (!dsq_statement_prepare (&statement,
-                              database,
-                              "SELECT header FROM store",
-                              VERIFY_PURPOSE,
-                              error))
+  if (!dsq_statement_prepare (&statement, database, sql, VERIFY_PURPOSE, error))
     return FALSE;
   step = dsq_statement_step (&statement, error);
   if (step == DSQ_STEP_FAILED)
     return FALSE;
-  bytes = step == DSQ_STEP_ROW ? sqlite3_column_blob (statement.handle, 0) : NULL;
-  if (bytes == NULL)
+  if (step == DSQ_STEP_DONE)
+    return refuse (error, DSQ_ERROR_CORRUPT, "it has no header");
+  bytes = sqlite3_column_blob (statement.handle, 0);
+  length = (gsize) sqlite3_column_bytes (statement.handle, 0);
+  if (bytes == NULL || !dsq_log_tag_read (out_tag, bytes, &length))
     return refuse (error, DSQ_ERROR_CORRUPT, "its header is damaged");
-  return dsq_header_read (out_header,
-                          bytes,
-                          (gsize) sqlite3_column_bytes (statement.handle, 0),
-                          error);
+  if (!dsq_header_read (out_header, bytes, length, error))
+    return FALSE;
+  step = dsq_statement_step (&statement, error);
+  if (step == DSQ_STEP_ROW)
+    return refuse (error, DSQ_ERROR_CORRUPT, "it has more than one header");
+  return step == DSQ_STEP_DONE;
+}
+
+gboolean
+dsq_schema_read_header (DsqDatabase *database, DsqHeader *out_header, GError **error)
+{
+  DsqLogTag ignored;
+
+  return read_column (database, out_header, &ignored, error);
 }
 
 gboolean
@@ -233,13 +252,40 @@ dsq_schema_verify (DsqDatabase *database, DsqHeader *out_header, GError **error)
   return verified;
 }
 
+static gboolean
+write_column (DsqDatabase *database,
+              const DsqHeader *header,
+              const DsqLogTag *tag,
+              const char *purpose,
+              GError **error)
+{
+  Column column;
+
+  make_column (&column, header, tag);
+  return run_with_blob (database,
+                        "UPDATE store SET header = ?1",
+                        purpose,
+                        column.bytes,
+                        column.length,
+                        error);
+}
+
 gboolean
 dsq_schema_write_header (DsqDatabase *database, const DsqHeader *header, GError **error)
 {
-  return run_with_blob (database,
-                        "UPDATE store SET header = ?1",
-                        "change the password",
-                        header->bytes,
-                        header->length,
-                        error);
+  DsqHeader before;
+  DsqLogTag tag;
+
+  return read_column (database, &before, &tag, error) &&
+         write_column (database, header, &tag, "change the password", error);
+}
+
+gboolean
+dsq_schema_renew_log_tag (DsqDatabase *database, GError **error)
+{
+  DsqHeader header;
+  DsqLogTag tag;
+
+  return read_column (database, &header, &tag, error) && dsq_log_tag_renew (&tag, error) &&
+         write_column (database, &header, &tag, "write the tag of the log", error);
 }

@@ -20,6 +20,9 @@ void dsq_work_file_free (DsqWorkFile *self);
 /* The path to open it at, by DSQ_DATABASE_WORK. */
 const char *dsq_work_file_get_path (const DsqWorkFile *self);
 
+/* Has the next connection find it out of WAL mode, as a copy of a file's pages is not: in that mode
+ * it could only be written beside a log. It must be closed. */
+gboolean dsq_work_file_leave_wal_mode (DsqWorkFile *self, GError **error);
 /* Makes it a file in WAL mode, which it must be whole and closed for, and has it on the medium.
  * With
  * @like, the owner and the mode of the file of that path are taken over as far as may be. */

@@ -35,9 +35,10 @@
 #define NAME_STEP_US 1000
 
 /* Where SQLite's header has the versions that are needed to write and to read a file, and what both
- * are in WAL mode: "Database File Format", section 1.3.3. */
+ * are in WAL mode, and in others: "Database File Format", section 1.3.3. */
 #define AT_VERSIONS 18
 static const guint8 wal_versions[] = { 2, 2 };
+static const guint8 journal_versions[] = { 1, 1 };
 
 struct _DsqWorkFile
 {
@@ -278,12 +279,23 @@ take_over_owner (const DsqWorkFile *self, const char *like, GError **error)
   return fchmod (self->descriptor, mode) == 0 || fail (errno, error);
 }
 
+static gboolean
+set_versions (DsqWorkFile *self, const guint8 versions[2], GError **error)
+{
+  return pwrite (self->descriptor, versions, 2, AT_VERSIONS) == 2 || fail (errno, error);
+}
+
+gboolean
+dsq_work_file_leave_wal_mode (DsqWorkFile *self, GError **error)
+{
+  return set_versions (self, journal_versions, error);
+}
+
 gboolean
 dsq_work_file_finish (DsqWorkFile *self, const char *like, GError **error)
 {
-  if (pwrite (self->descriptor, wal_versions, sizeof wal_versions, AT_VERSIONS) !=
-      (gssize) sizeof wal_versions)
-    return fail (errno, error);
+  if (!set_versions (self, wal_versions, error))
+    return FALSE;
   if (like != NULL && !take_over_owner (self, like, error))
     return FALSE;
   dsq_mutex_assert_may_wait ("a sync");

@@ -180,6 +180,17 @@ def read_body(body: bytes, column: Optional[int]) -> Any:
 # --- the file -------------------------------------------------------------------------------------
 
 
+def take_header(column: bytes) -> bytes:
+    """The header in its column, behind which the log's tag may stand."""
+    length = 164 if column[5:6] == b"\1" else 28
+    header, tag = column[:length], column[length:]
+    if tag:
+        need(len(tag) == 20, "a tag of a wrong length")
+        checksum = crc32c(header[8:24] + b"dsq1l" + tag[:16])
+        need(checksum == int.from_bytes(tag[16:], "little"), "a tag's checksum")
+    return header
+
+
 class Reader:
     """A table of a plain store, the first or one by name, open for reading."""
 
@@ -216,7 +227,7 @@ class Reader:
     def _read_header(self) -> bytes:
         rows = self._ask("SELECT header FROM store")
         need(len(rows) == 1, "not one header")
-        header: bytes = rows[0][0]
+        header = take_header(rows[0][0])
         need(header[:5] == b"DSQ1\2", "not a header of version 2")
         need(header[5:6] == b"\0", "encrypted")
         need(len(header) == 28 and header[6:8] == b"\0\0", "a damaged header")

@@ -13,7 +13,7 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-from format_reader import SCHEMA, Reader, Row, crc32c, need, read_body, read_key
+from format_reader import SCHEMA, Reader, Row, crc32c, need, read_body, read_key, take_header
 from format_writer import Writer, write_body, write_key
 
 _nettle = ctypes.CDLL("libnettle.so.8")
@@ -152,8 +152,8 @@ class SealedReader(Reader):
         )
 
     def _read_header(self) -> bytes:
-        ((header,),) = self.database.execute("SELECT header FROM store")
-        self.keys = unlock(header, self.password)
+        ((column,),) = self.database.execute("SELECT header FROM store")
+        self.keys = unlock(take_header(column), self.password)
         return self.keys.store_id
 
     def _read_mark(self, table: int, token: bytes, column: bytes) -> bytes:
@@ -204,7 +204,7 @@ class SealedWriter(Writer):
         super().__init__(path)
         ((header,),) = self.database.execute("SELECT header FROM store")
         ((column,),) = self.database.execute("SELECT mark FROM tables WHERE id = 1")
-        self.keys = unlock(header, password.encode())
+        self.keys = unlock(take_header(header), password.encode())
         self.mark = self.keys.unseal_mark(1, column)
 
     def put_record(

@@ -420,6 +420,13 @@ def test_the_document_has_the_numbers_of_the_code():
     assert int(rows[4][1]) == defined("STORE_ID_LENGTH")
     assert content[5] == f"CRC-32C of bytes 0 to {defined('HEADER_AT_CRC') - 1}"
 
+    rows = table_rows(section("store: the header").split("**The tag**")[1], "offset")
+    assert [int(row[0]) for row in rows] == [
+        0, defined("TAG_AT_BEFORE"), defined("TAG_AT_CRC"), defined("TAG_LENGTH") - 4
+    ][:3]
+    assert int(rows[2][0]) + int(rows[2][1]) == defined("TAG_LENGTH")
+    assert f'"{defined("TAG_PURPOSE")}"' in rows[2][2]
+
     rows = table_rows(section("Values"), "offset")
     assert [int(row[0]) for row in rows] == [
         0,
@@ -537,7 +544,7 @@ def test_new_files_have_the_schema_of_the_kept_one(path):
                     "PRAGMA encoding",
                     "PRAGMA page_size",
                     "SELECT id, token, name, length (mark) FROM tables WHERE id = 1",
-                    "SELECT length (header), substr (header, 1, 8) FROM store",
+                    "SELECT substr (header, 1, 8) FROM store",
                 )
             ]
 

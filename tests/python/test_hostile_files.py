@@ -12,7 +12,7 @@ import struct
 import time
 
 import pytest
-from format_reader import crc32c
+from format_reader import crc32c, take_header
 
 from dictsqlite_v4 import DictSQLiteV4
 
@@ -95,7 +95,9 @@ def header(change_bytes):
         ((before,),) = database.execute("SELECT header FROM store")
         changed = bytearray(before)
         change_bytes(changed)
-        after = bytes(changed[:-4]) + struct.pack("<I", crc32c(bytes(changed[:-4])))
+        at = len(take_header(before)) - 4
+        struct.pack_into("<I", changed, at, crc32c(bytes(changed[:at])))
+        after = bytes(changed)
         database.execute("UPDATE store SET header = ?", (after,))
         database.commit()
         database.close()

@@ -187,7 +187,7 @@ read_header (const char *path, DsqHeader *header)
   g_assert_cmpint (sqlite3_step (statement), ==, SQLITE_ROW);
   g_assert_true (dsq_header_read (header,
                                   sqlite3_column_blob (statement, 0),
-                                  (gsize) sqlite3_column_bytes (statement, 0),
+                                  DSQ_FORMAT_HEADER_SEALED_LENGTH,
                                   NULL));
   sqlite3_finalize (statement);
   sqlite3_close (handle);

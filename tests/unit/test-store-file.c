@@ -74,7 +74,7 @@ test_makes_a_whole_file (Fixture *fixture, gconstpointer data)
   assert_stock (fixture->path, "PRAGMA auto_vacuum", "2");
   assert_stock (fixture->path, "PRAGMA application_id", "1146310961");
   assert_stock (fixture->path, "PRAGMA user_version", "2");
-  assert_stock (fixture->path, "SELECT length (header) FROM store", "28");
+  assert_stock (fixture->path, "SELECT length (header) FROM store", "48");
 }
 
 static void
