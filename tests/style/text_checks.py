@@ -14,7 +14,8 @@ MAX_LINES = 600
 MAX_PRIVATE_LINES = 200
 MAX_WIDTH = 100
 TOP_LEVEL = {
-    "meson.build", "dictsqlite", "bindings", "tests", "docs", "data", "README.md", "LICENSE",
+    "meson.build", "meson_options.txt", "pyproject.toml", "dictsqlite", "bindings", "tests", "docs",
+    "data", "README.md", "LICENSE",
 }
 # A line that parts a file into its sections, with the section's name.
 RULER = re.compile(r"/\* -+ \w.* -+ \*/")

@@ -15,6 +15,7 @@ from dictsqlite_v4 import (
     UnloadableError,
     UnsafePickleError,
     WrongPasswordError,
+    __version__,
     import_v4,
 )
 

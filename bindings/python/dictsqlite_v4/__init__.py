@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from . import _host  # noqa: F401, first: where the package cannot be used, this says so
 from ._aio import AsyncDictSQLite
+from ._dsq import VERSION
 from ._errors import (
     ConflictError,
     CorruptError,
@@ -26,6 +27,8 @@ from ._errors import (
 )
 from ._store import DictSQLite, DictSQLiteV4
 from .migrate import import_v4
+
+__version__ = VERSION
 
 __all__ = [
     "AsyncDictSQLite",

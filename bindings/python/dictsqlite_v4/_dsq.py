@@ -113,26 +113,49 @@ class Store(Protocol):
     def is_closed(self) -> bool: ...
 
 
+def _find_library(gi: Any) -> None:
+    """Have the install that this package is part of looked into first, if it is part of one."""
+    try:
+        paths: Any = importlib.import_module(f"{__package__}._paths")
+    except ModuleNotFoundError:
+        return  # uninstalled: the environment says where the library is
+    if not os.path.isdir(paths.TYPELIB_DIR):
+        return
+    repository: Any = gi.Repository.get_default()
+    if not hasattr(repository, "prepend_search_path"):  # before PyGObject 3.52
+        gi.require_version("GIRepository", "2.0")
+        repository = importlib.import_module("gi.repository.GIRepository").Repository
+    repository.prepend_search_path(paths.TYPELIB_DIR)
+    repository.prepend_library_path(paths.LIBRARY_DIR)
+
+
 def _load() -> Tuple[Any, Any, Any]:
     """The namespaces Dsq (of the install that this package is part of, else the system's), GLib
     and Gio."""
-    gi: Any = importlib.import_module("gi")
+    try:
+        gi: Any = importlib.import_module("gi")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"dictsqlite_v4 needs PyGObject, which {sys.executable} does not find: install "
+            "Debian's python3-gi and use /usr/bin/python3, or 'pip install PyGObject' here",
+            name="gi",
+        ) from error
     with warnings.catch_warnings():
         # PyGObject's importer is of the kind that Python warns of, which -W error makes fatal.
         warnings.simplefilter("ignore", ImportWarning)
+        _find_library(gi)
         try:
-            paths: Any = importlib.import_module(f"{__package__}._paths")
-        except ModuleNotFoundError:
-            pass  # uninstalled: the environment says where the library is
-        else:
-            gi.require_version("GIRepository", "2.0")
-            repository = importlib.import_module("gi.repository.GIRepository").Repository
-            if os.path.isdir(paths.TYPELIB_DIR):
-                repository.prepend_search_path(paths.TYPELIB_DIR)
-                repository.prepend_library_path(paths.LIBRARY_DIR)
-        gi.require_version("Dsq", "1.0")
+            gi.require_version("Dsq", "1.0")
+            dsq = importlib.import_module("gi.repository.Dsq")
+        except (ValueError, ImportError) as error:
+            raise ImportError(
+                f"dictsqlite_v4 in {os.path.dirname(__file__)} does not find the library dictsqlite"
+                f" ({error}): install it, or have GI_TYPELIB_PATH name the folder of "
+                "Dsq-1.0.typelib and LD_LIBRARY_PATH that of libdictsqlite-1.so.0",
+                name="gi.repository.Dsq",
+            ) from error
         return (
-            importlib.import_module("gi.repository.Dsq"),
+            dsq,
             importlib.import_module("gi.repository.GLib"),
             importlib.import_module("gi.repository.Gio"),
         )
@@ -153,6 +176,7 @@ ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
 REVERSE: Any = _Dsq.WalkOrder.REVERSE
 NEVER: int = _Dsq.NEVER
+VERSION = f"{_Dsq.MAJOR_VERSION}.{_Dsq.MINOR_VERSION}.{_Dsq.MICRO_VERSION}"
 COPY_SAME: Any = _Dsq.CopyForm.SAME
 COPY_ENCRYPTED: Any = _Dsq.CopyForm.ENCRYPTED
 COPY_PLAIN: Any = _Dsq.CopyForm.PLAIN
