@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple, cast
 
 _OTHER = 0xFF
 _FLOAT = struct.Struct(">d")
@@ -98,7 +98,7 @@ def refuse_deep(keys: Sequence[object]) -> None:
             level = {
                 id(inner): inner
                 for outer in level.values()
-                for inner in tuple.__iter__(outer)  # type: ignore[arg-type]
+                for inner in tuple.__iter__(cast(Tuple[object, ...], outer))
                 if _is_tuple(inner)
             }
         if level:
