@@ -356,6 +356,7 @@ def test_typed_records_are_no_pickles(monkeypatch):
     codec = SafePickle(None)
     monkeypatch.setattr(pickle, "loads", None)
     monkeypatch.setattr(pickle, "dumps", None)
+    monkeypatch.setattr("dictsqlite_v4._values.pickle", None)
     for value in ("text", 5, -1, 1.5, True, None, b"bytes"):
         assert codec.decode(codec.encode(value)) == value
 

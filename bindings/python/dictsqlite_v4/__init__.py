@@ -13,8 +13,9 @@ pickle says: open only files whose writers you trust, or open them with enable_s
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, List
+
 from . import _host  # noqa: F401, first: where the package cannot be used, this says so
-from ._aio import AsyncDictSQLite
 from ._dsq import VERSION
 from ._errors import (
     ConflictError,
@@ -26,7 +27,10 @@ from ._errors import (
     WrongPasswordError,
 )
 from ._store import DictSQLite, DictSQLiteV4
-from .migrate import import_v4
+
+if TYPE_CHECKING:
+    from ._aio import AsyncDictSQLite
+    from .migrate import import_v4
 
 __version__ = VERSION
 
@@ -43,3 +47,20 @@ __all__ = [
     "WrongPasswordError",
     "import_v4",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What is imported when it is first asked for, since most programs use none of it."""
+    if name == "AsyncDictSQLite":
+        from . import _aio as home
+    elif name == "import_v4":
+        from . import migrate as home  # type: ignore[no-redef]
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(home, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,12 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any, Callable, List, Optional, Protocol, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Type
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # whose classes are made faster
 
 
 class NativeError(Protocol):

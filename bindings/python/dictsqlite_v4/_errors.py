@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
-import pickle
-import signal
 import sys
-import traceback
-from typing import Any, Dict, Optional, Tuple, cast
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, cast
 
 from ._dsq import ErrorCode, NativeError, NativeGError
 from ._interrupt import OutcomeUnknownError as OutcomeUnknownError
 from ._interrupt import deliver
 from ._repr import printable, short, show
+
+if TYPE_CHECKING:
+    import pickle
+else:  # its part in C, without the other one in Python
+    pickle = importlib.import_module("_pickle")
 
 
 class FormatError(OSError):
@@ -86,11 +89,16 @@ _OF_CODE = (AttributeError, EOFError, ImportError, NameError, TypeError, pickle.
 
 def _is_of_handler(error: Exception) -> bool:
     """Whether a signal's handler raised `error`, which may be at any instant."""
+    signal: Any = importlib.import_module("_signal")  # the part in C, always there, of enums none
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
     functions = [getattr(handler, "__func__", handler) for handler in handlers]
     codes = [getattr(function, "__code__", None) for function in functions]
-    steps = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code in codes for frame, _ in steps)
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code in codes:
+            return True
+        step = step.tb_next
+    return False
 
 
 def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError:

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import Any, Callable, Optional, Union
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from ._dsq import NEVER, GError, Store
 from ._errors import to_exception
 from ._keys import encode_key
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 # How long something lives: seconds, a timedelta, or None for good.
-Expire = Union[float, timedelta, None]
+Expire = Union[float, "timedelta", None]
 
 # Where no time is given: the store's default_expire, which is for good unless it has one.
 DEFAULT: Any = ...
@@ -90,7 +93,8 @@ def time_to_live(expire: Expire) -> int:
     """`expire`, a number of seconds, a timedelta or None, in milliseconds, rounded up."""
     if expire is None:
         return NEVER
-    if isinstance(expire, timedelta):
+    datetime = sys.modules.get("datetime")  # without it there is no timedelta
+    if datetime is not None and isinstance(expire, datetime.timedelta):
         expire = expire.total_seconds()
     if isinstance(expire, bool) or not isinstance(expire, (int, float)):
         raise TypeError(f"expire must be a number of seconds, a timedelta or None, not {expire!r}")

@@ -11,22 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    List,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from ._atomic import AtomicMethods
 from ._dsq import GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
-from ._memoize import memoize
 from ._pack import pack, pack_entries, pack_keys, unpack
-from ._pickle import SafePickle
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
 from ._verbs import Verbs, as_dict
 from ._views import StoreItems, StoreKeys, StoreValues, check_errors
 from ._walks import Walks
+
+if TYPE_CHECKING:
+    from ._pickle import SafePickle
 
 _MISSING: Any = object()
 _EMPTY_PACK = pack(())
@@ -385,6 +397,8 @@ class StoreMapping(
         all of its results, cache_info() with `hits` and `misses` of this process and `currsize`,
         which is counted by walking the store, and __wrapped__, itself as it was.
         """
+        from ._memoize import memoize
+
         return memoize(
             self,
             expire,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable
-from typing import Any, Dict, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, TypeVar, Union
 
 from . import _options
 from ._default_expiry import ExpiringStore
@@ -18,13 +18,14 @@ from ._exit import close_dropped, watch
 from ._expiry import Expire
 from ._fork import AFTER_FORK, reopen_after_fork
 from ._leave import leave_free, refuse_if_told_of
-from ._migrate import with_import_named
-from ._pickle import SafePickle
 from ._reopen import keep_parameters, reduce_store
 from ._repr import describe
 from ._stats import stats_dict
 from ._table import StoreWithTables
 from ._upkeep import UpkeepMethods
+
+if TYPE_CHECKING:
+    from ._pickle import SafePickle
 
 _Self = TypeVar("_Self", bound="DictSQLiteV4[Any, Any]")
 _Key = TypeVar("_Key")
@@ -131,7 +132,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     ) -> None:
         self._parameters = keep_parameters(locals())
         self._has_password = encryption_password is not None
-        safe = SafePickle(safe_pickle_allowed_modules)
+        safe: Optional[SafePickle] = None
+        if enable_safe_pickle or safe_pickle_allowed_modules is not None:
+            safe = _new_safe_pickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
         default = _options.default_expire(default_expire, sliding)
         reopens = _options.choice("after_fork", after_fork, AFTER_FORK) == "reopen"
@@ -170,6 +173,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
             else:
                 leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
         except GError as error:
+            from ._migrate import with_import_named
+
             raise with_import_named(to_exception(error, self._path), self._path) from None
         if default is not None:
             store = ExpiringStore(store, default, bool(sliding) and not read_only)
@@ -269,3 +274,9 @@ def _is_utf8(raw: bytes) -> bool:
         return os.fsdecode(raw).encode() == raw
     except UnicodeEncodeError:
         return False
+
+
+def _new_safe_pickle(allowed_modules: Optional[Iterable[str]]) -> SafePickle:
+    from ._pickle import SafePickle
+
+    return SafePickle(allowed_modules)

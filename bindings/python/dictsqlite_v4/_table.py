@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Dict, List, NoReturn, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, TypeVar
 from weakref import WeakValueDictionary
 
 from ._dsq import GError, Store
 from ._errors import to_exception
 from ._mapping import StoreMapping
 from ._pack import unpack
-from ._pickle import SafePickle
 from ._repr import describe
 from ._transaction import is_dropped, route_table
+
+if TYPE_CHECKING:
+    from ._pickle import SafePickle
 
 
 _MAX_NAME_LENGTH = 1 << 20  # bytes

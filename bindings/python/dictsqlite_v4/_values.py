@@ -9,11 +9,16 @@ instance of a subclass, such as an enum, is pickled, and so keeps its class.
 
 from __future__ import annotations
 
-import pickle
+import importlib
 import struct
-from typing import Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 from ._dsq import unpack_variant
+
+if TYPE_CHECKING:
+    import pickle
+else:  # its part in C, without the other one in Python
+    pickle = importlib.import_module("_pickle")
 
 # The type bytes of DsqValueType.
 NONE = b"\x01"
