@@ -100,13 +100,26 @@ DSQ_API guint8 *dsq_store_list_keys_pack (DsqStore *self,
                                           guint max_keys,
                                           gsize *out_length,
                                           GError **error);
-DSQ_API guint8 *dsq_cursor_next_pack (DsqCursor *self,
-                                      guint max_entries,
-                                      gboolean keys_only,
-                                      gsize *out_length,
-                                      GCancellable *cancellable,
-                                      GError **error);
-DSQ_API DsqAnswer dsq_cursor_check (DsqCursor *self, guint n_used, GError **error);
+
+/* --- scans: walks whose steps give packs ----------------------------------------------------- */
+
+#define DSQ_TYPE_SCAN (dsq_scan_get_type ())
+
+DSQ_API GType dsq_scan_get_type (void) G_GNUC_CONST;
+DSQ_API DsqScan *
+dsq_store_walk_pack (DsqStore *self, gboolean backwards, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_API DsqScan *dsq_scan_ref (DsqScan *self);
+DSQ_API void dsq_scan_unref (DsqScan *self);
+DSQ_API guint8 *dsq_scan_next_pack (DsqScan *self,
+                                    guint max_entries,
+                                    gboolean keys_only,
+                                    gsize *out_length,
+                                    GCancellable *cancellable,
+                                    GError **error);
+DSQ_API guint8 *dsq_scan_next_key_pack (DsqScan *self, gsize *out_length, GError **error);
+DSQ_API DsqAnswer dsq_scan_check (DsqScan *self, guint n_used, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DsqScan, dsq_scan_unref)
 
 /* --- tables: names as arrays of UTF-8 -------------------------------------------------------- */
 

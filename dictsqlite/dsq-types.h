@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 
 typedef struct _DsqStore DsqStore;
 typedef struct _DsqCursor DsqCursor;
+typedef struct _DsqScan DsqScan;
 typedef struct _DsqStats DsqStats;
 typedef struct _DsqTransaction DsqTransaction;
 

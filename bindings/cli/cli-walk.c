@@ -105,8 +105,8 @@ cli_walk_table (CliCall *call,
                 gpointer data,
                 GError **error)
 {
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (table, DSQ_WALK_FORWARD);
-  gint64 total = dsq_store_count (table, call->cancellable, error);
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (table, FALSE, error);
+  gint64 total = scan != NULL ? dsq_store_count (table, call->cancellable, error) : -1;
   guint64 n_done = 0;
   guint n_given;
 
@@ -117,7 +117,7 @@ cli_walk_table (CliCall *call,
       CliEntry entry = { name, name_length, NULL, 0, NULL, 0, 0 };
       gsize length;
       g_autofree guint8 *bytes =
-          dsq_cursor_next_pack (cursor, BATCH, FALSE, &length, call->cancellable, error);
+          dsq_scan_next_pack (scan, BATCH, FALSE, &length, call->cancellable, error);
 
       if (bytes == NULL || !give_batch (table, bytes, &entry, &n_given, func, data, error))
         return FALSE;

@@ -35,14 +35,16 @@ write_key (const guint8 *key, gsize length, GError **error)
 static gboolean
 write_all_keys (CliCall *call, DsqStore *table, GError **error)
 {
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (table, DSQ_WALK_FORWARD);
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (table, FALSE, error);
   gboolean is_at_end = FALSE;
 
+  if (scan == NULL)
+    return FALSE;
   while (!is_at_end)
     {
       gsize length;
       g_autofree guint8 *bytes =
-          dsq_cursor_next_pack (cursor, BATCH, TRUE, &length, call->cancellable, error);
+          dsq_scan_next_pack (scan, BATCH, TRUE, &length, call->cancellable, error);
       CliPack pack;
       const guint8 *key;
 

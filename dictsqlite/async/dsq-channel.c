@@ -12,7 +12,7 @@
 #include "base/dsq-mutex-private.h"
 #include "dsq-channel.h"
 #include "dsq-error.h"
-#include "store/dsq-store-private.h"
+#include "store/dsq-scan-private.h"
 
 /**
  * DsqChannel:
@@ -256,12 +256,12 @@ run_step (DsqJob *job)
   g_autofree guint8 *pack = NULL;
   gsize length;
 
-  pack = dsq_cursor_next_pack (self->cursor,
-                               self->max_entries,
-                               self->keys_only,
-                               &length,
-                               NULL,
-                               &error);
+  pack = dsq_scan_next_pack (dsq_cursor_get_scan (self->cursor),
+                             self->max_entries,
+                             self->keys_only,
+                             &length,
+                             NULL,
+                             &error);
   if (error == NULL)
     set_pack_result (self, pack, length);
   else
@@ -376,7 +376,7 @@ dsq_channel_submit (DsqChannel *self, const guint8 *operations, gsize length, GE
  * @keys_only: whether to give keys, or else entries
  * @error: return location for an error
  *
- * Has the next step of a walk done: what [method@Cursor.next_pack] gives is the one result, behind
+ * Has the next step of a walk done: what [method@Scan.next_pack] gives is the one result, behind
  * a byte that is 1.
  *
  * Returns: the ticket, more than 0, that the result has; 0 with @error set

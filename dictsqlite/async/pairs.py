@@ -198,6 +198,7 @@ SOURCE = NOTICE + """\
 
 #include "async/dsq-async-call-private.h"
 #include "dsq-transaction.h"
+#include "store/dsq-scan-private.h"
 
 {2}"""
 
@@ -314,7 +315,7 @@ def describe(pair: Pair) -> dict[str, str]:
         out_docs = [f"@out_{pair.out}: (out) (optional): as [method@Store.{pair.call}] gives it"]
     subject, store = {
         "store": ("store", "self"),
-        "cursor": ("call->cursor", "dsq_cursor_get_store (self)"),
+        "cursor": ("call->cursor", "dsq_scan_get_store (dsq_cursor_get_scan (self))"),
         "transaction": ("DSQ_TRANSACTION (store)", "DSQ_STORE (self)"),
     }[pair.source]
     kind = pair.result.kind

@@ -41,6 +41,9 @@ void dsq_pack_builder_add_behind (DsqPackBuilder *self,
  * 4 GiB or more. */
 guint8 *dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error);
 
+/* The pack of one item (g_malloc). */
+guint8 *dsq_pack_make_one (const guint8 *item, guint32 length, gsize *out_length);
+
 /* What stands in a pack for what could not be given: a byte 0, which no record begins with, the
  * error's code, 1 when it is of DSQ_ERROR and 2 when not, and its message. */
 GByteArray *dsq_pack_make_error (const GError *error);

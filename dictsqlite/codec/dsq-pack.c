@@ -191,6 +191,19 @@ dsq_pack_builder_finish (DsqPackBuilder *self, gsize *out_length, GError **error
   return pack;
 }
 
+guint8 *
+dsq_pack_make_one (const guint8 *item, guint32 length, gsize *out_length)
+{
+  const guint32 head[2] = { 1, length };
+  guint8 *pack = g_malloc (sizeof head + length);
+
+  memcpy (pack, head, sizeof head);
+  if (length > 0)
+    memcpy (pack + sizeof head, item, length);
+  *out_length = sizeof head + length;
+  return pack;
+}
+
 GByteArray *
 dsq_pack_make_error (const GError *error)
 {

@@ -89,6 +89,4 @@ DsqStore *dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
 
 void dsq_store_async_initable_init (GAsyncInitableIface *iface);
 
-DsqStore *dsq_cursor_get_store (DsqCursor *self);
-
 G_END_DECLS

@@ -106,14 +106,15 @@ static void
 walk (DsqStore *store, guint n)
 {
   GError *error = NULL;
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD);
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (store, FALSE, &error);
   guint32 n_items = 1;
   guint n_walked = 0;
 
+  insist (error);
   while (n_items > 0)
     {
       gsize length;
-      g_autofree guint8 *pack = dsq_cursor_next_pack (cursor, 1000, FALSE, &length, NULL, &error);
+      g_autofree guint8 *pack = dsq_scan_next_pack (scan, 1000, FALSE, &length, NULL, &error);
 
       insist (error);
       n_items = 0;

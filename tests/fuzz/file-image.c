@@ -242,12 +242,12 @@ name_rows (DsqStore *store, GArray *rows)
   for (guint t = 0; t < CONTENT_N_TABLES; t++)
     {
       g_autoptr (DsqStore) handle = get_table (store, t);
-      g_autoptr (DsqCursor) cursor = dsq_store_walk (handle, DSQ_WALK_FORWARD);
+      g_autoptr (DsqScan) scan = dsq_store_walk_pack (handle, FALSE, NULL);
 
       for (;;)
         {
           gsize length;
-          g_autofree guint8 *pack = dsq_cursor_next_pack (cursor, 1, TRUE, &length, NULL, NULL);
+          g_autofree guint8 *pack = dsq_scan_next_pack (scan, 1, TRUE, &length, NULL, NULL);
           ImageRow *row = &g_array_index (rows, ImageRow, at);
 
           /* the number of items, its length, the key */

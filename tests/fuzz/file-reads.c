@@ -149,16 +149,18 @@ walk (Trial *self, DsqStore *store, guint table, DsqWalkOrder order, gboolean ke
                                                           g_bytes_equal,
                                                           (GDestroyNotify) g_bytes_unref,
                                                           (GDestroyNotify) g_bytes_unref);
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, order);
+  GError *scan_error = NULL;
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (store, order == DSQ_WALK_REVERSE, &scan_error);
   gboolean is_sound = TRUE;
   guint n_walked = 0;
 
+  if (!trial_check (self, scan != NULL, &scan_error))
+    return NULL;
   for (;;)
     {
       GError *error = NULL;
       gsize length;
-      g_autofree guint8 *pack =
-          dsq_cursor_next_pack (cursor, BATCH, keys_only, &length, NULL, &error);
+      g_autofree guint8 *pack = dsq_scan_next_pack (scan, BATCH, keys_only, &length, NULL, &error);
       const guint8 *key, *record = NULL;
       guint32 key_length, record_length = 0;
       DsqPackReader reader;

@@ -74,7 +74,7 @@ FLUSHES = {
 
 def functions():
     """The names of all that take a cancellable, with the class that has them."""
-    for owner in (Dsq.Store, Dsq.Cursor, Dsq.Channel):
+    for owner in (Dsq.Store, Dsq.Cursor, Dsq.Scan, Dsq.Channel):
         for name in sorted(vars(owner)):
             function = getattr(owner, name)
             arguments = getattr(function, "get_arguments", tuple)()
@@ -117,8 +117,8 @@ def call(store, owner, name, cancellable, path):
             parameters.append(OF_FUNCTION[base, argument_name])
         else:
             parameters.append(VALUES[argument_name, kind])
-    if owner == "Cursor":
-        parameters.insert(0, store.cursor)
+    if owner in ("Cursor", "Scan"):
+        parameters.insert(0, getattr(store, owner.lower()))
     elif function.is_method():
         parameters.insert(0, store)
     context.push_thread_default()
@@ -195,6 +195,7 @@ def native(path):
         store.init(None)
         fill(store)
         store.cursor = store.walk(Dsq.WalkOrder.FORWARD)
+        store.scan = store.walk_pack(False)
         stores.append(store)
         return store
 
@@ -225,7 +226,7 @@ THROUGH = WRITES | {"clear", "clear_async", "drop_table", "drop_table_async", "g
 
 def test_the_lists_name_what_there_is():
     names = {name for _, name in FUNCTIONS}
-    assert {"open", "close", "next_many", "get_async", "rekey_file"} <= names
+    assert {"open", "close", "next_many", "next_pack", "get_async", "rekey_file"} <= names
     assert len(FUNCTIONS) > 60
     assert len(names & WRITES) >= 20 and names & FLUSHES == FLUSHES
 

@@ -184,6 +184,17 @@ def test_an_iterator_goes_on_behind_its_first_key(open_store, mode):
         store.update({f"k{j}": j for j in range(i + 1, 300)})
 
 
+def test_the_first_key_is_of_any_kind(open_store, mode):
+    store = open_store(persist_mode=mode)
+    keys = ["", "\0", None, b"", b"\xff", 0, -1, 0.5, (), ("a", (1,)), "last"]
+    store.update(dict.fromkeys(keys, "v"))
+    for step, key in enumerate(keys):
+        assert first_of(store) == key and type(first_of(store)) is type(key)
+        assert list(store) == keys[step:]
+        del store[key]
+    assert first_of(store) is None and list(store) == []
+
+
 @pytest.mark.parametrize("mode", ("memory", "lazy"))
 def test_a_walk_ends_where_it_began_though_the_first_key_has_come_since(open_store, mode):
     store = open_store(persist_mode=mode)

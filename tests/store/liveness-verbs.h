@@ -78,13 +78,12 @@ count (DsqStore *store, GRand *random, GError **error)
 static void
 walk (DsqStore *store, GRand *random, GError **error)
 {
-  DsqWalkOrder order = g_rand_boolean (random) ? DSQ_WALK_FORWARD : DSQ_WALK_REVERSE;
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, order);
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (store, g_rand_boolean (random), error);
   gsize length = 1;
   guint n_batches = 0;
 
   while (*error == NULL && length > 4 && n_batches++ < 3)
-    g_free (dsq_cursor_next_pack (cursor, 10, FALSE, &length, NULL, error));
+    g_free (dsq_scan_next_pack (scan, 10, FALSE, &length, NULL, error));
   if (g_error_matches (*error, DSQ_ERROR, DSQ_ERROR_CHANGED))
     g_clear_error (error);
 }

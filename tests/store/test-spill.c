@@ -128,14 +128,15 @@ static void
 assert_order (DsqStore *store, guint first, guint step)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DsqCursor) cursor = dsq_store_walk (store, DSQ_WALK_FORWARD);
+  g_autoptr (DsqScan) scan = dsq_store_walk_pack (store, FALSE, &error);
   guint expected = first;
   guint32 n = 1;
 
+  g_assert_no_error (error);
   while (n > 0)
     {
       gsize length;
-      g_autofree guint8 *pack = dsq_cursor_next_pack (cursor, 1000, TRUE, &length, NULL, &error);
+      g_autofree guint8 *pack = dsq_scan_next_pack (scan, 1000, TRUE, &length, NULL, &error);
       const guint8 *lengths, *key;
 
       g_assert_no_error (error);

@@ -147,6 +147,7 @@ static void
 test_cancelled (Fixture *self, gconstpointer data)
 {
   g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
+  g_autoptr (DsqScan) scan = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   gsize length;
@@ -156,9 +157,68 @@ test_cancelled (Fixture *self, gconstpointer data)
   g_assert_null (dsq_cursor_next_many (cursor, 1, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
-  g_assert_null (dsq_cursor_next_pack (cursor, 1, TRUE, &length, cancellable, &error));
+  scan = dsq_store_walk_pack (self->store, FALSE, NULL);
+  g_assert_null (dsq_scan_next_pack (scan, 1, TRUE, &length, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   ASSERT_NEXT (cursor, 1, "[('b', <'second'>)]");
+}
+
+/* The pack of one key; of none where it is NULL. */
+static void
+assert_next_key (DsqScan *scan, const char *key)
+{
+  guint32 n_items = key != NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *pack = NULL;
+  gsize length;
+
+  pack = dsq_scan_next_key_pack (scan, &length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (length, ==, (key != NULL ? 8 + strlen (key) : 4));
+  g_assert_cmpmem (pack, 4, &n_items, 4);
+  if (key != NULL)
+    g_assert_cmpmem (pack + 8, length - 8, key, strlen (key));
+}
+
+static void
+test_keys_one_by_one (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqScan) scan = NULL;
+  g_autoptr (DsqScan) other = NULL;
+  gsize length;
+
+  for (const char *key = "a\0b\0c"; *key != '\0'; key += 2)
+    g_assert_true (dsq_store_set_string (self->store, key, "v", NULL, NULL));
+  scan = dsq_store_walk_pack (self->store, FALSE, &error);
+  g_assert_no_error (error);
+  assert_next_key (scan, "a");
+  other = dsq_scan_ref (scan);
+  assert_next_key (other, "b");
+  dsq_scan_unref (g_steal_pointer (&other));
+  g_assert_cmpint (dsq_scan_check (scan, 1, NULL), ==, DSQ_ANSWER_YES);
+
+  /* one that goes is a change of size; that one more comes evens it out */
+  g_assert_cmpint (dsq_store_remove (self->store, "b", NULL, NULL), ==, DSQ_ANSWER_YES);
+  g_assert_cmpint (dsq_scan_check (scan, 1, &error), ==, DSQ_ANSWER_NO);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CHANGED);
+  g_clear_error (&error);
+  g_assert_true (dsq_store_set_string (self->store, "b", "last", NULL, NULL));
+  g_assert_cmpint (dsq_scan_check (scan, 1, &error), ==, DSQ_ANSWER_NO);
+  g_assert_no_error (error);
+  assert_next_key (scan, "c");
+  assert_next_key (scan, NULL);
+  assert_next_key (scan, NULL);
+  g_clear_pointer (&scan, dsq_scan_unref);
+
+  scan = dsq_store_walk_pack (self->store, TRUE, &error);
+  assert_next_key (scan, "b");
+  g_assert_true (dsq_store_close (self->store, NULL, NULL));
+  g_assert_null (dsq_scan_next_key_pack (scan, &length, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_assert_null (dsq_store_walk_pack (self->store, FALSE, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
 }
 
 int
@@ -173,6 +233,7 @@ main (int argc, char **argv)
       add ("walk/next-many", mode, test_next_many);
       add ("walk/next-many-after-changes", mode, test_next_many_after_changes);
       add ("walk/cancelled", mode, test_cancelled);
+      add ("walk/keys-one-by-one", mode, test_keys_one_by_one);
     }
   return g_test_run ();
 }

@@ -27,6 +27,7 @@ typedef struct
   DsqStore *table;     /* (owned) */
   DsqChannel *channel; /* (owned) */
   DsqCursor *cursor;   /* (owned) a walk that has begun */
+  DsqScan *scan;       /* (owned) another */
   gboolean is_there;   /* (atomic) locks are held */
   gboolean may_go_on;  /* (atomic) */
 } Fixture;
@@ -68,10 +69,12 @@ CALL (count, dsq_store_count (store, NULL, error))
 CALL (get_table, dsq_store_get_table (store, "table", NULL, error))
 CALL (get_new_table, dsq_store_get_table (store, "new", NULL, error))
 CALL (list_tables, dsq_store_list_tables (store, NULL, error))
+CALL (walk_pack, dsq_store_walk_pack (store, FALSE, error))
+CALL (next_key, dsq_scan_next_key_pack (self->scan, &length, error))
 CALL (drop_table, dsq_store_drop_table (store, "table", NULL, error))
 CALL (list_keys, dsq_store_list_keys (store, "k", NULL, 10, NULL, error))
 CALL (list_prefix, dsq_store_list_keys_pack (store, key, 1, key, 0, 10, &length, error))
-CALL (next_pack, dsq_cursor_next_pack (self->cursor, 10, TRUE, &length, NULL, error))
+CALL (next_pack, dsq_scan_next_pack (self->scan, 10, TRUE, &length, NULL, error))
 CALL (next_many, dsq_cursor_next_many (self->cursor, 10, NULL, error))
 CALL (flush, dsq_store_flush (store, NULL, error))
 CALL (check, dsq_store_check (store, NULL, error))
@@ -104,6 +107,7 @@ static const struct
   CALL (list_prefix), CALL (next_pack),  CALL (flush),         CALL (check),
   CALL (backup),      CALL (copy),       CALL (close),         CALL (peek),
   CALL (try_set),     CALL (try_count),  CALL (submit),        CALL (submit_close),
+  CALL (walk_pack),   CALL (next_key),
 #undef CALL
 };
 
@@ -139,6 +143,7 @@ call_everything (Fixture *self)
 
   /* freeing touches nothing either */
   g_object_unref (self->cursor);
+  dsq_scan_unref (self->scan);
   g_object_unref (self->channel);
   g_object_unref (self->table);
   g_object_unref (self->store);
@@ -228,11 +233,14 @@ test_every_call (gconstpointer mode)
   self.cursor = dsq_store_walk (self.store, DSQ_WALK_FORWARD);
   g_variant_unref (dsq_cursor_next_many (self.cursor, 1, NULL, &error));
   g_assert_no_error (error);
+  self.scan = dsq_store_walk_pack (self.store, FALSE, &error);
+  g_assert_no_error (error);
 
   fork_while_locked (&self);
 
   g_assert_cmpint (dsq_store_count (self.store, NULL, &error), ==, 1);
   g_object_unref (self.cursor);
+  dsq_scan_unref (self.scan);
   g_object_unref (self.channel);
   g_object_unref (self.table);
   g_assert_true (dsq_store_close (self.store, NULL, &error));

@@ -27,17 +27,24 @@ class NativeError(Protocol):
     message: str
 
 
-class Cursor(Protocol):
-    """``Dsq.Cursor``: a walk over the keys in order. A pack without items is its end."""
+class Scan(Protocol):
+    """``Dsq.Scan``: a walk over the keys in order. A pack without items is its end."""
 
     def next_pack(self, max_entries: int, keys_only: bool) -> bytes:
         """The next keys, as a pack; or key, record, key, record, ..."""
 
+    def next_key_pack(self) -> bytes:
+        """The next key, as a pack."""
+
     def check(self, n_used: int) -> int:
         """Whether the last batch is still current, of which `n_used` entries were used.
 
-        If not, the cursor stands behind the last one used, and the rest must be fetched again.
+        If not, the scan stands behind the last one used, and the rest must be fetched again.
         """
+
+
+class Cursor(Protocol):
+    """``Dsq.Cursor``: the same, for a channel."""
 
 
 class Channel(Protocol):
@@ -89,6 +96,7 @@ class Store(Protocol):
     def clear(self, cancellable: None) -> bool: ...
     def count(self, cancellable: None) -> int: ...
     def walk(self, order: Any) -> Cursor: ...
+    def walk_pack(self, backwards: bool) -> Scan: ...
     def get_table_utf8(self, name: bytes) -> Store: ...
     def list_tables_pack(self) -> bytes: ...
     def drop_table_utf8(self, name: bytes) -> int: ...
@@ -170,7 +178,7 @@ _Dsq, _GLib, _Gio = _load()
 
 # PyGObject makes a class when it is first asked for, and another thread may see it half made. So
 # all that calls give are asked for here.
-for _name in ("Store", "Stats", "Cursor", "Channel", "Transaction"):
+for _name in ("Store", "Stats", "Cursor", "Scan", "Channel", "Transaction"):
     getattr(_Dsq, _name)
 
 NativeGError: Any = _GLib.Error
@@ -179,7 +187,6 @@ NativeGError: Any = _GLib.Error
 GError: Type[Exception] = RuntimeError
 ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
-REVERSE: Any = _Dsq.WalkOrder.REVERSE
 NEVER: int = _Dsq.NEVER
 VERSION = f"{_Dsq.MAJOR_VERSION}.{_Dsq.MINOR_VERSION}.{_Dsq.MICRO_VERSION}"
 COPY_SAME: Any = _Dsq.CopyForm.SAME

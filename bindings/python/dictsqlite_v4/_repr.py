@@ -7,7 +7,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from ._dsq import FORWARD
 
 _MOST_ITEMS = 20
 _MOST_CHARACTERS = 200  # of one key or value
@@ -18,7 +17,7 @@ def describe(head: str, mapping: Any) -> str:
     try:
         items = [
             f"{short(show, key)}: {short(show, value)}"
-            for key, value in islice(mapping._walk_items(FORWARD, "report"), _MOST_ITEMS + 1)
+            for key, value in islice(mapping._walk_items(False, "report"), _MOST_ITEMS + 1)
         ]
     except Exception as error:
         return f"<{head} {printable(short(str, error))}>"

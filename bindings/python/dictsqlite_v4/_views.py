@@ -9,7 +9,6 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Set, Tuple, TypeVar
 
-from ._dsq import FORWARD, REVERSE
 from ._errors import CorruptError, UnloadableError
 from ._keys import refuse_deep
 
@@ -69,10 +68,10 @@ class StoreValues(ValuesView[_Value]):
         return any(mine is value or mine == value for mine in self)
 
     def __iter__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_values(FORWARD, self._errors))
+        return map(_value_of, self._mapping._walk_values(False, self._errors))
 
     def __reversed__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_values(REVERSE, self._errors))
+        return map(_value_of, self._mapping._walk_values(True, self._errors))
 
     @property
     def mapping(self) -> MappingProxyType[Any, _Value]:
@@ -104,10 +103,10 @@ class StoreItems(ItemsView[_Key, _Value]):
         return mine is not _MISSING and (mine is value or bool(mine == value))
 
     def __iter__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(FORWARD, self._errors)
+        return self._mapping._walk_items(False, self._errors)
 
     def __reversed__(self) -> Iterator[Tuple[_Key, _Value]]:
-        return self._mapping._walk_items(REVERSE, self._errors)
+        return self._mapping._walk_items(True, self._errors)
 
     @property
     def mapping(self) -> MappingProxyType[_Key, _Value]:

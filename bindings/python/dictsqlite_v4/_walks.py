@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Walks.
 
-A cursor of the library's gives entries in batches. It is asked after each entry whether the rest of
+A scan of the library's gives entries in batches. It is asked after each entry whether the rest of
 the batch is still true, as the one who got the entry may have changed anything since. Where it is
 not, as little as can be is asked for: who has changed something will do so again.
 """
@@ -12,15 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Generic, Tuple, TypeVar
 
-from ._dsq import FORWARD, REVERSE, Cursor, GError, Store
+from ._dsq import GError, Scan, Store
 from ._errors import to_exception, unloadable, unreadable
 from ._keys import decode_key
 from ._pack import unpack
 
-# Entries fetched by one call of a cursor: one at first, since next(iter(db)) needs no more, then
+# Entries fetched by one call of a scan: one at first, since next(iter(db)) needs no more, then
 # these, and so on.
 _SECOND_BATCH = 16
 _LARGEST_BATCH = 512
+
+# Bytes of a pack of nothing, and of what stands before the item in a pack of one.
+_EMPTY, _BEFORE_ONE = 4, 8
 
 _Key = TypeVar("_Key")
 
@@ -35,28 +38,33 @@ class Walks(Generic[_Key]):
 
     def __iter__(self) -> Iterator[_Key]:
         """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(FORWARD))
+        return self._walk_keys(self._walk(False))
 
     def __reversed__(self) -> Iterator[_Key]:
         """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(REVERSE))
+        return self._walk_keys(self._walk(True))
 
-    def _walk(self, order: Any) -> Cursor:
-        cursor = self._store.walk(order)
+    def _walk(self, backwards: bool) -> Scan:
         try:
-            cursor.check(0)  # it begins here, as a dict's iterator does
+            return self._store.walk_pack(backwards)  # it begins here, as a dict's iterator does
         except GError as error:
             raise to_exception(error, self._path) from None
-        return cursor
 
-    def _walk_keys(self, cursor: Cursor) -> Iterator[Any]:
-        size, then = 1, _SECOND_BATCH
+    def _walk_keys(self, scan: Scan) -> Iterator[Any]:
         try:
-            while batch := unpack(cursor.next_pack(size, True)):
+            # by itself, for who uses the store as a queue: next(iter(db)), and no more
+            first = scan.next_key_pack()
+            if len(first) <= _EMPTY:
+                return
+            yield decode_key(first[_BEFORE_ONE:])
+            size, then = _SECOND_BATCH, 2 * _SECOND_BATCH
+            if not scan.check(1):
+                size, then = 1, 2
+            while batch := unpack(scan.next_pack(size, True)):
                 size, then = then, min(2 * then, _LARGEST_BATCH)
                 for n_used, key in enumerate(batch, 1):
                     yield decode_key(key)
-                    if not cursor.check(n_used):
+                    if not scan.check(n_used):
                         size, then = 1, 2
                         break
         except GError as error:
@@ -64,24 +72,24 @@ class Walks(Generic[_Key]):
 
     def _peek_keys(self) -> Iterator[Any]:
         """The keys, some of which may be gone when they come; no change is an error."""
-        cursor = self._walk(FORWARD)
+        scan = self._walk(False)
         size, then = 1, _SECOND_BATCH
         try:
-            while batch := unpack(cursor.next_pack(size, True)):
+            while batch := unpack(scan.next_pack(size, True)):
                 yield from map(decode_key, batch)
                 size, then = then, min(2 * then, _LARGEST_BATCH)
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_values(self, order: Any, errors: str) -> Iterator[Tuple[bytes, Any]]:
+    def _walk_values(self, backwards: bool, errors: str) -> Iterator[Tuple[bytes, Any]]:
         """Encoded keys, with values; what cannot be loaded as `errors` says."""
-        return self._load_walk(self._walk(order), errors)
+        return self._load_walk(self._walk(backwards), errors)
 
-    def _load_walk(self, cursor: Cursor, errors: str) -> Iterator[Tuple[bytes, Any]]:
+    def _load_walk(self, scan: Scan, errors: str) -> Iterator[Tuple[bytes, Any]]:
         decode = self._decode
         size, then = 1, _SECOND_BATCH
         try:
-            while batch := unpack(cursor.next_pack(size, False)):
+            while batch := unpack(scan.next_pack(size, False)):
                 size, then = then, min(2 * then, _LARGEST_BATCH)
                 n_used = 0
                 for key, record in zip(batch[::2], batch[1::2]):
@@ -93,14 +101,14 @@ class Walks(Generic[_Key]):
                         if errors == "skip":
                             continue
                     yield key, value
-                    if not cursor.check(n_used):
+                    if not scan.check(n_used):
                         size, then = 1, 2
                         break
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_items(self, order: Any, errors: str) -> Iterator[Tuple[Any, Any]]:
-        return ((decode_key(key), value) for key, value in self._walk_values(order, errors))
+    def _walk_items(self, backwards: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
+        return ((decode_key(key), value) for key, value in self._walk_values(backwards, errors))
 
     def _load_each(
         self, entries: Iterable[Tuple[Any, bytes]], errors: str
