@@ -25,6 +25,7 @@ typedef struct
   CliPassword password;      /* of the file */
   CliPassword new_password;  /* of the new file, or that the file is to have */
   GCancellable *cancellable; /* (unowned) cancelled by a signal */
+  GBytes *known;             /* (owned) (nullable) the password that a store was last opened with */
 } CliCall;
 
 /* FALSE with an error, whose code is the exit status. */
@@ -49,7 +50,18 @@ extern const CliCommand cli_del_command;
 extern const CliCommand cli_keys_command;
 extern const CliCommand cli_list_command;
 extern const CliCommand cli_stat_command;
+extern const CliCommand cli_dump_command;
+extern const CliCommand cli_load_command;
+extern const CliCommand cli_import_command;
+extern const CliCommand cli_copy_command;
 extern const CliCommand cli_check_command;
+extern const CliCommand cli_salvage_command;
+extern const CliCommand cli_backup_command;
+extern const CliCommand cli_compact_command;
+extern const CliCommand cli_passwd_command;
+extern const CliCommand cli_encrypt_command;
+extern const CliCommand cli_decrypt_command;
+extern const CliCommand cli_env_command;
 
 /* What FILE is, whatever it is: for a command line of nothing else. */
 gboolean cli_tell_what_it_is (CliCall *call, GError **error);

@@ -102,6 +102,11 @@ cli_entry_read (const char *line, gsize length, CliEntryFunc func, gpointer data
       cli_set_error (error, CLI_DAMAGED, "no object of \"key\" and \"value\"");
       return FALSE;
     }
+  if (table != NULL && table->length > DSQ_MAX_KEY_LENGTH)
+    {
+      cli_set_error (error, CLI_DAMAGED, "the name of the table is longer than 1 MiB");
+      return FALSE;
+    }
   if (table != NULL)
     {
       entry.table = (const guint8 *) table->text;

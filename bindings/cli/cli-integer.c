@@ -12,8 +12,8 @@
 #define CHUNK_DIGITS 9
 #define CHUNK        1000000000u
 
-/* Bytes whose number has no more than CLI_INTEGER_MAX_DIGITS digits. */
-#define MAX_DECIMAL_BYTES 2048
+/* Bytes whose number is written in decimal: of no more digits than Python reads, which is 4300. */
+#define MAX_DECIMAL_BYTES 1785
 
 /* Appends magnitude and sign, the magnitude big-endian, as two's complement of the fewest bytes. */
 static void

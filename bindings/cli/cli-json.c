@@ -349,20 +349,21 @@ cli_json_parse (const char *text, gsize length, GError **error)
   return g_steal_pointer (&value);
 }
 
+gboolean
+cli_json_says (const CliJson *self, const char *text)
+{
+  return self->kind == CLI_JSON_STRING && self->length == strlen (text) &&
+         memcmp (self->text, text, self->length) == 0;
+}
+
 const CliJson *
 cli_json_get (const CliJson *self, const char *name)
 {
-  gsize length = strlen (name);
-
   if (self->kind != CLI_JSON_OBJECT)
     return NULL;
   for (guint i = 0; i < self->items->len; i += 2)
-    {
-      const CliJson *candidate = self->items->pdata[i];
-
-      if (candidate->length == length && memcmp (candidate->text, name, length) == 0)
-        return self->items->pdata[i + 1];
-    }
+    if (cli_json_says (self->items->pdata[i], name))
+      return self->items->pdata[i + 1];
   return NULL;
 }
 

@@ -36,6 +36,8 @@ struct _CliJson
 CliJson *cli_json_parse (const char *text, gsize length, GError **error);
 void cli_json_free (CliJson *self);
 
+/* Whether it is this string. */
+gboolean cli_json_says (const CliJson *self, const char *text);
 /* The value under a name of an object, NULL where there is none. */
 const CliJson *cli_json_get (const CliJson *self, const char *name);
 /* Whether a number is written as an integer, without a fraction or an exponent. */

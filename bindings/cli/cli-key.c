@@ -3,6 +3,7 @@
 
 #include "cli-key.h"
 
+#include <dictsqlite.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@
 /* docs/on-disk-format.md has the encoding: text as it is, all else behind this byte, and items of a
  * tag, a length in groups of seven bits, and bytes. */
 #define OTHER 0xFF
+
+/* Tuples in one another. */
+#define MAX_DEPTH 1000
 
 /* --- to JSON ---------------------------------------------------------------------------------- */
 
@@ -198,11 +202,11 @@ append_named (GByteArray *out, const CliJson *json, GError **error)
   if (value == NULL || value->kind != CLI_JSON_STRING)
     return refuse ("an object that is none of {\"bytes\":...}, {\"int\":...}, {\"float\":...}",
                    error);
-  if (strcmp (name->text, "int") == 0)
+  if (cli_json_says (name, "int"))
     return append_integer (out, value->text, value->length, error);
-  if (strcmp (name->text, "float") == 0)
+  if (cli_json_says (name, "float"))
     return append_double (out, value->text, value->length, error);
-  if (strcmp (name->text, "bytes") != 0)
+  if (!cli_json_says (name, "bytes"))
     return refuse ("an object of another name than \"bytes\", \"int\" and \"float\"", error);
   bytes = cli_json_decode_base64 (value, &length, error);
   if (bytes == NULL)
@@ -212,7 +216,7 @@ append_named (GByteArray *out, const CliJson *json, GError **error)
 }
 
 static gboolean
-append_json (GByteArray *out, const CliJson *json, GError **error)
+append_json (GByteArray *out, const CliJson *json, guint depth, GError **error)
 {
   switch (json->kind)
     {
@@ -230,9 +234,11 @@ append_json (GByteArray *out, const CliJson *json, GError **error)
       append_item (out, 's', (const guint8 *) json->text, json->length);
       return TRUE;
     case CLI_JSON_ARRAY:
+      if (depth == MAX_DEPTH)
+        return refuse ("its tuples are more than 1000 deep", error);
       append_byte (out, '(');
       for (guint i = 0; i < json->items->len; i++)
-        if (!append_json (out, json->items->pdata[i], error))
+        if (!append_json (out, json->items->pdata[i], depth + 1, error))
           return FALSE;
       append_byte (out, ')');
       return TRUE;
@@ -245,12 +251,16 @@ gboolean
 cli_key_from_json (const CliJson *json, GByteArray *out, GError **error)
 {
   if (json->kind == CLI_JSON_STRING)
+    g_byte_array_append (out,
+                         (const guint8 *) json->text,
+                         (guint) MIN (json->length, DSQ_MAX_KEY_LENGTH + 1));
+  else
     {
-      g_byte_array_append (out, (const guint8 *) json->text, (guint) json->length);
-      return TRUE;
+      append_byte (out, OTHER);
+      if (!append_json (out, json, 0, error))
+        return FALSE;
     }
-  append_byte (out, OTHER);
-  return append_json (out, json, error);
+  return out->len <= DSQ_MAX_KEY_LENGTH || refuse ("it is longer than 1 MiB", error);
 }
 
 GByteArray *

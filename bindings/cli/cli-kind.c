@@ -14,7 +14,8 @@
 
 #define HEAD 4096 /* bytes that are looked at: SQLite's first page, as a rule */
 
-static const char by_python[] = "python3 -c 'from dictsqlite_v4 import migrate' imports it";
+#define DISKCACHE "dictsqlite_v4.migrate.import_diskcache()"
+#define SHELF     " of Python's dbm, which dictsqlite_v4.migrate.import_shelve() imports"
 
 /* What files begin with, at an offset. */
 static const struct
@@ -34,9 +35,9 @@ static const struct
     "ELF",
     4,
     "a program" },
-  { 0, "\xCE\x9A\x57\x13", 4, "a file of GNU dbm" },
-  { 0, "\xCF\x9A\x57\x13", 4, "a file of GNU dbm" },
-  { 12, "\x61\x15\x06", 3, "a file of Berkeley DB" },
+  { 0, "\xCE\x9A\x57\x13", 4, "a file of GNU dbm, or a shelf" SHELF },
+  { 0, "\xCF\x9A\x57\x13", 4, "a file of GNU dbm, or a shelf" SHELF },
+  { 12, "\x61\x15\x06", 3, "a file of Berkeley DB, or a shelf" SHELF },
   { 16, "\xDE\xC0\xEF\xBE", 4, "a file of LMDB" },
   { 0, "\x80\x02", 2, "a Python pickle" },
   { 0, "\x80\x03", 2, "a Python pickle" },
@@ -60,19 +61,17 @@ holds (const guint8 *head, gsize length, const char *text)
 static char *
 name_sqlite (const guint8 *head, gsize length)
 {
-  const char *whose = NULL;
+  const char *kind = "an SQLite database of another program";
 
   if (holds (head, length, "expire_time") && holds (head, length, "Cache"))
-    whose = "diskcache";
+    kind = "the database of a folder of diskcache, which Python's " DISKCACHE " imports";
   else if (holds (head, length, "kv_store"))
-    whose = "DictSQLite 2 or 4.1";
+    kind = "a file of DictSQLite 2 or 4.1, which Python's dictsqlite_v4.import_v4() imports";
   else if (holds (head, length, "key TEXT PRIMARY KEY, value BLOB"))
-    whose = "sqlitedict";
+    kind = "a file of sqlitedict, which Python's dictsqlite_v4.migrate.import_sqlitedict() imports";
   else if (holds (head, length, "CREATE TABLE Dict (key BLOB"))
-    whose = "Python's dbm.sqlite3";
-  if (whose == NULL)
-    return g_strdup ("an SQLite database of another program");
-  return g_strdup_printf ("an SQLite database of %s; %s", whose, by_python);
+    kind = "a shelf" SHELF;
+  return g_strdup (kind);
 }
 
 static char *
@@ -119,7 +118,7 @@ name_folder (const char *path)
   g_autofree char *lmdb = g_build_filename (path, "data.mdb", NULL);
 
   if (g_file_test (diskcache, G_FILE_TEST_EXISTS) || g_file_test (first_shard, G_FILE_TEST_EXISTS))
-    return g_strdup_printf ("a folder of diskcache; %s", by_python);
+    return g_strdup ("a folder of diskcache, which Python's " DISKCACHE " imports");
   if (g_file_test (lmdb, G_FILE_TEST_EXISTS))
     return g_strdup ("a folder of LMDB");
   return g_strdup ("a folder");

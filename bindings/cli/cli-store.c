@@ -38,7 +38,12 @@ cli_store_open_under (CliCall *call,
                           password,
                           NULL);
   if (store == NULL)
-    cli_prefix_error (error, path);
+    {
+      cli_prefix_error (error, path);
+      return NULL;
+    }
+  g_clear_pointer (&call->known, g_bytes_unref);
+  call->known = password != NULL ? g_bytes_ref (password) : NULL;
   return store;
 }
 

@@ -258,13 +258,13 @@ append_named (GByteArray *out, const CliJson *json, GError **error)
       cli_set_error (error, CLI_DAMAGED, "no value: an object of other than one name and string");
       return FALSE;
     }
-  if (strcmp (name->text, "int") == 0)
+  if (cli_json_says (name, "int"))
     return append_integer (out, value->text, value->length, error);
-  if (strcmp (name->text, "float") == 0)
+  if (cli_json_says (name, "float"))
     return append_number (out, value->text, value->length, error);
   for (guint i = 0; i < G_N_ELEMENTS (wrapped); i++)
     {
-      if (strcmp (name->text, wrapped[i].name) != 0)
+      if (!cli_json_says (name, wrapped[i].name))
         continue;
       bytes = cli_json_decode_base64 (value, &length, error);
       return bytes != NULL && append_bytes (out, wrapped[i].type, bytes, length, error);

@@ -8,8 +8,6 @@
 #include "cli-pack.h"
 #include "cli-progress.h"
 
-#define BATCH 1000 /* entries */
-
 gint64
 cli_walk_now (void)
 {
@@ -96,6 +94,20 @@ give_batch (DsqStore *table,
   return TRUE;
 }
 
+guint8 *
+cli_walk_next (CliCall *call, DsqScan *scan, guint *batch, GError **error)
+{
+  gsize length;
+  guint8 *pack = NULL;
+
+  if (*batch > 1)
+    pack = dsq_scan_next_pack (scan, *batch, FALSE, &length, call->cancellable, NULL);
+  if (pack != NULL)
+    return pack;
+  *batch = 1;
+  return dsq_scan_next_pack (scan, *batch, FALSE, &length, call->cancellable, error);
+}
+
 gboolean
 cli_walk_table (CliCall *call,
                 DsqStore *table,
@@ -108,6 +120,7 @@ cli_walk_table (CliCall *call,
   g_autoptr (DsqScan) scan = dsq_store_walk_pack (table, FALSE, error);
   gint64 total = scan != NULL ? dsq_store_count (table, call->cancellable, error) : -1;
   guint64 n_done = 0;
+  guint batch = CLI_WALK_BATCH;
   guint n_given;
 
   if (total < 0)
@@ -115,9 +128,7 @@ cli_walk_table (CliCall *call,
   do
     {
       CliEntry entry = { name, name_length, NULL, 0, NULL, 0, 0 };
-      gsize length;
-      g_autofree guint8 *bytes =
-          dsq_scan_next_pack (scan, BATCH, FALSE, &length, call->cancellable, error);
+      g_autofree guint8 *bytes = cli_walk_next (call, scan, &batch, error);
 
       if (bytes == NULL || !give_batch (table, bytes, &entry, &n_given, func, data, error))
         return FALSE;

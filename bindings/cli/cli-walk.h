@@ -25,6 +25,11 @@ typedef gboolean (*CliEntryFunc) (const CliEntry *entry, gpointer data, GError *
 /* The time, in milliseconds since 1970, by the clock that entries expire by. */
 gint64 cli_walk_now (void);
 
+/* The next entries of a walk, as dsq_cursor_next_pack() gives them; where the file is damaged all
+ * that come before that: then one by one, for which @batch, CLI_WALK_BATCH at first, is changed. */
+#define CLI_WALK_BATCH 1000
+guint8 *cli_walk_next (CliCall *call, DsqScan *scan, guint *batch, GError **error);
+
 /* Calls @func with all entries of a table in their order; with what they hold beside the key, or
  * without. @name is put into the entries. */
 gboolean cli_walk_table (CliCall *call,

@@ -11,8 +11,11 @@
 #include "cli-signal.h"
 
 static const CliCommand *const commands[] = {
-  &cli_get_command,  &cli_set_command,  &cli_del_command,   &cli_keys_command,
-  &cli_list_command, &cli_stat_command, &cli_check_command,
+  &cli_get_command,     &cli_set_command,     &cli_del_command,    &cli_keys_command,
+  &cli_list_command,    &cli_stat_command,    &cli_dump_command,   &cli_load_command,
+  &cli_import_command,  &cli_copy_command,    &cli_check_command,  &cli_salvage_command,
+  &cli_backup_command,  &cli_compact_command, &cli_passwd_command, &cli_encrypt_command,
+  &cli_decrypt_command, &cli_env_command,
 };
 
 static const CliCommand *
@@ -229,12 +232,20 @@ main (int argc, char **argv)
   };
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) arguments = g_strdupv (argv);
+  gboolean is_done;
 
   setlocale (LC_ALL, "");
   call.cancellable = cli_signal_watch ();
-  if (run (&arguments, &call, &error))
+  is_done = run (&arguments, &call, &error);
+  g_clear_pointer (&call.known, g_bytes_unref);
+  g_free (call.table);
+  if (is_done)
     return CLI_DONE;
   cli_progress_end ();
-  cli_print_error (error->message);
+  if (cli_signal_got () != 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
+      !g_str_has_prefix (error->message, "interrupted"))
+    cli_print_error ("interrupted");
+  else
+    cli_print_error (error->message);
   return status_of (error);
 }

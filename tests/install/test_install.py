@@ -100,6 +100,17 @@ def test_library_looks_nowhere_else(run, prefix):
     assert "Library soname: [libdictsqlite-1.so.0]" in dynamic
 
 
+def test_the_command_tells_a_shell_where_everything_is(run, prefix):
+    """From wherever it was moved to, with nothing set before."""
+    dsq = find(prefix, "dsq")
+    script = (f'eval "$({dsq} env)" && dsq set store.db k v && pkg-config --exists dictsqlite-1 && '
+              f'{sys.executable} -c "from dictsqlite_v4 import DictSQLiteV4 as D; '
+              'print(D(\'store.db\')[\'k\'])"')
+    nothing = dict.fromkeys(("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH"), "")
+    assert run("sh", "-c", script, **nothing) == "v\n"
+    assert run(dsq, "--version", **nothing) == "dsq 1.0.0\n"
+
+
 def test_headers_and_gir_are_installed(prefix):
     headers = find(prefix, "dictsqlite.h").parent
     assert headers == prefix / "include" / "dictsqlite-1"

@@ -1,4 +1,4 @@
-# test_look.py - dsq keys, list, stat, check, and dsq FILE
+# test_dsq_look.py - dsq keys, list, stat, check, and dsq FILE
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 

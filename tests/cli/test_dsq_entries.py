@@ -1,4 +1,4 @@
-# test_entries.py - dsq get, set, del
+# test_dsq_entries.py - dsq get, set, del
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
