@@ -138,6 +138,7 @@ static gboolean
 write_row (DsqColdSqlite *self,
            DsqColdWrite which,
            const DsqChange *change,
+           gint64 place,
            const DsqColdColumns *row,
            GError **error)
 {
@@ -155,7 +156,7 @@ write_row (DsqColdSqlite *self,
         return FALSE;
       row = &own;
     }
-  dsq_cold_bind_row (statement, entry, is_update ? 0 : change->place, row);
+  dsq_cold_bind_row (statement, entry, place, row);
   if (!dsq_statement_run (statement, error))
     return FALSE;
   writer->has_changed = TRUE;
@@ -174,19 +175,20 @@ static gboolean
 upsert_row (DsqColdSqlite *self,
             DsqTableState *state,
             DsqChange *change,
+            gint64 place,
             const DsqColdColumns *row,
             GError **error)
 {
   sqlite3 *handle = self->writer.database->handle;
 
   sqlite3_set_last_insert_rowid (handle, 0);
-  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, row, error))
+  if (!write_row (self, DSQ_COLD_WRITE_UPSERT, change, place, row, error))
     return FALSE;
   change->presence = DSQ_PRESENCE_PRESENT;
-  if (sqlite3_last_insert_rowid (handle) == change->place)
+  if (sqlite3_last_insert_rowid (handle) == place)
     {
       change->presence = DSQ_PRESENCE_ABSENT;
-      count_inserted (state, change->place);
+      count_inserted (state, place);
     }
   return TRUE;
 }
@@ -194,7 +196,7 @@ upsert_row (DsqColdSqlite *self,
 static gboolean
 update_row (DsqColdSqlite *self, const DsqChange *change, const DsqColdColumns *row, GError **error)
 {
-  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, row, error) &&
+  return write_row (self, DSQ_COLD_WRITE_UPDATE, change, 0, row, error) &&
          (sqlite3_changes (self->writer.database->handle) == 1 || disagree (error));
 }
 
@@ -202,23 +204,24 @@ static gboolean
 insert_row (DsqColdSqlite *self,
             DsqTableState *state,
             const DsqChange *change,
+            gint64 place,
             const DsqColdColumns *row,
             GError **error)
 {
-  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, row, error))
+  if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, place, row, error))
     return FALSE;
-  count_inserted (state, change->place);
+  count_inserted (state, place);
   return TRUE;
 }
 
 /* A table's places end where the next table's begin. The last is never given out, so that next is a
  * position too. */
 static gboolean
-check_place (const DsqChange *change, GError **error)
+check_place (guint32 table, gint64 place, GError **error)
 {
-  gint64 position = change->place & DSQ_FORMAT_POSITION_MAX;
+  gint64 position = place & DSQ_FORMAT_POSITION_MAX;
 
-  if (change->place >> DSQ_FORMAT_POSITION_BITS == change->entry->table && position > 0 &&
+  if (place >> DSQ_FORMAT_POSITION_BITS == table && position > 0 &&
       position < DSQ_FORMAT_POSITION_MAX)
     return TRUE;
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_FAILED, "Failed to write an entry: the table is full");
@@ -246,6 +249,7 @@ static gboolean
 apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row, GError **error)
 {
   DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+  gint64 place;
 
   if (state == NULL)
     {
@@ -260,12 +264,13 @@ apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row,
     return remove_row (self, state, change, row, error);
   if (!dsq_cold_has_name (change))
     return update_row (self, change, row, error);
-  if (!check_place (change, error))
+  place = change->place != 0 ? change->place : state->next;
+  if (!check_place (state->table, place, error))
     return FALSE;
   if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
-    return upsert_row (self, state, change, row, error);
+    return upsert_row (self, state, change, place, row, error);
   return remove_row (self, state, change, row, error) &&
-         insert_row (self, state, change, row, error);
+         insert_row (self, state, change, place, row, error);
 }
 
 static gboolean

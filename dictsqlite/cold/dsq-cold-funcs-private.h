@@ -134,9 +134,10 @@ struct _DsqColdTierFuncs
   gboolean (*clear_table) (DsqColdTier *self, guint32 table, GError **error);
   /* Brings changes in, in the given order; those without an entry are passed over. A presence that
    * was UNKNOWN is replaced by what was found before the change. A set of an absent key, or one
-   * marked for reinsertion, takes the change's place, and the table's next moves beyond it; any
-   * other keeps its row's. An insert of a key said to be absent that is there, or the like, or at a
-   * place that is taken, is DSQ_ERROR_CORRUPT; a table that is not there is DSQ_ERROR_NO_TABLE. */
+   * marked for reinsertion, takes the change's place, or the table's next where that is 0, and next
+   * moves beyond it; any other keeps its row's. An insert of a key said to be absent that is there,
+   * or the like, or at a place that is taken, is DSQ_ERROR_CORRUPT; a table that is not there is
+   * DSQ_ERROR_NO_TABLE. */
   gboolean (*apply) (DsqColdTier *self, DsqChange *changes, gsize n_changes, GError **error);
   /* A row as of now; NULL in *out_entry: absent. */
   gboolean (*get_in_transaction) (DsqColdTier *self,

@@ -23,7 +23,7 @@ typedef struct
 {
   DsqEntry *entry; /* (owned) the new state of the key, maybe a tombstone; NULL: nothing to do */
   guint64 hash;    /* of the key; 0 where whoever made the change did not have it at hand */
-  gint64 place;    /* where its row goes if the key is absent; 0 in a tombstone */
+  gint64 place;    /* where its row goes if the key is absent; 0: behind all others */
   guint8 presence; /* DsqPresence of the row before the change */
   guint8 reinsert; /* a set of a key that was deleted since: its old row goes, it comes last */
   /* the rest is the pending room's own: see there */

@@ -263,6 +263,17 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
   return success;
 }
 
+/* Waits until places are what the file has. Walks that begin meanwhile keep the next flush to
+ * memory's. */
+static gboolean
+wait_for_places (DsqEngine *self, GError **error)
+{
+  if (!dsq_call_lock (&self->writer_lock, error))
+    return FALSE;
+  dsq_mutex_unlock (&self->writer_lock);
+  return TRUE;
+}
+
 static gboolean
 read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 {
@@ -277,7 +288,8 @@ read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
         return FALSE;
       success = (tries.is_stopped ? dsq_engine_tally_stopped (self, walk->table, &tally, error)
                                   : dsq_engine_tally (self, walk->table, &tally, error)) &&
-                try_batch (self, walk, &tally, batch, error);
+                (tally.is_moving ? wait_for_places (self, error)
+                                 : try_batch (self, walk, &tally, batch, error));
       dsq_tries_end (&tries, self);
     }
   return success;

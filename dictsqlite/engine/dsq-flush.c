@@ -28,6 +28,7 @@
 typedef struct
 {
   DsqTable *table;                                    /* (unowned) */
+  gint64 next;                                        /* the file's, or 0 in a transaction */
   guint8 *presences[DSQ_HOT_MAX_SHARDS][DSQ_N_LISTS]; /* (owned) what was found for each change */
 } FlushTable;
 
@@ -92,6 +93,17 @@ has_pending (DsqEngine *self)
   return found;
 }
 
+/* A transaction's places are nobody's but its own. */
+static gint64
+find_next (DsqEngine *engine, const DsqTable *table)
+{
+  DsqTableState state = { 0 };
+
+  if (engine->depth == 0)
+    engine->cold->funcs->get_table (engine->cold, table->id, &state);
+  return state.next;
+}
+
 static void
 detach (Flush *self)
 {
@@ -103,11 +115,12 @@ detach (Flush *self)
   for (guint i = 0; i < engine->tables.used->len && (engine->is_lasting || self->dropped == NULL);
        i++)
     {
-      FlushTable table = { engine->tables.used->pdata[i], { { NULL } } };
+      FlushTable table = { engine->tables.used->pdata[i], 0, { { NULL } } };
 
       if (!table_has_pending_locked (table.table))
         continue;
-      dsq_pending_detach_locked (table.table->pending);
+      table.next = find_next (engine, table.table);
+      dsq_pending_detach_locked (table.table->pending, table.next);
       g_array_append_val (self->tables, table);
     }
   dsq_shards_unlock_all (engine->shards);
@@ -153,6 +166,8 @@ write_change (Flush *self, FlushTable *table, guint shard, guint which, guint32 
   if (list->items[i].entry == NULL)
     return TRUE;
   self->chunk[self->n_chunk] = list->items[i];
+  if (table->table->pending->inflight_moves)
+    self->chunk[self->n_chunk].place = 0;
   self->found[self->n_chunk] = &table->presences[shard][which][i];
   self->n_chunk++;
   return self->n_chunk < CHUNK || write_chunk (self, error);
@@ -218,6 +233,7 @@ write_tables (Flush *self, GError **error)
         return FALSE;
       if (!write_fresh (self, table, error) || !write_rest (self, table, error))
         return FALSE;
+      table->next = find_next (self->engine, table->table);
     }
   return TRUE;
 }
@@ -245,7 +261,11 @@ settle_commit (Flush *self)
     }
   dsq_shards_lock_all (engine->shards);
   for (guint i = 0; i < self->tables->len; i++)
-    dsq_pending_finish_commit_locked (g_array_index (self->tables, FlushTable, i).table->pending);
+    {
+      const FlushTable *table = &g_array_index (self->tables, FlushTable, i);
+
+      dsq_pending_finish_commit_locked (table->table->pending, table->next);
+    }
   if (self->dropped != NULL)
     dsq_tables_drop_locked (&engine->tables, self->dropped);
   dsq_shards_unlock_all (engine->shards);

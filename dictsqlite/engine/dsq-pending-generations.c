@@ -146,16 +146,41 @@ dsq_pending_is_empty_locked (DsqPending *self)
   return TRUE;
 }
 
+/* Whether the sets to come are known to be of new keys, and have the places that the file would
+ * give them. */
+static gboolean
+is_dense (const DsqPending *self, gint64 next)
+{
+  gint64 n_placed = 0;
+
+  for (guint i = 0; i < self->shards->n_shards; i++)
+    {
+      const DsqPendingShard *pending = dsq_pending_shard (self, i);
+      const DsqChangeList *list = &pending->current.lists[DSQ_LIST_FRESH];
+
+      if (pending->n_unresolved > 0 || pending->has_gaps)
+        return FALSE;
+      n_placed += list->n_items - list->n_void;
+    }
+  return next + n_placed == __atomic_load_n (&self->next_place, __ATOMIC_RELAXED);
+}
+
 void
-dsq_pending_detach_locked (DsqPending *self)
+dsq_pending_detach_locked (DsqPending *self, gint64 next)
 {
   dsq_shards_assert_all_locked (self->shards);
+  self->inflight_moves = next != 0 && __atomic_load_n (&self->n_cursors, __ATOMIC_SEQ_CST) == 0 &&
+                         !is_dense (self, next);
+  /* a batch of a walk that is being read may find its rows at both places */
+  if (self->inflight_moves)
+    __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
   for (guint i = 0; i < self->shards->n_shards; i++)
     {
       DsqPendingShard *pending = dsq_pending_shard (self, i);
 
       pending->inflight = pending->current;
       memset (&pending->current, 0, sizeof pending->current);
+      pending->has_gaps = FALSE;
     }
   __atomic_store_n (&self->is_dirty, FALSE, __ATOMIC_RELAXED);
   self->parity = !self->parity;
@@ -219,16 +244,6 @@ dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *p
   pending->hides_cold = self->clears;
   shard->epoch++;
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
-}
-
-void
-dsq_pending_finish_commit_locked (DsqPending *self)
-{
-  dsq_shards_assert_all_locked (self->shards);
-  self->is_inflight = FALSE;
-  self->inflight_clears = FALSE;
-  self->inflight_hidden = FALSE;
-  self->base_place = MAX (self->base_place, self->inflight_end);
 }
 
 /* --- marks of what had expired ---------------------------------------------------------------- */
@@ -375,6 +390,7 @@ rollback_shard (DsqPending *self, guint index)
                 which,
                 &pending->inflight.lists[which],
                 &pending->current.lists[which]);
+  pending->has_gaps = TRUE; /* for what had some */
   give_places (self, shard);
   filter_order (self, shard);
 }
@@ -390,6 +406,7 @@ dsq_pending_rollback_locked (DsqPending *self)
   __atomic_store_n (&self->is_dirty, TRUE, __ATOMIC_RELAXED);
   self->clears = self->clears || self->inflight_clears;
   self->is_inflight = FALSE;
+  self->inflight_moves = FALSE;
   self->inflight_clears = FALSE;
   self->inflight_hidden = FALSE;
 }
@@ -468,16 +485,39 @@ note_rebase (DsqPending *self, const DsqRebase *shift)
   g_array_append_vals (self->rebases, shift, 1);
 }
 
+/* All that is pending comes at @next and beyond. */
 static void
 rebase (DsqPending *self, gint64 next)
 {
   const DsqRebase shift = { self->base_place, G_MAXINT64, next - self->base_place };
 
-  if (shift.delta <= 0)
+  if (shift.delta == 0)
     return;
   shift_places (self, shift.delta);
   self->base_place = next;
   note_rebase (self, &shift);
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+}
+
+/* The generation in flight is in the file, which may have given it places of fewer keys. */
+static void
+end_flight (DsqPending *self, gint64 next)
+{
+  self->base_place = MAX (self->base_place, self->inflight_end);
+  if (self->inflight_moves)
+    rebase (self, next);
+  self->inflight_end = self->base_place;
+  self->inflight_moves = FALSE;
+  self->inflight_clears = FALSE;
+  self->inflight_hidden = FALSE;
+}
+
+void
+dsq_pending_finish_commit_locked (DsqPending *self, gint64 next)
+{
+  dsq_shards_assert_all_locked (self->shards);
+  end_flight (self, next);
+  self->is_inflight = FALSE;
 }
 
 void
@@ -509,11 +549,9 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
     {
       for (guint i = 0; i < self->shards->n_shards; i++)
         settle_committed (self, &self->shards->all[i]);
-      self->inflight_clears = FALSE;
-      self->inflight_hidden = FALSE;
-      self->base_place = MAX (self->base_place, self->inflight_end);
+      end_flight (self, state->next);
     }
-  rebase (self, state->next);
+  rebase (self, MAX (self->base_place, state->next));
   __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
 
   is_hidden = self->clears || self->inflight_clears;

@@ -41,6 +41,7 @@ typedef struct
   DsqKeyOrder *order;     /* (owned) (nullable) of the keys that have a change in either, once
                              somebody has asked for it */
   gboolean hides_cold;    /* a clear that is not in the file yet hides all rows of the table */
+  gboolean has_gaps;      /* a set of the current generation has a place that it does not need */
 } DsqPendingShard;
 
 /* Where the change of a dirty node stands, which is what pins the node. */
@@ -80,6 +81,7 @@ typedef struct
   gboolean is_inflight;     /* a flush has detached a generation and not finished */
   gboolean inflight_clears; /* that one starts with a clear */
   gboolean inflight_hidden; /* the current generation's clear came over it */
+  gboolean inflight_moves;  /* the file gives the places of that one, and no walk is under way */
   gint64 n_base;            /* keys in the file when it was last learned */
   gint64 base_place;        /* all places in the current generation are at or beyond this */
   gint64 inflight_end;      /* next_place when the generation was detached */
@@ -157,8 +159,9 @@ gint64 dsq_pending_clear_written_locked (DsqPending *self);
 /* The table is gone, from the file as well: forgets it and all that was pending. */
 void dsq_pending_discard_locked (DsqPending *self);
 gboolean dsq_pending_is_empty_locked (DsqPending *self);
-/* Makes the current generation the one in flight. */
-void dsq_pending_detach_locked (DsqPending *self);
+/* Makes the current generation the one in flight. It gets its places from the file, whose next is
+ * @next, where they are not the same and no walk is under way; 0: they are the same. */
+void dsq_pending_detach_locked (DsqPending *self, gint64 next);
 /* Another connection has committed; @committed: the generation in flight had been before that. What
  * is clean in memory is the caller's to drop. */
 void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
@@ -174,8 +177,8 @@ gint64 dsq_pending_count_locked (DsqPending *self, guint64 *out_n_unresolved);
 /* With the shard's lock held: what has not changed since is clean, and to be admitted as such.
  * @presences[list] holds what was found for each change in flight. */
 void dsq_pending_commit_shard_locked (DsqPending *self, guint index, guint8 *const *presences);
-/* With all locks held, after all shards: the flush is over. */
-void dsq_pending_finish_commit_locked (DsqPending *self);
+/* With all locks held, after all shards: the flush is over, and the file's next is @next. */
+void dsq_pending_finish_commit_locked (DsqPending *self, gint64 next);
 /* With all locks held: the flush failed, its generation goes back under the current one. */
 void dsq_pending_rollback_locked (DsqPending *self);
 

@@ -9,8 +9,9 @@ G_BEGIN_DECLS
 /* A table at one instant, what was unknown then included. */
 typedef struct
 {
-  gint64 n_live;     /* its keys */
-  guint64 n_settled; /* of its pending changes */
+  gint64 n_live;      /* its keys */
+  guint64 n_settled;  /* of its pending changes */
+  gboolean is_moving; /* a flush is under way that gives keys other places than memory has */
 } DsqTally;
 
 /* Sweeps, and in a transaction learns what others have made of the table's keys. */

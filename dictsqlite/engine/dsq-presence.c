@@ -52,10 +52,13 @@ resolve_key (DsqEngine *self, const DsqKey *key, gint64 place, guint64 generatio
     change =
         dsq_pending_change_locked (pending, shard, dsq_change_handle (&shard->hot.nodes[number]));
   if (change != NULL && change->presence == DSQ_PRESENCE_UNKNOWN && self->generation == generation)
-    dsq_pending_resolve_locked (pending,
-                                shard,
-                                change,
-                                place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
+    {
+      dsq_pending_resolve_locked (pending,
+                                  shard,
+                                  change,
+                                  place != 0 ? DSQ_PRESENCE_PRESENT : DSQ_PRESENCE_ABSENT);
+      dsq_pending_shard (pending, shard->index)->has_gaps |= place != 0;
+    }
   dsq_shard_unlock (shard);
 }
 
@@ -155,6 +158,7 @@ tally_locked (DsqEngine *self, DsqPending *pending, DsqTally *tally, guint64 *ou
   dsq_shards_assert_all_locked (self->shards);
   tally->n_live = dsq_pending_count_locked (pending, out_n_unresolved);
   tally->n_settled = pending->n_settled;
+  tally->is_moving = pending->inflight_moves;
 }
 
 /* What is unknown at one instant is looked up after it, in the file, which stays what it is. */

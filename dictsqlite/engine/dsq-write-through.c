@@ -258,22 +258,6 @@ compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
   return TRUE;
 }
 
-/* Behind all that their tables have had. */
-static void
-give_places (DsqEngine *self, DsqWrite *write)
-{
-  DsqTableState state = { 0 };
-
-  for (gsize i = 0; i < write->n_changes; i++)
-    {
-      DsqChange *change = &write->changes[i];
-
-      if (change->entry->table != state.table)
-        self->cold->funcs->get_table (self->cold, change->entry->table, &state);
-      change->place = state.next++;
-    }
-}
-
 static gboolean
 apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
 {
@@ -293,7 +277,6 @@ apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
     if (write->tables[i].clears &&
         !self->cold->funcs->clear_table (self->cold, write->tables[i].id, error))
       return FALSE;
-  give_places (self, write);
   return write->n_changes == 0 ||
          self->cold->funcs->apply (self->cold, write->changes, write->n_changes, error);
 }

@@ -115,6 +115,34 @@ test_overwriting_keeps_the_place (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (state_of (tier).count, ==, 3);
 }
 
+/* In the order of the changes, and for those alone that turn out new. */
+static void
+test_gives_places (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  g_autoptr (GError) error = NULL;
+  DsqChange changes[] = {
+    change_of ("a", "2", 0, DSQ_PRESENCE_UNKNOWN),  change_of ("c", "1", 0, DSQ_PRESENCE_UNKNOWN),
+    change_of ("b", NULL, 0, DSQ_PRESENCE_UNKNOWN), change_of ("d", "1", 0, DSQ_PRESENCE_ABSENT),
+    change_of ("a", "3", 0, DSQ_PRESENCE_PRESENT),  change_of ("c", "2", 0, DSQ_PRESENCE_PRESENT),
+    change_of ("e", "1", 0, DSQ_PRESENCE_UNKNOWN),
+  };
+
+  put (tier, "a", "1");
+  put (tier, "b", "1");
+  changes[5].reinsert = TRUE;
+  begin (tier);
+  tier->funcs->apply (tier, changes, G_N_ELEMENTS (changes), &error);
+  g_assert_no_error (error);
+  commit (tier);
+  assert_walk (tier, "a d c e");
+  /* b's and c's first are holes */
+  g_assert_cmpint (state_of (tier).next, ==, place_of (7));
+  g_assert_cmpint (state_of (tier).count, ==, 4);
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    dsq_entry_unref (changes[i].entry);
+}
+
 static void
 test_clears (Fixture *fixture, gconstpointer data)
 {
@@ -501,6 +529,7 @@ static const ContractTest tests[] = {
   { "wrong-presence-is-corrupt", test_wrong_presence_is_corrupt },
   { "full-table-is-refused", test_full_table_is_refused },
   { "overwriting-keeps-the-place", test_overwriting_keeps_the_place },
+  { "gives-places", test_gives_places },
   { "clears", test_clears },
   { "rollback-restores-all", test_rollback_restores_all },
   { "savepoint-fails-alone", test_savepoint_fails_alone },

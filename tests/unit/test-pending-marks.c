@@ -109,7 +109,7 @@ test_a_failed_flush_forgets_marks (Fixture *fixture, gconstpointer data)
   stage_removal (fixture, "removed", 0);
   stage_removal (fixture, "set again", 5);
   g_assert_cmpint (count (fixture), ==, 7);
-  dsq_pending_detach_locked (fixture->pending);
+  dsq_pending_detach_locked (fixture->pending, 0);
   stage_set (fixture, "set again");
   g_assert_cmpint (count (fixture), ==, 8);
   dsq_pending_rollback_locked (fixture->pending);

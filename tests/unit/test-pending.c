@@ -40,6 +40,7 @@ typedef struct
   gboolean is_committed;
   Slot flushed[N_KEYS]; /* the file as the flush under way will leave it */
   gint64 flushed_next;
+  gint64 n_new; /* keys that it brings */
 } World;
 
 static DsqKey
@@ -142,10 +143,11 @@ apply (World *self, DsqChange *change, guint8 *found)
   memcpy (&slot->value, dsq_entry_record (change->entry), sizeof slot->value);
   if (slot->is_there)
     return;
-  g_assert_cmpint (change->place, >=, self->flushed_next);
   slot->is_there = TRUE;
-  slot->place = change->place;
-  self->flushed_next = change->place + 1;
+  slot->place = self->pending->inflight_moves ? self->flushed_next : change->place;
+  g_assert_cmpint (slot->place, >=, self->flushed_next);
+  self->flushed_next = slot->place + 1;
+  self->n_new++;
 }
 
 static gint
@@ -165,13 +167,16 @@ begin_flush (World *self)
 
   dsq_shards_lock_all (self->shards);
   is_empty = dsq_pending_is_empty_locked (self->pending);
+  /* with a walk under way places stay as they are */
+  self->pending->n_cursors = g_rand_boolean (self->rand);
   if (!is_empty)
-    dsq_pending_detach_locked (self->pending);
+    dsq_pending_detach_locked (self->pending, self->next);
   dsq_shards_unlock_all (self->shards);
   if (is_empty)
     return;
   memcpy (self->flushed, self->file, sizeof self->file);
   self->flushed_next = self->next;
+  self->n_new = 0;
   if (self->pending->inflight_clears)
     memset (self->flushed, 0, sizeof self->flushed);
 
@@ -203,6 +208,9 @@ begin_flush (World *self)
         if (list->items[i].entry != NULL)
           apply (self, &list->items[i], &self->presences[s][DSQ_LIST_REST][i]);
     }
+  /* no place is left out but for a walk's sake */
+  if (self->pending->n_cursors == 0)
+    g_assert_cmpint (self->flushed_next, ==, self->next + self->n_new);
   self->is_flushing = TRUE;
   self->is_committed = FALSE;
 }
@@ -228,7 +236,7 @@ end_flush (World *self)
     }
   dsq_shards_lock_all (self->shards);
   if (self->is_committed)
-    dsq_pending_finish_commit_locked (self->pending);
+    dsq_pending_finish_commit_locked (self->pending, self->flushed_next);
   else
     dsq_pending_rollback_locked (self->pending);
   dsq_shards_unlock_all (self->shards);
