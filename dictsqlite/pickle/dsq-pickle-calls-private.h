@@ -74,6 +74,12 @@ struct _DsqPickleCalls
   gboolean is_heavy;      /* something is imported that takes more than its arguments */
 };
 
+/* In the head of a report, beside the protocol. */
+#define DSQ_PICKLE_LOOK_AT_KEYS 0x80
+
+/* What is noted, from now on at least. */
+DsqPickleCalls *dsq_pickle_calls_of (DsqPickleMachine *self);
+
 static inline DsqPickleImport *
 dsq_pickle_import_at (DsqPickleMachine *self, guint32 index)
 {

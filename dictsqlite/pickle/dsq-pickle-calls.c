@@ -147,6 +147,9 @@ note_argument (DsqPickleMachine *self, DsqPickleValue value)
     return;
   node = &self->nodes.at[value.index];
   node->flags |= DSQ_PICKLE_NODE_IS_ARGUMENT;
+  dsq_pickle_count_pairs (self, node, node->n_keys);
+  if (self->fills_late)
+    self->n_pairs = G_MAXUINT64;
   if (node->n_keys > DSQ_PICKLE_FEW_KEYS)
     self->has_many = TRUE;
 }
@@ -167,7 +170,10 @@ push_instance (DsqPickleMachine *self, DsqPickleCall *call, DsqPickleValue argum
       note_argument (self, items[i]);
     }
   for (guint32 i = DSQ_PICKLE_SIG_LENGTH; i < n_items; i++)
-    call->rest |= (guint32) 1 << items[i].kind;
+    {
+      call->rest |= (guint32) 1 << items[i].kind;
+      note_argument (self, items[i]);
+    }
   if (!dsq_pickle_note_call (self, call, &index))
     return FALSE;
   dsq_pickle_call_at (self, index)->flags |= call->flags;

@@ -299,7 +299,7 @@ dsq_pickle_check_run (const guint8 *pickle,
   has_many = machine.has_many;
   if (!success)
     set_refused (&machine, error);
-  else if (machine.calls != NULL)
+  else if (machine.calls != NULL || machine.n_pairs > DSQ_PICKLE_FEW_PAIRS (machine.length))
     {
       *out_report = dsq_pickle_report (&machine, out_length, error);
       success = *out_report != NULL;

@@ -37,10 +37,12 @@ typedef struct
   gboolean has_weights; /* what calls weigh is told */
   gboolean has_many;    /* a call is given a list so long that it matters how its items hash */
   gboolean notes_lists; /* the items of all lists are noted */
+  gboolean fills_late;  /* a list got what hashes unknown when it may have been in another */
   guint64 key_weight;   /* of keys: as they come of those without a node, at the end of others */
   guint64 weight;       /* of all nodes, each its own */
   guint64 built;        /* bytes that Python takes for the containers themselves */
   guint64 n_instances;
+  guint64 n_pairs;      /* of keys that may be equal, where the hashes of some are not known */
   const char *fault;    /* (unowned) (nullable) */
   guint32 fault_import; /* 1 + the index of the import that the fault is about, or 0 */
   guint32 memo_count;   /* entries that are set, which MEMOIZE counts by */
@@ -100,6 +102,9 @@ guint32 dsq_pickle_add_node (DsqPickleMachine *self, DsqPickleKind kind);
 /* @value becomes part of @node. */
 gboolean
 dsq_pickle_hold (DsqPickleMachine *self, guint32 node, DsqPickleValue value, DsqPickleRole role);
+
+/* @n_keys of those of a node have been, or will be, looked for among the others. */
+void dsq_pickle_count_pairs (DsqPickleMachine *self, const DsqPickleNode *node, guint32 n_keys);
 
 /* The opcodes of containers. The last argument is how many values are taken; G_MAXUINT32: those
  * above the mark. */

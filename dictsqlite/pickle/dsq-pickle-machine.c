@@ -75,7 +75,9 @@ dsq_pickle_machine_init (DsqPickleMachine *self, const guint8 *bytes, guint32 le
   self->length = length;
   self->at = self->op_at = self->frame_end = 0;
   self->protocol = 0;
-  self->is_shared = self->has_weights = self->has_many = self->notes_lists = FALSE;
+  self->n_pairs = 0;
+  self->is_shared = self->has_weights = self->has_many = self->notes_lists = self->fills_late =
+      FALSE;
   self->key_weight = self->weight = self->built = self->n_instances = 0;
   self->fault = NULL;
   self->fault_import = 0;
@@ -268,6 +270,20 @@ dsq_pickle_add_node (DsqPickleMachine *self, DsqPickleKind kind)
   return self->nodes.n++;
 }
 
+/* Whether a value is one of those that hash as they like, or as all that is in them does; of a
+ * list, which may be a pair, whether it has one, or may get one when it is held already. */
+static gboolean
+hashes_unknown (const DsqPickleMachine *self, DsqPickleValue value)
+{
+  const DsqPickleNode *node = &self->nodes.at[value.index];
+
+  return value.kind == DSQ_PICKLE_INSTANCE ||
+         (value.kind == DSQ_PICKLE_FROZENSET && node->n_plain < node->n_keys) ||
+         (value.kind == DSQ_PICKLE_LIST && value.is_copy) ||
+         ((value.kind == DSQ_PICKLE_LIST || value.kind == DSQ_PICKLE_TUPLE) &&
+          (node->flags & DSQ_PICKLE_NODE_UNKNOWN) != 0);
+}
+
 static gboolean
 hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, DsqPickleRole role)
 {
@@ -282,6 +298,10 @@ hold_node (DsqPickleMachine *self, guint32 index, DsqPickleValue value, DsqPickl
     }
   if (value.kind == DSQ_PICKLE_INSTANCE)
     node->flags |= DSQ_PICKLE_NODE_INSTANCES;
+  if ((role == DSQ_PICKLE_AS_KEY || node->kind == DSQ_PICKLE_LIST ||
+       node->kind == DSQ_PICKLE_TUPLE) &&
+      hashes_unknown (self, value))
+    node->flags |= DSQ_PICKLE_NODE_UNKNOWN;
   RESERVE (self->edges);
   self->edges.at[self->edges.n] =
       (DsqPickleEdge){ value.index & (((guint32) 1 << 30) - 1), role & 3, node->edges };
@@ -331,6 +351,13 @@ keep_items (DsqPickleMachine *self, guint32 index, const DsqPickleValue *values,
     }
 }
 
+void
+dsq_pickle_count_pairs (DsqPickleMachine *self, const DsqPickleNode *node, guint32 n_keys)
+{
+  if ((node->flags & DSQ_PICKLE_NODE_UNKNOWN) != 0 && self->n_pairs <= G_MAXUINT32)
+    self->n_pairs += (guint64) n_keys * (node->n_keys - node->n_plain);
+}
+
 /* Counts the keys that are put into a container, each @step of @values, and notes them where there
  * are many. @n_plain of them are strings. */
 static void
@@ -345,6 +372,7 @@ count_keys (DsqPickleMachine *self,
 
   node->n_keys += n_values / step;
   node->n_plain += n_plain;
+  dsq_pickle_count_pairs (self, node, n_values / step);
   if (node->n_keys - node->n_plain <= DSQ_PICKLE_FEW_KEYS)
     return;
   if (self->keys == NULL)
@@ -491,6 +519,9 @@ dsq_pickle_fill (DsqPickleMachine *self, DsqPickleKind kind, guint32 n_values)
     return FALSE;
   if (!hold_values (self, target.index, kind, self->stack.at + self->stack.n - n_values, n_values))
     return FALSE;
+  /* who holds it may have been told that it has none: pickle fills no list that it has left */
+  self->fills_late |= target.is_copy && target.kind == DSQ_PICKLE_LIST &&
+                      (self->nodes.at[target.index].flags & DSQ_PICKLE_NODE_UNKNOWN) != 0;
   self->stack.n -= n_values;
   return TRUE;
 }

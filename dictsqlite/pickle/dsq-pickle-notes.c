@@ -70,8 +70,8 @@ call_free (gpointer data)
   g_free (call);
 }
 
-static DsqPickleCalls *
-calls_of (DsqPickleMachine *self)
+DsqPickleCalls *
+dsq_pickle_calls_of (DsqPickleMachine *self)
 {
   if (self->calls == NULL)
     {
@@ -125,7 +125,7 @@ intern (DsqPickleMachine *self,
 gboolean
 dsq_pickle_note_import (DsqPickleMachine *self, const DsqPickleImport *import, guint32 *out)
 {
-  DsqPickleCalls *calls = calls_of (self);
+  DsqPickleCalls *calls = dsq_pickle_calls_of (self);
 
   return intern (self, calls->import_set, calls->imports, import, sizeof *import, out);
 }

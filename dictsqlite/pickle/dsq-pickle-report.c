@@ -79,7 +79,7 @@ guint8 *
 dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error)
 {
   DsqPackBuilder *pack = dsq_pack_builder_new ();
-  const GPtrArray *imports = self->calls->imports;
+  const GPtrArray *imports = dsq_pickle_calls_of (self)->imports;
   const GPtrArray *calls = self->calls->calls;
   g_autofree guint8 *packed = NULL;
   gsize packed_length;
@@ -87,6 +87,8 @@ dsq_pickle_report (DsqPickleMachine *self, gsize *out_length, GError **error)
   guint8 head[5];
 
   head[0] = self->protocol;
+  if (self->n_pairs > DSQ_PICKLE_FEW_PAIRS (self->length))
+    head[0] |= DSQ_PICKLE_LOOK_AT_KEYS;
   dsq_bytes_store_u32 (head + 1, imports->len);
   dsq_pack_builder_add (pack, head, sizeof head);
   for (guint i = 0; i < imports->len; i++)

@@ -23,6 +23,8 @@ G_BEGIN_DECLS
 #define DSQ_PICKLE_MAX_COPIED(length) (((guint64) 1 << 20) + 16 * (guint64) (length))
 #define DSQ_PICKLE_MAX_BUILT(length)  (((guint64) 1 << 20) + 64 * (guint64) (length))
 #define DSQ_PICKLE_MAX_STEPS(length)  (((guint64) 1 << 20) + 16 * (guint64) (length))
+/* pairs of keys that may be compared, for all that is known here, without being looked at */
+#define DSQ_PICKLE_FEW_PAIRS(length) (((guint64) 1 << 18) + 4 * (guint64) (length))
 
 /* What is known of a value. From DSQ_PICKLE_LIST on it has a node. */
 typedef enum
@@ -65,6 +67,7 @@ enum
   DSQ_PICKLE_NODE_BUILT = 8,        /* an instance: has its state */
   DSQ_PICKLE_NODE_IS_ARGUMENT = 16, /* a list or tuple: a call was given it */
   DSQ_PICKLE_NODE_INSTANCES = 32,   /* holds what a call gave */
+  DSQ_PICKLE_NODE_UNKNOWN = 64,     /* has keys, or items, whose hashes only Python tells */
 };
 
 /* A container or an instance. */

@@ -27,7 +27,9 @@
  * list of pairs goes, and what hashing visits; of states two levels; of keys all. The pack, in the
  * form in which [method@Store.set_pack] takes entries, holds
  *
- * - a head: u8 protocol, u32 number of imports;
+ * - a head: u8 protocol, u32 number of imports. The protocol has the bit 0x80 where keys are
+ *   instances, or frozensets, so many that it would take too long if all had the same hash, which
+ *   only who builds them can see: there may be such a report without imports;
  * - for each import three items: its uses (u8; 1: as a value, 2: in one of the four calls below),
  *   module, and name;
  * - for each different kind of call three items and its names: a head (u8 operation, u32 flags, u32

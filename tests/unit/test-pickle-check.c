@@ -459,6 +459,75 @@ test_containers_take_memory (void)
   assert_refused_length (many->str, many->len, (guint) many->len - 1, "memory");
 }
 
+/* Whether the report of @n times @key in one set says that its keys are to be looked at. */
+static gboolean
+looks_at_keys (const char *before, const char *key, gsize key_length, guint n)
+{
+  g_autoptr (GString) pickle = g_string_new (before);
+  g_autofree guint8 *report = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize report_length;
+  DsqPackReader reader;
+  const guint8 *head;
+  guint32 head_length;
+
+  g_string_append (pickle, "\x8f(");
+  for (guint i = 0; i < n; i++)
+    g_string_append_len (pickle, key, (gssize) key_length);
+  g_string_append (pickle, "\x90.");
+  g_assert_true (run (pickle->str, pickle->len, &report, &report_length, &error));
+  if (report == NULL)
+    return FALSE;
+  g_assert_true (dsq_pack_reader_init (&reader, report + 4, dsq_bytes_load_u32 (report), &error));
+  g_assert_true (dsq_pack_reader_next (&reader, &head, &head_length));
+  return (head[0] & 0x80) != 0;
+}
+
+/* As its hashes are known to Python alone; not so where few are keys, or what is known. */
+static void
+test_keys_that_are_instances_are_told (void)
+{
+  static const struct
+  {
+    const char *before;
+    const char *key;
+    gsize length;
+    gboolean is_told;
+  } keys[] = {
+    { "\x80\4cm\nC\nq\1"
+      "0",
+      "h\1)R",
+      4,
+      TRUE },
+    { "\x80\4cm\nC\nq\1"
+      "0",
+      "h\1)R\x85",
+      5,
+      TRUE },
+    { "\x80\4cm\nC\nq\1"
+      "0",
+      "(h\1)R\x91",
+      6,
+      TRUE },
+    { "\x80\4", "(K\1\x91", 4, TRUE },
+    { "\x80\4", "(\x8c\1a\x91", 5, FALSE },
+    { "\x80\4cm\nC\nq\1"
+      "0",
+      "h\1",
+      2,
+      FALSE },
+    { "\x80\4", "\x8c\1a", 3, FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      g_assert_false (looks_at_keys (keys[i].before, keys[i].key, keys[i].length, 300));
+      g_assert_cmpint (looks_at_keys (keys[i].before, keys[i].key, keys[i].length, 1000),
+                       ==,
+                       keys[i].is_told);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -482,6 +551,8 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/pickle-check/numbers-whose-searches-follow-each-other",
                    test_numbers_whose_searches_follow_each_other);
   g_test_add_func ("/dsq/pickle-check/tuples-that-hash-alike", test_tuples_that_hash_alike);
+  g_test_add_func ("/dsq/pickle-check/keys-that-are-instances-are-told",
+                   test_keys_that_are_instances_are_told);
   g_test_add_func ("/dsq/pickle-check/cycles-that-print-without-end",
                    test_cycles_that_print_without_end);
   g_test_add_func ("/dsq/pickle-check/containers-take-memory", test_containers_take_memory);

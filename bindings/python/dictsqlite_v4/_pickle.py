@@ -28,6 +28,7 @@ from . import _pickle_rules as rules, _pickle_table as table
 from ._dsq import GError, NativeError, check_pickle
 from ._errors import UnsafePickleError
 from ._pack import unpack
+from ._pickle_guard import TOO_MANY_ALIKE, GuardedUnpickler
 from ._pickle_rules import Call, Cost, Decision, Refusal
 from ._values import decode_value, encode_value, pickle_of
 
@@ -37,6 +38,7 @@ _MESSAGE = re.compile(r".*? at offset (\d+)(?:, with (.*?):(.*))?: ([^:]*)", re.
 _CALL_HEAD = struct.Struct("<cIIII")
 _WEIGHTS = struct.Struct("<4Q")  # instances, arguments, states, keys
 _USED_AS_VALUE = 1
+_LOOK_AT_KEYS = 0x80  # with the protocol
 
 _Name = Tuple[str, str]  # module and qualified name
 
@@ -49,6 +51,7 @@ class _Decided(NamedTuple):
     checks: List[Callable[[], bool]]
     names: List[_Name]  # of each import and then of what each call calls
     costs: List[Cost]  # of each call
+    guarded: bool  # whether its keys are to be looked at while it is loaded
 
 
 class _Unpickler(pickle.Unpickler):
@@ -90,8 +93,12 @@ class SafePickle:
                 report = check_pickle(payload)
             except GError as error:
                 raise _explain(error, "store") from None
-            if report:
-                self._decide(report, len(payload), "store")
+            if report and self._decide(report, len(payload), "store")[1]:
+                try:
+                    self.decode(record)
+                except UnsafePickleError as error:
+                    if error.reason == TOO_MANY_ALIKE:
+                        raise UnsafePickleError(TOO_MANY_ALIKE, verb="store") from None
         return record
 
     def decode(self, record: bytes) -> Any:
@@ -104,9 +111,9 @@ class SafePickle:
             report = check_pickle(payload)
         except GError as error:
             raise _explain(error, "load") from None
-        unpickler = _Unpickler(io.BytesIO(payload))
-        if report:
-            unpickler.answers = self._decide(report, len(payload), "load")
+        answers, guarded = self._decide(report, len(payload), "load") if report else ({}, False)
+        unpickler: Any = GuardedUnpickler(payload) if guarded else _Unpickler(io.BytesIO(payload))
+        unpickler.answers = answers
         try:
             return unpickler.load()
         except (UnsafePickleError, MemoryError, RecursionError):
@@ -118,8 +125,8 @@ class SafePickle:
 
     # --- deciding --------------------------------------------------------------------------------
 
-    def _decide(self, report: bytes, length: int, verb: str) -> Dict[_Name, Any]:
-        """The answers to each import of a pickle of `length` bytes."""
+    def _decide(self, report: bytes, length: int, verb: str) -> Tuple[Dict[_Name, Any], bool]:
+        """The answers to each import of a pickle of `length` bytes; whether to look at its keys."""
         end = 4 + int.from_bytes(report[:4], "little")
         shape, numbers = report[4:end], report[end:]
         decided = self._decided.get(shape)
@@ -132,14 +139,15 @@ class SafePickle:
         if len(numbers) > 4 * len(decided.names):
             _check_weights(decided, numbers, length, verb)
         if not decided.makers:
-            return decided.answers
+            return decided.answers, decided.guarded
         made = {name: make(length) for name, make in decided.makers.items()}
-        return {**decided.answers, **made}
+        return {**decided.answers, **made}, decided.guarded
 
     def _decide_report(self, items: List[bytes], numbers: bytes, verb: str) -> _Decided:
-        protocol = items[0][0]
+        protocol = items[0][0] & ~_LOOK_AT_KEYS
+        guarded = items[0][0] >= _LOOK_AT_KEYS
         n_imports = int.from_bytes(items[0][1:], "little")
-        decided = _Decided({}, {}, [], [], [])
+        decided = _Decided({}, {}, [], [], [], guarded)
         decisions: List[Decision] = []
         at = 1
         try:
