@@ -255,3 +255,17 @@ def test_any_mapping(target):
     assert dict(target) == {"a": PLAIN, (1,): b"text", 3: None} and report.n_imported == 3
     migrate.import_mapping({"b": b"text", "c": 1}, target, values="text")
     assert target["b"] == "text" and target["c"] == 1
+
+
+def test_what_a_module_makes_up_is_no_table(tmp_path):
+    """Such as the one that gives the pages of the file; it would run code over hostile content."""
+    path = tmp_path / "a.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE VIRTUAL TABLE kv_store USING fts5(key, value)")
+    connection.execute("INSERT INTO kv_store VALUES ('a', 'b')")
+    connection.commit()
+    connection.close()
+    into = {}
+    with pytest.raises(ValueError, match="no table"):
+        import_v4(path, into)
+    assert into == {}

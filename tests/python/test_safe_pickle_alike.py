@@ -119,7 +119,7 @@ def test_by_every_way_into_a_table(way):
 
 def test_what_searches_on_one_way():
     """No two of these are alike, and each search takes longer than the one before."""
-    items = [b"h\0" + text(str(k)) + b"\x85R" for k in literal_orbit(LONGEST)]
+    items = [b"h\0" + text(str(k)) + b"\x85R" for k in literal_orbit(30_000)]
     is_refused_in_time(
         b"\x80\x04" + imported("decimal", "Decimal") + WAYS["a dict, one by one"](items) + b"."
     )

@@ -63,7 +63,8 @@ def _kind(value):
 
 
 def get_member(*args):
-    if len(args) == 2 and isinstance(args[0], type) and type(args[1]) is str:
+    """A member has its name whatever it is asked of, be it one of these functions."""
+    if len(args) == 2 and _kind(args[0]) is type and type(args[1]) is str:
         holder, path = MEMBERS.get(args[0], (args[0], ""))
         member = type("Member", (Noted,), {"calls": set()})
         MEMBERS[member] = (holder, f"{path}.{args[1]}" if path else args[1])

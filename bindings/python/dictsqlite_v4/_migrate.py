@@ -273,9 +273,12 @@ def _name_import(path: str) -> str:
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> Tuple[str, ...]:
-    """The columns of a table, none where there is no such table (a view is none)."""
+    """The columns of a table, none where there is no such table: a view is none, nor is what some
+    module of SQLite's makes up."""
     is_table = connection.execute(
-        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        " AND sql LIKE 'CREATE TABLE %'",
+        (table,),
     ).fetchone()
     if is_table is None:
         return ()
