@@ -335,6 +335,27 @@ read_state (sqlite3_stmt *row, DsqTableState *out_state)
   return holes >= 0 && holes <= floor - 1;
 }
 
+#define MANY_ENTRIES      (1 << 20)
+#define ENTRIES_OF_A_PAGE 4096 /* at most: each is in two trees, and a page has 64 KiB */
+
+/* Numbers that are made up may count more than the file can hold, and who is told so asks for
+ * memory for them: a list() in Python does. */
+static guint64
+count_at_most (sqlite3_stmt *row, guint64 count)
+{
+  sqlite3_stmt *pragma = NULL;
+
+  if (G_LIKELY (count <= MANY_ENTRIES))
+    return count;
+  /* while there is a row, in its transaction */
+  if (sqlite3_prepare_v2 (sqlite3_db_handle (row), "PRAGMA page_count", -1, &pragma, NULL) ==
+          SQLITE_OK &&
+      sqlite3_step (pragma) == SQLITE_ROW)
+    count = MIN (count, ENTRIES_OF_A_PAGE * (guint64) sqlite3_column_int64 (pragma, 0));
+  sqlite3_finalize (pragma);
+  return count;
+}
+
 /* A mark whose column is as it was is known. */
 static gboolean
 learn_mark (const DsqRecordCodec *codec, guint32 table, sqlite3_stmt *row, GError **error)
@@ -380,6 +401,7 @@ dsq_cold_read_tables (const DsqRecordCodec *codec,
           dsq_statement_reset (statement);
           return FALSE;
         }
+      state.count = count_at_most (row, state.count);
       g_array_append_val (found, state);
     }
   dsq_statement_reset (statement);

@@ -236,3 +236,21 @@ def test_imports_end(path, damage):
         if damage == "multiplied":
             break
     assert n_told > 0
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+def test_a_count_is_no_more_than_the_file_can_hold(original, path):
+    """Which a list() asks for memory by; and a million million is what the format can count."""
+    raw, password = original
+    path.write_bytes(raw)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE tables SET floor = (1 << 40) - 1")
+    connection.commit()
+    connection.close()
+    with opened(path, password) as store:
+        assert 0 < len(store) <= 4096 * path.stat().st_size // 512
+        keys = list(store)
+        assert 0 < len(keys) < len(store) and len(set(keys)) == len(keys)
+        assert store.check()
