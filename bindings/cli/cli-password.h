@@ -12,7 +12,7 @@ typedef struct
 {
   const char *option; /* (unowned) of the command line, as in "--password" */
   int fd;             /* -1: none */
-  char *variable;     /* (unowned) (nullable) the name of one */
+  char *variable;     /* (owned) (nullable) the name of one */
 } CliPassword;
 
 gboolean cli_password_is_given (const CliPassword *self);

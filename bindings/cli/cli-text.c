@@ -85,9 +85,14 @@ cli_text_size (guint64 bytes)
 {
   g_autofree char *exact = cli_text_count (bytes, "byte", "bytes");
   g_autofree char *rounded = NULL;
+  g_autoptr (GString) text = NULL;
 
   if (bytes < 1000)
     return g_steal_pointer (&exact);
   rounded = g_format_size (bytes);
-  return g_strdup_printf ("%s (%s)", exact, rounded);
+  text = g_string_new (NULL);
+  g_string_printf (text, "%s (%s)", exact, rounded);
+  /* GLib puts a space that does not break there, which no script looks for */
+  g_string_replace (text, "\xC2\xA0", " ", 0);
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }

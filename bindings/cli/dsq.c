@@ -239,6 +239,8 @@ main (int argc, char **argv)
   is_done = run (&arguments, &call, &error);
   g_clear_pointer (&call.known, g_bytes_unref);
   g_free (call.table);
+  g_free (call.password.variable);
+  g_free (call.new_password.variable);
   if (is_done)
     return CLI_DONE;
   cli_progress_end ();
