@@ -1,4 +1,4 @@
-# test_dsq_manual.py - the manual page's examples, and what it says of; completion
+# test_dsq_manual.py - the examples of the manual page and the guide; completion
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
@@ -48,6 +48,18 @@ def test_the_examples_print_what_they_say(tmp_path):
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=60, check=False)
         assert (done.stdout.splitlines(), done.stderr) == (expected, ""), command
+
+
+def test_the_guides_commands_run(tmp_path):
+    guide = (SOURCES.parents[1] / "docs" / "guide.md").read_text()
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    for _ in range(2):
+        (tmp_path / "backup.db").unlink(missing_ok=True)
+        done = subprocess.run(["bash", "-ec", commands], cwd=tmp_path, env=ENVIRONMENT,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("hello\ndata.db: a store of dictsqlite")
 
 
 def test_every_command_and_option_is_in_it():
@@ -111,7 +123,8 @@ def test_zsh_completes(folder):
     if shutil.which("zsh") is None:
         pytest.skip("there is no zsh")
     script = (
-        'compadd () { if [[ $1 == -a ]]; then print -l -- ${(P)2}; else print -l -- ${@:#--}; fi; }; '
+        'compadd () { if [[ $1 == -a ]]; then print -l -- ${(P)2}; else print -l -- ${@:#--}; fi; }'
+        '; '
         '_files () { print files; }; _describe () { print -l -- ${(P)2}; }; '
         'words=("$@"); CURRENT=$#; file=$0; set --; source $file'
     )
