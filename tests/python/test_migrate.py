@@ -269,3 +269,20 @@ def test_what_a_module_makes_up_is_no_table(tmp_path):
     with pytest.raises(ValueError, match="no table"):
         import_v4(path, into)
     assert into == {}
+
+
+def test_what_cannot_be_stored_keeps_nothing_else_out(tmp_path):
+    path = tmp_path / "a.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE kv_store (key TEXT PRIMARY KEY, value BLOB)")
+    connection.executemany(
+        "INSERT INTO kv_store VALUES (?, ?)",
+        [("a", pickle.dumps(1)), ("k" * (1 << 21), pickle.dumps(2)), ("z", pickle.dumps(3))],
+    )
+    connection.commit()
+    connection.close()
+    with DictSQLiteV4(":memory:") as store:
+        report = import_v4(path, store)
+        assert dict(store) == {"a": 1, "z": 3} and report.n_imported == 2
+        ((key, problem),) = report.unreadable
+        assert len(key) == 1 << 21 and "longer than 1 MiB" in problem

@@ -99,8 +99,16 @@ def _import(
     n_done = 0
 
     def write() -> None:
-        insert(batch)
-        report.n_imported += len(batch)
+        try:
+            insert(batch)
+            report.n_imported += len(batch)
+        except ValueError:  # one of them is too long, or refused: all others are imported
+            for key, value in batch.items():
+                try:
+                    into[key] = value
+                    report.n_imported += 1
+                except ValueError as problem:
+                    report.unreadable.append((key, str(problem)))
         batch.clear()
         if progress is not None:
             progress(n_done, n_entries)
