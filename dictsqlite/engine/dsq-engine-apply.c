@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
@@ -126,6 +127,51 @@ look_into_memory_locked (DsqEngine *engine, DsqShard *shard, Wanted *wanted)
          !dsq_engine_may_be_cold_locked (engine, shard, &wanted->key);
 }
 
+/* Reads the rows of some keys one by one. Of what is to be removed, one that is damaged is there
+ * all the same: a tombstone stands for it. */
+static gboolean
+read_each (Apply *self, const DsqKey *keys, DsqEntry **found, GError **error)
+{
+  DsqColdTier *cold = self->engine->cold;
+
+  for (gsize i = 0, n = 0; i < self->n_wanted; i++)
+    {
+      g_autoptr (GError) local_error = NULL;
+      const DsqKey *key = &keys[n];
+      gint64 place = 0;
+
+      if (!self->wanted[i].is_read || dsq_cold_tier_get (cold, key, &found[n], &local_error))
+        {
+          n += self->wanted[i].is_read;
+          continue;
+        }
+      if (i < self->batch->n_expected ||
+          !g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      if (!cold->funcs->probe (cold, key, 1, &place, error))
+        return FALSE;
+      found[n++] = place != 0 ? dsq_entry_new_tombstone (key) : NULL;
+    }
+  return TRUE;
+}
+
+static gboolean
+read_rows (Apply *self, const DsqKey *keys, gsize n_keys, DsqEntry **found, GError **error)
+{
+  DsqColdTier *cold = self->engine->cold;
+  g_autoptr (GError) local_error = NULL;
+
+  if (cold->funcs->get_many (cold, keys, n_keys, found, &local_error))
+    return TRUE;
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    return read_each (self, keys, found, error);
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 /* Reads what memory does not decide. */
 static gboolean
 read_wanted (Apply *self, GError **error)
@@ -153,9 +199,9 @@ read_wanted (Apply *self, GError **error)
     return TRUE;
   if (!dsq_engine_enter (engine, error))
     return FALSE;
-  success = engine->cold->funcs->get_many (engine->cold, keys, n_keys, found, error);
+  success = read_rows (self, keys, n_keys, found, error);
   dsq_engine_leave (engine);
-  for (gsize i = 0, n = 0; i < self->n_wanted && success; i++)
+  for (gsize i = 0, n = 0; i < self->n_wanted; i++)
     if (self->wanted[i].is_read)
       self->wanted[i].entry = found[n++];
   return success;

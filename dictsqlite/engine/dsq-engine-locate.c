@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-locate-private.h"
 #include "engine/dsq-path-private.h"
@@ -16,27 +17,30 @@
  * shard has not changed meanwhile both together say what the key is, until the lock is given back.
  */
 
+/* A row that is damaged is there all the same, for who need not have it. */
 static gboolean
 look_into_file (DsqEngine *self,
                 const DsqKey *key,
                 gboolean wants_entry,
+                gboolean needs_entry,
                 DsqLocated *located,
                 GError **error)
 {
+  g_autoptr (GError) local_error = NULL;
   gint64 place = 0;
-  gboolean success;
+  gboolean success = FALSE;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
   if (wants_entry)
     {
-      success = dsq_cold_tier_get (self->cold, key, &located->cold, error);
+      success = dsq_cold_tier_get (self->cold, key, &located->cold, &local_error);
       place = located->cold != NULL;
     }
-  else
-    {
-      success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
-    }
+  if (!wants_entry || (!needs_entry && g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT)))
+    success = self->cold->funcs->probe (self->cold, key, 1, &place, error);
+  else if (!success)
+    g_propagate_error (error, g_steal_pointer (&local_error));
   if (success && place != 0)
     dsq_counters_add (&self->counters, DSQ_COUNT_COLD_HITS, 1);
   else if (success)
@@ -114,7 +118,7 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
   miss = (DsqMiss){ shard->epoch, self->generation };
   dsq_shard_unlock (shard);
 
-  if (!look_into_file (self, key, wants_entry, located, error))
+  if (!look_into_file (self, key, wants_entry, flags & DSQ_LOCATE_ENTRY, located, error))
     return LOCATE_FAILED;
   dsq_shard_lock (shard);
   /* of a store that only reads, what the file said is the answer */

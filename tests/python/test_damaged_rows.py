@@ -11,6 +11,7 @@ import pytest
 
 from conftest import ENCRYPTED
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
+from dictsqlite_v4._pack import pack
 
 KEYS = [f"key {i}" for i in range(40)]
 BAD = ["key 3", "key 17", "key 39"]
@@ -124,6 +125,100 @@ def test_they_are_removed_and_mended(damaged, parameters, file_mode):
         assert db.copy() == expected and len(db) == len(expected)
     with DictSQLiteV4(damaged, **parameters) as db:
         assert db.copy() == expected and not db.check()
+
+
+def take_away_each(db, keys):
+    for key in keys:
+        del db[key]
+
+
+def clear_and_put_back(db, keys):
+    db.clear()
+    db.update({key: GOOD[key] for key in KEYS if key in GOOD})
+
+
+def look_and_remove(db, keys):
+    for key in keys:
+        assert key in db
+        with pytest.raises(CorruptError):
+            db[key]
+        assert db.delete(key)
+
+
+CURES = {
+    "del": take_away_each,
+    "delete_many": lambda db, keys: db.delete_many(keys),
+    "look": look_and_remove,
+    "clear": clear_and_put_back,
+    "prefixes": lambda db, keys: [db.delete_prefix(key) for key in keys],
+    "apply": lambda db, keys: db._store.apply_pack(
+        pack(()), pack([item for key in keys for item in (key.encode(), b"")]), False, None
+    ),
+    "walk": lambda db, keys: take_away_each(
+        db, [key for key, value in list(db.items(errors="report")) if value not in GOOD.values()]
+    ),
+}
+
+
+@pytest.mark.parametrize("sweeps", [False, True])
+@pytest.mark.parametrize("in_transaction", [False, True])
+@pytest.mark.parametrize("kind", CURES)
+def test_they_are_removed_in_every_way(
+    damaged, parameters, kind, in_transaction, sweeps, file_mode
+):
+    keys = ["key 3", "key 17"] if kind == "prefixes" else BAD  # of which others are no prefixes
+    with DictSQLiteV4(damaged, persist_mode=file_mode, **parameters) as db:
+        if sweeps:
+            db.set("over", 1, expire=1)
+            db.set_clock_offset(10)
+        if kind == "prefixes":
+            del db[BAD[2]], db["key 30"], db["key 31"]
+        with db.transaction() if in_transaction else contextlib.nullcontext():
+            CURES[kind](db, keys)
+            db["other"] = 1
+        expected = dict(GOOD)
+        if kind == "prefixes":
+            expected = {key: GOOD[key] for key in GOOD if not key.startswith("key 3")}
+        assert db.pop("other") == 1 and db.copy() == expected
+    with DictSQLiteV4(damaged, **parameters) as db:
+        assert db.copy() == expected and not db.check()
+
+
+LOOKS = {
+    "[]": lambda db, key: db[key],
+    "pop": lambda db, key: db.pop(key),
+    "add": lambda db, key: db.add(key, 1),
+    "touch": lambda db, key: db.touch(key, 10),
+    "incr": lambda db, key: db.incr(key),
+    "setdefault": lambda db, key: db.setdefault(key, 1),
+    "compare_and_set": lambda db, key: db.compare_and_set(key, 1, 2),
+    "edit": lambda db, key: db.edit(key).__enter__(),
+}
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_a_transaction_goes_on_behind_one_that_it_has_looked_at(
+    damaged, parameters, kind, file_mode
+):
+    with DictSQLiteV4(damaged, persist_mode=file_mode, **parameters) as db:
+        with db.transaction():
+            with pytest.raises(CorruptError):
+                LOOKS[kind](db, BAD[0])
+            assert BAD[0] in db and len(db) == len(KEYS)
+            db["other"] = db["key 1"]
+            db[BAD[1]] = "mended"
+        assert db["other"] == GOOD["key 1"] and db[BAD[1]] == "mended" and BAD[0] in db
+
+
+def test_coroutines_remove_them(damaged, parameters):
+    async def main():
+        async with AsyncDictSQLite(damaged, **parameters) as db:
+            assert await db.contains_async(BAD[0]) and await db.delete_async(BAD[0])
+            deleted = map(db.delete_async, [*BAD[1:], "none"])
+            assert await asyncio.gather(*deleted) == [True, True, False]
+            assert await db.batch_get(KEYS) == GOOD
+
+    asyncio.run(main())
 
 
 def test_a_walk_goes_on_behind_many(path, open_store):
