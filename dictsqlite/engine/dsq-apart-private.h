@@ -20,6 +20,8 @@ struct _DsqApart
   DsqMutex lock;
   pthread_cond_t done;
   gboolean is_done;      /* (lock) */
+  gboolean ends_thread;  /* constant: whoever waits for the end joins the thread */
+  gboolean is_left;      /* (lock) nobody waits any more */
   gboolean needs_caller; /* (atomic) it uses what is its caller's, and cannot be left */
 };
 

@@ -41,6 +41,7 @@ run_job (DsqJob *job)
   self->run (self);
   dsq_mutex_lock (&self->lock);
   self->is_done = TRUE;
+  job->is_joined = self->ends_thread && !self->is_left;
   pthread_cond_broadcast (&self->done);
   dsq_mutex_unlock (&self->lock);
   dsq_fork_leave ();
@@ -90,6 +91,7 @@ dsq_apart_do (DsqApart *self, DsqWorkers *workers)
   self->cancellable = g_cancellable_new ();
   self->n_references = 2;
   self->stamp = dsq_fork_get_stamp ();
+  self->ends_thread = !dsq_workers_stay (workers);
   dsq_mutex_init (&self->lock, DSQ_RANK_APART, 0);
   dsq_cond_init (&self->done);
   /* a close has begun, which waits for the caller */
@@ -101,7 +103,10 @@ dsq_apart_do (DsqApart *self, DsqWorkers *workers)
     }
   dsq_mutex_lock (&self->lock);
   is_done = wait_locked (self);
+  self->is_left = !is_done;
   dsq_mutex_unlock (&self->lock);
+  if (is_done && self->job.is_joined && !pthread_equal (self->job.thread, pthread_self ()))
+    pthread_join (self->job.thread, NULL);
   return is_done;
 }
 

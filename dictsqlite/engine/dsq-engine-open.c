@@ -97,7 +97,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->n_references = 1;
   dsq_tables_init (&self->tables);
   init_locks (self);
-  self->workers = dsq_workers_new ();
+  self->workers = dsq_workers_new (options->background);
   init_budget (self);
   self->shards = dsq_shards_new (&self->budget,
                                  options->hot_capacity,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <pthread.h>
 
 G_BEGIN_DECLS
 
@@ -45,6 +46,8 @@ struct _DsqJob
    * this kind may begin once it has. */
   gboolean may_pass_turn;
   gboolean has_passed_turn;  /* the workers' own */
+  gboolean is_joined;        /* out: by whom it was pushed, see dsq_workers_new() */
+  pthread_t thread;          /* out: that runs it */
   GCancellable *cancellable; /* (unowned) (nullable) ends its wait: it is run then, out of turn */
   DsqReach reach;
   guint slot;        /* of its one key: 1 to DSQ_N_SLOTS; or 0 */
@@ -55,7 +58,10 @@ struct _DsqJob
 
 typedef struct _DsqWorkers DsqWorkers;
 
-DsqWorkers *dsq_workers_new (void);
+/* @stay: threads that have nothing to do stay until the store is closed. Else each ends then, and
+ * one that has run a job with is_joined as soon as that, to be joined by whoever waits for it. */
+DsqWorkers *dsq_workers_new (gboolean stay);
+gboolean dsq_workers_stay (const DsqWorkers *self);
 /* Stops, if that was not done. */
 void dsq_workers_free (DsqWorkers *self);
 

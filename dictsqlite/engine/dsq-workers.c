@@ -13,9 +13,12 @@
  *   threads    one for each job that runs, and those that wait for more
  *
  * A thread is started when a job comes that its lane has a place for and no idle thread is there to
- * take it, and stays until the store is closed. Threads are detached: one may drop the last
- * reference to the store whose threads these are, and so has to be able to stop itself. The struct
- * is therefore counted, once for the store and once for each thread.
+ * take it, and stays until the store is closed, or where nothing is to go on behind the caller
+ * until it has no job. Threads detach themselves: one may drop the last reference to the store
+ * whose threads these are, and so has to be able to stop itself. The struct is therefore counted,
+ * once for the store and once for each thread. A caller that waits for a job joins its thread, if
+ * that ends with it: a fork that meets a thread at its end could leave the child with a lock of
+ * GLib's.
  *
  * Calls come in the order in which they were asked for. So writes begin one by one. Only those that
  * do nothing but to join the queue of commits need not wait for each other's end: the next begins
@@ -50,6 +53,7 @@ typedef struct
 
 struct _DsqWorkers
 {
+  gboolean stay; /* constant */
   DsqMutex lock;
   pthread_cond_t work;     /* a job came, or the threads are to go */
   pthread_cond_t progress; /* a job was run, or a thread has gone */
@@ -207,15 +211,11 @@ static void *worker_thread (void *data);
 static gboolean
 start_thread_locked (DsqWorkers *self)
 {
-  pthread_attr_t attributes;
   pthread_t thread;
   gboolean is_started;
 
   dsq_mutex_assert_held (&self->lock);
-  pthread_attr_init (&attributes);
-  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
-  is_started = pthread_create (&thread, &attributes, worker_thread, self) == 0;
-  pthread_attr_destroy (&attributes);
+  is_started = pthread_create (&thread, NULL, worker_thread, self) == 0;
   self->n_threads += is_started;
   self->n_refs += is_started;
   return is_started;
@@ -296,16 +296,20 @@ finish_locked (DsqWorkers *self, DsqJob *job)
   dsq_mutex_lock (&self->lock);
 }
 
-/* Lets go of the lock meanwhile. */
-static void
+/* Lets go of the lock meanwhile. TRUE: somebody joins the thread. */
+static gboolean
 run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
 {
+  gboolean is_joined;
+
   dsq_mutex_assert_held (&self->lock);
   owner = self;
   dsq_workers_ordered = job->is_ordered ? job : NULL;
   dsq_mutex_unlock (&self->lock);
   dsq_patience_renew ();
+  job->thread = pthread_self ();
   job->run (job);
+  is_joined = job->is_joined;
   dsq_mutex_lock (&self->lock);
   if (job->is_ordered && !job->has_passed_turn)
     self->has_turn = FALSE;
@@ -314,6 +318,7 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
   lane->n_running--;
   note_running (lane, job->number, 0);
   finish_locked (self, job);
+  return is_joined;
 }
 
 /* Takes the next job that waits in vain out of its lane, or NULL. */
@@ -368,25 +373,30 @@ static void *
 worker_thread (void *data)
 {
   DsqWorkers *self = data;
+  gboolean is_joined = FALSE;
 
   pthread_setname_np (pthread_self (), "dsq-worker");
   current = self;
   dsq_mutex_lock (&self->lock);
-  for (;;)
+  while (!is_joined)
     {
       Lane *lane;
       DsqJob *job = take_locked (self, &lane);
 
-      if (job == NULL && self->is_stopping)
+      if (job == NULL && (self->is_stopping || (!self->stay && self->n_cancellable == 0)))
         break;
       if (job != NULL)
-        run_locked (self, lane, job);
+        is_joined = run_locked (self, lane, job);
       else if ((job = take_cancelled_locked (self)) != NULL)
         run_cancelled_locked (self, job);
       else
         wait_for_work_locked (self);
     }
   self->n_threads--;
+  if (is_joined)
+    wake_threads_locked (self); /* for what this one would have run next */
+  else
+    pthread_detach (pthread_self ());
   pthread_cond_broadcast (&self->progress);
   unref_and_unlock (self);
   return NULL;
@@ -486,10 +496,11 @@ dsq_workers_stop (DsqWorkers *self)
 /* --- the whole -------------------------------------------------------------------------------- */
 
 DsqWorkers *
-dsq_workers_new (void)
+dsq_workers_new (gboolean stay)
 {
   DsqWorkers *self = g_new0 (DsqWorkers, 1);
 
+  self->stay = stay;
   dsq_mutex_init (&self->lock, DSQ_RANK_WORKERS, 0);
   dsq_cond_init (&self->work);
   dsq_cond_init (&self->progress);
@@ -497,6 +508,12 @@ dsq_workers_new (void)
     self->lanes[i].end = &self->lanes[i].first;
   self->n_refs = 1;
   return self;
+}
+
+gboolean
+dsq_workers_stay (const DsqWorkers *self)
+{
+  return self->stay;
 }
 
 void

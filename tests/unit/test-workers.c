@@ -34,7 +34,7 @@ set_up (Fixture *self, gconstpointer data)
 {
   pthread_mutex_init (&self->lock, NULL);
   pthread_cond_init (&self->cond, NULL);
-  self->workers = dsq_workers_new ();
+  self->workers = dsq_workers_new (TRUE);
 }
 
 static void
@@ -283,6 +283,61 @@ test_reads_come_before_a_write (Fixture *self, gconstpointer data)
   g_assert_cmpuint (self->n_begun, ==, 1);
 }
 
+static guint
+count_threads (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/task", 0, NULL);
+  guint n_threads = 0;
+
+  while (g_dir_read_name (folder) != NULL)
+    n_threads++;
+  return n_threads;
+}
+
+static void
+run_to_be_joined (DsqJob *job)
+{
+  job->is_joined = TRUE;
+}
+
+static void
+finish_nothing (DsqJob *job)
+{
+}
+
+/* Where none are to stay, each goes when it has no job; and as soon as it is to be joined. */
+static void
+test_threads_that_do_not_stay (Fixture *self, gconstpointer data)
+{
+  DsqWorkers *staying = self->workers;
+  DsqJob job = { .run = run_to_be_joined, .finish = finish_nothing };
+
+  while (count_threads () > 1) /* those of the test before */
+    g_usleep (1000);
+  self->workers = dsq_workers_new (FALSE);
+  g_assert_false (dsq_workers_stay (self->workers));
+  for (guint i = 0; i < N_JOBS; i++)
+    {
+      g_assert_true (push (self, DSQ_LANE_READ));
+      g_assert_true (push (self, DSQ_LANE_WRITE));
+    }
+  wait_for_finished (self, 2 * N_JOBS);
+  while (count_threads () > 1)
+    g_usleep (1000);
+
+  for (guint i = 0; i < 100; i++)
+    {
+      job.thread = pthread_self ();
+      g_assert_true (dsq_workers_push (self->workers, DSQ_LANE_APART, &job));
+      g_assert_true (dsq_workers_drain (self->workers, NULL));
+      dsq_workers_resume (self->workers);
+      pthread_join (job.thread, NULL);
+      g_assert_cmpuint (count_threads (), ==, 1);
+    }
+  dsq_workers_free (self->workers);
+  self->workers = staying;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -295,6 +350,7 @@ main (int argc, char **argv)
   ADD ("what-is-next", test_what_is_next);
   ADD ("reads-come-before-a-write", test_reads_come_before_a_write);
   ADD ("drain", test_drain);
+  ADD ("threads-that-do-not-stay", test_threads_that_do_not_stay);
   ADD ("a-thread-stops-and-frees-its-own", test_a_thread_stops_and_frees_its_own);
   return g_test_run ();
 }

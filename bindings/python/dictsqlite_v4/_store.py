@@ -56,7 +56,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         at least 1.
     :param enable_async: whether a background thread flushes lazy writes. If not, nothing runs
         in the background, and only flush(), close() and memory pressure flush. A thread that does
-        for the main one what it can be interrupted in is there in either case.
+        for the main one what that can be interrupted in is gone when the call returns.
     :param persist_mode: 'memory' (no file), 'lazy' (a write is in the file after the next
         flush) or 'writethrough' (a write is committed when it returns).
     :param encryption_password: None, or the password of an encrypted file, not empty; a file
