@@ -17,7 +17,10 @@ path = sys.argv[1]
 SYNC = 1.5
 faulthandler.dump_traceback_later(100, exit=True)
 
-def interrupt(*_): raise KeyboardInterrupt
+class Own(Exception): pass
+class OwnBase(BaseException): pass
+KIND = KeyboardInterrupt
+def interrupt(*_): raise KIND(5)
 signal.signal(signal.SIGALRM, interrupt)
 
 def ends(call, name=""):
@@ -29,8 +32,9 @@ def ends(call, name=""):
         call()
         while True:
             time.sleep(0.01)
-    except KeyboardInterrupt as error:
+    except KIND as error:
         took = time.monotonic() - started
+        assert error.args == (5,)
         assert 0.09 < took < 0.6, (name, took)
         cause = error.__cause__
     slow.slow_vfs_set_sync_delay(0)
@@ -161,4 +165,113 @@ for change in (lambda: db.__setitem__("new", 1), lambda: db.__delitem__("a"), db
         assert "changed size" in str(error)
     else:
         raise AssertionError(change)
+""")
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "Own", "OwnBase"])
+def test_whatever_a_handler_raises(path, kind):
+    """It comes as what it is, from all that is in a thread of its own."""
+    run(path, """
+KIND = {"SystemExit": SystemExit, "Own": Own, "OwnBase": OwnBase}[sys.argv[3]]
+db = DictSQLiteV4(path, durability="full", flush_interval=3600)
+lazy = DictSQLiteV4(path + ".lazy", persist_mode="lazy", enable_async=False)
+table = db.table("table")
+many = {i: i for i in range(3000)}
+def transaction():
+    with db.transaction():
+        db["one"] = table["two"] = 1
+for name, call in {
+    "set": lambda: db.__setitem__("k", 1), "pop": lambda: db.pop("k"), "incr": lambda: db.incr("n"),
+    "update": lambda: db.update(many), "delete_many": lambda: db.delete_many(many),
+    "transaction": transaction, "table": lambda: db.table("other"), "clear": table.clear,
+    "drop": lambda: db.drop_table("other"), "backup": lambda: db.backup(path + ".copy"),
+    "lazy": lambda: (lazy.update(many), lazy.flush()), "close": lazy.close,
+}.items():
+    ends(call, name)
+    db["barrier"] = name  # which waits for it
+assert db["one"] == table.get("two", 1) == db["n"] == 1 and "k" not in db and 5 not in db
+assert db.tables() == ["table"] and db.check() == []
+lazy.close()
+assert dict(DictSQLiteV4(path + ".lazy")) == many
+""", kind)
+
+
+def test_the_exit_of_a_handler_ends_the_program(path):
+    """What it waited for is made, what was not flushed is written, and the status is the exit's."""
+    result = python(HEAD + """
+KIND = SystemExit
+lazy = DictSQLiteV4(path, persist_mode="lazy", flush_interval=3600)
+lazy["a"] = 1
+full = DictSQLiteV4(path + ".full", durability="full")
+slow.slow_vfs_set_sync_delay(int(SYNC * 1e6))
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+full["b"] = 2
+""", path, slow_vfs())
+    assert (result.returncode, result.stderr) == (5, "")
+    from dictsqlite_v4 import DictSQLiteV4
+
+    with DictSQLiteV4(path) as lazy, DictSQLiteV4(f"{path}.full") as full:
+        assert dict(lazy) == {"a": 1} and dict(full) == {"b": 2}
+
+
+IMPORTS = """
+import dbm.dumb, pickle, sqlite3
+from dictsqlite_v4 import import_v4
+from dictsqlite_v4 import migrate
+entries = {f"k{i}": f"v{i}" for i in range(2500)}
+for name, statement in (("v4", "kv_store(key TEXT PRIMARY KEY, value BLOB)"),
+                        ("sqlitedict", "unnamed(key TEXT PRIMARY KEY, value BLOB)")):
+    with sqlite3.connect(path + name) as source:
+        source.execute("CREATE TABLE " + statement)
+        source.executemany(f"INSERT INTO {statement.split('(')[0]} VALUES(?, ?)",
+                           ((key, pickle.dumps(value)) for key, value in entries.items()))
+    source.close()
+with dbm.dumb.open(path + "shelf", "c") as shelf:
+    for key, value in entries.items():
+        shelf[key] = pickle.dumps(value)
+imports = {
+    "v4": lambda db, **more: import_v4(path + "v4", db, **more),
+    "sqlitedict": lambda db, **more: migrate.import_sqlitedict(path + "sqlitedict", db, **more),
+    "shelve": lambda db, **more: migrate.import_shelve(path + "shelf", db, **more),
+    "mapping": lambda db, **more: migrate.import_mapping(entries, db, **more),
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "SystemExit", "Own"])
+def test_imports_while_a_sync_takes_long(path, kind):
+    """They end in the sync of a batch; made again, they bring all."""
+    run(path, IMPORTS + """
+KIND = {"KeyboardInterrupt": KeyboardInterrupt, "SystemExit": SystemExit, "Own": Own}[sys.argv[3]]
+for name, load in imports.items():
+    db = DictSQLiteV4(path, durability="full")
+    db.clear()
+    assert ends(lambda: load(db), name)
+    assert not ends(lambda: load(db, progress=lambda *_: interrupt()), name)
+    assert load(db).n_imported == len(entries)
+    assert dict(db) == entries
+    db.close()
+""", kind)
+
+
+def test_no_interrupt_of_an_import_is_taken_for_damage(path):
+    """SQLite asks at nearly each of its steps here whether they are too many."""
+    run(path, IMPORTS + """
+import random
+import dictsqlite_v4._migrate
+dictsqlite_v4._migrate._STEPS = 3
+KIND = Own
+n_ended = 0
+for name in ("v4", "sqlitedict", "mapping", "v4", "v4") * 10:
+    db, report = DictSQLiteV4(":memory:"), None
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.03))
+    try:
+        report = imports[name](db)
+        while True:
+            time.sleep(0.01)
+    except Own:
+        n_ended += 1
+    assert report is None or report.n_imported == len(entries), report
+    assert entries.items() >= dict(db).items()
+assert n_ended == 50
 """)

@@ -23,6 +23,8 @@ from collections import OrderedDict
 from pathlib import PurePath
 from typing import Any, Callable, Dict, Iterable, List, Type
 
+from ._errors import is_of_handler
+
 _NUMBERS = (bool, int, float)
 # Contents beyond this are in it as a digest.
 _LONG = 1024
@@ -211,6 +213,8 @@ class _Encoder:
             reduce = copyreg.dispatch_table.get(kind)
             parts: Any = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:
+            if is_of_handler(error):
+                raise
             raise NotCanonicalError(str(error)) from error
         if isinstance(parts, str):
             return _pack(b"g", f"{getattr(value, '__module__', kind.__module__)}.{parts}".encode())

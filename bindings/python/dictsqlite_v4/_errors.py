@@ -87,7 +87,7 @@ _PASSING = (MemoryError, RecursionError)
 _OF_CODE = (AttributeError, EOFError, ImportError, NameError, TypeError, pickle.UnpicklingError)
 
 
-def _is_of_handler(error: Exception) -> bool:
+def is_of_handler(error: Exception) -> bool:
     """Whether a signal's handler raised `error`, which may be at any instant."""
     signal: Any = importlib.import_module("_signal")  # the part in C, always there, of enums none
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
@@ -105,7 +105,7 @@ def unloadable(error: Exception, key: object, is_named: bool) -> UnloadableError
     """What to raise where decoding the value of `key`, named in the message or not, raised
     `error`; raises that itself where it is not about the value.
     """
-    if isinstance(error, _PASSING) or _is_of_handler(error):
+    if isinstance(error, _PASSING) or is_of_handler(error):
         raise error
     if isinstance(error, UnloadableError):
         problem, reason = error, error.args[0]

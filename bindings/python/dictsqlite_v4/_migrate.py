@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import itertools
 import os
 import pickle
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple, Union, cast
 
 from ._dsq import GError, migrate_derive_v4_key, migrate_unseal_v4
-from ._errors import FormatError, UnsafePickleError
+from ._errors import FormatError, UnsafePickleError, is_of_handler
 from ._pickle import SafePickle
 from ._repr import printable, short
 from ._values import OLD_PICKLE
@@ -75,6 +76,8 @@ def _load_pickle(data: bytes, plain_only: bool) -> Any:
     except UnsafePickleError as error:
         raise Unreadable(f"{error}; pass values='pickle' if you trust the file") from None
     except Exception as error:  # a pickle may raise anything
+        if is_of_handler(error):
+            raise
         problem = printable(f"{type(error).__name__}: {short(str, error)}")
         raise Unreadable(f"its pickle cannot be loaded: {problem}") from None
 
@@ -199,9 +202,7 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         # where pages of a damaged file point to one another, a table has rows without end
-        steps = itertools.count(_STEPS, _STEPS)
-        most = 10_000_000 + 64 * source.stat().st_size
-        connection.set_progress_handler(lambda: next(steps) > most, _STEPS)
+        _limit_steps(connection, _STEPS, (10_000_000 + 64 * source.stat().st_size) // _STEPS)
         if not options:
             connection.execute("PRAGMA schema_version").fetchone()
             scratch.close()
@@ -210,6 +211,17 @@ def open_untouched(path: Union[str, os.PathLike[str]]) -> Iterator[sqlite3.Conne
 
 # Instructions of SQLite's machine between two looks at how many there were.
 _STEPS = 10_000
+
+
+def _limit_steps(connection: sqlite3.Connection, n_steps: int, n_looks: int) -> None:
+    """Have SQLite's machine make about so many times so many instructions, and then end.
+
+    Nothing of this is Python, or the handlers of signals would run there: what one raises would be
+    swallowed, and the file seem to be damaged.
+    """
+    looks = itertools.repeat(0, n_looks)
+    look: functools.partial[int] = functools.partial(next, looks, 1)
+    connection.set_progress_handler(look, n_steps)
 
 
 def count_rows(connection: sqlite3.Connection, table: str) -> int:
@@ -252,8 +264,7 @@ def _name_import(path: str) -> str:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             connection.text_factory = bytes
             # a schema of very many objects would take minutes; those that are known have a few
-            looks = itertools.count()
-            connection.set_progress_handler(lambda: next(looks) >= _LOOKS, 1000)
+            _limit_steps(connection, 1000, _LOOKS)
             connection.execute("PRAGMA trusted_schema = OFF")
             names = connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table' LIMIT 9"

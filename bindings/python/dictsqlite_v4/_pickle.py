@@ -26,7 +26,7 @@ from typing import (
 
 from . import _pickle_rules as rules, _pickle_table as table
 from ._dsq import GError, NativeError, check_pickle
-from ._errors import UnsafePickleError
+from ._errors import UnsafePickleError, is_of_handler
 from ._pack import unpack
 from ._pickle_guard import TOO_MANY_ALIKE, GuardedUnpickler
 from ._pickle_rules import Call, Cost, Decision, Refusal
@@ -119,6 +119,8 @@ class SafePickle:
         except (UnsafePickleError, MemoryError, RecursionError):
             raise
         except Exception as error:
+            if is_of_handler(error):
+                raise
             raise UnsafePickleError(
                 f"building it failed: {type(error).__name__}: {error}", verb="load"
             ) from error

@@ -38,6 +38,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
+from ._errors import is_of_handler
 from ._migrate import (
     POLICIES,
     Unreadable,
@@ -358,6 +359,8 @@ def import_mapping(
         try:
             value = source[key]
         except (pickle.UnpicklingError, ValueError, OSError, AttributeError, ImportError) as error:
+            if is_of_handler(error):
+                raise
             raise Unreadable(f"{type(error).__name__}: {error}") from None
         return value if values is None or type(value) is not bytes else decode(key, value, values)
 
