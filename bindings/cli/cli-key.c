@@ -73,7 +73,7 @@ static void
 write_item (GString *out, const guint8 **next)
 {
   guint8 tag = *(*next)++;
-  gsize length = strchr ("bis", tag) != NULL ? read_length (next) : tag == 'f' ? 8 : 0;
+  gsize length = (tag == 'b' || tag == 'i' || tag == 's') ? read_length (next) : tag == 'f' ? 8 : 0;
 
   switch (tag)
     {

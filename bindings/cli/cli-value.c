@@ -193,6 +193,11 @@ append_integer (GByteArray *out, const char *text, gsize length, GError **error)
 
   if (!cli_integer_parse (text, length, bytes, error))
     return FALSE;
+  if (bytes->len > DSQ_MAX_VALUE_LENGTH - 32)
+    {
+      cli_set_error (error, CLI_DAMAGED, "no value: it is longer than 512 MiB");
+      return FALSE;
+    }
   if (bytes->len > sizeof number)
     {
       cli_pickle_make_integer (out, bytes->data, bytes->len);

@@ -127,13 +127,49 @@ def test_a_load_that_is_ended_tells_what_is_loaded(path, number):
         while not path.exists():
             time.sleep(0.01)
         time.sleep(0.3)
-        process.send_signal(number)
+        for _ in range(3):  # as timeout does
+            process.send_signal(number)
+            time.sleep(0.001)
         assert process.wait(60) == 128 + number
         assert process.stdout.read() == b""
         message = process.stderr.read().decode()
     keys = ok("keys", path).lines
     assert message == f"dsq: interrupted; {len(keys):,} entries loaded before that\n"
     assert keys == [f"key {number}" for number in range(len(keys))]
+    assert ok("check", path).out == ""
+
+
+@pytest.mark.parametrize("words", [
+    ("encrypt", "--new-password-env", "P"), ("backup",), ("compact",), ("copy",), ("salvage",),
+])
+def test_copies_that_are_ended(tmp_path, path, words):
+    """A file that is whole when it appears does not appear; another says how much is in it."""
+    with DictSQLiteV4(path, persist_mode="lazy") as db:
+        db.update({number: "v" * 100 for number in range(200_000)})
+    new = tmp_path / "new.db"
+    environment = {**os.environ, "P": "secret"}
+    statuses = []
+    for delay in (0.0, 0.01, 0.05, 0.1, 0.2):
+        with subprocess.Popen([DSQ, *words, path, new], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment) as process:
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            statuses.append(process.wait(60))
+            message = process.stderr.read().decode()
+        if statuses[-1] == 130 and "before that" in message:
+            count = int(message.split()[2].replace(",", ""))
+            assert len(ok("keys", new).lines) == count
+        elif statuses[-1] == 130:
+            assert message == "dsq: interrupted\n"
+            # that of copy and salvage may have been made already
+            assert not new.exists() or (words[0] in ("copy", "salvage") and
+                                        ok("keys", new).lines == [])
+        else:  # before it could look, or after it was done
+            assert statuses[-1] in (-signal.SIGINT, 0), message
+        for name in os.listdir(tmp_path):
+            if name.startswith("new"):
+                (tmp_path / name).unlink()
+    assert 130 in statuses
     assert ok("check", path).out == ""
 
 

@@ -102,7 +102,7 @@ def test_library_looks_nowhere_else(run, prefix):
 
 def test_the_command_tells_a_shell_where_everything_is(run, prefix):
     """From wherever it was moved to, with nothing set before."""
-    dsq = find(prefix, "dsq")
+    dsq = prefix / "bin" / "dsq"
     script = (f'eval "$({dsq} env)" && dsq set store.db k v && pkg-config --exists dictsqlite-1 && '
               f'{sys.executable} -c "from dictsqlite_v4 import DictSQLiteV4 as D; '
               'print(D(\'store.db\')[\'k\'])"')
