@@ -28,6 +28,7 @@
 
 #include "base/dsq-call-private.h"
 #include "cold/dsq-cold-coherence-private.h"
+#include "cold/dsq-cold-damaged-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
@@ -106,7 +107,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
   DsqWalStamp stamp;
   gboolean ready;
 
-  if (!dsq_cold_read_tables (&self->codec, tables, self->tables, error))
+  if (!dsq_cold_learn_tables (self, self->writer.database, tables, self->tables, error))
     return FALSE;
   if (self->read_role == DSQ_DATABASE_READ_UNCHANGING)
     {
@@ -123,7 +124,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
     return set_unreadable (error);
 
   dsq_mutex_lock (&self->coherence_lock);
-  ready = dsq_cold_read_tables (&self->codec, tables, self->tables, error) &&
+  ready = dsq_cold_learn_tables (self, self->writer.database, tables, self->tables, error) &&
           ask_version_locked (self, &ignored, error);
   if (ready)
     set_seen_locked (self, &stamp);
@@ -145,10 +146,11 @@ read_tables_locked (DsqColdSqlite *self, GError **error)
   if (reader == NULL)
     return FALSE;
   read = dsq_cold_readers_start (self, reader, FALSE, error) &&
-         dsq_cold_read_tables (&self->codec,
-                               &reader->statements[DSQ_COLD_READ_TABLES],
-                               self->tables,
-                               error);
+         dsq_cold_learn_tables (self,
+                                reader->database,
+                                &reader->statements[DSQ_COLD_READ_TABLES],
+                                self->tables,
+                                error);
   dsq_cold_readers_give_back (self, reader);
   return read;
 }

@@ -206,7 +206,33 @@ dsq_cold_append_row (DsqColdSqlite *self,
   return TRUE;
 }
 
-/* Appends rows that come after @place until there are no more, or one of the limits is met. */
+/* The row after *place. */
+static gboolean
+append_next (DsqColdSqlite *self,
+             DsqStatement *statement,
+             guint32 table,
+             gint64 *place,
+             gboolean forward,
+             gboolean keys_only,
+             GArray *rows,
+             gboolean *out_is_last,
+             GError **error)
+{
+  DsqStep step = dsq_statement_step (statement, error);
+  gint64 next;
+
+  *out_is_last = step == DSQ_STEP_DONE;
+  if (step != DSQ_STEP_ROW)
+    return *out_is_last;
+  next = sqlite3_column_int64 (statement->handle, AT_PLACE);
+  if (!dsq_cold_check_order (forward ? *place : next, forward ? next : *place, error))
+    return FALSE;
+  *place = next;
+  return dsq_cold_append_row (self, statement, table, keys_only, rows, error);
+}
+
+/* Appends rows that come after @place until there are no more, or one of the limits is met. Those
+ * before what is damaged are a batch, and the damage is the next one's. */
 static gboolean
 append_rows (DsqColdSqlite *self,
              DsqStatement *statement,
@@ -223,22 +249,27 @@ append_rows (DsqColdSqlite *self,
   gsize n_bytes = 0;
 
   *out_is_last = FALSE;
-  for (guint n_rows = 0; n_rows < max_rows && n_bytes < max_bytes; n_rows++)
+  for (guint n_rows = 0; n_rows < max_rows && n_bytes < max_bytes && !*out_is_last; n_rows++)
     {
-      DsqStep step = dsq_statement_step (statement, error);
-      gint64 next;
+      g_autoptr (GError) local_error = NULL;
 
-      *out_is_last = step == DSQ_STEP_DONE;
-      if (step == DSQ_STEP_DONE)
-        return TRUE;
-      if (step == DSQ_STEP_FAILED)
-        return FALSE;
-      next = sqlite3_column_int64 (statement->handle, AT_PLACE);
-      if (!dsq_cold_check_order (forward ? place : next, forward ? next : place, error) ||
-          !dsq_cold_append_row (self, statement, table, keys_only, rows, error))
-        return FALSE;
-      place = next;
-      n_bytes += dsq_entry_size (g_array_index (rows, DsqColdRow, rows->len - 1).entry);
+      if (!append_next (self,
+                        statement,
+                        table,
+                        &place,
+                        forward,
+                        keys_only,
+                        rows,
+                        out_is_last,
+                        &local_error))
+        {
+          if (n_rows > 0 && g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+            return TRUE;
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      if (!*out_is_last)
+        n_bytes += dsq_entry_size (g_array_index (rows, DsqColdRow, rows->len - 1).entry);
     }
   return TRUE;
 }

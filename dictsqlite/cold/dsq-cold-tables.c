@@ -14,6 +14,7 @@
 
 #include "codec/dsq-format-private.h"
 #include "cold/dsq-cold-changes-private.h"
+#include "cold/dsq-cold-damaged-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
@@ -150,10 +151,11 @@ find_table_to_read (DsqColdSqlite *self, GBytes *token, DsqTableState *out_state
 
   *out_state = (DsqTableState){ 0 };
   if (!find_id (self, token, &id, error) ||
-      !dsq_cold_read_tables (&self->codec,
-                             &self->writer.statements[DSQ_COLD_WRITE_TABLES],
-                             tables,
-                             error))
+      !dsq_cold_learn_tables (self,
+                              self->writer.database,
+                              &self->writer.statements[DSQ_COLD_WRITE_TABLES],
+                              tables,
+                              error))
     return FALSE;
   for (guint i = 0; i < tables->len; i++)
     if (g_array_index (tables, DsqTableState, i).table == id)

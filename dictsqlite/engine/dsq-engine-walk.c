@@ -343,10 +343,12 @@ dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk)
     dsq_walker_leave (pending->number);
 }
 
-/* After the first batch of a walk whose places are the file's: where it is to end. */
+/* After the first batch of a walk whose places are the file's: where it is to end. Where the end is
+ * damaged the walk goes on until it comes to that. */
 static gboolean
 find_end (DsqEngine *self, DsqWalk *walk, const Batch *batch, GError **error)
 {
+  g_autoptr (GError) local_error = NULL;
   GArray *cold;
   gboolean ignored;
   gboolean success = TRUE;
@@ -364,10 +366,17 @@ find_end (DsqEngine *self, DsqWalk *walk, const Batch *batch, GError **error)
                                      TRUE,
                                      cold,
                                      &ignored,
-                                     error);
+                                     &local_error);
   if (cold->len > 0)
     walk->end = MAX (walk->end, g_array_index (cold, DsqColdRow, 0).place + 1);
   dsq_cold_rows_free (cold);
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT))
+    {
+      walk->end = G_MAXINT64 - 1;
+      return TRUE;
+    }
+  if (!success)
+    g_propagate_error (error, g_steal_pointer (&local_error));
   return success;
 }
 

@@ -328,12 +328,12 @@ try_reading (Trial *self)
 {
   DsqStore *store = open_store (self, TRUE, DSQ_PERSIST_LAZY);
 
-  /* damaged rows may be the last of a table, which opening looks at */
   if (store == NULL)
-    {
-      check_untouched (self);
-      return;
-    }
+    check_untouched (self);
+  if (store == NULL && self->damage->is_local)
+    trial_fail ("only rows are damaged, and the file cannot be opened to be read");
+  if (store == NULL)
+    return;
   trial_get_spared (self, store);
   trial_read (self, store);
   close_store (self, store);

@@ -474,8 +474,8 @@ def test_what_is_damaged_is_described(open_store, path):
     size = os.path.getsize(path)
     with open(path, "r+b") as file:
         file.seek(1 << 16)
-        file.write(b"\xaa" * (size - (1 << 17)))  # all but the last rows, which opening looks at
-    store = open_store(persist_mode="lazy")
+        file.write(b"\xaa" * (size - (1 << 16)))
+    store = open_store(persist_mode="lazy", read_only=True)
     with pytest.raises(OSError):
         list(store.items(errors="skip"))  # a file that cannot be read is no value that cannot be
     assert "DictSQLiteV4" in repr(store)
