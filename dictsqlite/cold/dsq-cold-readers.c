@@ -219,6 +219,23 @@ is_current (DsqColdSqlite *self, const DsqColdReader *reader, DsqWalStamp *out_l
          !(reader->is_in_log && is_log_in_file (self, out_live));
 }
 
+/* SQLite notices nothing of what others do to a file that is said not to change. Who opens it makes
+ * an index beside it, and who has written to it was here. */
+static gboolean
+check_unchanged (DsqColdSqlite *self, GError **error)
+{
+  if (!dsq_location_has_filled_index (self->path) &&
+      dsq_location_get_write_time (self->path) == self->write_time)
+    return TRUE;
+  g_set_error_literal (
+      error,
+      DSQ_ERROR,
+      DSQ_ERROR_IO,
+      "Failed to read: others have opened the file, which could only be read as one "
+      "that does not change; open it again");
+  return FALSE;
+}
+
 gboolean
 dsq_cold_readers_start (DsqColdSqlite *self,
                         DsqColdReader *reader,
@@ -228,8 +245,10 @@ dsq_cold_readers_start (DsqColdSqlite *self,
   gboolean is_same;
   DsqWalStamp live;
 
-  if (reader == self->own_reader || self->read_role == DSQ_DATABASE_READ_UNCHANGING)
+  if (reader == self->own_reader)
     return TRUE;
+  if (self->read_role == DSQ_DATABASE_READ_UNCHANGING)
+    return check_unchanged (self, error);
   is_same = is_current (self, reader, &live);
   reader->was_used = TRUE;
   if (reader->is_reading && is_same)

@@ -48,6 +48,7 @@ struct _DsqColdSqlite
   gboolean is_deleted;                /* (atomic) and file and log have none any more */
   DsqDatabaseTuning tuning;
   DsqDatabaseRole read_role; /* of the connections that read */
+  gint64 write_time;         /* constant: of a file that is read as one which does not change */
   gboolean read_only;
   DsqStoreBeside beside; /* what lay beside the file before it was opened */
   DsqKeys *keys;         /* (owned) (nullable) of an encrypted file */

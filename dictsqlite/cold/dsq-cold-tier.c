@@ -152,6 +152,7 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
   if (self->path == NULL)
     return FALSE;
   self->beside = dsq_store_file_look_beside (self->path);
+  self->write_time = dsq_location_get_write_time (self->path);
   if (self->read_only)
     database = dsq_store_file_open_for_reading (self->path,
                                                 &self->tuning,

@@ -34,6 +34,11 @@ gint64 dsq_location_get_size (const char *path);
 gint64 dsq_location_get_wal_size (const char *path);
 /* Whether the index of its log stands beside the file. */
 gboolean dsq_location_has_index (const char *path);
+/* The same, and it is more than what is left of one that there was no room for. */
+gboolean dsq_location_has_filled_index (const char *path);
+
+/* Nanoseconds from 1970 to the last write to the file itself, -1 when there is none. */
+gint64 dsq_location_get_write_time (const char *path);
 
 /* Which file stands at a path. */
 typedef struct

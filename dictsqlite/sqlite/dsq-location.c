@@ -41,6 +41,9 @@
 #define CUT_TRIES   3
 #define CUT_WAIT_US 1000
 
+/* The least that an index has, of which SQLite writes the first bytes when it opens one. */
+#define INDEX_LENGTH 32768
+
 /* As many links as the kernel follows from one to the next. */
 #define MAX_LINKS 40
 
@@ -189,6 +192,22 @@ gboolean
 dsq_location_has_index (const char *path)
 {
   return size_beside (path, "-shm") >= 0;
+}
+
+gboolean
+dsq_location_has_filled_index (const char *path)
+{
+  return size_beside (path, "-shm") >= INDEX_LENGTH;
+}
+
+gint64
+dsq_location_get_write_time (const char *path)
+{
+  struct stat info;
+
+  return lstat (path, &info) == 0
+             ? info.st_mtim.tv_sec * G_GINT64_CONSTANT (1000000000) + info.st_mtim.tv_nsec
+             : -1;
 }
 
 gboolean

@@ -34,7 +34,7 @@ check_location (const char *path, GError **error)
 }
 
 /* Reading a file in WAL mode takes the log's index, which stands beside it. Where there is none and
- * none can be made nobody else has the file open, and it is read as if it never changed. */
+ * none can be made nobody else has the file open, and it is read as one that does not change. */
 static gboolean
 choose_role (const char *path, DsqDatabaseRole *out_role, GError **error)
 {
@@ -72,6 +72,32 @@ check_journal_mode (DsqDatabase *database, GError **error)
                  "another program has put it out of WAL mode; open it for writing once");
 }
 
+static DsqDatabase *
+open_as (const char *path,
+         DsqDatabaseRole role,
+         const DsqDatabaseTuning *tuning,
+         const DsqStoreLock *lock,
+         DsqStoreIdentity *identity,
+         GError **error)
+{
+  g_autoptr (DsqDatabase) database = dsq_database_open (path, role, tuning->busy_timeout_ms, error);
+
+  if (database == NULL || !dsq_store_file_verify (database, lock, identity, error) ||
+      (role == DSQ_DATABASE_READ && !check_journal_mode (database, error)) ||
+      !dsq_database_tune (database, tuning, error))
+    return NULL;
+  return g_steal_pointer (&database);
+}
+
+/* Whether there was no room for an index, which shows only when SQLite makes it. */
+static gboolean
+lacks_room (const char *path, const GError *error)
+{
+  return (g_error_matches (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE) ||
+          g_error_matches (error, DSQ_ERROR, DSQ_ERROR_TOO_LARGE)) &&
+         !dsq_location_has_filled_index (path) && dsq_location_get_wal_size (path) <= 0;
+}
+
 DsqDatabase *
 dsq_store_file_open_for_reading (const char *path,
                                  const DsqDatabaseTuning *tuning,
@@ -80,20 +106,23 @@ dsq_store_file_open_for_reading (const char *path,
                                  DsqDatabaseRole *out_role,
                                  GError **error)
 {
-  g_autoptr (DsqDatabase) database = NULL;
+  g_autoptr (GError) local_error = NULL;
+  DsqDatabase *database;
 
   memset (out_identity, 0, sizeof *out_identity);
   if (!check_location (path, error) || !choose_role (path, out_role, error))
     return NULL;
-  database = dsq_database_open (path, *out_role, tuning->busy_timeout_ms, error);
+  database = open_as (path, *out_role, tuning, lock, out_identity, &local_error);
+  if (database == NULL && *out_role == DSQ_DATABASE_READ && lacks_room (path, local_error))
+    {
+      g_clear_error (&local_error);
+      *out_role = DSQ_DATABASE_READ_UNCHANGING;
+      database = open_as (path, *out_role, tuning, lock, out_identity, &local_error);
+    }
   if (database == NULL)
-    return NULL;
-  if (!dsq_store_file_verify (database, lock, out_identity, error) ||
-      (*out_role == DSQ_DATABASE_READ && !check_journal_mode (database, error)) ||
-      !dsq_database_tune (database, tuning, error))
     {
       g_clear_pointer (&out_identity->keys, dsq_keys_free);
-      return NULL;
+      g_propagate_error (error, g_steal_pointer (&local_error));
     }
-  return g_steal_pointer (&database);
+  return database;
 }
