@@ -16,10 +16,10 @@
 
 #define PURPOSE "read the tables"
 
-/* The columns of DSQ_COLD_SQL_TABLES, with no row looked at. */
+/* The columns of DSQ_COLD_SQL_TABLES, with no row looked at and none counted. */
 #define SQL_ALONE                                                                                  \
   "SELECT id, CASE WHEN length (token) <= 1048577 THEN token END,"                                 \
-  " CASE WHEN length (mark) <= 57 THEN mark END, (1 << 40) - 1, 0, NULL, NULL"                     \
+  " CASE WHEN length (mark) <= 57 THEN mark END, (1 << 40) - 1, (1 << 40) - 2, NULL, NULL"         \
   " FROM tables ORDER BY id"
 #define SQL_NEXT                                                                                   \
   "SELECT max (floor, ifnull ((SELECT max (place) FROM entry WHERE place > ?1 << 40"               \
@@ -92,8 +92,10 @@ static gboolean
 read_damaged (DsqColdSqlite *self, DsqDatabase *database, GArray *states, GError **error)
 {
   g_auto (DsqStatement) alone = { NULL };
+  gint64 n_pages;
 
-  if (!dsq_statement_prepare (&alone, database, SQL_ALONE, PURPOSE, error) ||
+  if (!dsq_database_get_number (database, "PRAGMA page_count", PURPOSE, &n_pages, error) ||
+      !dsq_statement_prepare (&alone, database, SQL_ALONE, PURPOSE, error) ||
       !dsq_cold_read_tables (&self->codec, &alone, states, error))
     return FALSE;
   for (guint i = 0; i < states->len; i++)
@@ -104,6 +106,8 @@ read_damaged (DsqColdSqlite *self, DsqDatabase *database, GArray *states, GError
       if (!read_next (database, state, &is_read, error) ||
           (!is_read && !count_readable (database, state, error)))
         return FALSE;
+      /* numbers that are made up may count more than the file can hold */
+      state->count = MIN (state->count, DSQ_COLD_ENTRIES_OF_A_PAGE * n_pages);
     }
   return TRUE;
 }

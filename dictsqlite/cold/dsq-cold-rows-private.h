@@ -45,6 +45,9 @@ typedef struct
 #define DSQ_COLD_SQL_NEXT_EXPIRY                                                                   \
   "SELECT min(expires) FROM entry INDEXED BY entry_expires WHERE expires > ?1"
 
+/* At most: each is in two trees, and a page has 64 KiB. */
+#define DSQ_COLD_ENTRIES_OF_A_PAGE 4096
+
 /* Memory for names and values under way to SQLite. */
 typedef struct
 {

@@ -335,8 +335,7 @@ read_state (sqlite3_stmt *row, DsqTableState *out_state)
   return holes >= 0 && holes <= floor - 1;
 }
 
-#define MANY_ENTRIES      (1 << 20)
-#define ENTRIES_OF_A_PAGE 4096 /* at most: each is in two trees, and a page has 64 KiB */
+#define MANY_ENTRIES (1 << 20)
 
 /* Numbers that are made up may count more than the file can hold, and who is told so asks for
  * memory for them: a list() in Python does. */
@@ -351,7 +350,7 @@ count_at_most (sqlite3_stmt *row, guint64 count)
   if (sqlite3_prepare_v2 (sqlite3_db_handle (row), "PRAGMA page_count", -1, &pragma, NULL) ==
           SQLITE_OK &&
       sqlite3_step (pragma) == SQLITE_ROW)
-    count = MIN (count, ENTRIES_OF_A_PAGE * (guint64) sqlite3_column_int64 (pragma, 0));
+    count = MIN (count, DSQ_COLD_ENTRIES_OF_A_PAGE * (guint64) sqlite3_column_int64 (pragma, 0));
   sqlite3_finalize (pragma);
   return count;
 }
