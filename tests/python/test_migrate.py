@@ -286,3 +286,49 @@ def test_what_cannot_be_stored_keeps_nothing_else_out(tmp_path):
         assert dict(store) == {"a": 1, "z": 3} and report.n_imported == 2
         ((key, problem),) = report.unreadable
         assert len(key) == 1 << 21 and "longer than 1 MiB" in problem
+
+
+def test_a_hostile_cache(tmp_path):
+    """Each row of it is one that no diskcache writes; none is waited for, and none ends it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "latin").write_bytes(b"\xff")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "outside").symlink_to("/etc/hostname")
+    rows = [
+        ("pipe", None, 2, "pipe", None), ("circle", None, 2, "circle", None),
+        ("outside", None, 2, "outside", None), ("nul", None, 2, "a\0b", None),
+        ("number for a name", None, 2, 5, None), ("folder", None, 2, ".", None),
+        ("no UTF-8", None, 3, "latin", None), ("no text", None, 3, None, 5),
+        ("no pickle", None, 4, None, 5), ("no time", b"x", 1, None, "value"),
+        ("for ever", float("inf"), 1, None, "value"), ("fine", None, 1, None, "value"),
+    ]  # fmt: skip
+    connection = sqlite3.connect(tmp_path / "cache.db")
+    connection.execute(
+        "CREATE TABLE Cache (rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, expire_time,"
+        " mode INTEGER, filename, value BLOB)"
+    )
+    for key, expires, mode, filename, value in rows:
+        connection.execute(
+            "INSERT INTO Cache (key, raw, expire_time, mode, filename, value)"
+            " VALUES (?, 1, ?, ?, ?, ?)", (key, expires, mode, filename, value)
+        )  # fmt: skip
+    connection.commit()
+    connection.close()
+    with DictSQLiteV4(":memory:") as store:
+        report = migrate.import_diskcache(tmp_path, store)
+        assert dict(store) == {"for ever": "value", "fine": "value"}
+        assert len(report.unreadable) == len(rows) - 2, report.unreadable
+
+
+def test_a_shelf_that_points_beyond_memory(tmp_path):
+    with dbm.dumb.open(str(tmp_path / "shelf"), "c") as shelf:
+        shelf[b"fine"] = pickle.dumps(5)
+        shelf[b"far"] = pickle.dumps(6)
+    index = tmp_path / "shelf.dir"
+    lines = index.read_text("latin1").splitlines()
+    lines[1] = "'far', (0, 999999999999999)"
+    index.write_text("\n".join(lines) + "\n", "latin1")
+    into = {}
+    report = migrate.import_shelve(tmp_path / "shelf", into)
+    assert into == {"fine": 5}
+    assert [key for key, _ in report.unreadable] == ["far"]

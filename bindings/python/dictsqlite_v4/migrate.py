@@ -33,6 +33,7 @@ import dbm
 import os
 import pickle
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -66,6 +67,7 @@ _Path = Union[str, "os.PathLike[str]"]
 _Read = Callable[[], Any]
 
 _BATCH = 1000
+_NEVER = 1e11  # seconds since 1970, three thousand years
 
 
 @dataclasses.dataclass
@@ -276,6 +278,9 @@ def _diskcache_entries(
     )
     now = time.time()
     for key_kind, raw_key, is_raw, expires, mode, filename, kind, raw in rows:
+        if not isinstance(expires, (int, float, type(None))):
+            report.unreadable.append((raw_key, "its expiry is no time"))
+            continue
         if expires is not None and expires <= now:
             report.n_expired += 1
             continue
@@ -292,24 +297,36 @@ def _diskcache_entries(
 
         def read() -> Any:
             data = _read_beside(folder, filename) if filename is not None else raw
+            if mode in (3, 4) and not isinstance(data, bytes):
+                raise Unreadable("it is a number where bytes should be")
             if mode == 4 or callable(values):  # a pickle
                 return decode(key, data, values)
-            if mode == 3:  # text, in a file
-                return data.decode()
-            return data.decode() if filename is None and kind == b"text" else data
+            if mode == 3 or (filename is None and kind == b"text"):  # text, in a file or not
+                return decode(key, data, "text")
+            return data
 
         yield key, read
 
 
 def _read_beside(folder: Path, filename: bytes) -> bytes:
     """A value's own file, which must be in the folder."""
-    path = (folder / os.fsdecode(filename)).resolve()
-    if folder.resolve() not in path.parents:
-        raise Unreadable("its file is outside of the folder")
     try:
-        return path.read_bytes()
+        path = (folder / os.fsdecode(filename)).resolve()
+        if folder.resolve() not in path.parents:
+            raise Unreadable("its file is outside of the folder")
+        # a pipe without a writer would be waited for
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unreadable("its file is no regular one")
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise Unreadable(f"its file cannot be read: {error.strerror}") from None
+    except (TypeError, ValueError, RuntimeError) as error:  # no name, or links in a circle
+        raise Unreadable(f"its file cannot be found: {error}") from None
 
 
 def _keep_deadlines(into: MutableMapping[Any, Any], deadlines: Dict[Any, float]) -> None:
@@ -317,7 +334,7 @@ def _keep_deadlines(into: MutableMapping[Any, Any], deadlines: Dict[Any, float])
     if expire_at is None:
         return
     for key, deadline in deadlines.items():
-        if key in into:
+        if deadline < _NEVER and key in into:
             expire_at(key, max(deadline - time.time(), 0.001))
 
 
@@ -337,10 +354,18 @@ def import_shelve(
         def entries() -> Iterator[Tuple[Any, _Read]]:
             for raw_key in keys:
                 key = _text_key(raw_key)
-                yield key, lambda: decode(key, source[raw_key], values)
+                yield key, lambda: decode(key, _value_in(source, raw_key), values)
 
         _import(into, entries(), len(keys), progress, report)
     return report
+
+
+def _value_in(shelf: Any, key: Any) -> bytes:
+    try:
+        value: bytes = shelf[key]
+    except Exception as error:  # any that a damaged file makes a module of dbm's raise
+        raise Unreadable(f"it is not where it should be: {type(error).__name__}") from None
+    return value
 
 
 def import_mapping(
