@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <dictsqlite.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli-command.h"
 #include "cli-output.h"
@@ -211,6 +213,17 @@ run (char ***arguments, CliCall *call, GError **error)
   return success;
 }
 
+/* What a file that is opened must never become is a stream that is closed: what is meant for that
+ * would be written into it. Each is a descriptor that cannot be used so. */
+static void
+fill_closed_streams (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 &&
+        open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+      _exit (CLI_FAILED);
+}
+
 /* A signal's own status, once it has ended something. */
 static int
 status_of (const GError *error)
@@ -234,6 +247,7 @@ main (int argc, char **argv)
   g_auto (GStrv) arguments = g_strdupv (argv);
   gboolean is_done;
 
+  fill_closed_streams ();
   setlocale (LC_ALL, "");
   call.cancellable = cli_signal_watch ();
   is_done = run (&arguments, &call, &error);

@@ -218,6 +218,24 @@ def dsq_into(file, *words):
     return done.returncode, done.stderr.decode()
 
 
+def test_streams_that_are_closed(path):
+    ok("set", path, "k", "v")
+    before = path.read_bytes()
+
+    def in_shell(command):
+        done = subprocess.run(["sh", "-c", f'exec "$0" {command}', DSQ, path],
+                              capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stderr.decode()
+
+    message = "dsq: Failed to write standard output: Bad file descriptor\n"
+    assert in_shell('get "$1" k >&-') == (FAILED, message)
+    assert in_shell('list "$1" >&- 2>&- <&-') == (FAILED, "")
+    assert in_shell('set "$1" k <&-') == (
+        FAILED, "dsq: Failed to read standard input: Bad file descriptor\n")
+    assert in_shell('get "$1" k 2>&-') == (DONE, "")
+    assert path.read_bytes() == before
+
+
 def test_a_reader_that_goes_away(path):
     """As any tool that is cut short by head: no message."""
     with DictSQLiteV4(path) as db:
