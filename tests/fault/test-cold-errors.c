@@ -10,90 +10,22 @@
 
 #include "cold-support.h"
 #include "cold/dsq-cold-file-private.h"
-
-#define MAX_KINDS 4
-
-/* Methods of one kind of file, with SQLite's own behind them. */
-typedef struct
-{
-  sqlite3_io_methods methods; /* first: a file's pMethods points here */
-  const sqlite3_io_methods *behind;
-} Kind;
-
-static sqlite3_vfs *base; /* (unowned) SQLite's own */
-static sqlite3_vfs shim;
-static Kind kinds[MAX_KINDS];
-static guint n_kinds;
+#include "shim-vfs.h"
 
 static int failure;        /* what calls give once they fail, SQLITE_OK: nothing fails */
 static guint n_calls_left; /* before they do */
 
-static const sqlite3_io_methods *
-behind (sqlite3_file *file)
-{
-  return ((const Kind *) file->pMethods)->behind;
-}
-
 static int
-fail_in_turn (void)
+fail_in_turn (const ShimEvent *event)
 {
-  if (failure == SQLITE_OK)
+  if (failure == SQLITE_OK || (event->call != SHIM_WRITE && event->call != SHIM_SYNC))
     return SQLITE_OK;
-  if (n_calls_left == 0)
-    return failure;
-  n_calls_left--;
-  return SQLITE_OK;
-}
-
-static int
-write_or_fail (sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
-{
-  int code = fail_in_turn ();
-
-  return code != SQLITE_OK ? code : behind (file)->xWrite (file, bytes, length, offset);
-}
-
-static int
-sync_or_fail (sqlite3_file *file, int flags)
-{
-  int code = fail_in_turn ();
-
-  if (code == SQLITE_FULL)
-    code = SQLITE_IOERR_FSYNC;
-  return code != SQLITE_OK ? code : behind (file)->xSync (file, flags);
-}
-
-static int
-open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
-{
-  int code = base->xOpen (base, name, file, flags, out_flags);
-  guint i = 0;
-
-  if (code != SQLITE_OK)
-    return code;
-  while (i < n_kinds && kinds[i].behind != file->pMethods)
-    i++;
-  if (i == n_kinds)
+  if (n_calls_left > 0)
     {
-      g_assert_cmpuint (n_kinds, <, MAX_KINDS);
-      n_kinds++;
-      kinds[i].behind = file->pMethods;
-      kinds[i].methods = *file->pMethods;
-      kinds[i].methods.xWrite = write_or_fail;
-      kinds[i].methods.xSync = sync_or_fail;
+      n_calls_left--;
+      return SQLITE_OK;
     }
-  file->pMethods = &kinds[i].methods;
-  return code;
-}
-
-static void
-install_shim (void)
-{
-  base = sqlite3_vfs_find (NULL);
-  shim = *base;
-  shim.zName = "failing";
-  shim.xOpen = open_shimmed;
-  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+  return event->call == SHIM_SYNC && failure == SQLITE_FULL ? SQLITE_IOERR_FSYNC : failure;
 }
 
 /* --- the tests -------------------------------------------------------------------------------- */
@@ -269,7 +201,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim ();
+  install_shim (fail_in_turn);
   g_test_add_func ("/dsq/cold-errors/full-medium-is-told", test_full_medium_is_told);
   g_test_add_func ("/dsq/cold-errors/failing-medium-is-told", test_failing_medium_is_told);
   g_test_add_func ("/dsq/cold-errors/failed-sync-is-final", test_failed_sync_is_final);

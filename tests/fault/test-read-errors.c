@@ -10,65 +10,23 @@
 #include "config.h"
 
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 
 #include "dsq-cursor.h"
 #include "dsq-error.h"
 #include "dsq-store.h"
+#include "shim-vfs.h"
 
 #define N_ENTRIES 300
 
-static sqlite3_vfs *base; /* (unowned) SQLite's own */
-static sqlite3_vfs shim;
-static sqlite3_io_methods methods[2];
-static const sqlite3_io_methods *behind[2]; /* (unowned) those of stores, and of their logs */
-static gint n_until;                        /* reads until one fails; 0: none does */
-
-static gboolean
-is_to_fail (void)
-{
-  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1;
-}
+static gint n_until; /* reads until one fails; 0: none does */
 
 static int
-read_store (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+fail_one_read (const ShimEvent *event)
 {
-  return is_to_fail () ? SQLITE_IOERR_READ : behind[0]->xRead (file, buffer, length, offset);
-}
-
-static int
-read_log (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
-{
-  return is_to_fail () ? SQLITE_IOERR_READ : behind[1]->xRead (file, buffer, length, offset);
-}
-
-static int
-open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
-{
-  int code = base->xOpen (base, name, file, flags, out_flags);
-  guint which = (flags & SQLITE_OPEN_WAL) != 0 ? 1 : 0;
-
-  if (code != SQLITE_OK || (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)) == 0)
-    return code;
-  if (behind[which] == NULL)
-    {
-      behind[which] = file->pMethods;
-      methods[which] = *behind[which];
-      methods[which].xRead = which == 1 ? read_log : read_store;
-    }
-  if (file->pMethods == behind[which])
-    file->pMethods = &methods[which];
-  return code;
-}
-
-static void
-install_shim (void)
-{
-  base = sqlite3_vfs_find (NULL);
-  shim = *base;
-  shim.zName = "failing";
-  shim.xOpen = open_shimmed;
-  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+  if (event->call == SHIM_READ && event->kind != SHIM_TEMPORARY &&
+      g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1)
+    return SQLITE_IOERR_READ;
+  return SQLITE_OK;
 }
 
 static DsqStore *
@@ -252,7 +210,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim ();
+  install_shim (fail_one_read);
   for (guint i = 0; i < G_N_ELEMENTS (works); i++)
     {
       g_autofree char *name = g_strconcat ("/dsq/read-errors/", works[i].name, NULL);

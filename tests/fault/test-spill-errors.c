@@ -8,58 +8,27 @@
 
 #include "config.h"
 
-#include <sqlite3.h>
-
 #include "dsq-error.h"
 #include "dsq-store.h"
+#include "shim-vfs.h"
 
 #define N_KEYS 3000
 #define LENGTH 200
-
-static sqlite3_vfs *base; /* (unowned) SQLite's own */
-static sqlite3_vfs shim;
-static sqlite3_io_methods methods;
-static const sqlite3_io_methods *behind; /* (unowned) those of temporary files */
 
 static int failure; /* (atomic) what calls give once they fail, SQLITE_OK: nothing fails */
 static gint n_calls_left;
 
 static int
-write_or_fail (sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
-{
-  if (g_atomic_int_get (&failure) != SQLITE_OK && g_atomic_int_add (&n_calls_left, -1) <= 0)
-    return g_atomic_int_get (&failure);
-  return behind->xWrite (file, bytes, length, offset);
-}
-
-static int
-open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
+fail_in_turn (const ShimEvent *event)
 {
   int code = g_atomic_int_get (&failure);
 
-  if (code == SQLITE_CANTOPEN)
-    {
-      file->pMethods = NULL;
-      return code;
-    }
-  code = base->xOpen (base, name, file, flags, out_flags);
-  if (code != SQLITE_OK || name != NULL)
-    return code;
-  behind = file->pMethods;
-  methods = *behind;
-  methods.xWrite = write_or_fail;
-  file->pMethods = &methods;
+  if (event->call == SHIM_OPEN)
+    return code == SQLITE_CANTOPEN ? code : SQLITE_OK;
+  if (event->call != SHIM_WRITE || event->kind != SHIM_TEMPORARY || code == SQLITE_OK ||
+      g_atomic_int_add (&n_calls_left, -1) > 0)
+    return SQLITE_OK;
   return code;
-}
-
-static void
-install_shim (void)
-{
-  base = sqlite3_vfs_find (NULL);
-  shim = *base;
-  shim.zName = "failing";
-  shim.xOpen = open_shimmed;
-  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
 }
 
 /* --- the tests -------------------------------------------------------------------------------- */
@@ -187,7 +156,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim ();
+  install_shim (fail_in_turn);
   ADD ("full-medium-is-told", test_full_medium_is_told);
   ADD ("missing-folder-is-told", test_missing_folder_is_told);
   return g_test_run ();

@@ -9,10 +9,10 @@
 #include "config.h"
 
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 
 #include "dsq-error.h"
 #include "dsq-store.h"
+#include "shim-vfs.h"
 
 typedef struct
 {
@@ -27,60 +27,20 @@ typedef struct
   gboolean background;
 } Kind;
 
-static sqlite3_vfs *base; /* (unowned) SQLite's own */
-static sqlite3_vfs shim;
-static sqlite3_io_methods methods[2];
-static const sqlite3_io_methods *behind[2]; /* (unowned) those of stores, and of their logs */
-static gint n_failures;                     /* syncs of a log that fail from now on */
-static gint n_until;                        /* syncs of any file until one fails; 0: none does */
-
-static gboolean
-is_to_fail (gboolean is_log)
-{
-  if (is_log && g_atomic_int_get (&n_failures) > 0 && g_atomic_int_add (&n_failures, -1) > 0)
-    return TRUE;
-  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1;
-}
+static gint n_failures; /* syncs of a log that fail from now on */
+static gint n_until;    /* syncs of any file until one fails; 0: none does */
 
 static int
-sync_store (sqlite3_file *file, int flags)
+fail_syncs (const ShimEvent *event)
 {
-  return is_to_fail (FALSE) ? SQLITE_IOERR_FSYNC : behind[0]->xSync (file, flags);
-}
-
-static int
-sync_log (sqlite3_file *file, int flags)
-{
-  return is_to_fail (TRUE) ? SQLITE_IOERR_FSYNC : behind[1]->xSync (file, flags);
-}
-
-static int
-open_shimmed (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
-{
-  int code = base->xOpen (base, name, file, flags, out_flags);
-  guint which = (flags & SQLITE_OPEN_WAL) != 0 ? 1 : 0;
-
-  if (code != SQLITE_OK || (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)) == 0)
-    return code;
-  if (behind[which] == NULL)
-    {
-      behind[which] = file->pMethods;
-      methods[which] = *behind[which];
-      methods[which].xSync = which == 1 ? sync_log : sync_store;
-    }
-  if (file->pMethods == behind[which])
-    file->pMethods = &methods[which];
-  return code;
-}
-
-static void
-install_shim (void)
-{
-  base = sqlite3_vfs_find (NULL);
-  shim = *base;
-  shim.zName = "failing";
-  shim.xOpen = open_shimmed;
-  g_assert_cmpint (sqlite3_vfs_register (&shim, TRUE), ==, SQLITE_OK);
+  if (event->call != SHIM_SYNC || event->kind == SHIM_TEMPORARY)
+    return SQLITE_OK;
+  if (event->kind == SHIM_LOG && g_atomic_int_get (&n_failures) > 0 &&
+      g_atomic_int_add (&n_failures, -1) > 0)
+    return SQLITE_IOERR_FSYNC;
+  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1
+             ? SQLITE_IOERR_FSYNC
+             : SQLITE_OK;
 }
 
 static void
@@ -362,7 +322,7 @@ main (int argc, char **argv)
   };
 
   g_test_init (&argc, &argv, NULL);
-  install_shim ();
+  install_shim (fail_syncs);
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       g_autofree char *name = g_strconcat ("/dsq/sync-errors/", names[i], NULL);
