@@ -228,6 +228,12 @@ check_place (guint32 table, gint64 place, GError **error)
   return FALSE;
 }
 
+static gint64
+find_place (const DsqTableState *state, const DsqChange *change)
+{
+  return change->place != 0 ? change->place : state->next;
+}
+
 /* The filter knows some keys to be absent, and has to know of those that come. */
 static void
 ask_filter (DsqColdSqlite *self, DsqChange *change)
@@ -244,33 +250,137 @@ ask_filter (DsqColdSqlite *self, DsqChange *change)
     dsq_filter_add (filter, key.hash);
 }
 
+static DsqTableState *
+find_state (DsqColdSqlite *self, const DsqChange *change, GError **error)
+{
+  DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+
+  if (state == NULL)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_NO_TABLE,
+                 "Failed to write an entry: its table was dropped");
+  return state;
+}
+
 /* @row may be NULL: then it is encoded here. */
 static gboolean
 apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row, GError **error)
 {
-  DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+  DsqTableState *state = find_state (self, change, error);
   gint64 place;
 
   if (state == NULL)
-    {
-      g_set_error (error,
-                   DSQ_ERROR,
-                   DSQ_ERROR_NO_TABLE,
-                   "Failed to write an entry: its table was dropped");
-      return FALSE;
-    }
+    return FALSE;
   ask_filter (self, change);
   if (dsq_entry_is_tombstone (change->entry))
     return remove_row (self, state, change, row, error);
   if (!dsq_cold_has_name (change))
     return update_row (self, change, row, error);
-  place = change->place != 0 ? change->place : state->next;
+  place = find_place (state, change);
   if (!check_place (state->table, place, error))
     return FALSE;
   if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
     return upsert_row (self, state, change, place, row, error);
   return remove_row (self, state, change, row, error) &&
          insert_row (self, state, change, place, row, error);
+}
+
+/* --- many at once ----------------------------------------------------------------------------- */
+
+/* So few are written one by one, and so many at a time: SQLite keeps the pages that one statement
+ * changes as they were before it, as long as it runs. */
+#define MIN_RUN 8
+#define MAX_RUN 4096
+
+/* Sets of keys that may be new, which one statement writes. */
+typedef struct
+{
+  DsqColdSqlite *tier; /* (unowned) */
+  DsqChange *changes;  /* (unowned) */
+  gsize n_changes;
+  gsize n_given;
+  DsqTableState *state; /* (unowned) (nullable) of the last one's table */
+} Run;
+
+/* The change that was given last is written. */
+static gboolean
+settle_run (const Run *self, gboolean inserted, gint64 place, GError **error)
+{
+  DsqChange *change = &self->changes[self->n_given - 1];
+
+  if (!inserted && change->presence == DSQ_PRESENCE_ABSENT)
+    return disagree (error);
+  change->presence = inserted ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_PRESENT;
+  if (inserted)
+    count_inserted (self->state, place);
+  return TRUE;
+}
+
+static gboolean
+encode_change (DsqColdSqlite *self, const DsqChange *change, DsqColdColumns *row, GError **error)
+{
+  DsqColdBuffer *buffer = &self->writer.buffer;
+
+  dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->codec, change->entry, TRUE));
+  return dsq_cold_encode_row (&self->codec, change->entry, TRUE, buffer->bytes, row, error);
+}
+
+static DsqStep
+next_of_run (gboolean inserted, DsqColdStreamRow *row, gpointer user_data, GError **error)
+{
+  Run *self = user_data;
+  DsqChange *change;
+
+  if (self->n_given > 0 && !settle_run (self, inserted, row->place, error))
+    return DSQ_STEP_FAILED;
+  if (self->n_given == self->n_changes)
+    return DSQ_STEP_DONE;
+  if (self->n_given % CANCEL_STEPS == 0 && !dsq_call_check (error))
+    return DSQ_STEP_FAILED;
+  change = &self->changes[self->n_given++];
+  if (self->state == NULL || self->state->table != change->entry->table)
+    self->state = find_state (self->tier, change, error);
+  if (self->state == NULL || !encode_change (self->tier, change, &row->columns, error))
+    return DSQ_STEP_FAILED;
+  ask_filter (self->tier, change);
+  row->entry = change->entry;
+  row->place = find_place (self->state, change);
+  return check_place (self->state->table, row->place, error) ? DSQ_STEP_ROW : DSQ_STEP_FAILED;
+}
+
+/* How many changes from the first on are of that kind. A row that is known to be there is changed
+ * faster by itself: such come in no order, so that SQLite would keep a page for nearly each. */
+static gsize
+measure_run (const DsqColdSqlite *self, const DsqChange *changes, gsize n_changes)
+{
+  gsize n = 0;
+
+  if (self->writer.stream == NULL)
+    return 0;
+  while (n < MIN (n_changes, MAX_RUN) && changes[n].entry != NULL && !changes[n].reinsert &&
+         changes[n].presence != DSQ_PRESENCE_PRESENT && !dsq_entry_is_tombstone (changes[n].entry))
+    n++;
+  return n;
+}
+
+static gboolean
+apply_one (DsqColdSqlite *self, DsqChange *change, DsqColdAhead *ahead, GError **error)
+{
+  const DsqColdColumns *row = NULL;
+
+  if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)
+    return FALSE;
+  return change->entry == NULL || apply_change (self, change, row, error);
+}
+
+static gboolean
+apply_run (DsqColdSqlite *self, DsqChange *changes, gsize n_changes, GError **error)
+{
+  Run run = { self, changes, n_changes, 0, NULL };
+
+  self->writer.has_changed = TRUE;
+  return dsq_cold_stream_write (self->writer.stream, next_of_run, &run, error);
 }
 
 static gboolean
@@ -280,18 +390,29 @@ apply_all (DsqColdSqlite *self,
            DsqColdAhead *ahead,
            GError **error)
 {
-  const DsqColdColumns *row = NULL;
+  gsize n_asked = 0;
+  gsize n_run;
 
-  for (gsize i = 0; i < n_changes; i++)
+  for (gsize i = 0; i < n_changes; i += n_run)
     {
-      if (i % CANCEL_STEPS == 0)
-        dsq_call_ask ();
-      if (i % CANCEL_STEPS == 0 && !dsq_call_check (error))
-        return FALSE;
-      if (ahead != NULL && (row = dsq_cold_ahead_next (ahead, error)) == NULL)
-        return FALSE;
-      if (changes[i].entry != NULL && !apply_change (self, &changes[i], row, error))
-        return FALSE;
+      if (i >= n_asked)
+        {
+          dsq_call_ask ();
+          if (!dsq_call_check (error))
+            return FALSE;
+          n_asked = i + CANCEL_STEPS;
+        }
+      n_run = measure_run (self, changes + i, n_changes - i);
+      if (n_run >= MIN_RUN)
+        {
+          if (!apply_run (self, changes + i, n_run, error))
+            return FALSE;
+          continue;
+        }
+      n_run = MAX (n_run, 1);
+      for (gsize j = i; j < i + n_run; j++)
+        if (!apply_one (self, &changes[j], ahead, error))
+          return FALSE;
     }
   return TRUE;
 }

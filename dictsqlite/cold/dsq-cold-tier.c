@@ -174,8 +174,8 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
           dsq_inherited_check_locks (self->path, error)) &&
          dsq_cold_space_init (self, error) &&
          (self->read_only ||
-          (dsq_database_check_writable (database, error) && dsq_cold_log_init (self, error) &&
-           dsq_cold_place_init (self, error)));
+          (dsq_database_check_writable (database, error) && dsq_cold_writer_stream (self, error) &&
+           dsq_cold_log_init (self, error) && dsq_cold_place_init (self, error)));
 }
 
 DsqColdTier *

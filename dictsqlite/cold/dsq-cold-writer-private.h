@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-stream-private.h"
 
 G_BEGIN_DECLS
 
@@ -44,6 +45,7 @@ typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_WRITES];
+  DsqColdStream *stream; /* (owned) (nullable) of many entries at once */
   DsqColdBuffer buffer;
   GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
   GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
@@ -55,6 +57,9 @@ typedef struct
 
 /* The writer owns @database from then on, whatever it returns. */
 gboolean dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error);
+/* From then on many rows of a plain file are written by one statement, for which SQLite keeps pages
+ * in memory: those of a sealed one come in no order, so that it would keep one for nearly each. */
+gboolean dsq_cold_writer_stream (DsqColdSqlite *self, GError **error);
 void dsq_cold_writer_close (DsqColdSqlite *self);
 
 /* Gives a long buffer back after a transaction. */

@@ -88,10 +88,20 @@ dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error
   return TRUE;
 }
 
+gboolean
+dsq_cold_writer_stream (DsqColdSqlite *self, GError **error)
+{
+  if (self->keys != NULL)
+    return TRUE;
+  self->writer.stream = dsq_cold_stream_new (self->writer.database, error);
+  return self->writer.stream != NULL;
+}
+
 void
 dsq_cold_writer_close (DsqColdSqlite *self)
 {
   dsq_cold_clear_statements (self->writer.statements, DSQ_COLD_N_WRITES);
+  g_clear_pointer (&self->writer.stream, dsq_cold_stream_free);
   g_clear_pointer (&self->writer.database, dsq_database_close);
 }
 
