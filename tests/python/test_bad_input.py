@@ -297,6 +297,21 @@ def test_a_linked_folder_is_fine(tmp_path):
     assert (tmp_path / "real" / "store.db").is_file()
 
 
+def test_an_error_of_opening_imports_nothing(path):
+    """Whoever has given up its rights, or its root, may have no modules any more."""
+    tried = python(
+        "import sys\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "sys.meta_path[:] = []\n"
+        "try:\n"
+        "    DictSQLiteV4(sys.argv[1] + '/no folder/store.db')\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n",
+        path,
+    )
+    assert (tried.stdout, tried.stderr) == ("2\n", "")
+
+
 def test_no_permission():
     # root may do anything, so the one who opens is somebody else
     with tempfile.TemporaryDirectory() as folder:

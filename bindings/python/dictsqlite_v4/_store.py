@@ -13,7 +13,7 @@ from . import _options
 from ._default_expiry import ExpiringStore
 from ._dsq import DURABILITIES, PERSIST_MODES, GError, Store, create_store
 from ._encryption import EncryptionMethods
-from ._errors import to_exception
+from ._errors import FormatError, to_exception
 from ._exit import close_dropped, watch
 from ._expiry import Expire
 from ._fork import AFTER_FORK, reopen_after_fork
@@ -173,9 +173,12 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
             else:
                 leave_free(lambda ended, _: store.init(ended), undo=lambda: _drop(store))
         except GError as error:
-            from ._migrate import with_import_named
+            problem = to_exception(error, self._path)
+            if isinstance(problem, FormatError):  # else who asks may have no right to import
+                from ._migrate import with_import_named
 
-            raise with_import_named(to_exception(error, self._path), self._path) from None
+                problem = with_import_named(problem, self._path)
+            raise problem from None
         if default is not None:
             store = ExpiringStore(store, default, bool(sliding) and not read_only)
         self._bind(store, safe if enable_safe_pickle else None)
