@@ -88,6 +88,8 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
     return FALSE;
   if (state->count != 0 || sqlite3_changes (writer->database->handle) != 0)
     writer->has_changed = TRUE;
+  if (self->facts != NULL)
+    dsq_facts_add_everything (self->facts);
   state->count = 0;
   return TRUE;
 }
@@ -273,6 +275,8 @@ apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row,
   if (state == NULL)
     return FALSE;
   ask_filter (self, change);
+  if (self->facts != NULL)
+    dsq_facts_add (self->facts, change->entry);
   if (dsq_entry_is_tombstone (change->entry))
     return remove_row (self, state, change, row, error);
   if (!dsq_cold_has_name (change))

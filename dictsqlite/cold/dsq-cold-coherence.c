@@ -53,14 +53,24 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
     __atomic_store_n (&self->file.tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
 }
 
-/* @tables has just been read, not before @stamp. */
+/* @tables has just been read, not before @stamp. Facts may tell what has changed up to that. */
 static void
 learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
+  DsqFilter *filter = self->file.tier.filter->bits;
+  DsqColdChanged changed;
+  gboolean is_known;
+
   dsq_mutex_assert_held (&self->coherence_lock);
-  dsq_cold_filter_reset (self->file.tier.filter);
+  is_known = dsq_facts_follow (self->facts, &self->seen, stamp, &changed);
+  if (is_known)
+    for (gsize i = 0; i < changed.n_keys && dsq_filter_is_active (filter); i++)
+      dsq_filter_add (filter, changed.keys[i].hash);
+  else
+    dsq_cold_filter_reset (self->file.tier.filter);
   self->file.tier.foreign_func (&g_array_index (self->tables, DsqTableState, 0),
                                 self->tables->len,
+                                is_known ? &changed : NULL,
                                 self->file.tier.foreign_data);
   DSQ_COLD_COUNT (self->n_foreign_changes);
   set_seen_locked (self, stamp);
@@ -296,19 +306,38 @@ is_own_commit_locked (DsqColdSqlite *self, DsqWalStamp *out_stamp)
   return ask_version_locked (self, &is_same, NULL) && is_same;
 }
 
-/* A commit that cannot be told from a foreign one is left to be learned as one. */
+/* The header as our own commit left it: the live one, or from the log when others have committed
+ * since. */
+static gboolean
+find_own_stamp_locked (DsqColdSqlite *self, DsqWalStamp *out_stamp)
+{
+  dsq_mutex_assert_held (&self->coherence_lock);
+  return is_own_commit_locked (self, out_stamp) || dsq_wal_index_rebuild (self->writer.database,
+                                                                          &self->seen,
+                                                                          &self->before_commit,
+                                                                          self->writer.hook_frames,
+                                                                          out_stamp);
+}
+
+/* Others are told before memory learns of it, so that they wait as little as can be. In the
+ * transaction what was seen is the state that it began with. A commit that cannot be told from a
+ * foreign one is left to be learned as one. */
 void
 dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
                                   DsqColdCommittedFunc committed,
                                   gpointer committed_data)
 {
   DsqWalStamp stamp;
+  gboolean is_known;
 
   dsq_mutex_lock (&self->coherence_lock);
+  is_known = find_own_stamp_locked (self, &stamp);
+  if (is_known)
+    dsq_facts_append (self->facts, &self->seen, &stamp);
   self->file.tier.n_commits++;
   if (committed != NULL)
     committed (committed_data);
-  if (is_own_commit_locked (self, &stamp))
+  if (is_known)
     set_seen_locked (self, &stamp);
   self->state = DSQ_COLD_IDLE;
   pthread_cond_broadcast (&self->learned);

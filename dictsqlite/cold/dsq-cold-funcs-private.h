@@ -10,12 +10,13 @@ typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
 typedef struct _DsqColdFile DsqColdFile;
 
-/* Called when somebody else has committed: everything clean that was read from the tier is stale,
- * presence of keys in it is unknown. @states are all tables, in the order of their ids, as of the
+/* Called when somebody else has committed: what was read from the tier of these keys is stale, and
+ * with NULL in @changed everything is. @states are all tables, in the order of their ids, as of the
  * commit that is being learned or later. Runs on the thread that found out, in catch_up() or
  * begin(); it may take shard locks, waits for nothing and must not call the tier. */
 typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
                                     guint n_states,
+                                    const DsqColdChanged *changed,
                                     gpointer user_data);
 /* What has been committed is in the tier. May lock shards, and waits for nothing. */
 typedef void (*DsqColdCommittedFunc) (gpointer user_data);

@@ -258,7 +258,10 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 /* --- closing ---------------------------------------------------------------------------------- */
 
 static void
-ignore_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data)
+ignore_foreign_change (const DsqTableState *states,
+                       guint n_states,
+                       const DsqColdChanged *changed,
+                       gpointer user_data)
 {
 }
 

@@ -6,6 +6,7 @@
 #include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-writer-private.h"
+#include "cold/dsq-facts-private.h"
 #include "sqlite/dsq-location-private.h"
 #include "sqlite/dsq-store-file-private.h"
 
@@ -91,6 +92,8 @@ struct _DsqColdSqlite
   GArray *tables;      /* (owned) of DsqTableState, by id; (mutex coherence_lock) when idle, as of
                           seen; the writer's own during its transaction */
   gint64 data_version; /* (mutex coherence_lock) PRAGMA data_version of the writer as of seen */
+  DsqFacts *facts;     /* (owned) (nullable) (mutex coherence_lock) what is added to it, the
+                          writer's; NULL in a private tier */
   gboolean version_is_stale; /* (mutex coherence_lock) data_version is to be asked anew */
 
   /* log */

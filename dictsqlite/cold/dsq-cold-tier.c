@@ -18,6 +18,7 @@
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-tables-private.h"
 #include "cold/dsq-cold-writer-private.h"
+#include "cold/dsq-facts-file-private.h"
 #include "sqlite/dsq-inherited-private.h"
 
 static void
@@ -49,6 +50,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
   dsq_cold_buffer_clear (&self->writer.buffer);
   dsq_record_codec_clear (&self->codec);
+  dsq_facts_free (self->facts);
   dsq_keys_free (self->keys);
   dsq_cold_place_clear (self);
   g_free (self->path);
@@ -70,6 +72,9 @@ close_tier (DsqColdTier *tier, GError **error)
   dsq_cold_writer_close (self);
   if (!wrote && self->path != NULL)
     dsq_store_file_remove_traces (self->path, self->beside);
+  /* who closes last removes the log as well */
+  if (wrote && dsq_location_get_wal_size (self->path) < 0)
+    dsq_facts_file_remove (self->path);
   dsq_cold_sqlite_free (self);
   return folded;
 }
@@ -166,6 +171,10 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
     return FALSE;
   self->keys = identity.keys;
   dsq_record_codec_init (&self->codec, dsq_header_get_store_id (&identity.header), self->keys);
+  self->facts = dsq_facts_new (self->path,
+                               dsq_header_get_store_id (&identity.header),
+                               self->keys,
+                               self->read_only);
 
   return dsq_cold_writer_init (self, database, error) &&
          dsq_location_identify (self->path, &self->identities[DSQ_COLD_NAME_FILE], error) &&

@@ -59,6 +59,14 @@ typedef struct
   gint64 count; /* its rows */
 } DsqTableState;
 
+/* What others have committed, where it is known. */
+typedef struct
+{
+  const DsqKey *keys; /* (unowned) of all that may have been set or removed */
+  gsize n_keys;
+  gint64 next_expiry; /* no later than the first of what was set; G_MAXINT64: none expires */
+} DsqColdChanged;
+
 /* A row as walked. */
 typedef struct
 {

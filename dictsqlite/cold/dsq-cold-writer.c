@@ -136,6 +136,7 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
     }
   if (self->keys != NULL)
     dsq_keys_start (self->keys);
+  dsq_facts_start (self->facts);
   writer->has_changed = FALSE;
   writer->in_savepoint = FALSE;
   dsq_cold_copy_tables (writer->committed, self->tables);

@@ -21,6 +21,7 @@ typedef enum
 {
   DSQ_KEY_NAME,
   DSQ_KEY_VALUE,
+  DSQ_KEY_FACT,
   DSQ_N_KEYS
 } DsqKeyPurpose;
 

@@ -62,6 +62,7 @@ dsq_keys_new (const guint8 data_key[DSQ_KEY_LENGTH], const guint8 store_id[DSQ_K
   static const char *const infos[DSQ_N_KEYS] = {
     [DSQ_KEY_NAME] = "dsq1 name",
     [DSQ_KEY_VALUE] = "dsq1 value",
+    [DSQ_KEY_FACT] = "dsq1 fact",
   };
   DsqKeys *self = dsq_secret_new (sizeof *self);
   guint8 key[DSQ_KEY_LENGTH];

@@ -49,6 +49,13 @@ dsq_expiry_is_due (const DsqExpiry *self)
   return G_UNLIKELY (next != G_MAXINT64) && next <= dsq_expiry_now (self);
 }
 
+/* Whether anything that is there may expire at all. */
+static inline gboolean
+dsq_expiry_may_end (const DsqExpiry *self)
+{
+  return __atomic_load_n (&self->next, __ATOMIC_RELAXED) != G_MAXINT64;
+}
+
 /* An entry that expires is dirty now, in its node; or is in the file. */
 void dsq_expiry_note_dirty_locked (DsqExpiry *self, DsqShard *shard, const DsqEntry *entry);
 void dsq_expiry_note_locked (DsqExpiry *self, gint64 expires);

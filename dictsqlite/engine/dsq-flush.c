@@ -378,7 +378,10 @@ find_state (const DsqTableState *states, guint n_states, guint32 table)
 
 /* The states are in the order of ids. A table that is not among them was dropped. */
 void
-dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data)
+dsq_engine_on_foreign_change (const DsqTableState *states,
+                              guint n_states,
+                              const DsqColdChanged *changed,
+                              gpointer user_data)
 {
   DsqEngine *self = user_data;
   gboolean is_committed =
@@ -396,8 +399,9 @@ dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpoin
         dsq_tables_drop_locked (&self->tables, table);
       dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
     }
-  dsq_shards_drop_clean_locked (self->shards);
-  dsq_expiry_forget_locked (&self->expiry);
+  dsq_shards_drop_clean_locked (self->shards, changed);
+  if (changed == NULL || changed->next_expiry != G_MAXINT64 || dsq_expiry_may_end (&self->expiry))
+    dsq_expiry_forget_locked (&self->expiry);
   self->generation++;
   dsq_shards_unlock_all (self->shards);
 }

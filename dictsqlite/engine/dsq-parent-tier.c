@@ -316,6 +316,7 @@ tell (ParentTier *self)
   dsq_mutex_unlock (&self->lock);
   self->tier.foreign_func ((const DsqTableState *) (gconstpointer) states->data,
                            states->len,
+                           NULL,
                            self->tier.foreign_data);
 }
 

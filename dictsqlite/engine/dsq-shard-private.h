@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "cold/dsq-cold-types-private.h"
 #include "engine/dsq-budget-private.h"
 #include "engine/dsq-expiry-heap-private.h"
 #include "tiers/dsq-hot-tier-private.h"
@@ -48,8 +49,8 @@ void dsq_shards_free (DsqShards *self);
 
 void dsq_shards_lock_all (DsqShards *self);
 void dsq_shards_unlock_all (DsqShards *self);
-/* What is clean is stale. */
-void dsq_shards_drop_clean_locked (DsqShards *self);
+/* What is clean of these keys is stale; NULL: all of it. */
+void dsq_shards_drop_clean_locked (DsqShards *self, const DsqColdChanged *changed);
 /* Much has left memory. */
 void dsq_shards_tidy_locked (DsqShards *self);
 

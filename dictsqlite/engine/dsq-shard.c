@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/dsq-shard-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
 
 /*
  * A key's hash names its shard, whose lock guards the key in both tiers, what is pending of it and
@@ -78,11 +79,29 @@ dsq_shards_unlock_all (DsqShards *self)
     dsq_shard_unlock (&self->all[i - 1]);
 }
 
+/* Its epoch moves even where nothing is found: a read of the key may be under way. */
+static void
+drop_key_locked (DsqShards *self, const DsqKey *key)
+{
+  DsqShard *shard = dsq_shards_get (self, key->hash);
+  guint32 number;
+
+  dsq_shard_assert_locked (shard);
+  number = dsq_hot_shard_find_locked (&shard->hot, key);
+  shard->epoch++;
+  if (number == 0 && dsq_warm_shard_n_entries (&shard->warm) > 0)
+    dsq_warm_shard_remove_locked (&shard->warm, key);
+  else if (number != 0 && shard->hot.nodes[number].pin == 0)
+    dsq_hot_shard_remove_locked (&self->hot, &shard->hot, number);
+}
+
 void
-dsq_shards_drop_clean_locked (DsqShards *self)
+dsq_shards_drop_clean_locked (DsqShards *self, const DsqColdChanged *changed)
 {
   dsq_shards_assert_all_locked (self);
-  for (guint i = 0; i < self->n_shards; i++)
+  for (gsize i = 0; changed != NULL && i < changed->n_keys; i++)
+    drop_key_locked (self, &changed->keys[i]);
+  for (guint i = 0; changed == NULL && i < self->n_shards; i++)
     {
       dsq_hot_shard_drop_locked (&self->hot, &self->all[i].hot, TRUE);
       self->all[i].epoch++;

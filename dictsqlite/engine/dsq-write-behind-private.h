@@ -100,6 +100,9 @@ void dsq_engine_reset_threshold (DsqEngine *self);
 void dsq_engine_drop_spilled (DsqEngine *self);
 
 /* The cold tier's foreign function. */
-void dsq_engine_on_foreign_change (const DsqTableState *states, guint n_states, gpointer user_data);
+void dsq_engine_on_foreign_change (const DsqTableState *states,
+                                   guint n_states,
+                                   const DsqColdChanged *changed,
+                                   gpointer user_data);
 
 G_END_DECLS

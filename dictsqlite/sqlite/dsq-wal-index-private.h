@@ -53,6 +53,15 @@ dsq_wal_index_get_backfilled (const DsqWalIndex *self)
   return *(const volatile guint32 *) (self->words + 2 * DSQ_WAL_STAMP_WORDS);
 }
 
+/* The header as it was after a commit of @database, which found it as @before, and whose last frame
+ * is the log's @n_frames: from that frame, when others have committed since. FALSE: the log is no
+ * longer that of @log. */
+gboolean dsq_wal_index_rebuild (DsqDatabase *database,
+                                const DsqWalStamp *before,
+                                const DsqWalStamp *log,
+                                guint32 n_frames,
+                                DsqWalStamp *out_stamp);
+
 /* Whom a checkpoint, or the start of a new log, has to wait for. */
 typedef struct
 {

@@ -12,6 +12,9 @@
  *  100   5 * 4 bytes: what of the log the readers in each slot see, all ones for nothing
  *  120   8 bytes, which are locked, not written: that of a slot, from 123 on, by its readers
  *
+ * The header's checksum is walformat.html's, in the machine's byte order. A frame of the log begins
+ * with its page's number, 4, the file's pages after a commit, 4, the salts and the checksum.
+ *
  * One look costs nanoseconds; PRAGMA data_version, which would tell the same, a read transaction.
  */
 
@@ -108,6 +111,59 @@ dsq_wal_index_find_reader (const DsqWalIndex *self,
         return TRUE;
     }
   return FALSE;
+}
+
+#define LOG_HEADER_SIZE   32
+#define FRAME_HEADER_SIZE 24
+
+static void
+set_checksum (DsqWalStamp *stamp)
+{
+  guint32 words[sizeof *stamp / 4];
+  guint32 one = 0, other = 0;
+
+  memcpy (words, stamp, sizeof words);
+  for (gsize i = 0; i < G_STRUCT_OFFSET (DsqWalStamp, checksum) / 4; i += 2)
+    {
+      one += words[i] + other;
+      other += words[i + 1] + one;
+    }
+  stamp->checksum[0] = one;
+  stamp->checksum[1] = other;
+}
+
+gboolean
+dsq_wal_index_rebuild (DsqDatabase *database,
+                       const DsqWalStamp *before,
+                       const DsqWalStamp *log,
+                       guint32 n_frames,
+                       DsqWalStamp *out_stamp)
+{
+  gint64 page_size = (before->page_size & 0xFE00) + ((before->page_size & 1) << 16);
+  sqlite3_file *file = NULL;
+  guint32 frame[FRAME_HEADER_SIZE / 4];
+
+  dsq_mutex_assert_may_wait ("a look into the log");
+  if (n_frames == 0 ||
+      sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) !=
+          SQLITE_OK ||
+      file == NULL || file->pMethods == NULL ||
+      file->pMethods->xRead (file,
+                             frame,
+                             sizeof frame,
+                             LOG_HEADER_SIZE + (n_frames - 1) * (FRAME_HEADER_SIZE + page_size)) !=
+          SQLITE_OK ||
+      memcmp (&frame[2], log->salts, sizeof log->salts) != 0 || frame[1] == 0)
+    return FALSE;
+  *out_stamp = *before;
+  out_stamp->change++;
+  out_stamp->n_frames = n_frames;
+  out_stamp->n_pages = GUINT32_FROM_BE (frame[1]);
+  memcpy (out_stamp->salts, log->salts, sizeof log->salts);
+  for (guint i = 0; i < 2; i++)
+    out_stamp->frame_checksum[i] = GUINT32_FROM_BE (frame[4 + i]);
+  set_checksum (out_stamp);
+  return TRUE;
 }
 
 gboolean

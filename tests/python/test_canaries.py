@@ -103,7 +103,9 @@ def test_no_file_has_a_canary(tmp_path, mode):
     assert done.returncode == 0, done.stderr
     names = [file.name for file in tmp_path.iterdir()]
     if mode != "memory":
-        assert {"store.db", "store.db-wal", "store.db-shm", "store.db.copy"} == set(names)
+        assert {
+            "store.db", "store.db-wal", "store.db-shm", "store.db-facts", "store.db.copy"
+        } == set(names)
         assert (tmp_path / "store.db-wal").stat().st_size > 10_000
     for file in tmp_path.iterdir():
         assert_silent(file.read_bytes(), file.name)

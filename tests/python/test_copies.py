@@ -98,7 +98,9 @@ def test_what_is_wrong_in_copying(path, tmp_path):
         database.close()
         with pytest.raises(CorruptError):
             store.decrypt_copy(tmp_path / "copy")
-        assert set(os.listdir(tmp_path)) <= {"store.db", "store.db-wal", "store.db-shm", "there"}
+        assert set(os.listdir(tmp_path)) <= {
+            "store.db", "store.db-wal", "store.db-shm", "store.db-facts", "there"
+        }
     with pytest.raises(RuntimeError, match="store is closed"):
         store.decrypt_copy(tmp_path / "copy")
     with opened(":memory:") as store, pytest.raises(ValueError, match="memory mode"):

@@ -136,7 +136,7 @@ def test_new_files_are_their_owners_alone(path):
             store["key"] = 1
             store.flush()
             assert [stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()] == (
-                [0o600] * 3
+                [0o600] * 4
             )
     finally:
         os.umask(old)

@@ -29,7 +29,7 @@ def opened():
 def begin():
     os.write(1, b"x")
 def removed(name):
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-facts"):
         try: os.unlink(folder + "/" + name + suffix)
         except FileNotFoundError: pass
 """
@@ -110,7 +110,7 @@ def test_modes_of_what_is_made(path, tmp_path, mask, there, password):
         with DictSQLiteV4(path, **parameters) as store:
             store["a"] = 1
             store.flush()
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in ("", "-wal", "-shm", "-facts"):
                 assert mode(f"store.db{suffix}") == expected
             store.backup(tmp_path / "backup")
             store.encrypt_copy(tmp_path / "sealed", "pw")
@@ -119,7 +119,8 @@ def test_modes_of_what_is_made(path, tmp_path, mask, there, password):
             assert mode("sealed") == 0o600
             assert mode("plain") == expected & ~mask
             assert sorted(os.listdir(tmp_path)) == [
-                "backup", "plain", "sealed", "store.db", "store.db-shm", "store.db-wal"]
+                "backup", "plain", "sealed", "store.db", "store.db-facts", "store.db-shm",
+                "store.db-wal"]
         path.chmod(0o640)
         if password:
             with DictSQLiteV4(path, **parameters) as store:

@@ -95,6 +95,7 @@ def test_progress(open_store, tmp_path):
 def test_what_progress_raises_ends_it(open_store, tmp_path):
     store = open_store(persist_mode="lazy")
     store.update({i: os.urandom(1000) for i in range(5000)})
+    store.flush()
     before = sorted(os.listdir(tmp_path))
     for last in (False, True):
 

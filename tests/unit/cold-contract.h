@@ -31,15 +31,16 @@ static const Kind kinds[] = {
 
 typedef struct
 {
-  char *folder; /* (owned) */
+  char *folder;     /* (owned) */
+  const Kind *kind; /* (unowned) */
   Foreign foreign;
   DsqColdTier *tier; /* (owned) */
 } Fixture;
 
-static inline void
-set_up (Fixture *fixture, gconstpointer data)
+static inline DsqColdTier *
+open_one (const Fixture *fixture, Foreign *foreign, DsqTableState *main)
 {
-  const Kind *kind = data;
+  DsqColdTier *tier;
   g_autoptr (GBytes) password = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *path = NULL;
@@ -50,18 +51,28 @@ set_up (Fixture *fixture, gconstpointer data)
     .kdf_cost = { .memory = DSQ_KDF_MIN_MEMORY, .passes = DSQ_KDF_MIN_PASSES, .lanes = 1 },
     .kdf_limit = DSQ_KDF_DEFAULT_LIMIT,
   };
+
+  options.path = path = g_build_filename (fixture->folder, "store", NULL);
+  if (fixture->kind->password != NULL)
+    options.password = password =
+        g_bytes_new (fixture->kind->password, strlen (fixture->kind->password));
+  tier = fixture->kind->open (&options, main, &error);
+  g_assert_no_error (error);
+  watch_foreign (tier, main, foreign);
+  return tier;
+}
+
+static inline void
+set_up (Fixture *fixture, gconstpointer data)
+{
   DsqTableState main;
 
+  fixture->kind = data;
   fixture->folder = make_folder ();
-  options.path = path = g_build_filename (fixture->folder, "store", NULL);
-  if (kind->password != NULL)
-    options.password = password = g_bytes_new (kind->password, strlen (kind->password));
-  fixture->tier = kind->open (&options, &main, &error);
-  g_assert_no_error (error);
+  fixture->tier = open_one (fixture, &fixture->foreign, &main);
   g_assert_cmpuint (main.table, ==, DSQ_TABLE_MAIN);
   g_assert_cmpint (main.count, ==, 0);
   g_assert_cmpint (main.next, ==, place_of (1));
-  watch_foreign (fixture->tier, &main, &fixture->foreign);
 }
 
 /* Nobody else has committed, so nobody is told so. */

@@ -182,10 +182,15 @@ typedef struct
   guint n_calls; /* (atomic) */
   gint64 count;  /* of the main table, as last told */
   gint64 next;
+  guint n_known;       /* (atomic) calls that named keys */
+  char last_keys[256]; /* those of the last call, a space behind each */
 } Foreign;
 
 static inline void
-note_foreign (const DsqTableState *states, guint n_states, gpointer user_data)
+note_foreign (const DsqTableState *states,
+              guint n_states,
+              const DsqColdChanged *changed,
+              gpointer user_data)
 {
   Foreign *foreign = user_data;
 
@@ -194,12 +199,24 @@ note_foreign (const DsqTableState *states, guint n_states, gpointer user_data)
   __atomic_fetch_add (&foreign->n_calls, 1, __ATOMIC_RELEASE);
   foreign->count = states[0].count;
   foreign->next = states[0].next;
+  foreign->last_keys[0] = '\0';
+  if (changed == NULL)
+    return;
+  __atomic_fetch_add (&foreign->n_known, 1, __ATOMIC_RELEASE);
+  for (gsize i = 0; i < changed->n_keys; i++)
+    {
+      g_autofree char *name =
+          g_strndup ((const char *) changed->keys[i].bytes, changed->keys[i].length);
+
+      g_strlcat (foreign->last_keys, name, sizeof foreign->last_keys);
+      g_strlcat (foreign->last_keys, " ", sizeof foreign->last_keys);
+    }
 }
 
 static inline void
 watch_foreign (DsqColdTier *tier, const DsqTableState *state, Foreign *foreign)
 {
-  note_foreign (state, 1, foreign);
+  note_foreign (state, 1, NULL, foreign);
   foreign->n_calls = 0;
   tier->foreign_func = note_foreign;
   tier->foreign_data = foreign;

@@ -256,6 +256,71 @@ test_stock_sqlite_is_seen (Fixture *fixture, gconstpointer data)
   assert_value (tier, "c", "1");
 }
 
+/* Facts name the keys of each commit, also where the log begins anew, or very much is committed;
+ * those of programs that know of no facts are everything, and the next is named again. */
+static void
+test_learns_which_keys (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *much = g_strnfill (12 << 20, 'x');
+  Foreign *foreign = &fixture->foreign[0];
+  DsqColdTier *theirs = fixture->tiers[1];
+  guint n_known;
+
+  for (guint i = 0; i < 200; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key%u", i);
+      g_autofree char *keys = g_strconcat (key, " ", NULL);
+
+      n_known = foreign->n_known;
+      put (theirs, key, i % 50 == 49 ? much : "x");
+      if (i % 20 == 19)
+        checkpoint (fixture->tiers[i / 20 % 2]);
+      catch_up (fixture->tiers[0]);
+      g_assert_cmpuint (foreign->n_known, ==, n_known + 1);
+      g_assert_cmpstr (foreign->last_keys, ==, keys);
+      if (i % 7 == 0)
+        put (fixture->tiers[0], "ours", key);
+      if (i % 30 == 29)
+        {
+          run_stock (fixture->path,
+                     "UPDATE tables SET holes = holes + 1;"
+                     "DELETE FROM entry WHERE token = CAST ('ours' AS BLOB)");
+          put (theirs, "after it", key);
+          catch_up (fixture->tiers[0]);
+          g_assert_cmpuint (foreign->n_known, ==, n_known + 1);
+        }
+    }
+}
+
+#define N_COMMITS 500
+
+static gpointer
+commit_often (gpointer tier)
+{
+  for (guint i = 0; i < N_COMMITS; i++)
+    {
+      /* what changes nothing is no commit */
+      g_autofree char *value = g_strdup_printf ("%p %u", tier, i);
+
+      put (tier, "k", value);
+    }
+  return NULL;
+}
+
+/* All commit all the time, so that few find their own header still there. */
+static void
+test_learns_which_keys_among_many_writers (Fixture *fixture, gconstpointer data)
+{
+  Foreign *foreign = &fixture->foreign[0];
+  GThread *threads[2];
+
+  for (guint i = 0; i < 2; i++)
+    threads[i] = g_thread_new ("writer", commit_often, fixture->tiers[i]);
+  for (guint i = 0; i < 2; i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpuint (foreign->n_known, >=, foreign->n_calls / 2);
+}
+
 static void
 test_waits_for_a_lock_up_to_the_timeout (Fixture *fixture, gconstpointer data)
 {
@@ -522,6 +587,8 @@ main (int argc, char **argv)
   ADD ("own-commits-are-never-foreign", test_own_commits_are_never_foreign);
   ADD ("counts-what-is-foreign-over-restarts", test_counts_what_is_foreign_over_restarts);
   ADD ("stock-sqlite-is-seen", test_stock_sqlite_is_seen);
+  ADD ("learns-which-keys", test_learns_which_keys);
+  ADD ("learns-which-keys-among-many-writers", test_learns_which_keys_among_many_writers);
   ADD ("waits-for-a-lock-up-to-the-timeout", test_waits_for_a_lock_up_to_the_timeout);
   ADD ("other-process-is-seen", test_other_process_is_seen);
   ADD ("nobody-reads-stale-data", test_nobody_reads_stale_data);

@@ -524,6 +524,44 @@ test_reads_beside_transactions (Fixture *fixture, gconstpointer data)
   assert_value (tier, "b", "199");
 }
 
+/* Nothing, everything, or among the keys that are named those that others have changed. */
+static void
+test_learns_what_others_have_changed (Fixture *fixture, gconstpointer data)
+{
+  Foreign foreign = { 0 };
+  Foreign *seen = &fixture->foreign;
+  DsqColdTier *other;
+  g_autoptr (GError) error = NULL;
+  DsqTableState main;
+  guint n_known;
+
+  if (!dsq_cold_tier_is_shared (fixture->tier))
+    return;
+  other = open_one (fixture, &foreign, &main);
+  catch_up (fixture->tier);
+  g_assert_cmpuint (seen->n_calls, ==, 0);
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key%u ", i);
+
+      put (other, key, i % 3 != 0 ? "1" : NULL);
+      put (other, "more", key);
+      catch_up (fixture->tier);
+      g_assert_cmpuint (seen->n_calls, ==, i + 1);
+      if (seen->n_known == i + 1)
+        g_assert_true (strstr (seen->last_keys, key) != NULL || i % 3 == 0);
+      g_assert_true (seen->n_known < i + 1 || strstr (seen->last_keys, "more") != NULL);
+    }
+  n_known = seen->n_known;
+  begin (other);
+  g_assert_true (other->funcs->clear_table (other, DSQ_TABLE_MAIN, &error));
+  commit (other);
+  catch_up (fixture->tier);
+  g_assert_cmpuint (seen->n_known, ==, n_known);
+  close_tier (other);
+  seen->n_calls = 0;
+}
+
 static const ContractTest tests[] = {
   { "tells-presence", test_tells_presence },
   { "wrong-presence-is-corrupt", test_wrong_presence_is_corrupt },
@@ -542,6 +580,7 @@ static const ContractTest tests[] = {
   { "counts-commits", test_counts_commits },
   { "filter-knows-every-key", test_filter_knows_every_key },
   { "reads-beside-transactions", test_reads_beside_transactions },
+  { "learns-what-others-have-changed", test_learns_what_others_have_changed },
 };
 
 int

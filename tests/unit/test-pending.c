@@ -286,7 +286,7 @@ write_as_others (World *self)
   state.next = self->next;
   dsq_shards_lock_all (self->shards);
   dsq_pending_learn_locked (self->pending, &state, self->is_flushing && self->is_committed);
-  dsq_shards_drop_clean_locked (self->shards);
+  dsq_shards_drop_clean_locked (self->shards, NULL);
   dsq_shards_unlock_all (self->shards);
 
   /* dirty keys are as we left them, all others as the file says; order is not followed here */

@@ -53,6 +53,7 @@ enum
   TOKEN_KEY,
   NAME_KEY,
   VALUE_KEY,
+  FACT_KEY,
   N_NEEDLES
 };
 
@@ -239,6 +240,7 @@ remember_all (const char *path, const DsqKdfCost *cost)
   remember_derived (TOKEN_KEY, "dsq1 token", key, store_id);
   remember_derived (NAME_KEY, "dsq1 name", key, store_id);
   remember_derived (VALUE_KEY, "dsq1 value", key, store_id);
+  remember_derived (FACT_KEY, "dsq1 fact", key, store_id);
   dsq_secret_wipe (key, sizeof key);
   dsq_secret_wipe (&keys, sizeof keys);
 }

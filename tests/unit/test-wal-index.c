@@ -156,6 +156,45 @@ test_needs_a_file (void)
   g_assert_true (error->domain == DSQ_ERROR);
 }
 
+/* What others may have overwritten in the index by now: from the log, it is the same. */
+static void
+test_rebuilds_the_header_of_a_commit (Fixture *fixture, gconstpointer data)
+{
+  static const char *const statements[] = {
+    "INSERT INTO t VALUES (1)",
+    "INSERT INTO t VALUES (zeroblob (1000000))",
+    "DELETE FROM t",
+    "CREATE TABLE u (a)",
+    "INSERT INTO u VALUES (2)",
+  };
+
+  run (fixture->database, "PRAGMA cache_size = 10");
+  for (guint round = 0; round < 3; round++)
+    {
+      for (guint i = 0; i < G_N_ELEMENTS (statements) - (round > 0 ? 2 : 0); i++)
+        {
+          DsqWalStamp before = stamp_of (fixture), after, rebuilt, wrong;
+
+          run (fixture->database, statements[i]);
+          after = wrong = stamp_of (fixture);
+          g_assert_true (
+              dsq_wal_index_rebuild (fixture->database, &before, &after, after.n_frames, &rebuilt));
+          g_assert_cmpmem (&rebuilt, sizeof rebuilt, &after, sizeof after);
+          /* of another log; of a frame that ends no commit; of none */
+          wrong.salts[1]++;
+          g_assert_false (
+              dsq_wal_index_rebuild (fixture->database, &before, &wrong, after.n_frames, &rebuilt));
+          g_assert_false (dsq_wal_index_rebuild (fixture->database,
+                                                 &before,
+                                                 &after,
+                                                 after.n_frames + 1000,
+                                                 &rebuilt));
+          g_assert_false (dsq_wal_index_rebuild (fixture->database, &before, &after, 0, &rebuilt));
+        }
+      checkpoint (fixture);
+    }
+}
+
 /* A header whose copies differ for good, as a process leaves it that dies between them. */
 static void
 test_half_written_is_not_read (void)
@@ -179,6 +218,7 @@ main (int argc, char **argv)
   ADD ("moves-with-every-commit", test_moves_with_every_commit);
   ADD ("stays-without-a-commit", test_stays_without_a_commit);
   ADD ("tells-a-restart-from-a-commit", test_tells_a_restart_from_a_commit);
+  ADD ("rebuilds-the-header-of-a-commit", test_rebuilds_the_header_of_a_commit);
   g_test_add_func ("/dsq/wal-index/needs-a-file", test_needs_a_file);
   g_test_add_func ("/dsq/wal-index/half-written-is-not-read", test_half_written_is_not_read);
   return g_test_run ();
