@@ -275,8 +275,6 @@ apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row,
   if (state == NULL)
     return FALSE;
   ask_filter (self, change);
-  if (self->facts != NULL)
-    dsq_facts_add (self->facts, change->entry);
   if (dsq_entry_is_tombstone (change->entry))
     return remove_row (self, state, change, row, error);
   if (!dsq_cold_has_name (change))
@@ -428,6 +426,10 @@ dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError *
   DsqColdAhead *ahead = NULL;
   gboolean applied;
 
+  /* whichever way a change is written, others are told of it */
+  for (gsize i = 0; self->facts != NULL && i < n_changes; i++)
+    if (changes[i].entry != NULL)
+      dsq_facts_add (self->facts, changes[i].entry);
   if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
     ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
   applied = apply_all (self, changes, n_changes, ahead, error);

@@ -68,7 +68,8 @@ class Turns:
             self.model.pop(key, None)
             expression = f"store.pop({key!r}, None)"
         elif what == "some":
-            some = {f"k{self.rnd.randrange(N_KEYS)}": self.n_turns for _ in range(3)}
+            n = self.rnd.choice([3, 30])
+            some = {f"k{self.rnd.randrange(N_KEYS)}": self.n_turns for _ in range(n)}
             some[key] = self.n_turns
             self.model.update(some)
             expression = f"store.bulk_insert({some!r})"
