@@ -188,7 +188,7 @@ test_keys_one_by_one (Fixture *self, gconstpointer data)
   g_autoptr (DsqScan) other = NULL;
   gsize length;
 
-  for (const char *key = "a\0b\0c"; *key != '\0'; key += 2)
+  for (const char *key = "a\0b\0c\0"; *key != '\0'; key += 2)
     g_assert_true (dsq_store_set_string (self->store, key, "v", NULL, NULL));
   scan = dsq_store_walk_pack (self->store, FALSE, &error);
   g_assert_no_error (error);
