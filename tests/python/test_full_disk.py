@@ -87,7 +87,7 @@ def test_a_log_takes_room_to_be_read(disk):
         with pytest.raises(OSError) as refused:
             DictSQLiteV4(path, read_only=read_only)
         assert refused.value.errno == errno.ENOSPC
-        assert sorted(os.listdir(disk)) == ["filled", "store.db", "store.db-wal"]
+        assert sorted(os.listdir(disk)) == ["filled", "store.db", "store.db-facts", "store.db-wal"]
     free(disk)
     with DictSQLiteV4(path, read_only=True) as store:
         assert store["a"] == 1

@@ -52,7 +52,8 @@ MAKERS = {
     "rekey_file": "begin()\nwhile True: DictSQLiteV4.rekey_file(path, 'pw', 'pw')\n",
     "change_password": "db = opened(); begin()\nwhile True: db.change_password('pw', 'pw')\n",
 }
-KNOWN = {"store.db", "store.db-wal", "store.db-shm", "copy", "new.db", "new.db-wal", "new.db-shm"}
+KNOWN = {"copy"} | {f"{name}{end}" for name in ("store.db", "new.db")
+                    for end in ("", "-wal", "-shm", "-facts")}
 
 
 @pytest.mark.parametrize("mask", (0o000, 0o022, 0o077))
