@@ -74,7 +74,7 @@ BULK = ('sqlite3', 'lmdb', 'dbm.gnu', 'plyvel', 'diskcache', 'rocksdict', 'speed
         'dictsqlite 2 (PyPI)')
 
 # Of set and delete the limit is what they took of a dict's time before there was a near tier.
-SET_BEFORE, DELETE_BEFORE = 3.9, 4.6
+SET_BEFORE, DELETE_BEFORE = 4.4, 4.7
 
 USERS = [
     *(_single(operation, 'dict', at_most=2) for operation in ('get', 'get, plain loop')),
