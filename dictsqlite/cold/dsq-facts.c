@@ -107,7 +107,8 @@ dsq_facts_new (const char *path, const guint8 *store_id, DsqKeys *keys, gboolean
   self->is_hopeful = TRUE;
   self->written = g_byte_array_new ();
   self->buffer = g_byte_array_new ();
-  self->items = g_byte_array_new ();
+  self->items =
+      g_byte_array_sized_new (WINDOW); /* its data is never NULL, also where it is empty */
   self->found = g_array_new (FALSE, FALSE, sizeof (DsqKey));
   dsq_facts_start (self);
   return self;
@@ -141,7 +142,7 @@ trim (GByteArray **buffer)
   if (G_LIKELY ((*buffer)->len <= MAX_KEPT_BUFFER))
     return;
   g_byte_array_unref (*buffer);
-  *buffer = g_byte_array_new ();
+  *buffer = g_byte_array_sized_new (WINDOW);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
