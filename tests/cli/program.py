@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
+
+# Programs begin as from a terminal: what runs in the background of a script ignores SIGINT, and so
+# would they.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 DSQ = os.environ.get("DSQ_PROGRAM") or shutil.which("dsq")
 assert DSQ, "there is no dsq: run this in meson devenv, or with DSQ_PROGRAM"
