@@ -33,16 +33,16 @@ assert_has_numbers (DsqFilter *filter, guint64 first, guint64 end)
     g_assert_true (dsq_filter_may_contain (filter, hash_number (i)));
 }
 
-/* Of so many, one in a hundred is found to within a twentieth; the hash is another one each time.
- */
+/* Of so many, two full layers' 0.89 % is found to within 0.02, whatever this run's hash. */
 static double
 false_positives (DsqFilter *filter)
 {
-  guint n = 0;
+  const guint64 n_asked = 400000;
+  guint64 n = 0;
 
-  for (guint64 i = 0; i < 50000; i++)
+  for (guint64 i = 0; i < n_asked; i++)
     n += dsq_filter_may_contain (filter, hash_number (ABSENT + i));
-  return n / 50000.0;
+  return (double) n / (double) n_asked;
 }
 
 static void
@@ -97,7 +97,7 @@ test_fewer_than_one_in_a_hundred_false (void)
           n_added += 1000;
         }
       assert_has_numbers (filter, 0, n_added);
-      g_assert_cmpfloat (false_positives (filter), <, 0.0125);
+      g_assert_cmpfloat (false_positives (filter), <, 0.01);
       dsq_filter_get_stats (filter, &stats);
       g_assert_true (stats.is_ready);
       g_assert_cmpuint (stats.keys, <=, n_added);
@@ -288,7 +288,7 @@ test_never_denies_what_is_there (void)
   g_assert_cmpuint (shared.n_asked, >, 0);
   for (guint a = 0; a < N_ADDERS; a++)
     assert_has_numbers (shared.filter, number_of (a, 0), number_of (a, N_EACH));
-  g_assert_cmpfloat (false_positives (shared.filter), <, 0.0125);
+  g_assert_cmpfloat (false_positives (shared.filter), <, 0.01);
   pthread_rwlock_destroy (&shared.lock);
   dsq_filter_free (shared.filter);
 }
