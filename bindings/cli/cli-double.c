@@ -19,8 +19,8 @@ bits_of (double number)
   return bits;
 }
 
-void
-cli_double_write (GString *out, double number)
+static void
+write_finite (GString *out, double number)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -38,8 +38,8 @@ cli_double_write (GString *out, double number)
     g_string_append (out, ".0");
 }
 
-void
-cli_double_write_special (GString *out, double number)
+static void
+write_special (GString *out, double number)
 {
   if (isinf (number))
     g_string_append (out, number > 0 ? "inf" : "-inf");
@@ -47,6 +47,22 @@ cli_double_write_special (GString *out, double number)
     g_string_append (out, "nan");
   else
     g_string_append_printf (out, "nan:%016" G_GINT64_MODIFIER "x", bits_of (number));
+}
+
+void
+cli_double_write (GString *out, guint64 bits)
+{
+  double number;
+
+  memcpy (&number, &bits, sizeof number);
+  if (isfinite (number))
+    {
+      write_finite (out, number);
+      return;
+    }
+  g_string_append (out, "{\"float\":\"");
+  write_special (out, number);
+  g_string_append (out, "\"}");
 }
 
 static gboolean

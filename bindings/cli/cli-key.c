@@ -42,19 +42,9 @@ static void
 write_double (GString *out, const guint8 *bytes)
 {
   guint64 bits;
-  double number;
 
   memcpy (&bits, bytes, sizeof bits);
-  bits = GUINT64_FROM_BE (bits);
-  memcpy (&number, &bits, sizeof number);
-  if (isfinite (number))
-    {
-      cli_double_write (out, number);
-      return;
-    }
-  g_string_append (out, "{\"float\":\"");
-  cli_double_write_special (out, number);
-  g_string_append (out, "\"}");
+  cli_double_write (out, GUINT64_FROM_BE (bits));
 }
 
 static void

@@ -4,7 +4,6 @@
 #include "cli-value.h"
 
 #include <dictsqlite.h>
-#include <math.h>
 #include <string.h>
 
 #include "cli-double.h"
@@ -51,19 +50,9 @@ static void
 write_double (GString *out, const guint8 *payload)
 {
   guint64 bits;
-  double number;
 
   memcpy (&bits, payload, sizeof bits);
-  bits = GUINT64_FROM_LE (bits);
-  memcpy (&number, &bits, sizeof number);
-  if (isfinite (number))
-    {
-      cli_double_write (out, number);
-      return;
-    }
-  g_string_append (out, "{\"float\":\"");
-  cli_double_write_special (out, number);
-  g_string_append (out, "\"}");
+  cli_double_write (out, GUINT64_FROM_LE (bits));
 }
 
 static void
