@@ -426,12 +426,20 @@ evict_older_than (DsqHotTier *self, guint64 limit)
     }
 }
 
+/* Counts only what there is room for: adding first and taking back would be seen by others. */
 static gboolean
 try_reserve (DsqHotTier *self)
 {
-  if (__atomic_fetch_add (&self->n_clean, 1, __ATOMIC_RELAXED) < self->capacity)
-    return TRUE;
-  dsq_hot_tier_release (self);
+  guint64 n_clean = __atomic_load_n (&self->n_clean, __ATOMIC_RELAXED);
+
+  while (n_clean < self->capacity)
+    if (__atomic_compare_exchange_n (&self->n_clean,
+                                     &n_clean,
+                                     n_clean + 1,
+                                     TRUE,
+                                     __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
+      return TRUE;
   return FALSE;
 }
 

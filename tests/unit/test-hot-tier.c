@@ -227,6 +227,45 @@ test_drops_one_table_alone (void)
   dsq_shards_free (shards);
 }
 
+typedef struct
+{
+  DsqShards *shards;
+  guint first; /* its keys are its own */
+} Reader;
+
+static gpointer
+read_many_through (gpointer data)
+{
+  const Reader *reader = data;
+  DsqHotTier *hot = &reader->shards->hot;
+
+  for (guint i = 0; i < 100000; i++)
+    {
+      read_through (reader->shards, reader->first + i);
+      g_assert_cmpuint (__atomic_load_n (&hot->n_clean, __ATOMIC_RELAXED), <=, hot->capacity);
+    }
+  return NULL;
+}
+
+/* Whoever looks, while others make room for what they admit. */
+static void
+test_never_counts_beyond_the_capacity (void)
+{
+  DsqShards *shards = dsq_shards_new (&budget, 100, FALSE, G_MAXUINT64, 0);
+  Reader readers[4];
+  GThread *threads[G_N_ELEMENTS (readers)];
+
+  for (guint i = 0; i < G_N_ELEMENTS (readers); i++)
+    {
+      readers[i] = (Reader){ shards, i * 1000000 };
+      threads[i] = g_thread_new ("reader", read_many_through, &readers[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (readers); i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpuint (shards->hot.n_clean, ==, 100);
+  dsq_shards_free (shards);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -238,5 +277,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/hot-tier/finds-what-is-left-after-removals",
                    test_finds_what_is_left_after_removals);
   g_test_add_func ("/dsq/hot-tier/drops-one-table-alone", test_drops_one_table_alone);
+  g_test_add_func ("/dsq/hot-tier/never-counts-beyond-the-capacity",
+                   test_never_counts_beyond_the_capacity);
   return g_test_run ();
 }
