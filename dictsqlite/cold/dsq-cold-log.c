@@ -179,18 +179,15 @@ run_checkpoint_locked (DsqColdSqlite *self, int *out_n_frames, int *out_n_done, 
   return FALSE;
 }
 
-/* Until no reader is in a slot from @slot on that sees less than @n_frames, or the log is another.
- * FALSE: one stays there. */
+/* Until no reader is in a slot from @slot on that sees less than @n_frames. Nobody commits
+ * meanwhile, so none comes. FALSE: one stays there. */
 static gboolean
 wait_for_readers_locked (DsqColdSqlite *self, guint slot, guint32 n_frames, gint64 deadline)
 {
   DsqWalReader reader;
-  DsqWalStamp begun, now;
 
   dsq_mutex_assert_held (&self->log_lock);
   dsq_mutex_assert_may_wait ("readers of the log");
-  if (!dsq_wal_index_read (&self->wal_index, &begun))
-    return FALSE;
   while (dsq_wal_index_find_reader (&self->wal_index, self->log, slot, n_frames, &reader))
     {
       if (reader.slot != self->stayed.slot || reader.n_frames != self->stayed.n_frames)
@@ -200,8 +197,6 @@ wait_for_readers_locked (DsqColdSqlite *self, guint slot, guint32 n_frames, gint
         return FALSE;
       g_usleep (READERS_LOOK_US);
       self->stayed_us += READERS_LOOK_US;
-      if (!dsq_wal_index_read (&self->wal_index, &now) || !dsq_wal_stamp_equal (&now, &begun))
-        break;
     }
   self->stayed_us = 0;
   return TRUE;
@@ -230,27 +225,59 @@ checkpoint_locked (DsqColdSqlite *self, gint64 deadline, gboolean *out_is_whole,
   return TRUE;
 }
 
+/* One checkpoint, with SQLite's write lock held, which the caller gives back. */
+static gboolean
+begin_and_checkpoint (DsqColdSqlite *self, gint64 deadline, gboolean *out_is_whole, GError **error)
+{
+  gboolean done;
+
+  if (!dsq_cold_begin (&self->file.tier, error))
+    return FALSE;
+  dsq_mutex_lock (&self->log_lock);
+  done = checkpoint_locked (self, deadline, out_is_whole, error);
+  dsq_mutex_unlock (&self->log_lock);
+  dsq_cold_rollback (&self->file.tier);
+  return done;
+}
+
+/* Until the next commit, whoever makes it, starts the log anew. The transaction of a checkpoint may
+ * itself read from the log; that which begins here does not, and as long as it lasts nobody begins
+ * to. *out_is_whole FALSE: somebody has committed in between. */
+static void
+wait_for_restart (DsqColdSqlite *self, gint64 deadline, gboolean *out_is_whole)
+{
+  DsqWalStamp stamp;
+
+  if (!dsq_cold_begin (&self->file.tier, NULL))
+    return;
+  dsq_mutex_lock (&self->log_lock);
+  *out_is_whole = dsq_wal_index_read (&self->wal_index, &stamp) &&
+                  dsq_wal_index_get_backfilled (&self->wal_index) == stamp.n_frames;
+  if (*out_is_whole && wait_for_readers_locked (self, 1, G_MAXUINT32, deadline))
+    __atomic_store_n (&self->blocked_frames, 0, __ATOMIC_RELAXED);
+  dsq_mutex_unlock (&self->log_lock);
+  dsq_cold_rollback (&self->file.tier);
+}
+
 gboolean
 dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gint64 deadline = g_get_monotonic_time () + READERS_WAIT_US;
-  gboolean is_whole = FALSE;
-  gboolean done;
+  gboolean is_whole, done;
 
-  if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error) ||
-      !dsq_cold_begin (&file->tier, error))
+  if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
-  dsq_mutex_lock (&self->log_lock);
-  done = checkpoint_locked (self, deadline, &is_whole, error);
-  dsq_mutex_unlock (&self->log_lock);
-  /* the transaction itself may read from the log; who begins one now does not any more */
-  dsq_cold_rollback (&file->tier);
-  dsq_mutex_lock (&self->log_lock);
-  if (is_whole && wait_for_readers_locked (self, 1, G_MAXUINT32, deadline))
-    __atomic_store_n (&self->blocked_frames, 0, __ATOMIC_RELAXED);
-  dsq_mutex_unlock (&self->log_lock);
+  do
+    {
+      is_whole = FALSE;
+      done = begin_and_checkpoint (self, deadline, &is_whole, error);
+      if (!is_whole)
+        break;
+      wait_for_restart (self, deadline, &is_whole);
+    }
+  while (!is_whole && g_get_monotonic_time () < deadline);
   dsq_cold_readers_set_draining (self, FALSE);
   return done;
 }
