@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from dictsqlite_v4 import DictSQLiteV4
 
+NOBODY = 65534  # a user and a group that have nothing
 MODES = ("memory", "lazy", "writethrough")
 WAL_LIMIT = 64 << 20  # the default
 LONG = os.environ.get("DSQ_LONG") == "1"
@@ -36,6 +38,19 @@ def file_mode(request):
 def path(tmp_path):
     """A file that does not exist yet."""
     return tmp_path / "store.db"
+
+
+@pytest.fixture
+def public_folder():
+    """A folder that every user may enter, as those above pytest's own need not be."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        closed = [above for above in folder.parents if not above.stat().st_mode & 0o001]
+        if closed:
+            pytest.skip(f"others may not enter {closed[0]}, where temporary folders are made")
+        yield folder
+        folder.chmod(0o755)
 
 
 @pytest.fixture
@@ -93,6 +108,24 @@ def python(code, *args, **options):
         timeout=300,
         **options,
     )
+
+
+# All of the package is imported first: others may not be able to enter its folder.
+BECOME = """
+import importlib, os, pathlib
+import dictsqlite_v4
+for module in pathlib.Path(dictsqlite_v4.__file__).parent.glob("*.py"):
+    if module.stem != "__main__":
+        importlib.import_module(f"dictsqlite_v4.{module.stem}")
+os.setgroups([])
+os.setgid(%d)
+os.setuid(%d)
+"""
+
+
+def python_as(user, group, code, *args):
+    """Like `python`; as another user, where root runs the tests, else as the one who does."""
+    return python(BECOME % (group, user) + code if os.geteuid() == 0 else code, *args)
 
 
 def slow_vfs():

@@ -6,11 +6,10 @@ import contextlib
 import errno
 import os
 import sqlite3
-import tempfile
 
 import pytest
 from legacy_files import write_diskcache, write_sqlitedict, write_v4
-from conftest import python, snapshot
+from conftest import NOBODY, python, python_as, snapshot
 
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, FormatError
 
@@ -312,40 +311,37 @@ def test_an_error_of_opening_imports_nothing(path):
     assert (tried.stdout, tried.stderr) == ("2\n", "")
 
 
-def test_no_permission():
-    # root may do anything, so the one who opens is somebody else
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        for name in ("unreadable.db", "readable.db"):
-            sample(f"{folder}/{name}", 1)
-        os.chmod(f"{folder}/unreadable.db", 0o000)
-        os.chmod(f"{folder}/readable.db", 0o444)
-        os.mkdir(f"{folder}/closed", 0o700)
-        if os.getuid() != 0:
-            os.chmod(f"{folder}/closed", 0o000)
-            os.chmod(folder, 0o555)
-        before = {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder)}
-        tried = python(
-            "import os, sys\n"
-            "from dictsqlite_v4 import DictSQLiteV4\n"
-            "if os.getuid() == 0:\n"
-            "    os.setgroups([])\n"
-            "    os.setgid(65534)\n"
-            "    os.setuid(65534)\n"
-            "for name in ('unreadable.db', 'new.db', 'closed/store.db', 'readable.db'):\n"
-            "    try:\n"
-            "        with DictSQLiteV4(f'{sys.argv[1]}/{name}') as store:\n"
-            "            store['a'] = 1\n"
-            "    except OSError as error:\n"
-            "        print(type(error).__name__, error.errno)\n",
-            folder,
-        )
-        os.chmod(folder, 0o755)
-        assert tried.stderr == ""
-        lines = tried.stdout.splitlines()
-        assert lines[:3] == [f"PermissionError {errno.EACCES}"] * 3
-        assert lines[3] in (f"PermissionError {errno.EACCES}", f"OSError {errno.EROFS}")
-        after = {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder)}
-        assert after == before
-        with DictSQLiteV4(f"{folder}/readable.db") as store:
-            assert dict(store) == {"key_0": "value_0"}
+def test_no_permission(public_folder):
+    """Root may do anything, so the one who opens is somebody else."""
+    folder = public_folder
+    for name in ("unreadable.db", "readable.db"):
+        sample(f"{folder}/{name}", 1)
+    os.chmod(f"{folder}/unreadable.db", 0o000)
+    os.chmod(f"{folder}/readable.db", 0o444)
+    os.mkdir(f"{folder}/closed", 0o700)
+    if os.getuid() != 0:
+        os.chmod(f"{folder}/closed", 0o000)
+        os.chmod(folder, 0o555)
+    before = {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder)}
+    tried = python_as(
+        NOBODY,
+        NOBODY,
+        "import sys\n"
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        "for name in ('unreadable.db', 'new.db', 'closed/store.db', 'readable.db'):\n"
+        "    try:\n"
+        "        with DictSQLiteV4(f'{sys.argv[1]}/{name}') as store:\n"
+        "            store['a'] = 1\n"
+        "    except OSError as error:\n"
+        "        print(type(error).__name__, error.errno)\n",
+        folder,
+    )
+    os.chmod(folder, 0o755)
+    assert tried.stderr == ""
+    lines = tried.stdout.splitlines()
+    assert lines[:3] == [f"PermissionError {errno.EACCES}"] * 3
+    assert lines[3] in (f"PermissionError {errno.EACCES}", f"OSError {errno.EROFS}")
+    after = {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder)}
+    assert after == before
+    with DictSQLiteV4(f"{folder}/readable.db") as store:
+        assert dict(store) == {"key_0": "value_0"}

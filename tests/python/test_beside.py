@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import pytest
-from conftest import python
+from conftest import NOBODY, python, python_as
 
 from dictsqlite_v4 import (
     AsyncDictSQLite,
@@ -30,7 +30,6 @@ from dictsqlite_v4.migrate import import_diskcache, import_shelve, import_sqlite
 CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 MAGIC = bytes.fromhex("d9d505f920a163d7")
 ROOT = os.geteuid() == 0
-NOBODY = 65534
 
 
 def describe(folder):
@@ -287,23 +286,20 @@ def test_only_plain_files_of_the_same_owner_are_taken(path, tmp_path, kind, suff
 
 @pytest.mark.skipif(not ROOT, reason="needs to give files away")
 @pytest.mark.parametrize("mode, taken", ((0o660, True), (0o640, False), (0o664, False)))
-def test_a_group_may_share_a_store(path, tmp_path, mode, taken):
+def test_a_group_may_share_a_store(public_folder, mode, taken):
+    path = public_folder / "store.db"
     crash(path)
     os.chmod(path, 0o660)
     os.chown(path, 1000, 2000)
     os.chown(f"{path}-wal", 1001, 2000)
     os.chmod(f"{path}-wal", mode)
-    tmp_path.chmod(0o777)
+    public_folder.chmod(0o777)
     code = (
-        "import os, sys; from dictsqlite_v4 import DictSQLiteV4\n"
-        "os.setgroups([]); os.setegid(2000); os.seteuid(1002)\n"
+        "import sys; from dictsqlite_v4 import DictSQLiteV4\n"
         "try: print(dict(DictSQLiteV4(sys.argv[1])))\n"
         "except PermissionError as error: print(error)\n"
     )
-    folders = [folder for folder in tmp_path.parents if not folder.stat().st_mode & 0o001]
-    for folder in folders:
-        folder.chmod(0o755)
-    said = python(code, path)
+    said = python_as(1002, 2000, code, path)
     assert said.stderr == ""
     assert said.stdout == "{'a': 1}\n" if taken else "another user" in said.stdout
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
-from conftest import python, snapshot
+from conftest import NOBODY, python, python_as, snapshot
 
 from dictsqlite_v4 import DictSQLiteV4, FormatError
 
@@ -123,12 +120,8 @@ def test_a_file_out_of_wal_mode(open_store, written):
     assert snapshot(written.parent) == before
 
 
-AS_NOBODY = """
-import os, sys
-if os.getuid() == 0:
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
+SAY_WHAT_IS_THERE = """
+import sys
 from dictsqlite_v4 import DictSQLiteV4
 try:
     with DictSQLiteV4(sys.argv[1], read_only=True) as db:
@@ -140,36 +133,17 @@ except OSError as error:
 
 
 @pytest.fixture
-def readable_by_all(written):
-    """The folders above are pytest's, which only their owner may enter."""
-    folder = written.parent
-    opened = []
-    while folder != folder.parent and not folder.stat().st_mode & 0o001:
-        opened.append((folder, folder.stat().st_mode))
-        folder.chmod(0o755)
-        folder = folder.parent
-    written.parent.chmod(0o555)
-    written.chmod(0o444)
-    yield written
-    for folder, mode in opened:
-        folder.chmod(mode)
-    written.parent.chmod(0o755)
-
-
-def as_nobody(path):
-    if any(not folder.stat().st_mode & 0o001 for folder in Path(os.__file__).parents):
-        pytest.skip("others may not enter the folder of this Python's modules")
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(AS_NOBODY), str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def readable_by_all(written, public_folder):
+    readable = public_folder / written.name
+    shutil.copyfile(written, readable)
+    readable.chmod(0o444)
+    public_folder.chmod(0o555)
+    return readable
 
 
 def test_in_a_folder_that_cannot_be_written(readable_by_all):
     before = snapshot(readable_by_all.parent)
-    done = as_nobody(readable_by_all)
+    done = python_as(NOBODY, NOBODY, SAY_WHAT_IS_THERE, readable_by_all)
     assert done.stderr == ""
     assert done.stdout.startswith("{'a': 1, 'b': 'two', 'c': [3]} 3\n30 "), done.stdout
     assert snapshot(readable_by_all.parent) == before
@@ -188,5 +162,5 @@ os._exit(0)
     assert python(code, readable_by_all).returncode == 0
     os.unlink(f"{readable_by_all}-shm")
     readable_by_all.parent.chmod(0o555)
-    done = as_nobody(readable_by_all)
+    done = python_as(NOBODY, NOBODY, SAY_WHAT_IS_THERE, readable_by_all)
     assert done.stderr == "" and done.stdout.startswith("30 "), done.stdout
