@@ -1,7 +1,8 @@
 # count.py - how many tests ran, out of the runners' own records
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""count.py PART STATUS RESULT   one line 'PART: N passed, N failed[, N skipped]'
-count.py --total              sums such lines of standard input; fails on a failure and on no test
+"""count.py PART STATUS RESULT      one line 'PART: N passed, N failed[, N skipped]'
+count.py --skipped PART RESULT   a line a reason for which tests of it were skipped
+count.py --total                 sums lines of the first kind; fails on a failure and on no test
 
 RESULT is meson's testlog.json or a JUnit file of pytest. A part whose command failed has at least
 one failure, whatever its record says.
@@ -13,8 +14,10 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
-from typing import NamedTuple
+from collections import Counter
+from typing import List, NamedTuple
 
+SKIP = re.compile(r"^ok \d+ .*# SKIP *(.*)$", re.MULTILINE | re.IGNORECASE)
 CASE = re.compile(r"^(ok|not ok) \d+(.*)$", re.MULTILINE)
 LINE = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
@@ -74,7 +77,36 @@ def count_part(status: int, result: str) -> Count:
     return count
 
 
+def reasons_of_meson(path: str) -> List[str]:
+    reasons = []
+    with open(path, encoding="utf-8") as log:
+        for line in log:
+            test = json.loads(line)
+            of_cases = SKIP.findall(test.get("stdout") or "")
+            if test["result"] == "SKIP" and not of_cases:
+                of_cases = [f"{test['name']} said so"]
+            reasons += of_cases
+    return reasons
+
+
+def reasons_of_junit(path: str) -> List[str]:
+    skipped = ElementTree.parse(path).iter("skipped")
+    return [element.get("message") or "no reason given" for element in skipped]
+
+
+def tell_skipped(part: str, result: str) -> None:
+    try:
+        reasons = reasons_of_junit(result) if result.endswith(".xml") else reasons_of_meson(result)
+    except (OSError, ValueError, ElementTree.ParseError):
+        return  # the part has failed, which its own line says
+    for reason, times in Counter(reasons).most_common():
+        print(f"{part + ':':<10}{times} times, {reason}")
+
+
 def main() -> int:
+    if sys.argv[1] == "--skipped":
+        tell_skipped(*sys.argv[2:4])
+        return 0
     if sys.argv[1] == "--total":
         total = Count()
         for line in sys.stdin:
