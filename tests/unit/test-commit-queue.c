@@ -66,13 +66,29 @@ follow (void *data)
   return NULL;
 }
 
+static gboolean
+has_joined (Fixture *self)
+{
+  gboolean has_joined;
+
+  dsq_mutex_lock (&self->queue.lock);
+  has_joined = self->other[1].queued_at != 0;
+  dsq_mutex_unlock (&self->queue.lock);
+  return has_joined;
+}
+
 /* Has a follower wait behind @n_own of ours, which lead. */
 static pthread_t
 lead_before_follower (Fixture *self, guint n_own)
 {
+  pthread_t thread;
+
   join (self, self->own, n_own);
   g_assert_true (leads (self, self->own, n_own));
-  return start_waiting_thread (follow, self, &self->has_ended);
+  thread = start_waiting_thread (follow, self, &self->has_ended);
+  while (!has_joined (self))
+    g_usleep (1000);
+  return thread;
 }
 
 static void

@@ -234,9 +234,19 @@ come_later (void *data)
   return NULL;
 }
 
+static gboolean is_forking; /* (atomic) */
+
+static void
+tell_of_fork (void)
+{
+  __atomic_store_n (&is_forking, TRUE, __ATOMIC_SEQ_CST);
+}
+
+/* What is told to be called last is called first: before the fork waits for those inside. */
 static void *
 fork_meanwhile (void *data)
 {
+  g_assert_cmpint (pthread_atfork (tell_of_fork, NULL, NULL), ==, 0);
   g_assert_cmpint (in_child (look_around, data, NULL), ==, 1 | 2);
   return NULL;
 }
@@ -249,7 +259,8 @@ test_nobody_enters_before_a_fork (Fixture *self, gconstpointer data)
   pthread_create (&inside, NULL, stay_inside, self);
   wait_for (&self->is_there);
   pthread_create (&forking, NULL, fork_meanwhile, self);
-  g_usleep (200 * 1000); /* it waits by now */
+  wait_for (&is_forking);
+  g_usleep (200 * 1000);
   pthread_create (&coming, NULL, come_later, self);
   g_usleep (200 * 1000);
   set (&self->may_leave);
