@@ -90,6 +90,6 @@ typedef enum
   DSQ_ERROR_TOO_COSTLY
 } DsqError;
 
-DSQ_API GQuark dsq_error_quark (void);
+DSQ_AVAILABLE_IN_1_0 GQuark dsq_error_quark (void);
 
 G_END_DECLS

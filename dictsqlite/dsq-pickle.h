@@ -6,9 +6,9 @@
 
 G_BEGIN_DECLS
 
-DSQ_API guint8 *dsq_pickle_check (const guint8 *pickle,
-                                  gsize length,
-                                  gsize *out_length,
-                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_AVAILABLE_IN_1_0 guint8 *dsq_pickle_check (const guint8 *pickle,
+                                               gsize length,
+                                               gsize *out_length,
+                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

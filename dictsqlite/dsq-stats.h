@@ -102,8 +102,8 @@ struct _DsqStats
   char *last_error;
 };
 
-DSQ_API GType dsq_stats_get_type (void) G_GNUC_CONST;
-DSQ_API void dsq_stats_free (DsqStats *self);
+DSQ_AVAILABLE_IN_1_0 GType dsq_stats_get_type (void) G_GNUC_CONST;
+DSQ_AVAILABLE_IN_1_0 void dsq_stats_free (DsqStats *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DsqStats, dsq_stats_free)
 

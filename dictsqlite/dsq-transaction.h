@@ -8,13 +8,14 @@ G_BEGIN_DECLS
 
 #define DSQ_TYPE_TRANSACTION (dsq_transaction_get_type ())
 
-DSQ_API
+DSQ_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (DsqTransaction, dsq_transaction, DSQ, TRANSACTION, DsqStore)
 
-DSQ_API DsqTransaction *dsq_store_begin (DsqStore *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-DSQ_API gboolean dsq_transaction_commit (DsqTransaction *self,
-                                         GCancellable *cancellable,
-                                         GError **error);
-DSQ_API void dsq_transaction_rollback (DsqTransaction *self);
+DSQ_AVAILABLE_IN_1_0 DsqTransaction *dsq_store_begin (DsqStore *self,
+                                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DSQ_AVAILABLE_IN_1_0 gboolean dsq_transaction_commit (DsqTransaction *self,
+                                                      GCancellable *cancellable,
+                                                      GError **error);
+DSQ_AVAILABLE_IN_1_0 void dsq_transaction_rollback (DsqTransaction *self);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* dsq-types.h - forward declarations and export macro
+/* dsq-types.h - forward declarations and limits
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -8,12 +8,9 @@
 
 #include <gio/gio.h>
 
-G_BEGIN_DECLS
+#include <dsq-version.h>
 
-/* The library is built with hidden visibility; what carries DSQ_API is public. */
-#ifndef DSQ_API
-#define DSQ_API extern
-#endif
+G_BEGIN_DECLS
 
 typedef struct _DsqStore DsqStore;
 typedef struct _DsqCursor DsqCursor;

@@ -19,6 +19,7 @@ G_BEGIN_DECLS
  */
 typedef gboolean (*DsqWaitFunc) (gpointer user_data);
 
-DSQ_API void dsq_set_wait_func (DsqWaitFunc func, gpointer user_data, GDestroyNotify destroy);
+DSQ_AVAILABLE_IN_1_0 void
+dsq_set_wait_func (DsqWaitFunc func, gpointer user_data, GDestroyNotify destroy);
 
 G_END_DECLS

@@ -203,8 +203,8 @@ SOURCE = NOTICE + """\
 {2}"""
 
 DECLARATION = """\
-DSQ_API void {f}_async ({begin});
-DSQ_API {r}{f}_finish ({end});
+DSQ_AVAILABLE_IN_1_0 void {f}_async ({begin});
+DSQ_AVAILABLE_IN_1_0 {r}{f}_finish ({end});
 """
 
 FUNCTIONS = """\

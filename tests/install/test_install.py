@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,42 @@ def test_the_command_tells_a_shell_where_everything_is(run, prefix):
     nothing = dict.fromkeys(("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH"), "")
     assert run("sh", "-c", script, **nothing) == "v\n"
     assert run(dsq, "--version", **nothing) == "dsq 1.0.0\n"
+
+
+def test_a_prefix_that_was_moved_is_found_by_every_language(run, prefix, tmp_path):
+    """As README.md has it for any prefix: one line, and a shell has all of it."""
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(prefix, moved, symlinks=True)
+    script = f"""set -eu
+        eval "$('{moved}/bin/dsq' env)"
+        [ "$(command -v dsq)" = '{moved}/bin/dsq' ]
+        pkg-config --cflags dictsqlite-1 | grep -q '{moved}/'
+        ! pkg-config --cflags --libs dictsqlite-1 | grep '{prefix}/'
+        gcc '{PROGRAMS}/hello.c' -o hello-c $(pkg-config --cflags --libs dictsqlite-1)
+        ./hello-c store.db
+        gjs '{PROGRAMS}/hello.js' store.db
+        valac -q --pkg dictsqlite-1 -X -w '{PROGRAMS}/hello.vala' -o hello-vala
+        ./hello-vala store.db
+        {sys.executable} '{PROGRAMS}/hello.py' store.db | tail -n 1
+        ldd hello-c | grep -o '{moved}/[^ ]*/libdictsqlite-1.so.0'
+        """
+    nothing = dict.fromkeys(("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH"), "")
+    out = run("sh", "-c", script, **nothing).splitlines()
+    assert out[:-1] == ["from C, 1.0.0", "from JavaScript", "from Vala",
+                        "python: {'from': 'Python'}"]
+    assert Path(out[-1]).samefile(find(moved, "libdictsqlite-1.so.0"))
+
+
+def test_a_program_that_may_need_no_such_version_is_warned(run):
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "dictsqlite-1"))
+    build = ["gcc", "-Wall", "-Werror", str(PROGRAMS / "hello.c"), "-o", "hello", *flags,
+             "-DDSQ_VERSION_MIN_REQUIRED=G_ENCODE_VERSION(0,9)"]
+    run(*build, "-DDSQ_VERSION_MAX_ALLOWED=DSQ_VERSION_1_0")
+    too_old = shlex.join([*build, "-DDSQ_VERSION_MAX_ALLOWED=G_ENCODE_VERSION(0,9)"])
+    out = run("sh", "-c", f"! {too_old} 2>&1")
+    assert "dsq_store_open" in out and "Not available before 1.0" in out
+    wrong = shlex.join([*build, "-DDSQ_VERSION_MAX_ALLOWED=G_ENCODE_VERSION(0,8)"])
+    assert "must be no older than" in run("sh", "-c", f"! {wrong} 2>&1")
 
 
 def test_headers_and_gir_are_installed(prefix):

@@ -13,10 +13,10 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from files import Tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
-FUNCTION = re.compile(r"^DSQ_API\s[^;{]*?\b(dsq_\w+) \(", re.MULTILINE | re.DOTALL)
-FALLIBLE = re.compile(r"^DSQ_API\s+gboolean\s+(dsq_\w+) \([^;]*GError \*\*error\)",
+FUNCTION = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s[^;{]*?\b(dsq_\w+) \(", re.MULTILINE | re.DOTALL)
+FALLIBLE = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s+gboolean\s+(dsq_\w+) \([^;]*GError \*\*error\)",
                       re.MULTILINE)
-DECLARED_TYPE = re.compile(r"^DSQ_API\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTILINE)
+DECLARED_TYPE = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTILINE)
 ENUM = re.compile(r"^typedef enum\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
@@ -119,7 +119,7 @@ def made_pairs(tree: Tree) -> Set[str]:
 
 
 def exported_symbols(tree: Tree) -> Set[str]:
-    """All that the library should export: DSQ_API in the headers, and the enumerations' types."""
+    """All that the library should export: what the headers declare, and the enumerations' types."""
     symbols = public_functions(tree) | made_pairs(tree)
     for path in public_headers(tree):
         text = tree.text(path)

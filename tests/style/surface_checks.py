@@ -14,7 +14,8 @@ MOST_FUNCTIONS = 150
 PAGE = "docs/c.md"
 RULER = re.compile(r"^/\* --- (.+?) -+ \*/$", re.MULTILINE)
 ROW = re.compile(r"^\| (dsq-[\w-]+\.h)(?:: ([^|]+?))? \| (.+) \|$", re.MULTILINE)
-WAITS = re.compile(r"^DSQ_API\s[^;]*?\b(dsq_\w+) \([^;]*\bGCancellable \*", re.MULTILINE)
+WAITS = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s[^;]*?\b(dsq_\w+) \([^;]*\bGCancellable \*",
+                   re.MULTILINE)
 
 # Where people's calls are; and what bindings' calls of the same thing end in.
 OF_PEOPLE = ("dsq-store.h", "dsq-cursor.h", "dsq-transaction.h")
