@@ -14,8 +14,9 @@ typedef struct
   gint64 place;         /* of the last entry handed out */
   gint64 end;           /* entries at this place and beyond have come since it began */
   guint64 n_rebases;    /* shifts of places that it has followed */
-  guint64 thread;       /* that steps it, ... */
-  gint64 n_own_keys;    /* ... and what that had itself made of the table's size: dsq-walker.c */
+  guint64 number;       /* of the table to dsq-walker.c, */
+  guint64 thread;       /* which thread steps it, ... */
+  gint64 n_own_keys;    /* ... and what that had itself made of the table's size */
   gboolean is_begun;    /* the first batch has been read */
   guint64 version;      /* of the table when the last batch was read */
   guint64 keys_version; /* the same */

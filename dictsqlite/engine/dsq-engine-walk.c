@@ -297,13 +297,11 @@ read_rows (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 
 /* From here on the walk is this thread's. */
 static void
-adopt (DsqEngine *self, DsqWalk *walk)
+adopt (DsqWalk *walk)
 {
-  guint64 number = dsq_engine_pending (self, walk->table)->number;
-
-  dsq_walker_join (number);
+  dsq_walker_join (walk->number);
   walk->thread = dsq_walker_thread ();
-  walk->n_own_keys = dsq_walker_get_count (number);
+  walk->n_own_keys = dsq_walker_get_count (walk->number);
 }
 
 gboolean
@@ -316,7 +314,7 @@ dsq_engine_start_walk (DsqEngine *self,
   DsqPending *pending = dsq_engine_pending (self, table);
   DsqShard *shard;
 
-  *walk = (DsqWalk){ .table = table, .order = order };
+  *walk = (DsqWalk){ .table = table, .order = order, .number = pending->number };
   /* learns what others wrote */
   if (!dsq_engine_catch_up_with (self, table, error))
     return FALSE;
@@ -330,7 +328,7 @@ dsq_engine_start_walk (DsqEngine *self,
                                     : __atomic_load_n (&pending->next_place, __ATOMIC_RELAXED);
   dsq_shard_unlock (shard);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
-  adopt (self, walk);
+  adopt (walk);
   return TRUE;
 }
 
@@ -420,11 +418,10 @@ find_front (DsqEngine *self, DsqWalk *walk, Batch *batch, GError **error)
 
 /* Whether the thread that walks has left the table as large as it was. */
 static gboolean
-has_kept_size (DsqEngine *self, const DsqWalk *walk, GError **error)
+has_kept_size (const DsqWalk *walk, GError **error)
 {
-  guint64 number = dsq_engine_pending (self, walk->table)->number;
-
-  if (walk->thread != dsq_walker_thread () || dsq_walker_get_count (number) == walk->n_own_keys)
+  if (walk->thread != dsq_walker_thread () ||
+      dsq_walker_get_count (walk->number) == walk->n_own_keys)
     return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,
@@ -445,7 +442,7 @@ dsq_engine_walk (DsqEngine *self,
   Batch batch = { max_rows, max_bytes, keys_only, FALSE, rows, FALSE, FALSE };
   gboolean success = TRUE;
 
-  if (!walk->is_begun && !has_kept_size (self, walk, error))
+  if (!walk->is_begun && !has_kept_size (walk, error))
     return FALSE;
   walk->is_begun = TRUE;
   if (!dsq_engine_enter (self, error))
@@ -492,8 +489,8 @@ dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, 
   if (__atomic_load_n (&table->keys_version, __ATOMIC_ACQUIRE) != walk->keys_version)
     *out_state = DSQ_WALK_HAS_OLD_KEYS;
   if (walk->thread != dsq_walker_thread ())
-    adopt (self, walk);
-  return *out_state == DSQ_WALK_IS_CURRENT || has_kept_size (self, walk, error);
+    adopt (walk);
+  return *out_state == DSQ_WALK_IS_CURRENT || has_kept_size (walk, error);
 }
 
 /* --- the newest entry ------------------------------------------------------------------------- */

@@ -335,13 +335,12 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
   const DsqPending *pending = dsq_engine_pending (self, key->table);
   gboolean is_there;
 
-  if (!dsq_pending_has_walks (pending) || !dsq_walker_has_joined (pending->number) ||
-      dsq_walker_was_given (key->hash))
+  if (!dsq_pending_has_walks (pending) || !dsq_walker_has_joined (pending->number))
     return TRUE;
-  if (!dsq_engine_probe (self, key, &is_there, error))
+  is_there = dsq_walker_was_given (pending->number, key->hash);
+  if (!is_there && !dsq_engine_probe (self, key, &is_there, error))
     return FALSE;
-  if (!is_there)
-    dsq_walker_expect_new (key->hash);
+  dsq_walker_expect (pending->number, key->hash, !is_there);
   return TRUE;
 }
 

@@ -272,8 +272,8 @@ dsq_pending_stage_new_locked (DsqPending *self,
   dsq_pending_touch (self);
   change.place = is_fresh ? take_place (self) : 0;
   dsq_pending_count_own (self, dsq_change_contribution (&change, presence));
-  if (presence == DSQ_PRESENCE_UNKNOWN && is_set && dsq_pending_has_walks (self))
-    dsq_walker_count_blind (self->number, hash);
+  if (dsq_pending_has_walks (self))
+    dsq_walker_count_staged (self->number, hash, presence == DSQ_PRESENCE_UNKNOWN && is_set);
   append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
 }
 

@@ -23,13 +23,13 @@ gboolean dsq_walker_has_joined (guint64 table);
 /* The thread has made this many keys more, if it walks the table. */
 void dsq_walker_count (guint64 table, gint64 n_keys);
 
-/* A walk of the thread has given a key of this hash, which therefore is there. */
-void dsq_walker_note_given (guint64 hash);
-gboolean dsq_walker_was_given (guint64 hash);
+/* A walk of the thread over the table has given a key of this hash, which therefore is there. */
+void dsq_walker_note_given (guint64 table, guint64 hash);
+gboolean dsq_walker_was_given (guint64 table, guint64 hash);
 
-/* The key of this hash was looked for and is not there: should the next thing that is staged be a
- * blind set of it, that counts as a new key. */
-void dsq_walker_expect_new (guint64 hash);
-void dsq_walker_count_blind (guint64 table, guint64 hash);
+/* Whether the key of this hash, about to be set, is not there. */
+void dsq_walker_expect (guint64 table, guint64 hash, gboolean is_new);
+/* It is staged; a blind set, which is not counted elsewhere, counts if the key is new. */
+void dsq_walker_count_staged (guint64 table, guint64 hash, gboolean is_blind);
 
 G_END_DECLS

@@ -18,7 +18,11 @@
  *   sweep, trim    count what they remove back at once
  *
  * A blind set is the difficulty: whether its key is new is not known when it is staged. Mostly it
- * is a key that the walk has just given, and then it is not. Else it is looked for first.
+ * is a key that the walk has just given, and then it is not. Else it is looked for first, and what
+ * came of that is kept until it is staged: others may have set the key by then, and a clear tells
+ * of all keys, so that not every key that was looked for is staged blindly.
+ *
+ * A thread may walk several tables, and stores, that have keys alike.
  */
 
 /* Hashes of keys given: more than a batch has, so that few push each other out. */
@@ -37,8 +41,8 @@ typedef struct
 {
   guint64 thread;
   GArray *accounts;       /* (owned) of Account */
-  guint64 expected_new;   /* hash of a key that is not there, or 0 */
-  guint64 given[N_GIVEN]; /* hashes, each at its remainder */
+  GHashTable *missing;    /* (owned) identities of keys to be written that are not there */
+  guint64 given[N_GIVEN]; /* identities, each at its remainder */
   guint n_given;
   guint16 places[N_PLACES]; /* of the first that were given */
 } Walker;
@@ -49,6 +53,7 @@ walker_free (gpointer data)
   Walker *self = data;
 
   g_array_unref (self->accounts);
+  g_hash_table_unref (self->missing);
   g_free (self);
 }
 
@@ -65,6 +70,7 @@ get_walker (void)
   self = g_new0 (Walker, 1);
   self->thread = __atomic_add_fetch (&n_threads, 1, __ATOMIC_RELAXED);
   self->accounts = g_array_new (FALSE, FALSE, sizeof (Account));
+  self->missing = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   g_private_set (&current, self);
   return self;
 }
@@ -133,9 +139,12 @@ dsq_walker_leave (guint64 table)
   Walker *self = g_private_get (&current);
   Account *account = find_account (self, table);
 
-  if (account != NULL)
-    g_array_remove_index_fast (self->accounts,
-                               (guint) (account - (Account *) (gpointer) self->accounts->data));
+  if (account == NULL)
+    return;
+  g_array_remove_index_fast (self->accounts,
+                             (guint) (account - (Account *) (gpointer) self->accounts->data));
+  if (self->accounts->len == 0)
+    g_hash_table_remove_all (self->missing);
 }
 
 gboolean
@@ -157,38 +166,52 @@ dsq_walker_count (guint64 table, gint64 n_keys)
     forget_given (self);
 }
 
+static guint64
+identity (guint64 table, guint64 hash)
+{
+  return hash + table * G_GUINT64_CONSTANT (0x9E3779B97F4A7C15);
+}
+
 void
-dsq_walker_note_given (guint64 hash)
+dsq_walker_note_given (guint64 table, guint64 hash)
 {
   Walker *self = get_walker ();
+  guint64 key = identity (table, hash);
 
   if (self->n_given < N_PLACES)
-    self->places[self->n_given] = (guint16) (hash % N_GIVEN);
+    self->places[self->n_given] = (guint16) (key % N_GIVEN);
   self->n_given += self->n_given <= N_PLACES;
-  self->given[hash % N_GIVEN] = hash;
+  self->given[key % N_GIVEN] = key;
 }
 
 gboolean
-dsq_walker_was_given (guint64 hash)
+dsq_walker_was_given (guint64 table, guint64 hash)
 {
   const Walker *self = g_private_get (&current);
+  guint64 key = identity (table, hash);
 
-  return self != NULL && self->given[hash % N_GIVEN] == hash;
+  return self != NULL && self->given[key % N_GIVEN] == key;
 }
 
 void
-dsq_walker_expect_new (guint64 hash)
+dsq_walker_expect (guint64 table, guint64 hash, gboolean is_new)
 {
-  get_walker ()->expected_new = hash;
+  Walker *self = get_walker ();
+  guint64 key = identity (table, hash);
+
+  if (is_new)
+    g_hash_table_add (self->missing, g_memdup2 (&key, sizeof key));
+  else if (g_hash_table_size (self->missing) > 0)
+    g_hash_table_remove (self->missing, &key);
 }
 
 void
-dsq_walker_count_blind (guint64 table, guint64 hash)
+dsq_walker_count_staged (guint64 table, guint64 hash, gboolean is_blind)
 {
   Walker *self = g_private_get (&current);
+  guint64 key = identity (table, hash);
 
-  if (self == NULL || self->expected_new != hash)
-    return;
-  self->expected_new = 0;
-  dsq_walker_count (table, 1);
+  if (self != NULL && g_hash_table_size (self->missing) > 0 &&
+      g_hash_table_remove (self->missing, &key) && is_blind)
+    dsq_walker_count (table, 1);
 }

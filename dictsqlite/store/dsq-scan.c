@@ -231,7 +231,7 @@ let_go_of_record (DsqScan *self, DsqWalkRow *row)
   DsqKey key = dsq_entry_as_key (row->entry);
   DsqEntry *small;
 
-  dsq_walker_note_given (key.hash);
+  dsq_walker_note_given (self->walk.number, key.hash);
   if (self->keys_only)
     {
       row_clear (row);

@@ -116,6 +116,50 @@ def test_a_new_key_is_noticed_although_it_is_written_blindly(open_store, flush_f
         next(walk)
 
 
+def test_all_new_keys_of_a_batch_are_counted(store):
+    store.update({i: i for i in range(1000)})
+    walk = iter(store)
+    next(walk)
+    del store[990]
+    store.update({1: 1, "new": 1, "newer": 1})
+    with pytest.raises(RuntimeError):
+        next(walk)
+
+
+def test_a_key_that_was_new_to_another_walk_is_no_new_one(open_store):
+    """A key that a walk's thread looked for in vain, and that was then written as one of which a
+    clear had told that it is new, is there when it is met."""
+    store = open_store(persist_mode="lazy", hot_capacity=2, warm_capacity=0, enable_async=False)
+    store.update({i: i for i in range(100)})
+    store.flush()
+    store.clear()
+    store["first"] = 0
+    walk = iter(store)
+    next(walk)
+    store["new"] = 0
+    del walk
+    store.update({i: i for i in range(10)})
+    store.flush()
+    for key in store:
+        store[key] = 1
+    assert set(store.values()) == {1}
+
+
+def test_what_one_store_has_may_be_new_to_another(open_store, tmp_path, mode):
+    ours = open_store(persist_mode=mode)
+    theirs = open_store(persist_mode=mode, db_path=tmp_path / "theirs.db")
+    ours.update(a=1, b=2)
+    theirs.update(c=3, d=4)
+    for store in (ours, theirs):
+        store.flush()
+    our_walk, their_walk = iter(ours), iter(theirs)
+    next(their_walk)
+    theirs[next(our_walk)] = 5
+    with pytest.raises(RuntimeError):
+        next(their_walk)
+    assert next(our_walk) == "b"
+
+
 def test_a_walk_ends_where_the_store_ended_when_it_began(store):
     store.update(dict.fromkeys("abc", 1))
 
