@@ -169,7 +169,8 @@ mode, path = sys.argv[1:]
 with DictSQLiteV4(path + ".first", persist_mode=mode) as store:
     store["a"] = 1
 before = rss()
-store = DictSQLiteV4(path, persist_mode=mode)
+# the pages that SQLite keeps, by each of its connections, stay: they are to be few here
+store = DictSQLiteV4(path, persist_mode=mode, cache_size=1 << 20)
 value = b"v" * (1 << 20)
 for i in range(100):
     store[f"key {i}"] = value
