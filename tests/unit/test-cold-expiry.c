@@ -3,33 +3,7 @@
 
 #include "config.h"
 
-#include "cold-support.h"
-#include "cold/dsq-cold-file-private.h"
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-  Foreign foreign;
-  DsqColdTier *tier; /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-  fixture->tier = open_tier (fixture->path, &fixture->foreign);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  close_tier (fixture->tier);
-  assert_sound (fixture->path);
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
+#include "tier-fixture.h"
 
 /* In a transaction under way. */
 static void

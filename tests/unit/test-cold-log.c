@@ -3,40 +3,8 @@
 
 #include "config.h"
 
-#include "cold-support.h"
-#include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-  Foreign foreign;
-  DsqColdTier *tier; /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-  fixture->tier = open_tier (fixture->path, &fixture->foreign);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_autofree char *left = NULL;
-
-  g_assert_cmpuint (stats_of (fixture->tier).foreign_changes, ==, 0);
-  g_assert_cmpuint (fixture->foreign.n_calls, ==, 0);
-  close_tier (fixture->tier);
-  left = list_folder (fixture->folder);
-  g_assert_cmpstr (left, ==, "store");
-  assert_sound (fixture->path);
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
+#include "tier-fixture.h"
 
 static void
 test_syncs_what_is_not_synced (Fixture *fixture, gconstpointer data)
@@ -225,7 +193,8 @@ test_readers_that_let_go_are_waited_for (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
-#define ADD(path, func) g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down)
+#define ADD(path, func)                                                                            \
+  g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down_alone)
 
 int
 main (int argc, char **argv)

@@ -3,34 +3,14 @@
 
 #include "config.h"
 
-#include "cold-support.h"
-#include "cold/dsq-cold-file-private.h"
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-  Foreign foreign;
-  DsqColdTier *tier; /* (owned) */
-} Fixture;
+#include "tier-fixture.h"
 
 static void
-set_up (Fixture *fixture, gconstpointer data)
+set_up_held (Fixture *fixture, gconstpointer data)
 {
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store.db", NULL);
-  fixture->tier = open_tier (fixture->path, &fixture->foreign);
+  set_up (fixture, data);
   fixture->tier->file->funcs->set_may_hold (fixture->tier->file, TRUE);
   put (fixture->tier, "a", "1");
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  close_tier (fixture->tier);
-  assert_sound (fixture->path);
-  remove_folder (fixture->folder);
-  g_free (fixture->path);
 }
 
 /* --- transactions that are kept --------------------------------------------------------------- */
@@ -303,7 +283,7 @@ test_clear_empties_the_filter (Fixture *fixture, gconstpointer data)
 }
 
 #define ADD(path, func)                                                                            \
-  g_test_add ("/dsq/cold-readers/" path, Fixture, NULL, set_up, func, tear_down)
+  g_test_add ("/dsq/cold-readers/" path, Fixture, NULL, set_up_held, func, tear_down)
 
 int
 main (int argc, char **argv)

@@ -5,38 +5,7 @@
 
 #include <unistd.h>
 
-#include "cold-support.h"
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-  Foreign foreign;
-  DsqColdTier *tier; /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-  fixture->tier = open_tier (fixture->path, &fixture->foreign);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_autofree char *left = NULL;
-
-  g_assert_cmpuint (stats_of (fixture->tier).foreign_changes, ==, 0);
-  g_assert_cmpuint (fixture->foreign.n_calls, ==, 0);
-  close_tier (fixture->tier);
-  left = list_folder (fixture->folder);
-  g_assert_cmpstr (left, ==, "store");
-  assert_sound (fixture->path);
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
+#include "tier-fixture.h"
 
 static void
 reopen (Fixture *fixture)
@@ -199,7 +168,8 @@ test_moved_file_is_not_mixed_up (Fixture *fixture, gconstpointer data)
   assert_value (fixture->tier, "a", NULL);
 }
 
-#define ADD(path, func) g_test_add ("/dsq/cold-tier/" path, Fixture, NULL, set_up, func, tear_down)
+#define ADD(path, func)                                                                            \
+  g_test_add ("/dsq/cold-tier/" path, Fixture, NULL, set_up, func, tear_down_alone)
 
 int
 main (int argc, char **argv)

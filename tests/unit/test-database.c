@@ -5,28 +5,8 @@
 
 #include <errno.h>
 
-#include "cold-support.h"
+#include "file-fixture.h"
 #include "sqlite/dsq-statement-private.h"
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "file", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
 
 static DsqDatabase *
 open_role (Fixture *fixture, DsqDatabaseRole role, guint busy_timeout_ms)
@@ -112,7 +92,7 @@ test_has_no_rollback_journals (Fixture *fixture, gconstpointer data)
   run (database, "PRAGMA journal_mode = MEMORY");
   run (database, "INSERT INTO t VALUES (1)");
   left = list_folder (fixture->folder);
-  g_assert_cmpstr (left, ==, "file");
+  g_assert_cmpstr (left, ==, "store");
 }
 
 static void
@@ -189,7 +169,7 @@ test_symbolic_link_is_refused (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   dsq_database_close (make (fixture));
-  g_assert_no_errno (symlink ("file", link));
+  g_assert_no_errno (symlink ("store", link));
   g_assert_null (dsq_database_open (link, DSQ_DATABASE_WRITE, 0, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_REGULAR);
 }

@@ -6,29 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cold-support.h"
+#include "file-fixture.h"
 
 #define NOBODY 65534
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
 
 /* Opening @path fails, and changes nothing in @folder. */
 static void

@@ -7,33 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cold-support.h"
 #include "cold/dsq-cold-file-private.h"
+#include "file-fixture.h"
 
 /* This program as another process: opens the store argv[2] and sets the key argv[3]. */
 #define OPENER_ARGUMENT "--open"
 
 static const char *program; /* (unowned) argv[0] */
-
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer data)
-{
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer data)
-{
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
-}
 
 /* Opening @path fails, and changes nothing. */
 static void

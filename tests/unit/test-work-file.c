@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cold-support.h"
+#include "file-fixture.h"
 #include "sqlite/dsq-work-file-private.h"
 
 /* This program as another process, which has named work files: opens the store argv[2], whose
@@ -18,26 +18,18 @@
 
 static const char *program; /* (unowned) argv[0] */
 
-typedef struct
-{
-  char *folder; /* (owned) */
-  char *path;   /* (owned) */
-} Fixture;
-
 static void
-set_up (Fixture *fixture, gconstpointer data)
+set_up_named (Fixture *fixture, gconstpointer is_named)
 {
-  fixture->folder = make_folder ();
-  fixture->path = g_build_filename (fixture->folder, "store", NULL);
-  dsq_work_file_set_named (GPOINTER_TO_INT (data));
+  set_up (fixture, is_named);
+  dsq_work_file_set_named (GPOINTER_TO_INT (is_named));
 }
 
 static void
-tear_down (Fixture *fixture, gconstpointer data)
+tear_down_named (Fixture *fixture, gconstpointer is_named)
 {
   dsq_work_file_set_named (FALSE);
-  g_free (fixture->path);
-  remove_folder (fixture->folder);
+  tear_down (fixture, is_named);
 }
 
 static DsqWorkFile *
@@ -240,13 +232,18 @@ be_another_process (char **argv)
 }
 
 #define ADD(path, func)                                                                            \
-  g_test_add ("/dsq/work-file/nameless/" path, Fixture, NULL, set_up, func, tear_down);            \
+  g_test_add ("/dsq/work-file/nameless/" path,                                                     \
+              Fixture,                                                                             \
+              NULL,                                                                                \
+              set_up_named,                                                                        \
+              func,                                                                                \
+              tear_down_named);                                                                    \
   g_test_add ("/dsq/work-file/named/" path,                                                        \
               Fixture,                                                                             \
               GINT_TO_POINTER (TRUE),                                                              \
-              set_up,                                                                              \
+              set_up_named,                                                                        \
               func,                                                                                \
-              tear_down)
+              tear_down_named)
 
 int
 main (int argc, char **argv)
