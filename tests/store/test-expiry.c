@@ -1,11 +1,10 @@
 /* test-expiry.c - threads and stores beside entries that end by themselves
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
-
-#include "read-number.h"
 #include <string.h>
+
+#include "folder-support.h"
+#include "read-number.h"
 
 #define N_THREADS 4
 #define N_KEYS    20
@@ -27,33 +26,23 @@ typedef struct
 static DsqStore *
 open_store (const char *folder, DsqPersistMode mode, guint64 max_bytes)
 {
-  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
-                                    NULL,
-                                    &error,
-                                    "path",
-                                    path,
-                                    "persist-mode",
-                                    mode,
-                                    "hot-capacity",
-                                    (guint64) 7,
-                                    "warm-capacity",
-                                    (guint64) 65536,
-                                    "flush-interval",
-                                    3u,
-                                    "max-bytes",
-                                    max_bytes,
-                                    NULL);
-
-  g_assert_no_error (error);
-  return store;
+  return OPEN_IN (folder,
+                  "persist-mode",
+                  mode,
+                  "hot-capacity",
+                  (guint64) 7,
+                  "warm-capacity",
+                  (guint64) 65536,
+                  "flush-interval",
+                  3u,
+                  "max-bytes",
+                  max_bytes);
 }
 
 static void
 open_both (Fixture *fixture, DsqPersistMode mode, guint64 max_bytes)
 {
-  fixture->folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
+  fixture->folder = make_folder ();
   fixture->stores[0] = open_store (fixture->folder, mode, max_bytes);
   fixture->stores[1] = mode == DSQ_PERSIST_MEMORY ? g_object_ref (fixture->stores[0])
                                                   : open_store (fixture->folder, mode, max_bytes);
@@ -74,9 +63,6 @@ set_up_cache (Fixture *fixture, gconstpointer data)
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GDir) dir = NULL;
-  const char *name;
-
   for (guint i = 0; i < G_N_ELEMENTS (fixture->stores); i++)
     {
       g_autoptr (GError) error = NULL;
@@ -85,15 +71,7 @@ tear_down (Fixture *fixture, gconstpointer data)
       g_assert_no_error (error);
       g_object_unref (fixture->stores[i]);
     }
-  dir = g_dir_open (fixture->folder, 0, NULL);
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
+  remove_folder (fixture->folder);
 }
 
 /* Programs under valgrind ask for less. */

@@ -1,13 +1,13 @@
 /* test-fork.c - children of fork() that open stores of their own
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "folder-support.h"
 
 #define DEADLINE  30
 #define N_THREADS 3
@@ -69,30 +69,15 @@ close_store (DsqStore *store)
 static void
 set_up (Fixture *self, gconstpointer mode)
 {
-  g_autoptr (GError) error = NULL;
-
-  self->folder = g_dir_make_tmp ("dsq-fork-XXXXXX", &error);
-  g_assert_no_error (error);
+  self->folder = make_folder ();
   self->store = open_store (self->folder, "store.db", GPOINTER_TO_INT (mode), TRUE);
 }
 
 static void
 tear_down (Fixture *self, gconstpointer mode)
 {
-  GDir *dir;
-  const char *name;
-
   close_store (self->store);
-  dir = g_dir_open (self->folder, 0, NULL);
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (self->folder, name, NULL);
-
-      g_unlink (path);
-    }
-  g_dir_close (dir);
-  g_rmdir (self->folder);
-  g_free (self->folder);
+  remove_folder (self->folder);
 }
 
 static void

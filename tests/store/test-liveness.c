@@ -1,17 +1,15 @@
 /* test-liveness.c - nothing waits for ever, whatever other threads and processes do
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
-
-#include "read-number.h"
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder-support.h"
 #include "liveness-verbs.h"
+#include "read-number.h"
 
 /*
  * Eight threads use one store with all its verbs, and a process beside them commits as fast as it
@@ -62,31 +60,21 @@ deadline_us (void)
 static DsqStore *
 open_store (const char *folder, DsqPersistMode mode, gboolean read_only)
 {
-  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
-                                    NULL,
-                                    &error,
-                                    "path",
-                                    path,
-                                    "persist-mode",
-                                    mode,
-                                    "read-only",
-                                    read_only,
-                                    "background",
-                                    TRUE,
-                                    "hot-capacity",
-                                    (guint64) N_KEYS / 4,
-                                    "warm-capacity",
-                                    (guint64) 16384,
-                                    "dirty-limit",
-                                    (guint64) 65536,
-                                    "flush-interval",
-                                    20u,
-                                    NULL);
-
-  g_assert_no_error (error);
-  return store;
+  return OPEN_IN (folder,
+                  "persist-mode",
+                  mode,
+                  "read-only",
+                  read_only,
+                  "background",
+                  TRUE,
+                  "hot-capacity",
+                  (guint64) N_KEYS / 4,
+                  "warm-capacity",
+                  (guint64) 16384,
+                  "dirty-limit",
+                  (guint64) 65536,
+                  "flush-interval",
+                  20u);
 }
 
 /* --- the neighbour ---------------------------------------------------------------------------- */
@@ -270,7 +258,7 @@ run_threads (Fixture *fixture)
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  fixture->folder = g_dir_make_tmp ("dsq-liveness-XXXXXX", NULL);
+  fixture->folder = make_folder ();
 }
 
 static void
@@ -286,18 +274,7 @@ close_store (Fixture *fixture)
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
-  GDir *dir = g_dir_open (fixture->folder, 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_dir_close (dir);
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
+  remove_folder (fixture->folder);
 }
 
 static void

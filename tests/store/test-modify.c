@@ -17,7 +17,7 @@ n_rounds (void)
 static void
 set_up (Fixture *fixture, gconstpointer mode)
 {
-  set_up_folder (fixture);
+  fixture->folder = make_folder ();
   fixture->store = open_small_store (fixture->folder, GPOINTER_TO_INT (mode), TRUE);
 }
 

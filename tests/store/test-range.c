@@ -1,9 +1,9 @@
 /* test-range.c - keys by their prefix, beside those who write, flush and clear
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
 #include <string.h>
+
+#include "folder-support.h"
 
 #define N_STABLE 300
 #define N_MOVING 2000
@@ -21,8 +21,7 @@ set_up (Fixture *fixture, gconstpointer mode)
   g_autofree char *path = NULL;
   g_autoptr (GError) error = NULL;
 
-  fixture->folder = g_dir_make_tmp ("dsq-range-XXXXXX", &error);
-  g_assert_no_error (error);
+  fixture->folder = make_folder ();
   path = g_build_filename (fixture->folder, "store", NULL);
   fixture->store = g_object_new (DSQ_TYPE_STORE,
                                  "path",
@@ -43,17 +42,8 @@ set_up (Fixture *fixture, gconstpointer mode)
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
-  static const char *const names[] = { "store", "store-wal", "store-shm" };
-
   g_clear_object (&fixture->store);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
-
-      g_unlink (path);
-    }
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
+  remove_folder (fixture->folder);
 }
 
 static void

@@ -1,8 +1,7 @@
 /* test-tables.c - tables of a store, as C and threads use them
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
+#include "folder-support.h"
 
 #define N_THREADS 4
 
@@ -15,48 +14,27 @@ typedef struct
 static DsqStore *
 open_store (const Fixture *fixture, DsqPersistMode mode)
 {
-  g_autofree char *path = g_build_filename (fixture->folder, "store", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_object_new (DSQ_TYPE_STORE,
-                                  "path",
-                                  path,
-                                  "persist-mode",
-                                  mode,
-                                  "flush-interval",
-                                  1,
-                                  "hot-capacity",
-                                  (guint64) 50,
-                                  NULL);
-
-  g_initable_init (G_INITABLE (store), NULL, &error);
-  g_assert_no_error (error);
-  return store;
+  return OPEN_IN (fixture->folder,
+                  "persist-mode",
+                  mode,
+                  "flush-interval",
+                  1,
+                  "hot-capacity",
+                  (guint64) 50);
 }
 
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
-
-  fixture->folder = g_dir_make_tmp ("dsq-tables-XXXXXX", &error);
-  g_assert_no_error (error);
+  fixture->folder = make_folder ();
   fixture->store = open_store (fixture, GPOINTER_TO_INT (data));
 }
 
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
-  static const char *const names[] = { "store", "store-wal", "store-shm" };
-
   g_clear_object (&fixture->store);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, names[i], NULL);
-
-      g_unlink (path);
-    }
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
+  remove_folder (fixture->folder);
 }
 
 static DsqStore *

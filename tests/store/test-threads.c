@@ -1,11 +1,10 @@
 /* test-threads.c - eight threads on one store
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
-
-#include "read-number.h"
 #include <string.h>
+
+#include "folder-support.h"
+#include "read-number.h"
 
 #define N_THREADS 8
 
@@ -27,41 +26,15 @@ typedef struct
 static DsqStore *
 open_store (const char *folder, DsqPersistMode mode, DsqDurability durability)
 {
-  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  g_autoptr (GError) error = NULL;
-  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
-                                    NULL,
-                                    &error,
-                                    "path",
-                                    path,
-                                    "persist-mode",
-                                    mode,
-                                    "durability",
-                                    durability,
-                                    "hot-capacity",
-                                    (guint64) 7,
-                                    "flush-interval",
-                                    3u,
-                                    NULL);
-
-  g_assert_no_error (error);
-  return store;
-}
-
-static void
-remove_folder (const char *folder)
-{
-  GDir *dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_dir_close (dir);
-  g_assert_cmpint (g_rmdir (folder), ==, 0);
+  return OPEN_IN (folder,
+                  "persist-mode",
+                  mode,
+                  "durability",
+                  durability,
+                  "hot-capacity",
+                  (guint64) 7,
+                  "flush-interval",
+                  3u);
 }
 
 /* Each thread has keys of its own, on which it must always read what it wrote last. */
@@ -161,7 +134,7 @@ worker_thread (gpointer data)
 static void
 hammer (DsqPersistMode mode, DsqDurability durability, guint n_rounds)
 {
-  g_autofree char *folder = g_dir_make_tmp ("dsq-threads-XXXXXX", NULL);
+  char *folder = make_folder ();
   g_autoptr (DsqStore) store = open_store (folder, mode, durability);
   Worker workers[N_THREADS] = { 0 };
   GThread *threads[N_THREADS];
@@ -258,7 +231,7 @@ test_close_beside_calls (void)
 {
   for (guint round = 0; round < 20; round++)
     {
-      g_autofree char *folder = g_dir_make_tmp ("dsq-threads-XXXXXX", NULL);
+      char *folder = make_folder ();
       g_autoptr (DsqStore) store = open_store (folder, round % 3, DSQ_DURABILITY_NORMAL);
       Worker worker = { .store = store };
       GThread *threads[N_THREADS];

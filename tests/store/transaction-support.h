@@ -13,7 +13,7 @@ open_store (const char *folder, DsqPersistMode mode)
 static inline void
 set_up (Fixture *fixture, gconstpointer mode)
 {
-  set_up_folder (fixture);
+  fixture->folder = make_folder ();
   fixture->store = open_store (fixture->folder, GPOINTER_TO_INT (mode));
 }
 
