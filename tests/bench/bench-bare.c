@@ -109,6 +109,11 @@ prepare_all (BenchBare *self)
                           " VALUES (?1, ?2, ?3, NULL, ?4)"
                           " ON CONFLICT (table_id, token) DO UPDATE"
                           " SET expires = excluded.expires, value = excluded.value");
+}
+
+static void
+prepare_select (BenchBare *self)
+{
   self->select = prepare (self, "SELECT value FROM entry WHERE table_id = ?1 AND token = ?2");
 }
 
@@ -128,6 +133,7 @@ bench_bare_create (const char *path)
   self->next = FIRST_PLACE;
   sqlite3_wal_hook (self->db, wal_hook_cb, self);
   prepare_all (self);
+  prepare_select (self);
   return self;
 }
 
@@ -137,7 +143,7 @@ bench_bare_open (const char *path)
   BenchBare *self = g_new0 (BenchBare, 1);
 
   self->db = connect_to (path);
-  prepare_all (self);
+  prepare_select (self);
   return self;
 }
 

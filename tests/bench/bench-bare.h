@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct _BenchBare BenchBare;
 
-/* Makes a file with the store's schema and pragmas, or opens one that a store has made. Every
- * failure of SQLite ends the program with its message. */
+/* Makes a file with the store's schema and pragmas, or opens one that a store has made, to read it.
+ * Every failure of SQLite ends the program with its message. */
 BenchBare *bench_bare_create (const char *path);
 BenchBare *bench_bare_open (const char *path);
 void bench_bare_close (BenchBare *self);

@@ -25,6 +25,7 @@ static const struct
   { "one-write", bench_run_one_write, 1 },
   { "flush", bench_run_flush, 1 },
   { "tiers", bench_run_tiers, 2 },
+  { "open", bench_run_open, 1 },
 };
 
 static const GOptionEntry options[] = {
@@ -38,7 +39,7 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context =
-      g_option_context_new ("hot writethrough one-write flush tiers");
+      g_option_context_new ("hot writethrough one-write flush tiers open");
   g_autoptr (GError) error = NULL;
   g_autofree char *own_directory = NULL;
 

@@ -23,4 +23,7 @@ void bench_run_flush (const char *directory, guint round);
 /* Reads by the tier that answers them, beside bare SQLite. */
 void bench_run_tiers (const char *directory, guint round);
 
+/* Opening a file that is there, and one read, beside bare SQLite. */
+void bench_run_open (const char *directory, guint round);
+
 G_END_DECLS

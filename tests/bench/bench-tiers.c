@@ -14,9 +14,11 @@
  * the work and not the medium.
  */
 
-#define N_ITEMS 20000
-#define N_READS 10000
-#define N_BLOCK 500
+#define N_ITEMS  20000
+#define N_READS  10000
+#define N_BLOCK  500
+#define N_OPEN   1000 /* entries of a file that is opened */
+#define N_OPENED 20   /* times */
 
 typedef struct
 {
@@ -178,5 +180,32 @@ bench_run_tiers (const char *directory, guint round)
   for (guint i = 0; i < N_CONTESTANTS; i++)
     bench_sample (contestants[i].op, contestants[i].name, N_READS, times[i]);
   tiers_close (&tiers);
+  bench_path_remove (path);
+}
+
+void
+bench_run_open (const char *directory, guint round)
+{
+  char *path = bench_path (directory, "open", round);
+  BenchItem *items = bench_items_new (N_OPEN);
+  DsqStore *store = bench_store_open (path, DSQ_PERSIST_LAZY, N_OPEN);
+
+  bench_store_set (store, items, N_OPEN);
+  bench_store_close (store);
+  for (guint i = 0; i < N_OPENED; i++)
+    {
+      BenchBare *bare;
+
+      BENCH_TIME ("open and first read",
+                  "store lazy",
+                  1,
+                  store = bench_store_open (path, DSQ_PERSIST_LAZY, N_OPEN);
+                  bench_store_get (store, items + i, 1));
+      bench_store_close (store);
+      BENCH_TIME ("open and first read", "bare SQLite", 1, bare = bench_bare_open (path);
+                  bare_get (bare, items + i, 1));
+      bench_bare_close (bare);
+    }
+  bench_items_free (items, N_OPEN);
   bench_path_remove (path);
 }

@@ -34,6 +34,7 @@ def imported_by(program: str) -> "set[str]":
     "program",
     [
         "import dictsqlite_v4",
+        "import dictsqlite; dictsqlite.DictSQLiteV4",
         "from dictsqlite_v4 import DictSQLiteV4\n"
         "with DictSQLiteV4({path!r}, persist_mode='lazy') as db:\n"
         "    db['a'] = 1; db['b'] = 'b'; db['c'] = [1]\n"
@@ -51,6 +52,8 @@ def test_nothing_is_imported_that_is_not_used(program, tmp_path):
     "program, module",
     [
         ("from dictsqlite_v4 import AsyncDictSQLite", "dictsqlite_v4._aio"),
+        ("from dictsqlite import AsyncDictSQLite", "dictsqlite_v4._aio"),
+        ("from dictsqlite import *; import_v4", "dictsqlite_v4.migrate"),
         ("from dictsqlite_v4 import import_v4", "dictsqlite_v4.migrate"),
         ("import dictsqlite_v4; dictsqlite_v4.AsyncDictSQLite", "dictsqlite_v4._aio"),
         ("from dictsqlite_v4 import *; import_v4; AsyncDictSQLite", "dictsqlite_v4.migrate"),

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import dictsqlite_v4
 from dictsqlite_v4 import (
-    AsyncDictSQLite,
     ConflictError,
     CorruptError,
     DictSQLite,
@@ -16,8 +18,10 @@ from dictsqlite_v4 import (
     UnsafePickleError,
     WrongPasswordError,
     __version__,
-    import_v4,
 )
+
+if TYPE_CHECKING:
+    from dictsqlite_v4 import AsyncDictSQLite, import_v4
 
 __all__ = [
     "AsyncDictSQLite",
@@ -32,3 +36,9 @@ __all__ = [
     "WrongPasswordError",
     "import_v4",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(dictsqlite_v4, name)  # which is imported now
