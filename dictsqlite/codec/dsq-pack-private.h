@@ -13,19 +13,33 @@ G_BEGIN_DECLS
  *   n | length[0] ... length[n - 1] | bytes[0] ... bytes[n - 1], end to end
  *
  * Entries are a pack of key, record, key, record, ... so n is even.
+ *
+ * Items without a byte 0 in them may also be joined by such bytes, which Python does in a quarter
+ * of the time. They are in one column, or in two, the first of which has the 1st, 3rd, 5th ... of
+ * them:
+ *
+ *   0xFFFFFFFF | n | columns | item 0 item 0 ... item
  */
+#define DSQ_PACK_OF_TEXTS G_MAXUINT32
+
 typedef struct
 {
-  const guint8 *lengths; /* (unowned) the next length, not aligned */
-  const guint8 *bytes;   /* (unowned) the next item */
-  guint32 n_items;       /* items in all */
-  guint32 n_left;        /* items not read yet */
+  const guint8 *lengths;   /* (unowned) (nullable) the next length, not aligned; NULL of texts */
+  const guint8 *bytes;     /* (unowned) the next item, of texts that of the first column */
+  const guint8 *second;    /* (unowned) (nullable) of texts in two columns, that of the second */
+  const guint8 *texts_end; /* (unowned) (nullable) of texts, where the last one ends */
+  guint32 n_items;         /* items in all */
+  guint32 n_left;          /* items not read yet */
 } DsqPackReader;
 
 /* Checks the whole of @pack, whose lengths must tile it exactly: DSQ_ERROR_INVALID_ARGUMENT. */
 gboolean
 dsq_pack_reader_init (DsqPackReader *self, const guint8 *pack, gsize length, GError **error);
 gboolean dsq_pack_reader_next (DsqPackReader *self, const guint8 **out_item, guint32 *out_length);
+
+/* Writes what stands before @n_items texts; returns where the first of them goes. */
+guint8 *dsq_pack_write_texts_head (guint8 *pack, guint32 n_items, guint32 n_columns);
+#define DSQ_PACK_TEXTS_HEAD (3 * sizeof (guint32))
 
 typedef struct _DsqPackBuilder DsqPackBuilder;
 

@@ -20,6 +20,65 @@ load_number (const guint8 *bytes)
   return number;
 }
 
+static gboolean
+refuse (GError **error, const char *reason)
+{
+  g_set_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT, "Failed to read pack: %s", reason);
+  return FALSE;
+}
+
+/* Finds where each column begins, and that there are as many items as are said. */
+static gboolean
+init_texts (DsqPackReader *self, const guint8 *pack, gsize length, GError **error)
+{
+  gsize n_ends = 0;
+  guint32 n_columns;
+  const guint8 *at;
+  const guint8 *end;
+
+  if (length < DSQ_PACK_TEXTS_HEAD)
+    return refuse (error, "it ends early");
+  self->n_items = self->n_left = load_number (pack + NUMBER_LENGTH);
+  n_columns = load_number (pack + 2 * NUMBER_LENGTH);
+  if (length > G_MAXUINT32 || n_columns < 1 || n_columns > 2 || self->n_items < n_columns ||
+      self->n_items % n_columns != 0)
+    return refuse (error, "its texts are not in columns");
+  self->lengths = self->second = NULL;
+  self->bytes = at = pack + DSQ_PACK_TEXTS_HEAD;
+  self->texts_end = end = pack + length;
+  while ((at = memchr (at, 0, (gsize) (end - at))) != NULL)
+    {
+      at++;
+      n_ends++;
+      if (n_columns == 2 && n_ends == self->n_items / 2)
+        self->second = at;
+    }
+  return n_ends + 1 == self->n_items || refuse (error, "it has more texts, or fewer");
+}
+
+static void
+next_text (DsqPackReader *self, const guint8 **out_item, guint32 *out_length)
+{
+  const guint8 **column = self->second != NULL && self->n_left % 2 != 0 ? &self->second
+                                                                        : &self->bytes;
+  const guint8 *from = *column;
+  const guint8 *end = memchr (from, 0, (gsize) (self->texts_end - from));
+
+  *column = end != NULL ? end + 1 : self->texts_end;
+  *out_item = from;
+  *out_length = (guint32) ((end != NULL ? end : self->texts_end) - from);
+  self->n_left--;
+}
+
+guint8 *
+dsq_pack_write_texts_head (guint8 *pack, guint32 n_items, guint32 n_columns)
+{
+  const guint32 head[] = { DSQ_PACK_OF_TEXTS, n_items, n_columns };
+
+  memcpy (pack, head, sizeof head);
+  return pack + sizeof head;
+}
+
 gboolean
 dsq_pack_reader_init (DsqPackReader *self, const guint8 *pack, gsize length, GError **error)
 {
@@ -27,11 +86,13 @@ dsq_pack_reader_init (DsqPackReader *self, const guint8 *pack, gsize length, GEr
   gsize left;
 
   if (length < NUMBER_LENGTH)
-    goto ends_early;
+    return refuse (error, "it ends early");
   n_items = load_number (pack);
+  if (n_items == DSQ_PACK_OF_TEXTS)
+    return init_texts (self, pack, length, error);
   left = length - NUMBER_LENGTH;
   if (n_items > left / NUMBER_LENGTH)
-    goto ends_early;
+    return refuse (error, "it ends early");
   left -= n_items * NUMBER_LENGTH;
 
   self->lengths = pack + NUMBER_LENGTH;
@@ -43,25 +104,10 @@ dsq_pack_reader_init (DsqPackReader *self, const guint8 *pack, gsize length, GEr
       guint32 item_length = load_number (self->lengths + i * NUMBER_LENGTH);
 
       if (item_length > left)
-        goto ends_early;
+        return refuse (error, "it ends early");
       left -= item_length;
     }
-  if (left != 0)
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to read pack: bytes follow its last item");
-      return FALSE;
-    }
-  return TRUE;
-
-ends_early:
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_INVALID_ARGUMENT,
-                       "Failed to read pack: it ends early");
-  return FALSE;
+  return left == 0 || refuse (error, "bytes follow its last item");
 }
 
 gboolean
@@ -71,6 +117,11 @@ dsq_pack_reader_next (DsqPackReader *self, const guint8 **out_item, guint32 *out
 
   if (self->n_left == 0)
     return FALSE;
+  if (self->lengths == NULL)
+    {
+      next_text (self, out_item, out_length);
+      return TRUE;
+    }
 
   length = load_number (self->lengths);
   *out_item = self->bytes;

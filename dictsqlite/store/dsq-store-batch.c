@@ -41,6 +41,7 @@ keys_from_pack (DsqStore *self,
                 gsize length,
                 DsqKey **out_keys,
                 gsize *out_n_keys,
+                gboolean *out_texts,
                 GError **error)
 {
   g_autofree DsqKey *keys = NULL;
@@ -56,6 +57,7 @@ keys_from_pack (DsqStore *self,
       return FALSE;
   *out_keys = g_steal_pointer (&keys);
   *out_n_keys = reader.n_items;
+  *out_texts = reader.lengths == NULL;
   return TRUE;
 }
 
@@ -207,6 +209,50 @@ dsq_store_get_many (DsqStore *self,
   return success ? g_variant_ref_sink (g_variant_builder_end (&builder)) : NULL;
 }
 
+/* The strings without a byte 0 that all of @entries are, as a pack of texts; NULL of any others. */
+static guint8 *
+pack_texts (DsqEntry *const *entries, gsize n_entries, gsize *out_length)
+{
+  guint8 *pack;
+  guint8 *at;
+
+  *out_length = DSQ_PACK_TEXTS_HEAD - 1;
+  for (gsize i = 0; i < n_entries; i++)
+    {
+      const guint8 *record = entries[i] != NULL ? dsq_entry_record (entries[i]) : NULL;
+
+      if (record == NULL || record[0] != DSQ_VALUE_STRING ||
+          memchr (record, 0, entries[i]->record_length) != NULL)
+        return NULL;
+      *out_length += entries[i]->record_length; /* without its type, with what ends it */
+    }
+  if (n_entries == 0 || *out_length > G_MAXUINT32)
+    return NULL;
+  pack = g_malloc (*out_length + 1);
+  at = dsq_pack_write_texts_head (pack, (guint32) n_entries, 1);
+  for (gsize i = 0; i < n_entries; i++)
+    {
+      gsize length = entries[i]->record_length - 1;
+
+      memcpy (at, dsq_entry_record (entries[i]) + 1, length);
+      at[length] = 0;
+      at += length + 1;
+    }
+  return pack;
+}
+
+static guint8 *
+pack_records (DsqEntry *const *entries, gsize n_entries, gsize *out_length, GError **error)
+{
+  DsqPackBuilder *builder = dsq_pack_builder_new ();
+
+  for (gsize i = 0; i < n_entries; i++)
+    dsq_pack_builder_add (builder,
+                          entries[i] != NULL ? dsq_entry_record (entries[i]) : NULL,
+                          entries[i] != NULL ? entries[i]->record_length : 0);
+  return dsq_pack_builder_finish (builder, out_length, error);
+}
+
 /**
  * dsq_store_get_pack:
  * @self: a store
@@ -216,6 +262,9 @@ dsq_store_get_many (DsqStore *self,
  * @error: return location for an error
  *
  * Gets many records at once. What is not in memory is read from the file in one go.
+ *
+ * Where @keys is a pack of texts, and all of them are there with strings that have no NUL
+ * character, the answer is the pack of these strings as texts.
  *
  * A row that is damaged does not fail the others. In place of its record stands what no record is:
  * a byte 0, the error's code as [error@Error] has it, a byte 1, and its message.
@@ -234,9 +283,10 @@ dsq_store_get_pack (DsqStore *self,
 {
   DsqEngine *engine;
   g_autofree DsqKey *made = NULL;
-  g_autoptr (DsqPackBuilder) builder = NULL;
   DsqEntry **entries;
+  guint8 *pack = NULL;
   gsize n_keys;
+  gboolean texts;
   gboolean success;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
@@ -244,18 +294,17 @@ dsq_store_get_pack (DsqStore *self,
 
   *out_length = 0;
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, error))
+  if (engine == NULL || !keys_from_pack (self, keys, length, &made, &n_keys, &texts, error))
     return NULL;
   entries = g_new0 (DsqEntry *, n_keys);
   success = check_batch (self, engine, n_keys, error) &&
             dsq_store_get_entries (engine, made, n_keys, entries, error);
-  builder = dsq_pack_builder_new ();
-  for (gsize i = 0; i < n_keys && success; i++)
-    dsq_pack_builder_add (builder,
-                          entries[i] != NULL ? dsq_entry_record (entries[i]) : NULL,
-                          entries[i] != NULL ? entries[i]->record_length : 0);
+  if (success && texts)
+    pack = pack_texts (entries, n_keys, out_length);
+  if (success && pack == NULL)
+    pack = pack_records (entries, n_keys, out_length, error);
   entries_free (entries, n_keys);
-  return success ? dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error) : NULL;
+  return pack;
 }
 
 /* --- set many --------------------------------------------------------------------------------- */

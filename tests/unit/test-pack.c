@@ -198,6 +198,73 @@ test_builder_may_be_given_up (void)
   dsq_pack_builder_add (builder, (const guint8 *) "key", 3);
 }
 
+/* A pack of texts: @length bytes of @texts behind its head. */
+static guint8 *
+pack_of_texts (guint32 n_items, guint32 n_columns, const char *texts, gsize length)
+{
+  guint8 *pack = g_malloc (DSQ_PACK_TEXTS_HEAD + length);
+
+  memcpy (dsq_pack_write_texts_head (pack, n_items, n_columns), texts, length);
+  return pack;
+}
+
+static void
+assert_texts (guint32 n_items, guint32 n_columns, const char *texts, gsize length, const char *all)
+{
+  g_autofree guint8 *pack = pack_of_texts (n_items, n_columns, texts, length);
+  g_autoptr (GString) found = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+  DsqPackReader reader;
+  const guint8 *item;
+  guint32 item_length;
+
+  g_assert_true (dsq_pack_reader_init (&reader, pack, DSQ_PACK_TEXTS_HEAD + length, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (reader.n_items, ==, n_items);
+  while (dsq_pack_reader_next (&reader, &item, &item_length))
+    g_string_append_printf (found, "<%.*s>", (int) item_length, (const char *) item);
+  g_assert_cmpstr (found->str, ==, all);
+  g_assert_cmpuint (reader.n_left, ==, 0);
+}
+
+static void
+test_reads_texts (void)
+{
+  assert_texts (1, 1, "", 0, "<>");
+  assert_texts (1, 1, "one", 3, "<one>");
+  assert_texts (3, 1, "a\0\0ccc", 6, "<a><><ccc>");
+  assert_texts (3, 1, "a\0b\0", 4, "<a><b><>");
+  assert_texts (2, 2, "key\0record", 10, "<key><record>");
+  assert_texts (2, 2, "\0", 1, "<><>");
+  assert_texts (6, 2, "a\0b\0c\0001\0002\0003", 11, "<a><1><b><2><c><3>");
+  assert_texts (4, 2, "a\0\0\0d", 5, "<a><><><d>");
+}
+
+static void
+assert_no_texts (guint32 n_items, guint32 n_columns, const char *texts, gsize length)
+{
+  g_autofree guint8 *pack = pack_of_texts (n_items, n_columns, texts, length);
+
+  assert_no_pack (pack, DSQ_PACK_TEXTS_HEAD + length);
+}
+
+static void
+test_refuses_other_texts (void)
+{
+  g_autofree guint8 *pack = pack_of_texts (1, 1, "a", 1);
+
+  for (gsize length = 0; length < DSQ_PACK_TEXTS_HEAD; length++)
+    assert_no_pack (pack, length);
+  assert_no_texts (0, 1, "", 0);
+  assert_no_texts (0, 2, "", 0);
+  assert_no_texts (1, 0, "a", 1);
+  assert_no_texts (3, 3, "a\0b\0c", 5);
+  assert_no_texts (3, 2, "a\0b\0c", 5);
+  assert_no_texts (2, 1, "a", 1);
+  assert_no_texts (2, 1, "a\0b\0c", 5);
+  assert_no_texts (G_MAXUINT32 - 1, 2, "a\0b", 3);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -213,5 +280,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/pack/refuses-to-build-four-gibibytes",
                    test_refuses_to_build_four_gibibytes);
   g_test_add_func ("/dsq/pack/builder-may-be-given-up", test_builder_may_be_given_up);
+  g_test_add_func ("/dsq/pack/reads-texts", test_reads_texts);
+  g_test_add_func ("/dsq/pack/refuses-other-texts", test_refuses_other_texts);
   return g_test_run ();
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Tuple
 
-from ._pack import pack, unpack
+from ._pack import pack, unpack, unpack_records
 from ._values import STRING
 
 _MUST_ASK = b"\x00"
@@ -51,7 +51,7 @@ class ExpiringStore:
     def get_pack(self, keys: bytes) -> bytes:
         records: bytes = self.native.get_pack(keys)
         if self.sliding:
-            for key, record in zip(unpack(keys), unpack(records)):
+            for key, record in zip(unpack(keys), unpack_records(records)):
                 if record and record[0]:  # and it is not damaged
                     self._renew(key)
         return records

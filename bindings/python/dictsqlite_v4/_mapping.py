@@ -29,7 +29,7 @@ from ._dsq import GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
-from ._pack import pack, pack_entries, pack_keys, unpack
+from ._pack import pack, pack_entries, pack_keys, unpack, unpack_records, unpack_strings
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
@@ -315,15 +315,21 @@ class StoreMapping(
             batch = list(islice(remaining, _LOOKUP_BATCH))
             if not batch:
                 return found
-            found.update(self._load_each(self._lookup_many(batch), errors))
+            records = self._lookup_many(batch)
+            strings: Any = unpack_strings(records)
+            if strings is not None:
+                found.update(zip(batch, strings))
+            else:
+                found.update(self._load_each(zip(batch, unpack_records(records)), errors))
 
-    def _lookup_many(self, keys: List[Any]) -> Iterator[Tuple[Any, bytes]]:
-        """Keys with their records, b'' where they are missing, maybe without what is no key."""
+    def _lookup_many(self, keys: List[Any]) -> bytes:
+        """The pack of the records of `keys`, from which what is no key is taken out."""
         try:
-            return zip(keys, unpack(self._store.get_pack(pack_keys(keys))))
+            return self._store.get_pack(pack_keys(keys))
         except (GError, UnicodeEncodeError) as error:
             self._find_nothing(error)
-        return self._lookup_many([key for key in keys if find_key(key) != NO_KEY])
+        keys[:] = [key for key in keys if find_key(key) != NO_KEY]
+        return self._lookup_many(keys)
 
     def clear(self) -> None:
         """Remove all keys."""

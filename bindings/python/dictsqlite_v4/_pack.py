@@ -4,6 +4,9 @@
 
 n | length[0] ... length[n - 1] | bytes[0] ... bytes[n - 1], all numbers unsigned 32 bits in the
 machine's own byte order. Entries are a pack of key, record, key, record, ...
+
+Str keys and values are most often without U+0000, by which the library takes them joined, too:
+0xFFFFFFFF | n | columns | item 0 item 0 ... item, where of entries the first column is the keys.
 """
 
 from __future__ import annotations
@@ -11,15 +14,19 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import accumulate
-from typing import Any, Callable, Dict, Final, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Final, List, Optional, Sequence
 
 from ._keys import encode_key, encode_keys, find_key
 from ._values import STRING, encode_value
 
 _U32: Final = "I"
 _OF_ONE = array(_U32, (1,)).tobytes()
-_STRING_TEXT = STRING.decode()
-_HIGHEST_BYTE: Final = 3 if sys.byteorder == "little" else 0  # of a length's four
+_OF_TEXTS = b"\xff" * 4
+_TEXTS_HEAD: Final = 12  # bytes
+_NUL: Final = "\0"
+_NUL_STRING = _NUL + STRING.decode()
+# Characters of what is joined; beyond it each is looked at before it is copied.
+_MOST_TEXT: Final = 16 << 20
 
 
 def pack(items: Sequence[bytes]) -> bytes:
@@ -33,6 +40,13 @@ def pack(items: Sequence[bytes]) -> bytes:
 
 def unpack(data: bytes) -> List[bytes]:
     """The items of a pack; none of b''."""
+    if data[:4] == _OF_TEXTS:
+        texts = data[_TEXTS_HEAD:].split(b"\0")
+        if data[8:_TEXTS_HEAD] == _OF_ONE:
+            return texts
+        items = [b""] * len(texts)
+        items[::2], items[1::2] = texts[: len(texts) // 2], texts[len(texts) // 2 :]
+        return items
     if data[:4] == _OF_ONE:
         return [data[8:]]
     if not data:
@@ -61,46 +75,43 @@ def pack_entries(
 
 def _pack_texts(keys: List[str], values: List[str]) -> Optional[bytes]:
     """The pack of what nearly every batch has; None where it is not to be made so."""
-    lengths = [0] * (2 * len(keys))
-    lengths[::2] = map(len, keys)
-    lengths[1::2] = [len(value) + 1 for value in values]
-    head = _pack_lengths(lengths)
-    if not head:
+    if sum(map(len, keys)) + sum(map(len, values)) > _MOST_TEXT:
         return None
-    parts = [_STRING_TEXT] * (3 * len(keys))
-    parts[::3] = keys
-    parts[2::3] = values
-    text = "".join(parts)
-    if text.isascii():  # one join and one encode for all of it, a quarter of the time
-        return head + text.encode()
-    items = [b""] * (2 * len(keys))
-    try:
-        items[::2] = map(str.encode, keys)
-        items[1::2] = [STRING + value.encode() for value in values]
-    except UnicodeEncodeError:
-        return None  # in a key an error, in a value a pickle
-    return pack(items)
+    text = f"{_NUL.join(keys)}{_NUL_STRING}{_NUL_STRING.join(values)}"
+    return _pack_text(text, 2 * len(keys), 2)
 
 
 def pack_keys(keys: List[Any]) -> bytes:
     """The pack of `keys`, to be looked for. Raises as find_key() does."""
-    if set(map(type, keys)) == {str}:
-        head = _pack_lengths(map(len, keys))
-        if head:
-            text = "".join(keys)
-            return head + text.encode() if text.isascii() else pack(list(map(str.encode, keys)))
+    if set(map(type, keys)) == {str} and sum(map(len, keys)) <= _MOST_TEXT:
+        packed = _pack_text(_NUL.join(keys), len(keys), 1)
+        if packed is not None:
+            return packed
     return pack(list(map(find_key, keys)))
 
 
-def _pack_lengths(lengths: Iterable[int]) -> bytes:
-    """How the pack of texts of these lengths begins, if they are ASCII. b'' where one of them is of
-    16 MiB or more, which is not to be copied before it is known to fit.
-    """
+def _pack_text(text: str, n_items: int, n_columns: int) -> Optional[bytes]:
+    """The pack of items that were joined; None where one of them has U+0000, or is no UTF-8."""
+    if text.count(_NUL) != n_items - 1:
+        return None
     try:
-        numbers = array(_U32, lengths)
-    except OverflowError:
-        return b""
-    raw = numbers.tobytes()
-    if raw[_HIGHEST_BYTE::4].count(0) < len(numbers):
-        return b""
-    return array(_U32, (len(numbers),)).tobytes() + raw
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        return None  # in a key an error, in a value a pickle
+    return _OF_TEXTS + array(_U32, (n_items, n_columns)).tobytes() + encoded
+
+
+def unpack_strings(data: bytes) -> Optional[List[str]]:
+    """The values in a pack of records that came as texts; None of any other pack."""
+    if data[:4] != _OF_TEXTS:
+        return None
+    try:
+        return data[_TEXTS_HEAD:].decode().split(_NUL)
+    except UnicodeDecodeError:
+        return None  # one of them cannot be loaded
+
+
+def unpack_records(data: bytes) -> List[bytes]:
+    """The records in a pack, which may have come as texts."""
+    items = unpack(data)
+    return [STRING + item for item in items] if data[:4] == _OF_TEXTS else items
