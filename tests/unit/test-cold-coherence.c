@@ -535,7 +535,7 @@ write_much (void *user_data)
   Race *race = user_data;
   DsqColdTier *tier = race->fixture->tiers[0];
   g_autofree char *value = g_strnfill (100 * 1000, 'x');
-  guint n_commits = g_getenv ("DSQ_SHORT") != NULL ? 300 : 3000;
+  guint n_commits = g_getenv ("DSQ_SHORT") != NULL ? 500 : 3000;
   guint64 most = 0;
 
   for (guint i = 0; i < n_commits; i++)
@@ -549,12 +549,13 @@ write_much (void *user_data)
       most = MAX (most, stats_of (tier).wal_bytes);
     }
   g_test_message ("the log was at most %" G_GUINT64_FORMAT " bytes", most);
-  g_assert_cmpuint (most, <, (16 << 20) + 200 * 1000);
+  /* twice the limit, and a transaction: a reader may be stopped within a read for long */
+  g_assert_cmpuint (most, <, 2 * (16 << 20) + 200 * 1000);
   __atomic_store_n (&race->is_finished, TRUE, __ATOMIC_RELEASE);
   return NULL;
 }
 
-/* 300 MB (30 in short) in small commits beside readers, checkpointed when the tier says so. */
+/* 300 MB (50 in short) in small commits beside readers, checkpointed when the tier says so. */
 static void
 test_log_stays_bounded (Fixture *fixture, gconstpointer data)
 {
