@@ -123,9 +123,8 @@ PAIRS = [
     # many entries
     Pair("get_many", [KEYS], VARIANT, "READ", "Gets the values of many keys",
          "(transfer full): a{smv}; %NULL with @error set", start="_on_worker"),
-    Pair("set_many", [variant("entries", "a{sv}" + FLOATING,
-                              "{0} != NULL && g_variant_is_of_type ({0}, G_VARIANT_TYPE_VARDICT)")],
-         BOOLEAN, "WRITE", "Sets many keys, all or none", DONE, start="_on_worker"),
+    Pair("set_many", [variant("entries", "a{sv}" + FLOATING)], BOOLEAN, "WRITE",
+         "Sets many keys, all or none", DONE, start="_on_worker"),
     Pair("apply", [variant("expected", "(nullable): a{smv}, what keys must hold" + FLOATING,
                            check=""),
                    variant("changes", "a{smv}, what keys become" + FLOATING)],

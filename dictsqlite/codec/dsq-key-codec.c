@@ -149,6 +149,7 @@ gboolean
 dsq_key_codec_validate (const guint8 *bytes, gsize length, GError **error)
 {
   const char *fault = NULL;
+  const char *form = "";
 
   if (length > DSQ_MAX_KEY_LENGTH)
     {
@@ -158,6 +159,7 @@ dsq_key_codec_validate (const guint8 *bytes, gsize length, GError **error)
     {
       Scanner scanner = { bytes + 1, length - 1 };
 
+      form = "it is not UTF-8, and as an encoded key ";
       fault = scan_other (&scanner);
     }
   else if (!dsq_utf8_validate (bytes, length))
@@ -167,7 +169,12 @@ dsq_key_codec_validate (const guint8 *bytes, gsize length, GError **error)
 
   if (G_LIKELY (fault == NULL))
     return TRUE;
-  g_set_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_KEY, "Failed to validate key: %s", fault);
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_INVALID_KEY,
+               "Failed to validate key: %s%s",
+               form,
+               fault);
   return FALSE;
 }
 

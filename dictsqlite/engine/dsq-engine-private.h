@@ -56,6 +56,9 @@ gboolean dsq_engine_close (DsqEngine *self, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
 /* Whether this is the child of a fork, where nothing of it may be touched. */
 gboolean dsq_engine_is_inherited (DsqEngine *self);
+
+/* Whether keys and values are secrets: there was a password. */
+gboolean dsq_engine_is_encrypted (DsqEngine *self);
 /* A transaction: an engine over another one, which it keeps. Its close() and its end write nothing.
  */
 DsqEngine *dsq_engine_begin (DsqEngine *parent, GError **error);

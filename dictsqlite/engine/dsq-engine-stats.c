@@ -77,6 +77,12 @@ used_bytes (DsqEngine *self, const DsqStats *stats)
   return __atomic_load_n (&self->n_used_bytes, __ATOMIC_RELAXED);
 }
 
+gboolean
+dsq_engine_is_encrypted (DsqEngine *self)
+{
+  return dsq_engine_get_root (self)->is_encrypted;
+}
+
 void
 dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
 {

@@ -18,7 +18,7 @@ G_DEFINE_BOXED_TYPE (DsqStats, dsq_stats, stats_copy, dsq_stats_free)
 
 /**
  * dsq_stats_free:
- * @self: (transfer full): a snapshot
+ * @self: (transfer full) (nullable): a snapshot
  *
  * Frees a snapshot.
  *
@@ -27,6 +27,8 @@ G_DEFINE_BOXED_TYPE (DsqStats, dsq_stats, stats_copy, dsq_stats_free)
 void
 dsq_stats_free (DsqStats *self)
 {
+  if (self == NULL)
+    return;
   g_free (self->last_error);
   g_free (self);
 }

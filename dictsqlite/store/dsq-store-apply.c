@@ -85,6 +85,8 @@ add_variants (DsqStore *self, States *states, GVariant *variants, GError **error
   const char *key;
   GVariant *value;
 
+  if (!dsq_store_check_type (variants, G_VARIANT_TYPE ("a{smv}"), error))
+    return FALSE;
   states->entries = g_new (DsqEntry *, g_variant_n_children (variants));
   g_variant_iter_init (&iter, variants);
   while (g_variant_iter_next (&iter, "{&smv}", &key, &value))
@@ -112,7 +114,8 @@ add_variants (DsqStore *self, States *states, GVariant *variants, GError **error
  * @error: return location for an error
  *
  * Sets and removes many keys, all or none: in one transaction of the file, and at one instant for
- * other threads. If a key does not hold what is expected, nothing is changed.
+ * other threads. If a key does not hold what is expected, nothing is changed, nor is it with an
+ * error, which %DSQ_ERROR_INVALID_ARGUMENT is for variants of another type.
  *
  * Returns: %DSQ_ANSWER_YES when all is done, to the promise of the [enum@PersistMode];
  *   %DSQ_ANSWER_NO if a key was not as expected, or with @error set
@@ -133,10 +136,6 @@ dsq_store_apply (DsqStore *self,
 
   g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
   g_return_val_if_fail (changes != NULL, DSQ_ANSWER_NO);
-  g_return_val_if_fail (g_variant_is_of_type (changes, G_VARIANT_TYPE ("a{smv}")), DSQ_ANSWER_NO);
-  g_return_val_if_fail (expected == NULL ||
-                            g_variant_is_of_type (expected, G_VARIANT_TYPE ("a{smv}")),
-                        FALSE);
 
   owned_expected = expected != NULL ? g_variant_ref_sink (expected) : NULL;
   owned_changes = g_variant_ref_sink (changes);

@@ -61,6 +61,21 @@ keys_from_pack (DsqStore *self,
   return TRUE;
 }
 
+gboolean
+dsq_store_check_type (GVariant *entries, const GVariantType *type, GError **error)
+{
+  if (g_variant_is_of_type (entries, type))
+    return TRUE;
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_INVALID_ARGUMENT,
+               "Failed to read the entries: they are of type '%s', not '%.*s'",
+               g_variant_get_type_string (entries),
+               (int) g_variant_type_get_string_length (type),
+               g_variant_type_peek_string (type));
+  return FALSE;
+}
+
 static void
 entry_free (gpointer data)
 {
@@ -317,7 +332,8 @@ dsq_store_get_pack (DsqStore *self,
  * @error: return location for an error
  *
  * Sets many keys, all or none: in one transaction of the file, and at one instant for other
- * threads. Values are stored as [method@Store.set] does.
+ * threads. Values are stored as [method@Store.set] does. %DSQ_ERROR_INVALID_ARGUMENT is for
+ * @entries of another type.
  *
  * Returns: %TRUE when they are set, to the promise of the [enum@PersistMode]
  *
@@ -336,11 +352,11 @@ dsq_store_set_many (DsqStore *self, GVariant *entries, GCancellable *cancellable
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
   g_return_val_if_fail (entries != NULL, FALSE);
-  g_return_val_if_fail (g_variant_is_of_type (entries, G_VARIANT_TYPE_VARDICT), FALSE);
 
   owned = g_variant_ref_sink (entries);
   engine = dsq_store_get_engine (self, error);
-  if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
+      !dsq_store_check_type (owned, G_VARIANT_TYPE_VARDICT, error))
     return FALSE;
   g_variant_iter_init (&iter, owned);
   while (g_variant_iter_next (&iter, "{&sv}", &key, &value))

@@ -80,13 +80,17 @@ GVariant *
 dsq_store_get (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_autoptr (DsqEntry) entry = NULL;
+  GVariant *value;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
   if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
     return NULL;
-  return dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, error);
+  value = dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, error);
+  if (value == NULL)
+    dsq_store_name_key (self, key, error);
+  return value;
 }
 
 /**
@@ -237,6 +241,7 @@ dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GEr
     return NULL;
   if (dsq_engine_modify (engine, &made, steal_cb, &value, error))
     return value;
+  dsq_store_name_key (self, key, error);
   g_clear_pointer (&value, g_variant_unref); /* of a transaction that failed as a whole */
   return NULL;
 }
@@ -262,13 +267,17 @@ char *
 dsq_store_get_string (DsqStore *self, const char *key, GCancellable *cancellable, GError **error)
 {
   g_autoptr (DsqEntry) entry = NULL;
+  char *value;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (key != NULL, NULL);
 
   if (!get_by_string (self, key, &entry, cancellable, error) || entry == NULL)
     return NULL;
-  return dsq_value_get_string (dsq_entry_record (entry), entry->record_length, error);
+  value = dsq_value_get_string (dsq_entry_record (entry), entry->record_length, error);
+  if (value == NULL)
+    dsq_store_name_key (self, key, error);
+  return value;
 }
 
 /**

@@ -104,8 +104,11 @@ dsq_store_increment (DsqStore *self,
   g_return_val_if_fail (out_value != NULL, FALSE);
 
   *out_value = 0;
-  return dsq_call_begin (&call, cancellable, error) &&
-         increment (self, (const guint8 *) key, strlen (key), delta, initial, out_value, error);
+  if (dsq_call_begin (&call, cancellable, error) &&
+      increment (self, (const guint8 *) key, strlen (key), delta, initial, out_value, error))
+    return TRUE;
+  dsq_store_name_key (self, key, error);
+  return FALSE;
 }
 
 /**

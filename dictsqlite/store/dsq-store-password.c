@@ -43,6 +43,7 @@ dsq_store_change_password (DsqStore *self,
                            GCancellable *cancellable,
                            GError **error)
 {
+  g_autoptr (GError) local_error = NULL;
   g_auto (DsqCall) call = { 0 };
   DsqEngine *engine;
 
@@ -50,8 +51,18 @@ dsq_store_change_password (DsqStore *self,
   g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
 
   engine = dsq_store_get_root (self, error);
-  return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
-         dsq_engine_change_password (engine, old_password, new_password, error);
+  if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  if (dsq_engine_change_password (engine, old_password, new_password, &local_error))
+    return TRUE;
+  if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_WRONG_PASSWORD))
+    g_set_error_literal (error,
+                         DSQ_ERROR,
+                         DSQ_ERROR_WRONG_PASSWORD,
+                         "Failed to change the password: the old one is wrong");
+  else
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 /* --- copies ----------------------------------------------------------------------------------- */
@@ -71,7 +82,8 @@ dsq_store_change_password (DsqStore *self,
  * Copies the store to a new file, while it is in use: all tables, and everything that was written
  * before the call.
  *
- * The new file gets its name when it is whole and synced; after an error there is none.
+ * The new file gets its name when it is whole and synced; after an error there is none. Damage is
+ * copied as it is, and is no error: [method@Store.check] finds it, here or there.
  *
  * With %DSQ_COPY_SAME it is a backup: page by page as the store's file is, with its permissions
  * and, if it is encrypted, its password and its key. The other forms are written entry by entry, if

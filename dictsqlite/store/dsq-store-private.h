@@ -30,6 +30,15 @@ DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
 /* The same of the store that a transaction is over, for what is about its file. */
 DsqEngine *dsq_store_get_root (DsqStore *self, GError **error);
 
+/* The file, by whatever it was named; NULL of none. */
+GFile *dsq_store_dup_file (DsqStore *self);
+
+/* Has an error of opening name the file; FALSE. */
+gboolean dsq_store_name_file (DsqStore *self, GError **error);
+
+/* Has %DSQ_ERROR_WRONG_TYPE, where that is what @error is, name the key, which no secret may. */
+void dsq_store_name_key (DsqStore *self, const char *key, GError **error);
+
 /* A handle of @table, of that @name (nullable), in @engine, which is taken over; all else is as of
  * @of. */
 DsqStore *
@@ -77,6 +86,9 @@ gboolean dsq_store_get_entries (DsqEngine *engine,
 /* The same of one key. */
 gboolean
 dsq_store_get_entry (DsqEngine *engine, const DsqKey *key, DsqEntry **out_entry, GError **error);
+
+/* That entries which came as a variant are an `a{sv}`, say. */
+gboolean dsq_store_check_type (GVariant *entries, const GVariantType *type, GError **error);
 
 /* (floating) The value of an entry, or of NULL, as an mv: nothing for what is no variant. */
 GVariant *dsq_store_maybe_value (const DsqEntry *entry);

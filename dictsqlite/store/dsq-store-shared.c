@@ -10,6 +10,8 @@
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
 
+#define SHOWN_CHARACTERS 100 /* of a key, in a message */
+
 DsqEngine *
 dsq_store_get_engine (DsqStore *self, GError **error)
 {
@@ -17,8 +19,43 @@ dsq_store_get_engine (DsqStore *self, GError **error)
 
   if (G_LIKELY (engine != NULL))
     return engine;
-  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_CLOSED, "store is closed");
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_CLOSED,
+                       self->engine != NULL ? "store is closed" : "store was never opened");
   return NULL;
+}
+
+GFile *
+dsq_store_dup_file (DsqStore *self)
+{
+  if (self->file != NULL)
+    return g_object_ref (self->file);
+  if (self->path == NULL || g_str_equal (self->path, ":memory:"))
+    return NULL;
+  return g_file_new_for_path (self->path);
+}
+
+gboolean
+dsq_store_name_file (DsqStore *self, GError **error)
+{
+  g_autofree char *name = g_filename_display_name (self->path);
+
+  g_prefix_error (error, "%s: ", name);
+  return FALSE;
+}
+
+/* What is of a store with a password says no key's name. */
+void
+dsq_store_name_key (DsqStore *self, const char *key, GError **error)
+{
+  g_autofree char *shown = NULL;
+
+  if (error == NULL || !g_error_matches (*error, DSQ_ERROR, DSQ_ERROR_WRONG_TYPE) ||
+      dsq_engine_is_encrypted (self->engine))
+    return;
+  shown = g_utf8_substring (key, 0, MIN (g_utf8_strlen (key, -1), SHOWN_CHARACTERS));
+  g_prefix_error (error, "'%s%s': ", shown, strlen (shown) < strlen (key) ? "..." : "");
 }
 
 DsqEngine *

@@ -199,7 +199,7 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
       g_value_set_string (value, self->path);
       break;
     case PROP_FILE:
-      g_value_set_object (value, self->file);
+      g_value_take_object (value, dsq_store_dup_file (self));
       break;
     case PROP_PERSIST_MODE:
       g_value_set_enum (value, self->options.persist_mode);
@@ -538,9 +538,10 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
       MAX (self->options.kdf_limit, dsq_kdf_cost_weigh (&self->options.kdf_cost));
   self->usable = self->engine = dsq_engine_open (&self->options, error);
   self->options.password = NULL;
-  if (self->engine != NULL)
-    g_clear_pointer (&self->password, g_bytes_unref);
-  return self->engine != NULL;
+  if (self->engine == NULL)
+    return dsq_store_name_file (self, error);
+  g_clear_pointer (&self->password, g_bytes_unref);
+  return TRUE;
 }
 
 static void

@@ -111,6 +111,8 @@ async function testErrors(store, path) {
     await store.set_async('number', new GLib.Variant('x', 7), null);
     let error = await refusal(store.get_string_async('number', null));
     assert(error.matches(Dsq.Error, Dsq.Error.WRONG_TYPE), 'a number is no string');
+    error = await refusal(store.set_many_async(new GLib.Variant('a{ss}', {a: 'b'}), null));
+    assert(error.matches(Dsq.Error, Dsq.Error.INVALID_ARGUMENT), 'strings are no variants');
     const cancellable = new Gio.Cancellable();
     cancellable.cancel();
     error = await refusal(store.get_async('number', cancellable));

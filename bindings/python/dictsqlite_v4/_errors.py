@@ -202,6 +202,8 @@ def to_exception(error: Exception, path: str) -> Exception:
 
 def exception_of(is_own: bool, code: int, message: str, path: str) -> Exception:
     """The exception to raise for an error, of the library's own domain or of another."""
+    if code != ErrorCode.WRONG_PASSWORD:
+        message = message.removeprefix(f"{path}: ")  # which an OSError shows by itself
     if not is_own:
         return OSError(errno.EIO, message, path)
     if code == ErrorCode.CLOSED:
