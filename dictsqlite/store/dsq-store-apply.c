@@ -197,7 +197,9 @@ set_times (DsqStore *self, States *states, const gint64 *times, gsize n_times, G
       gint64 expires = dsq_store_expiry_after (engine, times[i]);
       DsqKey key = dsq_entry_as_key (before);
 
-      if (dsq_entry_is_tombstone (before) || expires == 0)
+      if (times[i] <= 0)
+        states->entries[i] = dsq_entry_new_tombstone (&key);
+      else if (dsq_entry_is_tombstone (before) || expires == 0)
         states->entries[i] = dsq_entry_ref (before);
       else
         states->entries[i] =

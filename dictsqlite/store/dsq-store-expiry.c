@@ -15,11 +15,8 @@ dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds)
   gint64 expires;
 
   if (milliseconds >= DSQ_NEVER ||
-      (__builtin_add_overflow (dsq_engine_now (engine), milliseconds, &expires) &&
-       milliseconds > 0))
+      __builtin_add_overflow (dsq_engine_now (engine), milliseconds, &expires))
     return 0;
-  if (milliseconds < G_MININT64 / 2)
-    expires = 1;
   return expires != 0 ? expires : -1;
 }
 
@@ -192,6 +189,7 @@ dsq_store_set_expiring_record (DsqStore *self,
                                GError **error)
 {
   DsqEngine *engine;
+  gboolean removed;
   DsqKey made;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
@@ -199,6 +197,9 @@ dsq_store_set_expiring_record (DsqStore *self,
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL || !dsq_value_check_record (record, record_length, error))
     return FALSE;
+  /* a call that has read the clock before would still see an entry that is over */
+  if (milliseconds <= 0)
+    return dsq_engine_remove (engine, &made, &removed, error);
   return dsq_engine_set (
       engine,
       &made,
@@ -235,8 +236,11 @@ dsq_store_touch_key (DsqStore *self,
   g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  return engine != NULL &&
-         dsq_engine_touch (engine,
+  if (engine == NULL)
+    return FALSE;
+  if (milliseconds <= 0)
+    return dsq_engine_remove (engine, &made, &touched, error) && touched;
+  return dsq_engine_touch (engine,
                            &made,
                            dsq_store_expiry_after (engine, milliseconds),
                            &touched,

@@ -93,7 +93,8 @@ gboolean dsq_store_check_type (GVariant *entries, const GVariantType *type, GErr
 /* (floating) The value of an entry, or of NULL, as an mv: nothing for what is no variant. */
 GVariant *dsq_store_maybe_value (const DsqEntry *entry);
 
-/* When an entry with that time to live expires: milliseconds since 1970, 0 for never. */
+/* When an entry with that time to live, more than 0, expires: milliseconds since 1970, 0 for
+ * never. */
 gint64 dsq_store_expiry_after (DsqEngine *engine, gint64 milliseconds);
 
 /* A store that is not opened yet. */

@@ -151,7 +151,8 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Gets the newest entry, the last in the order of insertion.
+ * Gets the newest entry, the last in the order of insertion. Where others write meanwhile the
+ * record may be one that was set after the key was the newest.
  *
  * [method@Store.compare_and_set_record] then removes it, unless it has been changed meanwhile.
  *

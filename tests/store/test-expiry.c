@@ -174,6 +174,40 @@ test_takes_any_time (Fixture *fixture, gconstpointer data)
 }
 
 /* DSQ_NEVER and above is never; what is just below ends, however the clock is moved. */
+/* What is over when it is set is nobody's at any time, also by a clock that is behind. */
+static void
+test_over_at_once (Fixture *fixture, gconstpointer data)
+{
+  static const gint64 times[] = { 0 };
+  static const guint8 changes[] = { 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 'c', 3, 'v' };
+  DsqStore *store = fixture->stores[0];
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_store_set (store, "a", g_variant_new_int64 (1), NULL, &error));
+  g_assert_true (dsq_store_set (store, "b", g_variant_new_int64 (1), NULL, &error));
+  g_assert_true (dsq_store_set_string (store, "c", "1", NULL, &error));
+  g_assert_true (dsq_store_set_expiring (store, "a", g_variant_new_int64 (2), 0, NULL, &error));
+  g_assert_cmpint (dsq_store_touch (store, "b", -5, NULL, &error), ==, DSQ_ANSWER_YES);
+  g_assert_cmpint (dsq_store_touch (store, "b", -5, NULL, &error), ==, DSQ_ANSWER_NO);
+  g_assert_cmpint (dsq_store_apply_pack (store,
+                                         NULL,
+                                         0,
+                                         changes,
+                                         sizeof changes,
+                                         FALSE,
+                                         times,
+                                         G_N_ELEMENTS (times),
+                                         &error),
+                   ==,
+                   DSQ_ANSWER_YES);
+  g_assert_no_error (error);
+  g_object_set (store, "clock-offset", (gint64) (-HOUR), NULL);
+  for (const char *key = "a\0b\0c"; *key != '\0'; key += 2)
+    g_assert_cmpint (dsq_store_contains (store, key, NULL, &error), ==, DSQ_ANSWER_NO);
+  g_assert_cmpint (dsq_store_count (store, NULL, &error), ==, 0);
+  g_assert_no_error (error);
+}
+
 static void
 test_never (Fixture *fixture, gconstpointer data)
 {
@@ -386,6 +420,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("expires-by-the-stores-clock", set_up, test_expires_by_the_stores_clock);
   ADD ("takes-any-time", set_up, test_takes_any_time);
+  ADD ("over-at-once", set_up, test_over_at_once);
   ADD ("never", set_up, test_never);
   ADD ("threads-of-one-store", set_up, test_threads_of_one_store);
   ADD ("threads-of-two-stores", set_up, test_threads_of_two_stores);
