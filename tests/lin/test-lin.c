@@ -1,0 +1,99 @@
+/* test-lin.c - whatever overlaps on a store is as if it were made one after the other
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "lin-session.h"
+#include "run-length.h"
+
+#define N_A_SESSION 1000
+
+typedef struct
+{
+  const char *name;
+  DsqPersistMode mode;
+  gboolean are_processes;
+  guint n_short;
+  guint n;
+} Kind;
+
+/* Everything that a store may be told, as small as it may be. */
+static LinSession
+choose_session (GRand *random, const Kind *kind)
+{
+  static const guint64 hot_capacities[] = { 1, 1, 2, 1000 };
+  static const guint64 dirty_limits[] = { 1, 100, 64 << 20, 64 << 20 };
+
+  return (LinSession){
+    .mode = kind->mode,
+    .are_processes = kind->are_processes,
+    .n_workers = (guint) g_rand_int_range (random, 2, LIN_MAX_WORKERS + 1),
+    /* what one object has not flushed is not yet another's */
+    .share_object = kind->mode != DSQ_PERSIST_WRITETHROUGH || g_rand_boolean (random),
+    .background = g_rand_boolean (random),
+    .hot_capacity = hot_capacities[g_rand_int_range (random, 0, 4)],
+    .warm_capacity = g_rand_boolean (random) ? 0 : 1 << 20,
+    .dirty_limit = dirty_limits[g_rand_int_range (random, 0, 4)],
+    .password = g_rand_int_range (random, 0, 8) == 0 ? "password" : NULL,
+    .seed = g_rand_int (random),
+    .n_histories = N_A_SESSION,
+  };
+}
+
+static void
+test_linearizable (gconstpointer data)
+{
+  const Kind *kind = data;
+  const guint32 seed = (guint32) g_test_rand_int ();
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+  const guint n_histories = run_length (kind->n_short, kind->n, kind->n * 20);
+  const gint64 since = g_get_monotonic_time ();
+  guint n_done = 0;
+
+  while (n_done < n_histories)
+    {
+      LinSession session = choose_session (random, kind);
+
+      session.n_histories = MIN (session.n_histories, n_histories - n_done);
+      g_assert_cmpuint (lin_session_run (&session), ==, 0);
+      n_done += session.n_histories;
+    }
+  g_test_message ("%u histories, %.0f a second, seed %u",
+                  n_done,
+                  n_done * 1e6 / (double) (g_get_monotonic_time () - since),
+                  seed);
+}
+
+/* A cache that is told of nothing is found out. */
+static void
+test_finds_stale_reads (void)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (g_test_rand_int ());
+  const Kind kind = { .mode = DSQ_PERSIST_MEMORY };
+  LinSession session = choose_session (random, &kind);
+  guint n_bad;
+
+  session.reads_stale = TRUE;
+  n_bad = lin_session_run (&session);
+  g_test_message ("%u of %u are not linearizable", n_bad, session.n_histories);
+  g_assert_cmpuint (n_bad, >, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const Kind kinds[] = {
+    { "memory", DSQ_PERSIST_MEMORY, FALSE, 2000, 120000 },
+    { "lazy", DSQ_PERSIST_LAZY, FALSE, 1000, 20000 },
+    { "writethrough", DSQ_PERSIST_WRITETHROUGH, FALSE, 1000, 40000 },
+    { "processes", DSQ_PERSIST_WRITETHROUGH, TRUE, 500, 20000 },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dsq/lin/finds-stale-reads", test_finds_stale_reads);
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *name = g_strconcat ("/dsq/lin/", kinds[i].name, NULL);
+
+      g_test_add_data_func (name, &kinds[i], test_linearizable);
+    }
+  return g_test_run ();
+}
