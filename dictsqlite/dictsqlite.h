@@ -20,5 +20,6 @@
 #include <dsq-types.h>
 #include <dsq-version.h>
 #include <dsq-wait.h>
+#include <dsq-watch.h>
 
 #undef DICTSQLITE_INSIDE

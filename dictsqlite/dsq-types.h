@@ -17,6 +17,7 @@ typedef struct _DsqCursor DsqCursor;
 typedef struct _DsqScan DsqScan;
 typedef struct _DsqStats DsqStats;
 typedef struct _DsqTransaction DsqTransaction;
+typedef struct _DsqWatch DsqWatch;
 
 /**
  * DsqProgressFunc:

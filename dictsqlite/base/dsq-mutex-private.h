@@ -19,6 +19,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   DSQ_RANK_CLOSE,      /* one close of a store at a time */
+  DSQ_RANK_LOOKOUT,    /* the thread that looks for others' commits: its beginning and end */
   DSQ_RANK_SWEEP,      /* one sweep of what has expired at a time */
   DSQ_RANK_WRITER,     /* a transaction, a flush, a checkpoint; what resolves unknown presences */
   DSQ_RANK_FILTER,     /* one step at a time of building the filter */
@@ -31,6 +32,7 @@ typedef enum
   DSQ_RANK_READERS,    /* the pool of connections that read */
   DSQ_RANK_CONNECTION, /* the one connection of a private file */
   DSQ_RANK_FLUSHER,    /* what the flusher's thread is to do */
+  DSQ_RANK_WATCH,      /* what has changed, for one who watches */
   DSQ_RANK_CHANNEL,    /* results on their way to a loop */
   DSQ_RANK_WORKERS,    /* async calls that wait for a thread */
   DSQ_RANK_APART,      /* whether what another thread does for the main one is done */

@@ -9,6 +9,7 @@
 #include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-filter-private.h"
 #include "cold/dsq-cold-log-private.h"
+#include "cold/dsq-cold-notice-private.h"
 #include "cold/dsq-cold-open-private.h"
 #include "cold/dsq-cold-place-private.h"
 #include "cold/dsq-cold-readers-private.h"
@@ -117,6 +118,7 @@ static const DsqColdFileFuncs file_funcs = {
   .find_oldest = dsq_cold_find_oldest,
   .get_used = dsq_cold_get_used,
   .shrink = dsq_cold_shrink,
+  .open_notice = dsq_cold_open_notice,
 };
 
 DsqColdSqlite *

@@ -284,7 +284,7 @@ stage_all_locked (Apply *self)
 
         dsq_pending_clear_locked (table->pending);
         dsq_shards_tidy_locked (engine->shards);
-        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, NULL);
       }
   for (gsize i = 0; i < batch->n_changes; i++)
     {

@@ -185,7 +185,7 @@ dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
   n_bytes = dsq_engine_count_memory_locked (self);
   dsq_pending_clear_locked (dsq_engine_pending (self, table));
   dsq_shards_tidy_locked (self->shards);
-  dsq_table_mark_changed_locked (dsq_engine_table (self, table), DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (dsq_engine_table (self, table), DSQ_CHANGE_OF_KEYS, NULL);
   dsq_shards_unlock_all (self->shards);
   dsq_engine_note_dirty (self);
   if (!self->is_lasting)

@@ -12,6 +12,7 @@
 #include "engine/dsq-engine-entries-private.h"
 #include "engine/dsq-expiry-private.h"
 #include "engine/dsq-flusher-private.h"
+#include "engine/dsq-lookout-private.h"
 #include "engine/dsq-pending-private.h"
 #include "engine/dsq-tables-private.h"
 
@@ -53,6 +54,7 @@ struct _DsqEngine
 
   DsqCommitQueue queue;
   DsqBudget budget;
+  DsqLookout lookout;
 
   DsqDoor door __attribute__ ((aligned (64))); /* every hit reads its first line */
 };

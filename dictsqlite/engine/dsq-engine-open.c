@@ -7,6 +7,7 @@
 #include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-engine-watch-private.h"
 #include "engine/dsq-flusher-private.h"
 #include "engine/dsq-path-private.h"
 #include "engine/dsq-sweep-private.h"
@@ -97,6 +98,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->n_references = 1;
   dsq_tables_init (&self->tables);
   init_locks (self);
+  dsq_engine_init_lookout (self);
   self->workers = dsq_workers_new (options->background);
   init_budget (self);
   self->shards = dsq_shards_new (&self->budget,
@@ -259,7 +261,12 @@ close_tiers (DsqEngine *self, GError **error)
   for (guint i = 0; i < self->shards->n_shards; i++)
     dsq_hot_shard_drop_locked (&self->shards->hot, &self->shards->all[i].hot, FALSE);
   for (guint i = 0; i < self->tables.used->len; i++)
-    dsq_pending_discard_locked (((DsqTable *) self->tables.used->pdata[i])->pending);
+    {
+      DsqTable *table = self->tables.used->pdata[i];
+
+      dsq_pending_discard_locked (table->pending);
+      dsq_watcher_end (table->watchers, FALSE);
+    }
   dsq_shards_tidy_locked (self->shards);
   dsq_shards_unlock_all (self->shards);
   dsq_engine_trim_memory (n_bytes);
@@ -347,8 +354,11 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
   dsq_patience_note_wait (g_get_monotonic_time ());
   success = dsq_workers_drain (self->workers, error) && close_once (self, how, error);
   is_closed = dsq_engine_is_closed (self);
-  if (self->flusher != NULL && is_closed)
-    dsq_flusher_stop (self->flusher);
+  if (is_closed)
+    {
+      dsq_flusher_stop (self->flusher);
+      dsq_lookout_stop (&self->lookout);
+    }
   if (!is_closed)
     dsq_workers_resume (self->workers);
   dsq_mutex_unlock (&self->close_lock);
@@ -417,6 +427,7 @@ dsq_engine_unref (DsqEngine *self)
     close_by_force (self);
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
+  dsq_lookout_clear (&self->lookout);
   dsq_tables_clear (&self->tables);
   dsq_expiry_clear (&self->expiry);
   g_clear_pointer (&self->shards, dsq_shards_free);

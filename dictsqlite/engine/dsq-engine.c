@@ -47,7 +47,8 @@ dsq_engine_stage_locked (DsqEngine *self,
     dsq_expiry_note_dirty_locked (&self->expiry, shard, entry);
   dsq_table_mark_changed_locked (table,
                                  dsq_entry_is_tombstone (entry) ? DSQ_CHANGE_OF_KEYS
-                                                                : DSQ_CHANGE_OF_VALUES);
+                                                                : DSQ_CHANGE_OF_VALUES,
+                                 key);
 }
 
 /* --- get ------------------------------------------------------------------------------------- */
@@ -442,7 +443,7 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
                                   key->hash,
                                   dsq_entry_new_tombstone (key),
                                   DSQ_PRESENCE_PRESENT);
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, key);
 }
 
 gboolean

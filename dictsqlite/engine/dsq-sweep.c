@@ -56,11 +56,11 @@ new_mark (const DsqKey *key, gint64 expires)
 
 /* The key is there, and has expired: its removal is no caller's doing. */
 static void
-note_removed_locked (DsqTable *table)
+note_removed_locked (DsqTable *table, const DsqKey *key)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   dsq_pending_count_own (table->pending, 1);
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, key);
 }
 
 static void
@@ -78,7 +78,7 @@ remove_node_locked (DsqEngine *self, DsqShard *shard, guint32 number)
                                    shard,
                                    number,
                                    new_mark (&key, dsq_entry_expires (entry)));
-  note_removed_locked (table);
+  note_removed_locked (table, &key);
 }
 
 static void
@@ -92,7 +92,7 @@ remove_row_locked (DsqEngine *self, DsqShard *shard, const DsqKey *key, gint64 e
                                 key->hash,
                                 new_mark (key, expires),
                                 DSQ_PRESENCE_PRESENT);
-  note_removed_locked (table);
+  note_removed_locked (table, key);
 }
 
 void

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/dsq-front-private.h"
+#include "engine/dsq-watcher-private.h"
 
 G_BEGIN_DECLS
 
@@ -22,6 +23,7 @@ typedef struct
   guint64
       dead_settled; /* (all shard locks) ... as long as its pending changes' n_settled is this */
   DsqFront front;   /* (lock of the first shard) */
+  DsqWatcher *watchers; /* (unowned) (nullable) (all shard locks) the first of a list */
 } DsqTable;
 
 typedef struct
@@ -78,7 +80,7 @@ typedef enum
 /* What walks look at, if there are any; with a shard's lock held, so that a walk which begins now
  * either sees the change or is seen here. */
 static inline void
-dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind)
+dsq_table_tell_walks_locked (DsqTable *self, DsqChangeKind kind)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   if (!dsq_pending_has_walks (self->pending))
@@ -86,6 +88,16 @@ dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind)
   if (kind == DSQ_CHANGE_OF_KEYS)
     __atomic_fetch_add (&self->keys_version, 1, __ATOMIC_RELEASE);
   __atomic_fetch_add (&self->version, 1, __ATOMIC_RELEASE);
+}
+
+/* Every change of the table comes by here: of @key, or, with NULL, maybe of all of them. */
+static inline void
+dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind, const DsqKey *key)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  dsq_table_tell_walks_locked (self, kind);
+  if (G_UNLIKELY (self->watchers != NULL))
+    dsq_watcher_note (self->watchers, key);
 }
 
 G_END_DECLS

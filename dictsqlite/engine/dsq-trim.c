@@ -90,7 +90,7 @@ drop_locked (Trim *self, DsqShard *shard, guint32 number, const DsqKey *key)
   else
     dsq_pending_stage_new_locked (table->pending, shard, key->hash, mark, DSQ_PRESENCE_PRESENT);
   dsq_pending_count_own (table->pending, 1);
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, key);
 }
 
 /* A table that was not opened here is left alone; so is a row that others may have removed. */
@@ -352,7 +352,7 @@ dsq_engine_trim_in_memory (DsqEngine *self)
 
         dsq_pending_stage_removal_locked (table->pending, shard, number, &key);
         dsq_pending_count_own (table->pending, 1);
-        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+        dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, &key);
         used -= dsq_entry_size (entry);
         n_dropped++;
       }

@@ -101,7 +101,8 @@ publish_change_locked (DsqEngine *self,
     dsq_pending_count_written_locked (table->pending, shard, contribution);
   if (G_UNLIKELY (change->entry->has_expiry) && is_set)
     dsq_expiry_note_locked (&self->expiry, dsq_entry_expires (change->entry));
-  dsq_table_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS);
+  if (is_set || change->presence != DSQ_PRESENCE_ABSENT)
+    dsq_table_mark_changed_locked (table, is_set ? DSQ_CHANGE_OF_VALUES : DSQ_CHANGE_OF_KEYS, &key);
   number = dsq_hot_shard_find_locked (&shard->hot, &key);
   is_kept = is_set && self->generation == generation &&
             dsq_hot_tier_takes (&self->shards->hot, change->entry);
@@ -147,7 +148,7 @@ publish_clears_locked (DsqEngine *self, DsqWrite *write, guint64 generation)
         continue;
       if (self->generation == generation)
         write->tables[i].n_keys -= dsq_pending_clear_written_locked (table->pending);
-      dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+      dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, NULL);
     }
   for (guint i = 0; i < self->shards->n_shards; i++)
     self->shards->all[i].n_writing--;

@@ -107,13 +107,13 @@ test_changes_show_while_walked (Fixture *self, gconstpointer data)
 {
   DsqTable *table = add (self, "name", 2);
 
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, NULL);
   g_assert_cmpuint (table->version, ==, 0);
   table->pending->n_cursors = 1;
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_VALUES);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_VALUES, NULL);
   g_assert_cmpuint (table->version, ==, 1);
   g_assert_cmpuint (table->keys_version, ==, 0);
-  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS);
+  dsq_table_mark_changed_locked (table, DSQ_CHANGE_OF_KEYS, NULL);
   g_assert_cmpuint (table->version, ==, 2);
   g_assert_cmpuint (table->keys_version, ==, 1);
 }

@@ -1,0 +1,11 @@
+/* dsq-cold-notice-private.h - a descriptor that tells when the log is written to
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cold/dsq-cold-file-private.h"
+
+G_BEGIN_DECLS
+
+gboolean dsq_cold_open_notice (DsqColdFile *file, int *out_fd, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,39 @@
+/* dsq-watcher-private.h - what has changed of a table since it was last taken
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/dsq-mutex-private.h"
+#include "cold/dsq-cold-types-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DsqWatcher DsqWatcher;
+
+/* For one who watches a table; all functions but the first and the last may be called from any
+ * thread. */
+struct _DsqWatcher
+{
+  DsqWatcher *next; /* (unowned) (nullable) (all shard locks) of the same table */
+  GBytes *prefix;   /* (owned) constant: what the keys begin with */
+  int fd;           /* (owned) constant: an eventfd, to be read from while there is news */
+  DsqMutex lock;
+  GPtrArray *keys;        /* (owned) (lock) of GBytes: what has changed, each once */
+  GHashTable *is_in;      /* (owned) (lock) the same */
+  gsize n_bytes;          /* (lock) of all of them */
+  gboolean is_everything; /* (lock) anything may have changed */
+  gboolean has_ended;     /* (lock) nothing more comes */
+};
+
+DsqWatcher *dsq_watcher_new (const guint8 *prefix, gsize length, GError **error);
+void dsq_watcher_free (DsqWatcher *self);
+
+/* Tells this one and all after it that @key has changed, or, with NULL, that anything may have. */
+void dsq_watcher_note (DsqWatcher *self, const DsqKey *key);
+/* Tells all of them that nothing more comes; with @is_news the last is that anything may have
+ * changed, and else what was not taken yet is forgotten. */
+void dsq_watcher_end (DsqWatcher *self, gboolean is_news);
+/* The keys, of GBytes, in the order in which they first changed, maybe none; NULL: all of them may
+ * have. */
+GPtrArray *dsq_watcher_take (DsqWatcher *self, gboolean *out_has_ended);
+
+G_END_DECLS
