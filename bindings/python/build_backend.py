@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The hooks of PEP 517, which are meson-python's, but for what a wheel says that it needs.
 
-A wheel holds a library made for this machine's GLib. From 3.52 on PyGObject itself wants GLib 2.80,
-so where that is older, pip must not take a newer PyGObject, which it would then fail to build.
+From 3.52 on PyGObject is built on girepository-2.0, which came with GLib 2.80 and in Debian 13 has a
+package of its own. Where it is not, pip must not take a newer PyGObject, which it would then fail to
+build.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _NEEDS_OLDER = b"Requires-Dist: PyGObject (>=3.42,<3.52)"
 
 
 def _has_girepository_2() -> bool:
-    """Whether GLib here is one that PyGObject from 3.52 on can be built with."""
-    found = subprocess.run(["pkg-config", "--atleast-version=2.80", "glib-2.0"], check=False)
+    """Whether PyGObject from 3.52 on can be built here."""
+    found = subprocess.run(["pkg-config", "--exists", "girepository-2.0"], check=False)
     return found.returncode == 0
 
 
