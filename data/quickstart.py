@@ -3,14 +3,21 @@
 """Load a list into a store file, open it again in a new process, and use it there.
 
 The list is a package list as Debian has them, JSON, or CSV, told by its content and not by its
-name; of a folder, every file below it. Without a name, the machine's package database is loaded.
+name; of a folder, every file below it; - is standard input. A JSON object is a store of its keys.
+Without a name, the machine's package database is loaded.
 """
 
 from __future__ import annotations
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() can say what became of the store
+
 import argparse
 import json
 import os
+import shlex
+import stat
 import subprocess
 import sys
 import time
@@ -34,8 +41,15 @@ class Failure(Exception):
         self.status = status
 
 
+class Interrupted(Failure):
+    """Ctrl-C, while the store held so many entries."""
+
+    def __init__(self, n_entries: int):
+        super().__init__(f"\nInterrupted: the store holds {count_of(n_entries, 'entry')}.", 130)
+
+
 class Progress:
-    """A bar on a terminal; elsewhere a line now and then."""
+    """A bar on a terminal; elsewhere a line at the end."""
 
     WIDTH = 32
 
@@ -45,9 +59,9 @@ class Progress:
 
     def show(self, done: int, total: int, records: int, finished: bool = False) -> None:
         now = time.monotonic()
-        if now < self._next and not finished:
+        if not finished and (not self._terminal or now < self._next):
             return
-        self._next = now + (0.1 if self._terminal else 2.0)
+        self._next = now + 0.1
         share = 1.0 if finished else min(done / total, 1.0) if total else 0.0
         text = count_of(records, "record")
         if total or finished:
@@ -57,7 +71,7 @@ class Progress:
             bar = "#" * filled + "." * (self.WIDTH - filled)
             print(f"\r  [{bar}] {text}", end="\n" if finished else "", flush=True)
         else:
-            print(f"  loading: {text}", flush=True)
+            print(f"  loaded: {text}", flush=True)
 
 
 class Steps:
@@ -102,6 +116,11 @@ def load(db: DictSQLiteV4, reader: RecordReader, report: Report, steps: Steps) -
     ends: List[str] = []
     records = iter(reader)
     for batch in batches(records):
+        if reader.lacks_key():
+            there = ", ".join(map(show_key, reader.fields[:20])) or "no fields"
+            raise Failure(
+                f"Nothing was loaded: of the first {count_of(len(batch), 'record')} none has the "
+                f"field {reader.key_field!r} that --key names; there is {there}.", 2)
         db.bulk_insert(batch)
         n_records = sum(reader.kinds.values())
         ends = [ends[0] if ends else next(iter(batch)), next(reversed(batch))]
@@ -160,9 +179,20 @@ def is_memory(db: DictSQLiteV4) -> bool:
 
 
 def show_tiers(db: DictSQLiteV4) -> None:
-    print("Tiers:")
+    print("Tiers, since it was opened again: entries that each holds, reads that it answered (hits)"
+          " and passed on (misses)")
     for name, tier in db.stats()["tiers"].items():
-        print(f"  {name:<6}" + "  ".join(f"{what} {count:,}" for what, count in tier.items()))
+        shown = (show_count(name, what, count) for what, count in tier.items())
+        print(f"  {name:<6}" + "  ".join(shown))
+
+
+def show_count(tier: str, what: str, count: int) -> str:
+    """A number of the statistics with its unit; room of the hot tier is for entries."""
+    if what == "capacity" and tier == "hot":
+        return f"room for {count_of(count, 'entry')}"
+    if what == "capacity":
+        return f"room for {count >> 20:,} MiB"
+    return f"{count / 1024:,.0f} KiB" if what == "bytes" else f"{what} {count:,}"
 
 
 def reopen(store: str, mode: str, first: str, last: str) -> None:
@@ -186,10 +216,10 @@ def run_again(store: str, mode: str, ends: List[str]) -> None:
 
 def check_input(name: str) -> None:
     try:
-        os.stat(name)
-        if os.path.isdir(name):
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
             os.listdir(name)
-        else:
+        elif stat.S_ISREG(mode):  # who writes into a pipe would see it closed
             open(name, "rb").close()
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
@@ -204,6 +234,8 @@ def remove_own_store(store: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.input == "-":
+        arguments.input = "/dev/stdin"
     check_input(arguments.input)
     store = arguments.store or os.environ.get("DSQ_QUICKSTART_STORE", "quickstart.db")
     if not arguments.store:
@@ -217,7 +249,11 @@ def run(arguments: argparse.Namespace) -> None:
         place = "in memory" if is_memory(db) else store
         held = len(db)
         steps.done("open", place + (f", holds {count_of(held, 'entry')} already" if held else ""))
-        ends = load(db, reader, report, steps)
+        try:
+            ends = load(db, reader, report, steps)
+        except KeyboardInterrupt:
+            db.flush()
+            raise Interrupted(len(db)) from None
         if is_memory(db):
             print("Memory mode keeps no file, so there is nothing to open again.")
             use(db, ends[0], ends[-1], steps)
@@ -225,7 +261,10 @@ def run(arguments: argparse.Namespace) -> None:
             return
     steps.done("close", f"{os.path.getsize(store):,} bytes")
     run_again(store, arguments.mode, ends)
-    print(f"The store is {store}; open it from Python: DictSQLiteV4({store!r})")
+    code = ("from dictsqlite_v4 import DictSQLiteV4; "
+            f"db = DictSQLiteV4({os.path.abspath(store)!r}); print(len(db), db[{ends[0]!r}])")
+    python = os.environ.get("DSQ_QUICKSTART_PYTHON", shlex.quote(sys.executable) + " ")
+    print(f"The store is {store}. To read it from Python:\n{python}-c {shlex.quote(code)}")
 
 
 def is_store(path: str, store: str) -> bool:
@@ -250,6 +289,7 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Names and data may hold what the terminal's encoding has not.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -269,7 +309,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted; the store holds what was flushed before.", file=sys.stderr)
+        print("\nInterrupted.", file=sys.stderr)
         return 130
     except (OSError, RuntimeError, ValueError) as error:
         print(f"Failed: {error}", file=sys.stderr)

@@ -9,9 +9,12 @@ import json
 import os
 import pickle
 import stat
+from itertools import chain
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from quickstart_text import DAMAGED, FIELD, Report, TextFile, detect_kind, find_delimiter
+from quickstart_text import (
+    DAMAGED, FIELD, NO_LIST, Report, TextFile, describe_other, detect_kind, find_delimiter,
+)
 
 Record = Tuple[str, Any]
 
@@ -46,10 +49,16 @@ class RecordReader:
         self.total = sum(_size(path) for path in files)  # bytes; 0: not known
         self.kinds: Dict[str, int] = {}  # records read of each kind of file
         self._files = files
-        self._key_field = key_field
+        self.key_field = key_field
+        self.fields: List[str] = []  # of the first record that has any
+        self._has_key = False  # a record had the key's field
         self._done = 0  # bytes of the files that are read to their end
         self._file: Optional[TextFile] = None
         self._architectures: Dict[str, str] = {}  # of the packages read so far
+
+    def lacks_key(self) -> bool:
+        """Whether a field was asked for that no record so far has."""
+        return self.key_field is not None and not self._has_key
 
     def position(self) -> int:
         """Bytes read so far."""
@@ -74,10 +83,7 @@ class RecordReader:
         head = file.head_lines()
         kind = detect_kind(head) if file.encoding else None
         if kind is None:
-            if any(line.strip() for line in head):
-                self.report.add("file that is no package list, JSON or CSV, left out", file.path)
-            else:
-                self.report.add("empty file", file.path)
+            self.report.add(describe_other(head) if file.encoding else NO_LIST, file.path)
             return
         readers: Dict[str, Callable[[TextFile], Iterator[Record]]] = {
             "fields": self._read_fields,
@@ -137,6 +143,11 @@ class RecordReader:
         if first.strip() in ("{", "[") or not _parses(first) and first.lstrip()[:1] == "[":
             yield from self._read_document(first, lines, file)
             return
+        second = next((line for line in lines if line.strip()), None)
+        if second is None:  # of one line: a document, where an object is a store of its keys
+            yield from self._read_document(first, lines, file)
+            return
+        lines = chain([second], lines)
         yield from self._read_json_line(first, file)
         for line in lines:
             if line.strip():
@@ -171,10 +182,11 @@ class RecordReader:
         if isinstance(value, list):
             for index, item in enumerate(value):
                 yield self._keyed(item, f"{file.path}[{index}]")
-        elif value and all(isinstance(item, (dict, list)) for item in value.values()):
-            yield from value.items()
-        else:
+        elif self.key_field in value:
             yield self._keyed(value, file.path)
+        else:
+            self.fields = self.fields or list(value)
+            yield from value.items()
 
     def _keyed(self, value: Any, where: str) -> Record:
         """A JSON value under the key it holds, or under its place where it holds none."""
@@ -189,6 +201,7 @@ class RecordReader:
     def _read_csv(self, file: TextFile) -> Iterator[Record]:
         delimiter = find_delimiter([line for line in file.head_lines() if line.strip()]) or ","
         header: List[str] = []
+        n_rows = 0
         for row in self._rows(file, delimiter):
             if not header:
                 header = [cell.strip() or f"column {n}" for n, cell in enumerate(row, 1)]
@@ -198,7 +211,10 @@ class RecordReader:
                 self.report.add("row of too many or too few cells, left out", file.where())
             else:
                 record = dict(zip(header, row))
+                n_rows += 1
                 yield record[self._choose_field(header)] or file.where(), record
+        if n_rows == 0:
+            self.report.add("CSV of a header alone, without a row", file.path)
 
     def _rows(self, file: TextFile, delimiter: str) -> Iterator[List[str]]:
         """Rows; a quote that is never closed costs its own line, and not the rest of the file."""
@@ -235,8 +251,10 @@ class RecordReader:
 
     def _choose_field(self, names: List[str]) -> str:
         """The field that holds the key: the one asked for, a usual name, or the first."""
-        if self._key_field in names:
-            return str(self._key_field)
+        self.fields = self.fields or names
+        if self.key_field in names:
+            self._has_key = True
+            return str(self.key_field)
         return next((name for name in KEY_FIELDS if name in names), names[0])
 
 

@@ -23,6 +23,7 @@ MAX_LINE_LENGTH = 16 << 20  # bytes; a longer line is no line of a list
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, OSError)
 FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*:(\s|$)")
 DELIMITERS = ",;\t|"
+NO_LIST = "file that is no package list, JSON or CSV, left out"
 
 _COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 _MARKS = (
@@ -177,6 +178,22 @@ def detect_kind(lines: List[str]) -> Optional[str]:
         if fitting * 10 >= len(plain) * 7:
             return "fields"
     return "csv" if find_delimiter(lines) else None
+
+
+def describe_other(lines: List[str]) -> str:
+    """What a file is that has no records, by its first lines."""
+    lines = [line.strip() for line in lines if line.strip()]
+    if not lines:
+        return "empty file"
+    try:
+        json.loads(lines[0])
+        if len(lines) == 1:
+            return "JSON of one value, which has no key, left out"
+    except (ValueError, RecursionError):
+        pass
+    if not any(letter in line for line in lines for letter in DELIMITERS + " "):
+        return "text of one column, which has no values for its keys, left out"
+    return NO_LIST
 
 
 def _is_json(lines: List[str]) -> bool:

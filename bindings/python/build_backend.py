@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The hooks of PEP 517, which are meson-python's, but for what a wheel says that it needs.
 
-From 3.52 on PyGObject is built on girepository-2.0, which came with GLib 2.80 and in Debian 13 has a
-package of its own. Where it is not, pip must not take a newer PyGObject, which it would then fail to
-build.
+From 3.52 on PyGObject is built on girepository-2.0, which came with GLib 2.80 and in Debian 13 has
+a package of its own. Where it is not, pip must not take a newer PyGObject, which it would then fail
+to build.
 """
 
 from __future__ import annotations
