@@ -20,6 +20,10 @@ static unsigned n_reads; /* (atomic) */
 static const sqlite3_io_methods *real_log_methods;
 static sqlite3_io_methods slow_log_methods;
 static unsigned sync_delay; /* (atomic) */
+static unsigned n_syncs;    /* (atomic) */
+
+/* Microseconds between two looks at that. */
+#define SLICE 5000
 
 static int
 slow_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
@@ -35,10 +39,10 @@ slow_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
 static int
 slow_sync (sqlite3_file *file, int flags)
 {
-  unsigned microseconds = __atomic_load_n (&sync_delay, __ATOMIC_RELAXED);
-
-  if (microseconds > 0)
-    usleep (microseconds);
+  __atomic_fetch_add (&n_syncs, 1, __ATOMIC_RELAXED);
+  /* a shorter delay that is set meanwhile holds for this sync, too */
+  for (unsigned slept = 0; slept < __atomic_load_n (&sync_delay, __ATOMIC_RELAXED); slept += SLICE)
+    usleep (SLICE);
   return real_log_methods->xSync (file, flags);
 }
 
@@ -116,4 +120,10 @@ unsigned
 slow_vfs_count_reads (void)
 {
   return __atomic_load_n (&n_reads, __ATOMIC_RELAXED);
+}
+
+unsigned
+slow_vfs_count_syncs (void)
+{
+  return __atomic_load_n (&n_syncs, __ATOMIC_RELAXED);
 }

@@ -12,3 +12,5 @@ void slow_vfs_set_sync_delay (unsigned microseconds);
 
 /* Reads so far. */
 unsigned slow_vfs_count_reads (void);
+/* Syncs of logs that have begun. */
+unsigned slow_vfs_count_syncs (void);

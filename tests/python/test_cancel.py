@@ -16,7 +16,7 @@ from gi.repository import Dsq, Gio, GLib
 
 from dictsqlite_v4._pack import pack
 
-SOON = 0.5
+SOON = 5
 
 # By the names and types of arguments; where one name does not say enough, by the function.
 VALUES = {
@@ -300,7 +300,7 @@ def test_who_leads_is_not_kept_and_keeps_nobody(native, lock):
 
 def test_a_lock_is_waited_for_as_long_as_was_said(native, lock):
     """Each for itself, whoever leads; and a batch does not wait twice."""
-    store = native(persist_mode=Dsq.PersistMode.WRITETHROUGH, busy_timeout=300)
+    store = native(persist_mode=Dsq.PersistMode.WRITETHROUGH, busy_timeout=3000)
     took = []
 
     def write(number):
@@ -317,12 +317,12 @@ def test_a_lock_is_waited_for_as_long_as_was_said(native, lock):
             time.sleep(0.05)
         for thread in threads:
             thread.join()
-        assert len(took) == 6 and 0.29 < min(took) and max(took) < 0.6, took
+        assert len(took) == 6 and 2.99 < min(took) and max(took) < 5.5, took
         channel = store.open_channel()
         started = time.monotonic()
         channel.submit(struct.pack("=IIIIII", 5, 2, 1, 2, 1, 2) + b"ssk\x03xl\x03y")
         wait_until(lambda: channel.collect())
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 5.5
     assert_as_before(store)
 
 

@@ -166,8 +166,8 @@ def lock(path):
 
 HELD = """
 from dictsqlite_v4 import DictSQLiteV4
-db = open_store(busy_timeout=1)
-other = DictSQLiteV4(sys.argv[1] + ".other", busy_timeout=1, persist_mode="lazy")
+db = open_store(busy_timeout=4)
+other = DictSQLiteV4(sys.argv[1] + ".other", busy_timeout=4, persist_mode="lazy")
 db["k"] = 1
 db.flush()
 db["lost"] = 1
@@ -182,7 +182,7 @@ sys.stdin.readline()
 def test_what_cannot_be_written_is_told_once_and_soon(path, background):
     """It waits no longer than a call does."""
     program = path.with_suffix(".py")
-    held = HELD.replace("timeout=1", f"timeout=1, enable_async={background}")
+    held = HELD.replace("timeout=4", f"timeout=4, enable_async={background}")
     program.write_text(HEAD + held)
     process = subprocess.Popen(
         [sys.executable, "-W", "error", program, path],
@@ -201,7 +201,7 @@ def test_what_cannot_be_written_is_told_once_and_soon(path, background):
     assert process.returncode == 120
     assert err.count("Failed to write 2 entries at the end") == 1 and f"'{path}'" in err
     assert err.count("Failed to write 1 entries at the end") == 1 and f"'{path}.other'" in err
-    assert 0.9 < took < 1.9, took
+    assert 3.9 < took < 7, took
     assert content(path) == {"k": 1}
 
 

@@ -197,11 +197,8 @@ def _read_pairs(
     """How many rows there are, and key, type and value of each."""
     if not {"key", "value"} <= set(columns_of(connection, table)):
         raise ValueError(f"{os.fspath(path)!r} has no table {table!r} with keys and values")
-    try:
-        n_entries = count_rows(connection, table)
-    except sqlite3.DatabaseError:
-        n_entries = 0  # damaged: what can be read is imported all the same
-    return n_entries, rows_in_order(connection, "key, typeof(value), value", table)
+    rows = rows_in_order(connection, "key, typeof(value), value", table)
+    return count_rows(connection, table), rows
 
 
 def _check_password(connection: sqlite3.Connection, table: str, password: str) -> None:
