@@ -15,6 +15,7 @@ from typing import Any, Callable, List, Optional, Tuple, TypeVar
 from ._expiry import DEFAULT, Expire
 from ._lane import Lane
 from ._store import DictSQLiteV4
+from ._watch import Watch
 
 _Result = TypeVar("_Result")
 
@@ -38,6 +39,10 @@ class AsyncVerbs:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.shutdown(wait=False)
+
+    def watch(self, prefix: Optional[str] = None) -> Watch[Any]:
+        """Be told what changes, as by DictSQLiteV4's watch(): ``async for keys in db.watch()``."""
+        return self._db.watch(prefix)
 
     async def set_many_async(self, mapping_or_pairs: Any, /, expire: Expire = DEFAULT) -> None:
         """Set all keys of a mapping or of pairs, all or none, to expire as by set_async()."""

@@ -56,6 +56,15 @@ class Channel(Protocol):
     def collect(self) -> bytes: ...
 
 
+class NativeWatch(Protocol):
+    """``Dsq.Watch``: what changes, and a descriptor that tells when there is something."""
+
+    def get_fd(self) -> int: ...
+
+    def take(self) -> Tuple[bytes, bool]:
+        """The pack of the keys, or b"" for all of them, and whether nothing more will come."""
+
+
 class Stats(Protocol):
     """``Dsq.Stats``: read by field name."""
 
@@ -119,6 +128,7 @@ class Store(Protocol):
     def try_remove_key(self, key: bytes) -> int: ...
     def try_count(self) -> int: ...
     def open_channel(self) -> Channel: ...
+    def watch_utf8(self, prefix: bytes) -> NativeWatch: ...
     def check(self, cancellable: Any) -> Optional[List[str]]: ...
     def list_keys_pack(self, prefix: bytes, start: bytes, max_keys: int) -> bytes: ...
     def begin(self) -> Store: ...  # with commit() and rollback() besides
@@ -178,7 +188,7 @@ _Dsq, _GLib, _Gio = _load()
 
 # PyGObject makes a class when it is first asked for, and another thread may see it half made. So
 # all that calls give are asked for here.
-for _name in ("Store", "Stats", "Cursor", "Scan", "Channel", "Transaction"):
+for _name in ("Store", "Stats", "Cursor", "Scan", "Channel", "Transaction", "Watch"):
     getattr(_Dsq, _name)
 
 NativeGError: Any = _GLib.Error

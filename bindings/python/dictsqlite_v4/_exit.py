@@ -80,7 +80,7 @@ def _stand_in() -> None:
 
 def _last_finalizer() -> None:
     _stand_in()
-    if _is_last_of_worker(sys._getframe().f_back) and _flush_and_show():
+    if _is_last_of_worker(sys._getframe().f_back) and _flush_andshow():
         sys.stdout.flush()
         os._exit(1)  # which is all that was to come
 
@@ -106,18 +106,18 @@ class _LastOutput:
         if caller is None:
             errors = _close_all()
             for error in errors[:-1]:
-                _show(error)
+                show(error)
             if errors:
                 raise errors[-1]
-        elif _is_end_of_worker(caller) and _flush_and_show():
+        elif _is_end_of_worker(caller) and _flush_andshow():
             sys.exit(1)  # which nobody shows
 
 
-def _flush_and_show() -> bool:
+def _flush_andshow() -> bool:
     """Whether something could not be written."""
     errors = _flush_all()
     for error in errors:
-        _show(error)
+        show(error)
     return bool(errors)
 
 
@@ -197,7 +197,7 @@ def _unwritten(n_entries: int, path: str, error: Exception) -> Optional[Exceptio
     return OSError(error.errno if isinstance(error, OSError) else None, message, path)
 
 
-def _show(error: Exception) -> None:
+def show(error: Exception) -> None:
     """Have sys.unraisablehook called."""
     _Raises(error)
 

@@ -123,7 +123,7 @@ class Lane:
         self._line_ticket = 0  # of the batch of the line that is under way
         self._waiting: Dict[int, _Batch] = {}  # by ticket
         self._is_closing = False
-        self._watcher: Optional[_Watcher] = None
+        self._watcher: Optional[Watcher] = None
         self._watch()
 
     # --- order -------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ class Lane:
         try:
             self._loop.add_reader(self._channel.get_fd(), self._collect)
         except NotImplementedError:
-            self._watcher = _Watcher(self._channel.get_fd(), self._loop, self._collect)
+            self._watcher = Watcher(self._channel.get_fd(), self._loop, self._collect)
 
     def _unwatch(self) -> None:
         if self._watcher is not None:
@@ -369,7 +369,7 @@ class Lane:
         return self._loop.is_closed()
 
 
-class _Watcher:
+class Watcher:
     """A thread that watches a descriptor for a loop that cannot."""
 
     def __init__(

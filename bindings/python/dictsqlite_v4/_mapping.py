@@ -36,6 +36,7 @@ from ._values import STRING_TYPE, decode_value, encode_value
 from ._verbs import Verbs, as_dict
 from ._views import StoreItems, StoreKeys, StoreValues, check_errors
 from ._walks import Walks
+from ._watch import Watches
 
 if TYPE_CHECKING:
     from ._pickle import SafePickle
@@ -57,7 +58,13 @@ _Default = TypeVar("_Default")
 
 
 class StoreMapping(
-    AtomicMethods, Expiry, Ranges, Verbs, Walks[_Key], MutableMapping[_Key, _Value]
+    AtomicMethods,
+    Expiry,
+    Ranges,
+    Verbs,
+    Walks[_Key],
+    Watches[_Key],
+    MutableMapping[_Key, _Value],
 ):
     """What behaves as a dict does, order included, over one of the library's stores.
 
