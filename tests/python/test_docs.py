@@ -1,7 +1,7 @@
 # test_docs.py - every example of the documentation runs as it stands
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """```python and ```js blocks run in an empty folder, each alone; ```vala blocks, and ```c blocks
-that have a main(), are compiled and run as well."""
+that have a main(), are compiled and run as well, and ```sh blocks that call dsq alone."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def run(command, folder, environment=None):
     return done.stdout
 
 
+def build_folder():
+    """The typelib of an uninstalled build lies in its dictsqlite/, the .pc file beside that."""
+    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
+    return next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+
+
 def test_readme_has_examples_in_python_and_c():
     names = [example.id for language in ("python", "c") for example in blocks(language)]
     assert sum(name.startswith("README.md") for name in names) >= 2
@@ -53,12 +59,18 @@ def test_python_example_runs(example, tmp_path):
     run([sys.executable, "-W", "error", "-c", example], tmp_path)
 
 
+@pytest.mark.parametrize("example", blocks("sh"))
+def test_shell_example_runs(example, tmp_path):
+    if any(not line.startswith("dsq ") for line in example.splitlines()):
+        pytest.skip("it does more than call dsq")
+    environment = {"PATH": f"{build_folder()}/bindings/cli:{os.environ['PATH']}"}
+    run(["dsq", "set", "data.db", "greeting", "before"], tmp_path, environment)
+    run(["bash", "-euo", "pipefail", "-c", example], tmp_path, environment)
+
+
 @pytest.mark.parametrize("example", blocks("c"))
 def test_c_example_compiles_and_runs(example, tmp_path):
-    # The typelib of an uninstalled build lies in its dictsqlite/, the .pc file beside that.
-    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
-    environment = {"PKG_CONFIG_PATH": str(build / "meson-uninstalled")}
+    environment = {"PKG_CONFIG_PATH": str(build_folder() / "meson-uninstalled")}
     (tmp_path / "example.c").write_text(example, encoding="utf-8")
     flags = run(["pkg-config", "--cflags", "--libs", "dictsqlite-1"], tmp_path, environment)
     run(["gcc", "-Wall", "-Werror", "example.c", "-o", "example", *shlex.split(flags)], tmp_path)
@@ -73,8 +85,7 @@ def test_gjs_example_runs(example, tmp_path):
 
 @pytest.mark.parametrize("example", blocks("vala"))
 def test_vala_example_compiles_and_runs(example, tmp_path):
-    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
     (tmp_path / "example.vala").write_text(example, encoding="utf-8")
-    program = [sys.executable, str(ROOT / "tests/vala/run.py"), "example.vala", "valac", str(build)]
+    program = [sys.executable, str(ROOT / "tests/vala/run.py"), "example.vala", "valac",
+               str(build_folder())]
     assert run(program, tmp_path) == "Alice\n41\nmissing\n"

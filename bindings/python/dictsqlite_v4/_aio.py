@@ -50,9 +50,10 @@ class AsyncDictSQLite(AsyncVerbs):
     """A dict that lives in a file, for asyncio: its operations are coroutines.
 
     Keys, values, files and errors are those of DictSQLiteV4, and what one class writes the other
-    reads. The event loop never waits for the disk. What the tasks of a loop ask for comes out as if
-    it were done one by one, in the order in which it was asked for, awaited or not. Cancelling a
-    task that waits for a write may come too late to keep it from taking place.
+    reads. The constructor waits until the file is open, which `await AsyncDictSQLite.open()` has a
+    thread do; from then on the event loop never waits for the disk. What the tasks of a loop ask
+    for comes out as if it were done one by one, in the order in which it was asked for, awaited or
+    not. Cancelling a task that waits for a write may come too late to keep it from taking place.
 
     One store may be used from several event loops, one after the other or at the same time in
     threads of their own. In a task of trio it is a RuntimeError. The constructor opens the file and
