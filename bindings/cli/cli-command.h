@@ -49,6 +49,7 @@ extern const CliCommand cli_set_command;
 extern const CliCommand cli_del_command;
 extern const CliCommand cli_keys_command;
 extern const CliCommand cli_list_command;
+extern const CliCommand cli_watch_command;
 extern const CliCommand cli_stat_command;
 extern const CliCommand cli_dump_command;
 extern const CliCommand cli_load_command;

@@ -13,11 +13,11 @@
 #include "cli-signal.h"
 
 static const CliCommand *const commands[] = {
-  &cli_get_command,     &cli_set_command,     &cli_del_command,    &cli_keys_command,
-  &cli_list_command,    &cli_stat_command,    &cli_dump_command,   &cli_load_command,
-  &cli_import_command,  &cli_copy_command,    &cli_check_command,  &cli_salvage_command,
-  &cli_backup_command,  &cli_compact_command, &cli_passwd_command, &cli_encrypt_command,
-  &cli_decrypt_command, &cli_env_command,
+  &cli_get_command,     &cli_set_command,     &cli_del_command,     &cli_keys_command,
+  &cli_list_command,    &cli_watch_command,   &cli_stat_command,    &cli_dump_command,
+  &cli_load_command,    &cli_import_command,  &cli_copy_command,    &cli_check_command,
+  &cli_salvage_command, &cli_backup_command,  &cli_compact_command, &cli_passwd_command,
+  &cli_encrypt_command, &cli_decrypt_command, &cli_env_command,
 };
 
 static const CliCommand *

@@ -66,7 +66,7 @@ def test_every_command_and_option_is_in_it():
     text = plain(PAGE.read_text())
     commands = [line.split()[0] for line in ok("--help").out.split("Commands:\n")[1].splitlines()
                 if line.startswith("  ")]
-    assert len(commands) == 18
+    assert len(commands) == 19
     for command in commands:
         assert f"dsq {command}" in text, command
         for option in re.findall(r"--[a-z-]+", ok(command, "--help").out):
