@@ -1,0 +1,24 @@
+// Dsq-1.0-custom.vala - what vapigen adds to the Vala binding: `key in store`, and foreach over keys
+// SPDX-License-Identifier: LGPL-2.1-or-later
+namespace Dsq {
+    public class Store : GLib.Object, GLib.AsyncInitable, GLib.Initable {
+        [CCode (cname = "dsq_vala_contains")]
+        public bool contains (string key) throws GLib.Error {
+            var found = has_key (key);
+            return found;
+        }
+        [CCode (cname = "dsq_vala_iterator")]
+        public Dsq.Cursor iterator () {
+            return walk (Dsq.WalkOrder.FORWARD);
+        }
+    }
+    public class Cursor : GLib.Object {
+        [CCode (cname = "dsq_vala_next_value")]
+        public string? next_value () throws GLib.Error {
+            var page = next_many (1);
+            if (page.n_children () == 0)
+                return null;
+            return page.get_child_value (0).get_child_value (0).get_string ();
+        }
+    }
+}
