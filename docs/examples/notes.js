@@ -1,13 +1,8 @@
 // notes.js - keeps a note, and lists all of them: gjs -m notes.js TEXT
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import Dsq from 'gi://Dsq?version=1.0';
-import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import System from 'system';
-
-Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
-for (const name of ['set_string', 'get_many', 'list_keys', 'close'])
-    Gio._promisify(Dsq.Store.prototype, `${name}_async`, `${name}_finish`);
 
 async function main() {
     const store = await Dsq.Store.open_async('notes.db', Dsq.PersistMode.WRITETHROUGH, null);

@@ -8,5 +8,5 @@ store.set_string('js', 'from JavaScript', null);
 store.close(null);
 
 store = Dsq.Store.open(ARGV[0], Dsq.PersistMode.WRITETHROUGH, null);
-print(store.get_string('js', null));
+print(store.get_value('js'));
 store.close(null);

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parent
+NOTHING_SET = ("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH", "XDG_DATA_DIRS")
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,7 @@ def run(prefix, tmp_path):
         "LD_LIBRARY_PATH": str(library),
         "GI_TYPELIB_PATH": str(find(prefix, "Dsq-1.0.typelib").parent),
         "PKG_CONFIG_PATH": str(find(prefix, "dictsqlite-1.pc").parent),
+        "XDG_DATA_DIRS": f"{prefix}/share:/usr/share",
     }
 
     def run_one(*command, **extra):
@@ -107,7 +109,7 @@ def test_the_command_tells_a_shell_where_everything_is(run, prefix):
     script = (f'eval "$({dsq} env)" && dsq set store.db k v && pkg-config --exists dictsqlite-1 && '
               f'{sys.executable} -c "from dictsqlite_v4 import DictSQLiteV4 as D; '
               'print(D(\'store.db\')[\'k\'])"')
-    nothing = dict.fromkeys(("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH"), "")
+    nothing = dict.fromkeys(NOTHING_SET, "")
     assert run("sh", "-c", script, **nothing) == "v\n"
     assert run(dsq, "--version", **nothing) == "dsq 1.0.0\n"
 
@@ -129,7 +131,7 @@ def test_a_prefix_that_was_moved_is_found_by_every_language(run, prefix, tmp_pat
         {sys.executable} '{PROGRAMS}/hello.py' store.db | tail -n 1
         ldd hello-c | grep -o '{moved}/[^ ]*/libdictsqlite-1.so.0'
         """
-    nothing = dict.fromkeys(("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "PKG_CONFIG_PATH"), "")
+    nothing = dict.fromkeys(NOTHING_SET, "")
     out = run("sh", "-c", script, **nothing).splitlines()
     assert out[:-1] == ["from C, 1.0.0", "from JavaScript", "from Vala",
                         "python: {'from': 'Python'}"]
