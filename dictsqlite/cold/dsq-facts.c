@@ -42,6 +42,9 @@
 #define YIELD_LOOKS  8
 #define LOOK_WAIT_US 20
 
+/* Commits after which a ring that could not be opened is tried again. */
+#define RETRY_COMMITS 256
+
 #define EVERYTHING 1u
 
 typedef struct
@@ -84,6 +87,7 @@ struct _DsqFacts
   gboolean is_synced;  /* there are none behind it, but of commits that are not known either */
   gboolean is_hopeful; /* a commit of somebody else had its fact, the last time */
   guint64 hint;        /* as it was last written */
+  guint n_untold;      /* commits since there is no ring */
 
   /* the transaction under way */
   GByteArray *written; /* (owned) a fact, and items */
@@ -476,8 +480,12 @@ dsq_facts_append (DsqFacts *self, const DsqWalStamp *before, const DsqWalStamp *
                 .after = *after };
   const guint8 *bytes;
 
+  /* a look at the name costs more than a fact */
+  if (self->file.descriptor < 0 && self->n_untold++ % RETRY_COMMITS != 0)
+    return;
   if (!dsq_facts_file_open (&self->file, TRUE) || !self->file.can_write)
     return;
+  self->n_untold = 0;
   find_end (self);
   bytes = make_fact (self, &fact);
   if (bytes == NULL ||

@@ -10,9 +10,10 @@ import random
 import sqlite3
 import subprocess
 import sys
+import tempfile
 
 import pytest
-from conftest import ENCRYPTED, LONG, check_log
+from conftest import BECOME, ENCRYPTED, LONG, check_log
 
 from dictsqlite_v4 import DictSQLiteV4
 
@@ -30,9 +31,9 @@ for line in sys.stdin:
 class Worker:
     """A store on the file in a process of its own."""
 
-    def __init__(self, path):
+    def __init__(self, path, code=WORKER):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(path)],
+            [sys.executable, "-c", code, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -223,6 +224,34 @@ def test_whatever_becomes_of_the_facts(turns, path, damage):
         os.rmdir(ring)
     elif os.path.exists(ring):
         os.unlink(ring)
+
+
+def test_a_reader_in_a_folder_that_it_cannot_write():
+    """Beside a writer, which has to let it lock: it takes the facts, and sees all at once."""
+    nobody = 65534
+    code = WORKER.replace("hot_capacity=1000", "hot_capacity=1000, read_only=True")
+    if os.geteuid() == 0:
+        code = BECOME % (nobody, nobody) + code
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "store.db")
+        with DictSQLiteV4(path) as store:
+            store.bulk_insert({f"k{i}": -1 for i in range(N_KEYS)})
+            for suffix in ("", "-wal", "-facts"):
+                os.chmod(path + suffix, 0o644)
+            os.chmod(path + "-shm", 0o666)  # whose locks SQLite wants to take
+            os.chmod(folder, 0o555)
+            try:
+                worker = Worker(path, code)
+                for i in range(5000 if LONG else 300):
+                    store[f"k{i % N_KEYS}"] = i
+                    worker.ask(f"[store[f'k{{i % {N_KEYS}}}'] for i in range({i}, {i} - 10, -1)]")
+                    assert worker.answer()[0] == i
+                worker.ask("[store.stats()[name] for name in ('hot_hits', 'hot_misses')]")
+                hits, misses = worker.answer()
+                assert hits > misses
+                worker.end()
+            finally:
+                os.chmod(folder, 0o755)
 
 
 WRITER = """

@@ -408,6 +408,24 @@ test_sealed_ones_are_for_who_has_the_key (Fixture *fixture, gconstpointer sealed
   dsq_keys_free (keys);
 }
 
+/* A folder has the name of the ring: who commits does not look at it each time. */
+static void
+test_one_that_cannot_be_opened_is_tried_now_and_then (Fixture *fixture, gconstpointer sealed)
+{
+  guint n = 1;
+
+  g_assert_cmpint (mkdir (fixture->ring, 0700), ==, 0);
+  commit_one (fixture->ours, n++, "a");
+  g_assert_cmpint (rmdir (fixture->ring), ==, 0);
+  commit_one (fixture->ours, n++, "b");
+  g_assert_cmpint (access (fixture->ring, F_OK), !=, 0);
+  while (access (fixture->ring, F_OK) != 0 && n < 1000)
+    commit_one (fixture->ours, n++, "c");
+  assert_follows (fixture->theirs, n - 2, n - 1, "c ");
+  commit_one (fixture->ours, n++, "d");
+  assert_follows (fixture->theirs, n - 2, n - 1, "d ");
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/facts/plain/" path,                                                            \
               Fixture,                                                                             \
@@ -429,6 +447,8 @@ main (int argc, char **argv)
   ADD ("no-byte-can-be-changed", test_no_byte_can_be_changed);
   ADD ("foreign-bytes-are-no-facts", test_foreign_bytes_are_no_facts);
   ADD ("one-that-is-deleted-is-made-anew", test_one_that_is_deleted_is_made_anew);
+  ADD ("one-that-cannot-be-opened-is-tried-now-and-then",
+       test_one_that_cannot_be_opened_is_tried_now_and_then);
   ADD ("only-a-file-of-its-own-is-taken", test_only_a_file_of_its_own_is_taken);
   g_test_add ("/dsq/facts/sealed-ones-are-for-who-has-the-key",
               Fixture,
