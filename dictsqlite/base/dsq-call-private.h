@@ -30,6 +30,7 @@ typedef struct
   GCancellable *cancellable; /* (unowned) (nullable) of the call, or of one around it */
   gboolean is_over;          /* it was asked about, and is to end */
   gboolean is_settled;       /* it is not asked about */
+  gboolean may_settle;       /* see dsq_call_settle() */
   gint64 asked_at;           /* last, by the monotonic clock */
   const void *place;         /* (unowned) (nullable) the door of the store that it is in */
   guint depth;               /* entries of doors that it has not left */
@@ -51,6 +52,7 @@ typedef struct
   gboolean was_over;
   gboolean was_settled;
   gboolean is_begun;
+  gboolean settles;
 } DsqCall;
 
 extern __thread DsqCallState dsq_call_state;
@@ -70,19 +72,12 @@ dsq_call_begin (DsqCall *self, GCancellable *cancellable, GError **error)
 
 /* What the thread does until dsq_call_end() it does for a call that has this cancellable, or none,
  * and nothing else ends it. */
-static inline void
-dsq_call_begin_for (DsqCall *self, GCancellable *cancellable)
-{
-  *self = (DsqCall){
-    dsq_call_state.cancellable,
-    dsq_call_state.is_over,
-    dsq_call_state.is_settled,
-    TRUE,
-  };
-  dsq_call_state.cancellable = cancellable;
-  dsq_call_state.is_over = FALSE;
-  dsq_call_state.is_settled = TRUE;
-}
+void dsq_call_begin_for (DsqCall *self, GCancellable *cancellable);
+
+/* As dsq_call_begin(), of a call that is ended up to some point only. */
+gboolean dsq_call_begin_to_settle (DsqCall *self, GCancellable *cancellable, GError **error);
+/* What it has done is not taken back: if it was begun so, nothing ends it from here on. */
+void dsq_call_settle (void);
 
 static inline void
 dsq_call_end (DsqCall *self)
@@ -92,6 +87,7 @@ dsq_call_end (DsqCall *self)
   dsq_call_state.cancellable = self->previous;
   dsq_call_state.is_over = self->was_over;
   dsq_call_state.is_settled = self->was_settled;
+  dsq_call_state.may_settle &= !self->settles;
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DsqCall, dsq_call_end)

@@ -8,6 +8,44 @@
 /* Between two looks at the cancellable of a call that waits. */
 #define LOOK_US (10 * 1000)
 
+void
+dsq_call_begin_for (DsqCall *self, GCancellable *cancellable)
+{
+  *self = (DsqCall){
+    dsq_call_state.cancellable,
+    dsq_call_state.is_over,
+    dsq_call_state.is_settled,
+    TRUE,
+  };
+  dsq_call_state.cancellable = cancellable;
+  dsq_call_state.is_over = FALSE;
+  dsq_call_state.is_settled = TRUE;
+}
+
+gboolean
+dsq_call_begin_to_settle (DsqCall *self, GCancellable *cancellable, GError **error)
+{
+  if (cancellable == NULL)
+    cancellable = dsq_call_state.cancellable;
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  *self = (DsqCall){
+    dsq_call_state.cancellable, dsq_call_state.is_over, dsq_call_state.is_settled, TRUE, TRUE,
+  };
+  dsq_call_state.cancellable = cancellable;
+  dsq_call_state.may_settle = TRUE;
+  return TRUE;
+}
+
+void
+dsq_call_settle (void)
+{
+  if (!dsq_call_state.may_settle)
+    return;
+  dsq_call_state.cancellable = NULL;
+  dsq_call_state.is_settled = TRUE;
+}
+
 gboolean
 dsq_call_lock_slowly (DsqMutex *mutex, GError **error)
 {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/dsq-mutex-private.h"
+#include "base/dsq-call-private.h"
 #include "dsq-error.h"
 #include "sqlite/dsq-empty-place-private.h"
 #include "sqlite/dsq-new-file-private.h"
@@ -236,7 +236,11 @@ dsq_new_file_publish (const char *path,
   if (!find_mode (empty, dsq_header_is_sealed (header), &mode, error))
     return FALSE;
   work = dsq_work_file_new (path, mode, error);
-  return work != NULL && write_store (work, header, NULL, NULL, error) &&
-         dsq_work_file_finish (work, empty, error) &&
-         dsq_empty_place_fill (path, work, busy_timeout_ms, error) && sync_folder_of (path, error);
+  if (work == NULL || !write_store (work, header, NULL, NULL, error) ||
+      !dsq_work_file_finish (work, empty, error) || !dsq_call_check (error) ||
+      !dsq_empty_place_fill (path, work, busy_timeout_ms, error))
+    return FALSE;
+  /* others may have opened it, so it stays: who has made it is to find it open */
+  dsq_call_settle ();
+  return sync_folder_of (path, error);
 }

@@ -530,7 +530,7 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
 
   if (self->engine != NULL)
     return TRUE;
-  if (!dsq_call_begin (&call, cancellable, error) || !settle_path (self, error) ||
+  if (!dsq_call_begin_to_settle (&call, cancellable, error) || !settle_path (self, error) ||
       !dsq_store_check_password (self, error))
     return FALSE;
   self->options.password = self->password;

@@ -5,6 +5,7 @@ it has to wait: for another connection's lock, in the queue behind who waits for
 and for room. It is cancelled, and has to be back soon; the store has to be as before."""
 from __future__ import annotations
 
+import random
 import sqlite3
 import struct
 import threading
@@ -376,3 +377,27 @@ def test_it_ends_a_statement(native, path):
     assert time.monotonic() - started < SOON
     assert store.count(None) == n_entries + len(CONTENT)
     assert_as_before(store)
+
+
+@pytest.mark.parametrize("password", [None, GLib.Bytes(b"password")])
+def test_an_open_that_is_cancelled_makes_no_file(tmp_path, password):
+    """And one that has made it opens it, whoever else may have found it by then."""
+    slowest = 0.02
+    for number in range(60):
+        path = tmp_path / str(number) / "store.db"
+        path.parent.mkdir()
+        store = Dsq.Store(path=str(path), password=password, kdf_memory=19 << 20, kdf_passes=2)
+        cancellable = Gio.Cancellable()
+        started = time.monotonic()
+        timer = threading.Timer(random.uniform(0, slowest), cancellable.cancel)
+        timer.start()
+        try:
+            store.init(cancellable)
+        except GLib.Error as error:
+            assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
+            assert list(path.parent.iterdir()) == []
+        else:
+            slowest = max(0.005, time.monotonic() - started)
+            assert path.exists() and store.count(None) == 0
+            store.close(None)
+        timer.join()
