@@ -264,11 +264,14 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gint64 deadline = g_get_monotonic_time () + READERS_WAIT_US;
+  guint busy_timeout_ms = self->writer.database->busy_timeout_ms;
   gboolean is_whole, done;
 
   if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
+  /* the writers that wait for this have a wait for SQLite's lock of their own before them */
+  self->writer.database->busy_timeout_ms = MIN (busy_timeout_ms, READERS_WAIT_US / 1000);
   do
     {
       is_whole = FALSE;
@@ -278,6 +281,7 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
       wait_for_restart (self, deadline, &is_whole);
     }
   while (!is_whole && g_get_monotonic_time () < deadline);
+  self->writer.database->busy_timeout_ms = busy_timeout_ms;
   dsq_cold_readers_set_draining (self, FALSE);
   return done;
 }

@@ -300,7 +300,7 @@ def test_who_leads_is_not_kept_and_keeps_nobody(native, lock):
 
 
 def test_a_lock_is_waited_for_as_long_as_was_said(native, lock):
-    """Each for itself, whoever leads; and a batch does not wait twice."""
+    """Each for itself, whoever leads or works behind them; and a batch does not wait twice."""
     store = native(persist_mode=Dsq.PersistMode.WRITETHROUGH, busy_timeout=3000)
     took = []
 
