@@ -38,6 +38,9 @@
  * closed, after which nothing is told, or the table dropped, which is told. It keeps the store
  * open, as an object of a table does. In the child of a fork it tells nothing.
  *
+ * A store that was opened read-only, of a file that is taken never to change (see
+ * [property@Store:read-only]), is told nothing.
+ *
  * While anybody watches a store with a file one thread of the store waits for others' commits.
  * Where nothing is written it does not wake.
  *

@@ -114,6 +114,7 @@ read_and_tell (const char *path, int asked, int told)
       g_assert_cmpint (write (told, numbers, sizeof numbers), ==, sizeof numbers);
     }
   g_assert_true (dsq_store_close (store, NULL, NULL));
+  g_object_unref (store);
   _exit (0);
 }
 

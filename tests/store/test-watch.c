@@ -1,53 +1,9 @@
 /* test-watch.c - being told what changes, in a main loop
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "async-support.h"
+#include "watch-support.h"
 
-#define N_ROUNDS (g_getenv ("DSQ_SHORT") != NULL ? 200u : 3000u)
-#define N_KEYS   12
-
-/* What one watch has told: keys with spaces between them, "*" for everything, ";" after each. */
-typedef struct
-{
-  DsqWatch *watch; /* (owned) */
-  GString *told;   /* (owned) */
-} Listener;
-
-static void
-on_changed (DsqWatch *watch, const char *const *keys, gpointer user_data)
-{
-  Listener *self = user_data;
-  g_autofree char *joined = keys != NULL ? g_strjoinv (" ", (char **) keys) : g_strdup ("*");
-
-  g_string_append_printf (self->told, "%s;", joined);
-}
-
-static void
-listen_to (Listener *self, DsqStore *store, const char *prefix)
-{
-  g_autoptr (GError) error = NULL;
-
-  self->told = g_string_new (NULL);
-  self->watch = dsq_store_watch (store, prefix, &error);
-  g_assert_no_error (error);
-  g_signal_connect (self->watch, "changed", G_CALLBACK (on_changed), self);
-}
-
-static void
-stop_listening (Listener *self)
-{
-  g_clear_object (&self->watch);
-  g_string_free (g_steal_pointer (&self->told), TRUE);
-}
-
-/* What is told from here until there is nothing. */
-static void
-hear (Listener *self)
-{
-  g_string_truncate (self->told, 0);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-}
+#define N_KEYS 12
 
 static void
 assert_told (Listener *self, const char *expected)
@@ -82,15 +38,6 @@ wait_for_keys (Listener *self, const char *const *keys)
       for (guint i = 0; told[i] != NULL; i++)
         g_hash_table_add (seen, g_strdup (told[i]));
     }
-}
-
-static void
-set_string (DsqStore *store, const char *key, const char *value)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dsq_store_set_string (store, key, value, NULL, &error));
-  g_assert_no_error (error);
 }
 
 static gboolean
@@ -433,67 +380,6 @@ test_a_handler_may_drop_it (Fixture *self, gconstpointer mode)
     ;
 }
 
-/* --- in the context of who asked for it ------------------------------------------------------- */
-
-typedef struct
-{
-  DsqStore *store; /* (unowned) */
-  GMainContext *context;
-  GMainLoop *loop;
-  GThread *thread;
-  gboolean is_ready; /* (atomic) */
-} Elsewhere;
-
-static void
-elsewhere_cb (DsqWatch *watch, const char *const *keys, gpointer user_data)
-{
-  Elsewhere *self = user_data;
-
-  g_assert_true (g_thread_self () == self->thread);
-  g_assert_nonnull (keys);
-  g_assert_cmpstr (keys[0], ==, "k");
-  g_main_loop_quit (self->loop);
-}
-
-static gpointer
-elsewhere_thread (gpointer data)
-{
-  Elsewhere *self = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DsqWatch) watch = NULL;
-
-  self->thread = g_thread_self ();
-  g_main_context_push_thread_default (self->context);
-  watch = dsq_store_watch (self->store, NULL, &error);
-  g_assert_no_error (error);
-  g_signal_connect (watch, "changed", G_CALLBACK (elsewhere_cb), self);
-  __atomic_store_n (&self->is_ready, TRUE, __ATOMIC_SEQ_CST);
-  g_main_loop_run (self->loop);
-  g_main_context_pop_thread_default (self->context);
-  return NULL;
-}
-
-static void
-test_news_comes_in_its_context (Fixture *self, gconstpointer mode)
-{
-  g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (GMainLoop) loop = g_main_loop_new (context, FALSE);
-  Elsewhere elsewhere = { self->store, context, loop, NULL, FALSE };
-  GThread *thread = g_thread_new ("elsewhere", elsewhere_thread, &elsewhere);
-
-  while (!__atomic_load_n (&elsewhere.is_ready, __ATOMIC_SEQ_CST))
-    g_usleep (1000);
-  set_string (self->store, "k", "v");
-  g_thread_join (thread);
-}
-
-typedef struct
-{
-  const char *name;
-  void (*run) (Fixture *, gconstpointer);
-  gboolean needs_file;
-} Test;
-
 int
 main (int argc, char **argv)
 {
@@ -512,31 +398,7 @@ main (int argc, char **argv)
     { "a-store-that-only-reads-is-told", test_a_store_that_only_reads_is_told, TRUE },
     { "a-close-is-the-end", test_a_close_is_the_end, FALSE },
     { "a-handler-may-drop-it", test_a_handler_may_drop_it, FALSE },
-    { "news-comes-in-its-context", test_news_comes_in_its_context, FALSE },
-  };
-  static const struct
-  {
-    const char *name;
-    DsqPersistMode mode;
-  } modes[] = {
-    { "memory", DSQ_PERSIST_MEMORY },
-    { "lazy", DSQ_PERSIST_LAZY },
-    { "writethrough", DSQ_PERSIST_WRITETHROUGH },
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint m = 0; m < G_N_ELEMENTS (modes); m++)
-    for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-      {
-        g_autofree char *path = g_strdup_printf ("/dsq/watch/%s/%s", modes[m].name, tests[i].name);
-
-        if (!tests[i].needs_file || modes[m].mode != DSQ_PERSIST_MEMORY)
-          g_test_add (path,
-                      Fixture,
-                      GINT_TO_POINTER (modes[m].mode),
-                      set_up,
-                      tests[i].run,
-                      tear_down);
-      }
-  return g_test_run ();
+  return run_watch_tests (argc, argv, tests, G_N_ELEMENTS (tests));
 }
