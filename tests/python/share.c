@@ -1,79 +1,76 @@
 /* share.c - writes one value of each type, and reads those that other languages wrote
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* share FILE LANGUAGE... */
+/* share FILE LANGUAGE..., with the password in SHARE_PASSWORD if there is one */
 
 #include <dictsqlite.h>
+#include <math.h>
 #include <stdio.h>
 
-static GVariant *
-value_of (DsqStore *store, const char *language, const char *kind)
-{
-  g_autofree char *key = g_strdup_printf ("%s %s", language, kind);
-  g_autoptr (GError) error = NULL;
-  GVariant *value = dsq_store_get (store, key, NULL, &error);
-
-  if (value == NULL)
-    g_error ("%s: %s", key, error != NULL ? error->message : "missing");
-  return value;
-}
+static const char *const kinds[] = { "string", "empty",    "bytes",   "int",     "most", "least",
+                                     "double", "infinity", "boolean", "nothing", "list", NULL };
 
 static void
 read_values (DsqStore *store, const char *language)
 {
-  g_autoptr (GVariant) text = value_of (store, language, "string");
-  g_autoptr (GVariant) bytes = value_of (store, language, "bytes");
-  g_autoptr (GVariant) number = value_of (store, language, "int");
-  g_autoptr (GVariant) real = value_of (store, language, "double");
-  g_autoptr (GVariant) truth = value_of (store, language, "boolean");
-  const guint8 *data = g_variant_get_data (bytes);
-
-  printf ("%s %s, %d %d %d, %" G_GINT64_FORMAT ", %.1f, %s",
-          language,
-          g_variant_get_string (text, NULL),
-          data[0],
-          data[1],
-          data[2],
-          g_variant_get_int64 (number),
-          g_variant_get_double (real),
-          g_variant_get_boolean (truth) ? "true" : "false");
-  /* Python's lists are pickles, which no other language reads */
-  if (!g_str_equal (language, "python"))
+  for (const char *const *kind = kinds; *kind != NULL; kind++)
     {
-      g_autoptr (GVariant) list = value_of (store, language, "list");
-      g_autofree const char **items = g_variant_get_strv (list, NULL);
-      g_autofree char *joined = g_strjoinv (" ", (char **) items);
+      g_autofree char *key = g_strdup_printf ("%s %s", language, *kind);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) value = dsq_store_get (store, key, NULL, &error);
+      g_autofree char *shown = value != NULL ? g_variant_print (value, FALSE) : NULL;
 
-      printf (", %s", joined);
+      printf ("%s: %s\n", key, value != NULL ? shown : error != NULL ? error->message : "missing");
     }
-  printf ("\n");
+}
+
+static void
+write_value (DsqStore *store, const char *kind, GVariant *value)
+{
+  g_autofree char *key = g_strdup_printf ("c %s", kind);
+  g_autoptr (GError) error = NULL;
+
+  if (!dsq_store_set (store, key, value, NULL, &error))
+    g_error ("%s: %s", key, error->message);
 }
 
 static void
 write_values (DsqStore *store)
 {
   static const char *const items[] = { "a", "b", NULL };
-  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, "\0\1\377", 3, 1);
 
-  if (!dsq_store_set_string (store, "c string", "ключ", NULL, NULL) ||
-      !dsq_store_set (store, "c bytes", bytes, NULL, NULL) ||
-      !dsq_store_set (store, "c int", g_variant_new_int64 (-7), NULL, NULL) ||
-      !dsq_store_set (store, "c double", g_variant_new_double (1.5), NULL, NULL) ||
-      !dsq_store_set (store, "c boolean", g_variant_new_boolean (TRUE), NULL, NULL) ||
-      !dsq_store_set (store, "c list", g_variant_new_strv (items, -1), NULL, NULL))
-    g_error ("a value was not set");
+  write_value (store, "string", g_variant_new_string ("ключ"));
+  write_value (store, "empty", g_variant_new_string (""));
+  write_value (store, "bytes", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, "\0\1\377", 3, 1));
+  write_value (store, "int", g_variant_new_int64 (-7));
+  write_value (store, "most", g_variant_new_int64 (G_MAXINT64));
+  write_value (store, "least", g_variant_new_int64 (G_MININT64));
+  write_value (store, "double", g_variant_new_double (1.5));
+  write_value (store, "infinity", g_variant_new_double (INFINITY));
+  write_value (store, "boolean", g_variant_new_boolean (TRUE));
+  write_value (store, "nothing", g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL));
+  write_value (store, "list", g_variant_new_strv (items, -1));
 }
 
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DsqStore) store = dsq_store_open (argv[1], DSQ_PERSIST_WRITETHROUGH, NULL, &error);
+  g_autoptr (DsqStore) store = g_initable_new (DSQ_TYPE_STORE,
+                                               NULL,
+                                               &error,
+                                               "path",
+                                               argv[1],
+                                               "password",
+                                               g_getenv ("SHARE_PASSWORD"),
+                                               NULL);
 
   if (store == NULL)
     g_error ("%s", error->message);
   for (int i = 2; i < argc; i++)
     read_values (store, argv[i]);
   write_values (store);
+  if (!dsq_store_close (store, NULL, &error))
+    g_error ("%s", error->message);
   return 0;
 }
