@@ -36,6 +36,7 @@ struct _DsqAsyncCall
   GTask *task; /* (owned) while the job is under way */
   DsqStore *store;
   DsqAsyncFunc func;
+  gboolean is_counted; /* a close of the store's handle waits for it */
 
   DsqAsyncSlot slots[DSQ_ASYNC_MAX_ARGUMENTS];
   const char *key;        /* (nullable) of a call of one: lies in slots[0] */

@@ -192,7 +192,11 @@ call_make (DsqAsyncCall *self)
 static void
 run_job (DsqJob *job)
 {
-  call_make ((DsqAsyncCall *) job);
+  DsqAsyncCall *self = (DsqAsyncCall *) job;
+
+  call_make (self);
+  if (self->is_counted)
+    dsq_handle_end_job (self->store->handle);
 }
 
 static void
@@ -246,7 +250,9 @@ submit (DsqAsyncCall *self, DsqLane lane)
   if (engine != NULL && lane == DSQ_LANE_READ && !dsq_engine_is_next (engine, &self->job))
     lane = DSQ_LANE_WRITE;
   self->job.is_ordered = lane == DSQ_LANE_WRITE;
-  if (engine == NULL || !dsq_engine_submit (engine, lane, &self->job, &self->error))
+  self->is_counted = lane != DSQ_LANE_CLOSE;
+  if (engine == NULL ||
+      !dsq_handle_submit (self->store->handle, engine, lane, &self->job, &self->error))
     call_return (self);
 }
 

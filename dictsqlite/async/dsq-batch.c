@@ -340,13 +340,13 @@ run_reads (Operation *operations, guint32 n, DsqStore *store, DsqEngine *engine,
 
 /* Sets and removals that follow each other. */
 static void
-write_together (DsqEngine *engine, Operation **operations, gsize n_operations)
+write_together (DsqStore *store, DsqEngine *engine, Operation **operations, gsize n_operations)
 {
   g_autofree DsqEachWrite *writes = g_new0 (DsqEachWrite, n_operations);
 
   for (gsize i = 0; i < n_operations; i++)
     writes[i].entry = operations[i]->entry;
-  dsq_engine_write_each (engine, writes, n_operations);
+  dsq_engine_write_each (engine, dsq_store_get_promise (store), writes, n_operations);
   for (gsize i = 0; i < n_operations; i++)
     {
       Operation *operation = operations[i];
@@ -385,11 +385,11 @@ run_writes (Operation *operations, guint32 n, DsqStore *store, DsqEngine *engine
           together[n_together++] = operation;
           continue;
         }
-      write_together (engine, together, n_together);
+      write_together (store, engine, together, n_together);
       n_together = 0;
       write_all (operation, store);
     }
-  write_together (engine, together, n_together);
+  write_together (store, engine, together, n_together);
 }
 
 static void

@@ -246,6 +246,7 @@ run_batch (DsqJob *job)
 
   dsq_batch_run (self->batch, self->channel->store);
   self->result = dsq_batch_take_result (self->batch, self->ticket, &self->length);
+  dsq_handle_end_job (self->channel->store->handle);
 }
 
 static void
@@ -266,6 +267,7 @@ run_step (DsqJob *job)
     set_pack_result (self, pack, length);
   else
     set_error_result (self, error);
+  dsq_handle_end_job (self->channel->store->handle);
 }
 
 static void
@@ -315,7 +317,7 @@ submit (DsqChannel *self, DsqLane lane, Job *job, GError **error)
   DsqEngine *engine = dsq_store_get_engine (self->store, error);
   guint64 ticket = job->ticket;
 
-  if (engine != NULL && dsq_engine_submit (engine, lane, &job->job, error))
+  if (engine != NULL && dsq_handle_submit (self->store->handle, engine, lane, &job->job, error))
     return ticket;
   g_object_unref (job->channel);
   job_free (job);

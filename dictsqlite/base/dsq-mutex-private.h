@@ -18,6 +18,7 @@ G_BEGIN_DECLS
  */
 typedef enum
 {
+  DSQ_RANK_HANDLE,     /* one close of a handle at a time */
   DSQ_RANK_CLOSE,      /* one close of a store at a time */
   DSQ_RANK_LOOKOUT,    /* the thread that looks for others' commits: its beginning and end */
   DSQ_RANK_SWEEP,      /* one sweep of what has expired at a time */
@@ -39,6 +40,7 @@ typedef enum
   DSQ_RANK_AHEAD,      /* rows sealed before the writer needs them */
   DSQ_RANK_MARKS,      /* what the rows of each table are bound to */
   DSQ_RANK_CIPHER,     /* derived keys that unseal */
+  DSQ_RANK_FILES,      /* which files the process has open */
   DSQ_N_RANKS
 } DsqRank;
 

@@ -116,12 +116,13 @@ struct _DsqColdTierFuncs
   gboolean (*begin) (DsqColdTier *self, GError **error);
   /* A table as of now; FALSE: there is none. */
   gboolean (*get_table) (DsqColdTier *self, guint32 table, DsqTableState *out_state);
-  /* The table of that name (which is UTF-8), made if it is missing: empty, with an id that no table
-   * has ever had. Not within a savepoint. A tier that only reads has no transactions: there it may
-   * be called at any time, by one thread, and gives 0 as the id of a table that is missing. */
+  /* The table of that name (which is UTF-8), made if it is missing and may be: empty, with an id
+   * that no table has ever had; else its id is 0. Not within a savepoint. A tier that only reads
+   * has no transactions: there it may be called at any time, by one thread, and makes none. */
   gboolean (*open_table) (DsqColdTier *self,
                           const guint8 *name,
                           gsize length,
+                          gboolean may_make,
                           DsqTableState *out_state,
                           GError **error);
   /* Removes the table of that name with its rows; its id, or 0 if there is none. Not within a

@@ -425,6 +425,7 @@ static gboolean
 open_table (DsqColdTier *tier,
             const guint8 *name,
             gsize length,
+            gboolean may_make,
             DsqTableState *out_state,
             GError **error)
 {
@@ -437,6 +438,8 @@ open_table (DsqColdTier *tier,
   table = GPOINTER_TO_UINT (g_hash_table_lookup (self->names, owned));
   if (table != 0)
     *out_state = *dsq_cold_find_table (self, table);
+  else if (!may_make)
+    *out_state = (DsqTableState){ 0 };
   else
     success = make_table_locked (self, owned, out_state, error);
   dsq_mutex_unlock (&self->connection_lock);

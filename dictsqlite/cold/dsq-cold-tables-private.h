@@ -9,6 +9,7 @@ G_BEGIN_DECLS
 gboolean dsq_cold_open_table (DsqColdTier *tier,
                               const guint8 *name,
                               gsize length,
+                              gboolean may_make,
                               DsqTableState *out_state,
                               GError **error);
 gboolean dsq_cold_drop_table (DsqColdTier *tier,

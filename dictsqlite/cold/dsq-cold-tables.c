@@ -235,6 +235,7 @@ gboolean
 dsq_cold_open_table (DsqColdTier *tier,
                      const guint8 *name,
                      gsize length,
+                     gboolean may_make,
                      DsqTableState *out_state,
                      GError **error)
 {
@@ -246,9 +247,9 @@ dsq_cold_open_table (DsqColdTier *tier,
     return find_table_to_read (self, token, out_state, error);
   if (!find_table (self, token, &state, error))
     return FALSE;
-  if (state == NULL)
+  if (state == NULL && may_make)
     return make_table (self, token, name, length, out_state, error);
-  *out_state = *state;
+  *out_state = state != NULL ? *state : (DsqTableState){ 0 };
   return TRUE;
 }
 

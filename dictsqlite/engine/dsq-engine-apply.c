@@ -328,6 +328,11 @@ try_to_stage (Apply *self, gboolean *out_applied, GError **error)
   if (!read_wanted (self, error) ||
       !dsq_engine_lock_all_open (self->engine, self->batch->tables->id, error))
     return APPLY_FAILED;
+  if (G_UNLIKELY (self->engine->shards->all[0].is_held))
+    {
+      dsq_shards_unlock_all (self->engine->shards);
+      return dsq_engine_wait_for_commit (self->engine, error) ? APPLY_AGAIN : APPLY_FAILED;
+    }
   if (!check_tables_locked (self, error))
     result = APPLY_FAILED;
   else if (settle_wanted_locked (self))
@@ -383,6 +388,7 @@ write_through (Apply *self, gboolean *out_applied, GError **error)
   const DsqEngineBatch *batch = self->batch;
   g_autofree DsqChange *changes = g_new0 (DsqChange, batch->n_changes);
   DsqWrite write = {
+    .promise = batch->promise,
     .tables = batch->tables,
     .n_tables = batch->n_tables,
     .changes = changes,
@@ -411,12 +417,12 @@ dsq_engine_apply (DsqEngine *self,
   Apply apply = { .engine = self, .batch = batch };
 
   *out_applied = TRUE;
-  for (gsize i = 0; i < batch->n_changes && self->options.max_bytes != 0; i++)
+  for (gsize i = 0; i < batch->n_changes && dsq_engine_option (self, max_bytes) != 0; i++)
     if (!dsq_engine_check_size (self, batch->changes[i], error))
       return FALSE;
   if (batch->n_changes == 0 && batch->n_expected == 0 && !clears_any (batch))
     return dsq_engine_check_open (self, batch->tables->id, error);
-  if (self->commits_at_once)
+  if (dsq_engine_writes_through (self, batch->promise))
     return write_through (&apply, out_applied, error);
   return stage (&apply, out_applied, error);
 }

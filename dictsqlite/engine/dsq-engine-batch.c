@@ -150,10 +150,15 @@ dsq_engine_get_many (DsqEngine *self,
 /* --- set many --------------------------------------------------------------------------------- */
 
 gboolean
-dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error)
+dsq_engine_set_many (DsqEngine *self,
+                     DsqPromise promise,
+                     DsqEntry **entries,
+                     gsize n_entries,
+                     GError **error)
 {
   DsqBatchTable table = { .id = n_entries > 0 ? entries[0]->table : DSQ_TABLE_MAIN };
   const DsqEngineBatch batch = {
+    .promise = promise,
     .tables = &table,
     .n_tables = 1,
     .changes = entries,
@@ -167,20 +172,34 @@ dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GErro
   return success;
 }
 
+static gboolean
+lock_all_to_stage (DsqEngine *self, guint32 table, GError **error)
+{
+  while (dsq_engine_lock_all_open (self, table, error))
+    {
+      if (G_LIKELY (!self->shards->all[0].is_held))
+        return TRUE;
+      dsq_shards_unlock_all (self->shards);
+      if (!dsq_engine_wait_for_commit (self, error))
+        return FALSE;
+    }
+  return FALSE;
+}
+
 gboolean
-dsq_engine_clear (DsqEngine *self, guint32 table, GError **error)
+dsq_engine_clear (DsqEngine *self, DsqPromise promise, guint32 table, GError **error)
 {
   guint64 n_bytes;
 
-  if (self->commits_at_once)
+  if (dsq_engine_writes_through (self, promise))
     {
       DsqBatchTable cleared = { .id = table, .clears = TRUE };
-      DsqWrite write = { .tables = &cleared, .n_tables = 1 };
+      DsqWrite write = { .promise = promise, .tables = &cleared, .n_tables = 1 };
 
       return dsq_engine_write_through (self, &write, error);
     }
   if (!dsq_call_check (error) || !dsq_engine_wait_for_budget (self, error) ||
-      !dsq_engine_lock_all_open (self, table, error))
+      !lock_all_to_stage (self, table, error))
     return FALSE;
   n_bytes = dsq_engine_count_memory_locked (self);
   dsq_pending_clear_locked (dsq_engine_pending (self, table));

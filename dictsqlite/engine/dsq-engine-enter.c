@@ -82,6 +82,20 @@ dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error)
 }
 
 gboolean
+dsq_engine_wait_for_commit (DsqEngine *self, GError **error)
+{
+  gboolean success;
+
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = dsq_call_lock (&self->writer_lock, error);
+  if (success)
+    dsq_mutex_unlock (&self->writer_lock);
+  dsq_engine_leave (self);
+  return success;
+}
+
+gboolean
 dsq_engine_lock_all_open (DsqEngine *self, guint32 table, GError **error)
 {
   gboolean is_closed;
@@ -113,7 +127,8 @@ gboolean
 dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GError **error)
 {
   if ((gsize) entry->key_length + entry->record_length <=
-      self->options.max_bytes - MIN (self->options.max_bytes / 2, STRUCTURE_BYTES))
+      dsq_engine_option (self, max_bytes) -
+          MIN (dsq_engine_option (self, max_bytes) / 2, STRUCTURE_BYTES))
     return TRUE;
   g_set_error_literal (error,
                        DSQ_ERROR,

@@ -59,9 +59,16 @@ dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains,
 gboolean
 dsq_engine_probe (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* Takes over @entry, whatever happens. */
-gboolean dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error);
-gboolean
-dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error);
+gboolean dsq_engine_set (DsqEngine *self,
+                         DsqPromise promise,
+                         const DsqKey *key,
+                         DsqEntry *entry,
+                         GError **error);
+gboolean dsq_engine_remove (DsqEngine *self,
+                            DsqPromise promise,
+                            const DsqKey *key,
+                            gboolean *out_removed,
+                            GError **error);
 /* What a key becomes: *out_new is a new entry of it, a tombstone to remove it, or NULL to leave it
  * as it is. @old is what it is, or NULL. Called once, with a lock or the transaction held and maybe
  * by another thread: it must not wait. */
@@ -72,6 +79,7 @@ typedef gboolean (*DsqModifyFunc) (const DsqKey *key,
                                    GError **error);
 /* Reads, changes and writes a key in one step. */
 gboolean dsq_engine_modify (DsqEngine *self,
+                            DsqPromise promise,
                             const DsqKey *key,
                             DsqModifyFunc func,
                             gpointer user_data,
@@ -84,6 +92,7 @@ gint64 dsq_engine_now (DsqEngine *self);
 void dsq_engine_set_clock_offset (DsqEngine *self, gint64 milliseconds);
 /* Changes when an entry expires, and nothing else of it. */
 gboolean dsq_engine_touch (DsqEngine *self,
+                           DsqPromise promise,
                            const DsqKey *key,
                            gint64 expires,
                            gboolean *out_touched,
@@ -112,6 +121,7 @@ typedef struct
 /* Many changes in one. */
 typedef struct
 {
+  DsqPromise promise;
   DsqBatchTable *tables;    /* (unowned) of all keys */
   gsize n_tables;           /* at least 1 */
   DsqEntry *const *changes; /* (unowned) table by table, in their order; tombstones remove */
@@ -126,11 +136,16 @@ gboolean dsq_engine_apply (DsqEngine *self,
                            gboolean *out_applied,
                            GError **error);
 /* All or nothing. Takes over the entries, whatever happens; the last of equal keys wins. */
-gboolean dsq_engine_set_many (DsqEngine *self, DsqEntry **entries, gsize n_entries, GError **error);
+gboolean dsq_engine_set_many (DsqEngine *self,
+                              DsqPromise promise,
+                              DsqEntry **entries,
+                              gsize n_entries,
+                              GError **error);
 /* Each on its own, in the given order; written through they share one transaction. What became of
  * each is in it. */
-void dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes);
-gboolean dsq_engine_clear (DsqEngine *self, guint32 table, GError **error);
+void
+dsq_engine_write_each (DsqEngine *self, DsqPromise promise, DsqEachWrite *writes, gsize n_writes);
+gboolean dsq_engine_clear (DsqEngine *self, DsqPromise promise, guint32 table, GError **error);
 gboolean dsq_engine_count (DsqEngine *self, guint32 table, guint64 *out_count, GError **error);
 
 /* --- walk ------------------------------------------------------------------------------------- */

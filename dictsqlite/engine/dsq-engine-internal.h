@@ -28,8 +28,10 @@ struct _DsqEngine
   DsqColdFile *file;        /* (unowned) (nullable) the same, if it is a file */
   DsqFlusher *flusher;      /* (owned) */
   DsqWorkers *workers;      /* (owned) */
-  gboolean commits_at_once; /* constant: a write is committed before it returns, and nothing is ever
-                               dirty; so in a store that only reads, which refuses it there */
+  gboolean commits_at_once; /* (atomic) every write is committed before it returns, and nothing is
+                               ever dirty, until somebody is to stage; so in a store that only
+                               reads, which refuses writes there */
+  gboolean syncs_commits;   /* constant: each commit is on the medium when it returns */
   gboolean is_lasting;      /* constant: the cold tier's, which may be gone */
   gboolean is_encrypted;    /* there was a password */
   guint depth;              /* constant: of transactions; 0: it is none */
@@ -61,12 +63,36 @@ struct _DsqEngine
 
 /* --- every call's first lines ----------------------------------------------------------------- */
 
-gboolean dsq_engine_refuse_read_only (GError **error);
+gboolean dsq_engine_refuse_without_thread (GError **error);
+
+/* One that another handle may have raised meanwhile. */
+#define dsq_engine_option(self, name) __atomic_load_n (&(self)->options.name, __ATOMIC_RELAXED)
 
 static inline DsqTable *
 dsq_engine_table (DsqEngine *self, guint32 id)
 {
   return dsq_tables_get (&self->tables, id);
+}
+
+static inline gboolean
+dsq_engine_commits_at_once (const DsqEngine *self)
+{
+  return __atomic_load_n (&self->commits_at_once, __ATOMIC_RELAXED);
+}
+
+static inline gboolean
+dsq_engine_may_write (const DsqEngine *self, DsqPromise promise)
+{
+  return promise != DSQ_PROMISE_NONE && !self->options.read_only;
+}
+
+/* Whether a write goes by the queue of those that are committed before they return,
+ * or are refused. Where one is staged, the engine stages. */
+static inline gboolean
+dsq_engine_writes_through (const DsqEngine *self, DsqPromise promise)
+{
+  return promise != DSQ_PROMISE_STAGED &&
+         (dsq_engine_commits_at_once (self) || (self->is_lasting && self->depth == 0));
 }
 
 /* For dsq_apart_call(): nothing takes long without a file. */
@@ -102,6 +128,9 @@ dsq_engine_lock_shard (DsqEngine *self, guint32 table, guint64 hash, GError **er
   dsq_shard_unlock (shard);
   return dsq_engine_lock_shard_slowly (self, table, hash, error);
 }
+
+/* Until what a commit holds may be staged over, see DsqShard.is_held; with no lock held. */
+gboolean dsq_engine_wait_for_commit (DsqEngine *self, GError **error);
 
 /* Locks all shards of a store that is open, having learned what others wrote. Who depends on what
  * is absent sweeps before, with no lock held. */

@@ -55,7 +55,8 @@ typedef enum
   LOCATE_FAILED,
   LOCATE_DONE,
   LOCATE_AGAIN,
-  LOCATE_SWEEP_FIRST
+  LOCATE_SWEEP_FIRST,
+  LOCATE_WAIT_FIRST
 } LocateResult;
 
 /* What the warm tier holds is in the file. */
@@ -81,6 +82,16 @@ look_into_warm (DsqShard *shard, const DsqKey *key, gboolean wants_entry, DsqLoc
 /* Has a step of a sweep made before the first look. */
 #define LOCATE_SWEEPS (1u << 31)
 
+/* Unlocks the shard if so, for who is to change the key. */
+static gboolean
+is_held (DsqShard *shard, guint flags)
+{
+  if (G_LIKELY (!shard->is_held || !(flags & DSQ_LOCATE_SWEPT)))
+    return FALSE;
+  dsq_shard_unlock (shard);
+  return TRUE;
+}
+
 static LocateResult
 try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *located, GError **error)
 {
@@ -93,6 +104,8 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
   *located = (DsqLocated){ .shard = shard, .presence = DSQ_PRESENCE_ABSENT };
   if (shard == NULL)
     return LOCATE_FAILED;
+  if (is_held (shard, flags))
+    return LOCATE_WAIT_FIRST;
   if (dsq_engine_is_sweep_due (self))
     {
       if (flags & LOCATE_SWEEPS)
@@ -121,6 +134,11 @@ try_to_locate (DsqEngine *self, const DsqKey *key, guint flags, DsqLocated *loca
   if (!look_into_file (self, key, wants_entry, flags & DSQ_LOCATE_ENTRY, located, error))
     return LOCATE_FAILED;
   dsq_shard_lock (shard);
+  if (is_held (shard, flags))
+    {
+      g_clear_pointer (&located->cold, dsq_entry_unref);
+      return LOCATE_WAIT_FIRST;
+    }
   /* of a store that only reads, what the file said is the answer */
   if (!shard->is_closed && (self->options.read_only ||
                             (shard->epoch == miss.epoch && self->generation == miss.generation)))
@@ -172,6 +190,8 @@ locate (DsqEngine *self,
         remove_expired (self, key, located);
       if (result != LOCATE_DONE)
         dsq_tries_end (&tries, self);
+      if (result == LOCATE_WAIT_FIRST)
+        result = dsq_engine_wait_for_commit (self, error) ? LOCATE_AGAIN : LOCATE_FAILED;
       if (result != LOCATE_SWEEP_FIRST)
         continue;
       sweeps = 0;

@@ -18,6 +18,7 @@
 
 static gboolean
 modify_through (DsqEngine *self,
+                DsqPromise promise,
                 const DsqKey *key,
                 DsqModifyFunc func,
                 gpointer user_data,
@@ -26,6 +27,7 @@ modify_through (DsqEngine *self,
   DsqChange change = { .hash = key->hash };
   DsqBatchTable table = { .id = key->table };
   DsqWrite write = {
+    .promise = promise,
     .tables = &table,
     .n_tables = 1,
     .changes = &change,
@@ -59,6 +61,7 @@ stage_located (DsqEngine *self, DsqLocated *located, const DsqKey *key, DsqEntry
 
 gboolean
 dsq_engine_modify (DsqEngine *self,
+                   DsqPromise promise,
                    const DsqKey *key,
                    DsqModifyFunc func,
                    gpointer user_data,
@@ -69,8 +72,8 @@ dsq_engine_modify (DsqEngine *self,
   DsqLocated located;
   gboolean success;
 
-  if (self->commits_at_once)
-    return modify_through (self, key, func, user_data, error);
+  if (dsq_engine_writes_through (self, promise))
+    return modify_through (self, promise, key, func, user_data, error);
   if (!dsq_engine_wait_for_budget (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT | DSQ_LOCATE_ENTRY, &located, error))
     return FALSE;
@@ -109,13 +112,14 @@ touch_cb (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer user_da
 
 gboolean
 dsq_engine_touch (DsqEngine *self,
+                  DsqPromise promise,
                   const DsqKey *key,
                   gint64 expires,
                   gboolean *out_touched,
                   GError **error)
 {
   Touch touch = { expires, FALSE };
-  gboolean success = dsq_engine_modify (self, key, touch_cb, &touch, error);
+  gboolean success = dsq_engine_modify (self, promise, key, touch_cb, &touch, error);
 
   *out_touched = success && touch.is_touched;
   return success;

@@ -39,14 +39,20 @@ init_locks (DsqEngine *self)
   dsq_door_init (&self->door);
 }
 
+static gboolean
+syncs_commits (const DsqEngineOptions *options)
+{
+  return options->durability == DSQ_DURABILITY_FULL &&
+         options->persist_mode == DSQ_PERSIST_WRITETHROUGH;
+}
+
 static DsqColdTier *
 open_cold (const DsqEngineOptions *options, DsqTableState *out_main, GError **error)
 {
   const DsqColdOptions cold_options = {
     .path = options->path,
     .read_only = options->read_only,
-    .full_durability = options->durability == DSQ_DURABILITY_FULL &&
-                       options->persist_mode == DSQ_PERSIST_WRITETHROUGH,
+    .full_durability = syncs_commits (options),
     .busy_timeout_ms = options->busy_timeout_ms,
     .cache_bytes = options->cache_size,
     .wal_limit_bytes = options->wal_limit,
@@ -92,6 +98,7 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   self->is_encrypted = options->password != NULL;
   /* write-through is the one gate for all writes, and needs no thread */
   self->commits_at_once = options->persist_mode == DSQ_PERSIST_WRITETHROUGH || options->read_only;
+  self->syncs_commits = syncs_commits (options);
   self->is_lasting = cold->is_lasting;
   self->cold = cold;
   self->file = cold->file;
@@ -115,6 +122,16 @@ engine_new (const DsqEngineOptions *options, DsqColdTier *cold)
   return self;
 }
 
+gboolean
+dsq_engine_refuse_without_thread (GError **error)
+{
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_IO,
+                       "Failed to open the store: no thread can be started that flushes");
+  return FALSE;
+}
+
 /* With all that lasts a thread goes from the beginning on; else what does not fit starts it. */
 static gboolean
 start_thread (DsqEngine *self, GError **error)
@@ -126,11 +143,7 @@ start_thread (DsqEngine *self, GError **error)
     {
       /* there is nothing to flush yet */
       self->options.background = FALSE;
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_IO,
-                           "Failed to open the store: no thread can be started that flushes");
-      return FALSE;
+      return dsq_engine_refuse_without_thread (error);
     }
   if (self->file != NULL)
     self->file->funcs->set_may_hold (self->file, self->options.background);
@@ -221,11 +234,17 @@ typedef enum
   CLOSE_DISCARDED /* nothing that waits is written */
 } CloseHow;
 
+void
+dsq_engine_count_turn (DsqEngine *self)
+{
+  __atomic_fetch_add (self->turns, 1, __ATOMIC_RELEASE);
+}
+
 /* From here on no call begins. */
 static void
 shut_the_door (DsqEngine *self)
 {
-  __atomic_fetch_add (self->turns, 1, __ATOMIC_RELEASE);
+  dsq_engine_count_turn (self);
   dsq_shards_lock_all (self->shards);
   dsq_door_shut (&self->door);
   for (guint i = 0; i < self->shards->n_shards; i++)
@@ -332,16 +351,23 @@ close_once (DsqEngine *self, CloseHow how, GError **error)
   return FALSE;
 }
 
+gboolean
+dsq_engine_may_close (DsqEngine *self, GError **error)
+{
+  if (!dsq_door_is_own (&self->door))
+    return dsq_door_refuse_inherited (error);
+  /* it would wait for itself */
+  return (dsq_call_state.place != &self->door && !dsq_call_is_out_of (&self->door)) ||
+         dsq_door_refuse_reentered (error);
+}
+
 static gboolean
 close_serially (DsqEngine *self, CloseHow how, GError **error)
 {
   gboolean is_closed, success;
 
-  if (!dsq_door_is_own (&self->door))
-    return dsq_door_refuse_inherited (error);
-  /* it would wait for itself */
-  if (dsq_call_state.place == &self->door || dsq_call_is_out_of (&self->door))
-    return dsq_door_refuse_reentered (error);
+  if (!dsq_engine_may_close (self, error))
+    return FALSE;
   dsq_fork_enter ();
   dsq_call_enter (&self->door);
   if (!dsq_call_lock (&self->close_lock, error))
@@ -362,9 +388,6 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
   if (!is_closed)
     dsq_workers_resume (self->workers);
   dsq_mutex_unlock (&self->close_lock);
-  /* one of them may be waiting for the lock */
-  if (is_closed)
-    dsq_workers_stop (self->workers);
   dsq_call_leave ();
   dsq_fork_leave ();
   return success;
@@ -376,10 +399,31 @@ is_transaction (const DsqEngine *self)
   return self->options.parent != NULL;
 }
 
+void
+dsq_engine_dismiss (DsqEngine *self)
+{
+  if (!dsq_door_is_own (&self->door) || !dsq_engine_is_closed (self))
+    return;
+  dsq_fork_enter ();
+  dsq_call_enter (&self->door);
+  dsq_workers_stop (self->workers);
+  dsq_call_leave ();
+  dsq_fork_leave ();
+}
+
+gboolean
+dsq_engine_shut (DsqEngine *self, GError **error)
+{
+  return close_serially (self, is_transaction (self) ? CLOSE_DISCARDED : CLOSE_FLUSHED, error);
+}
+
 gboolean
 dsq_engine_close (DsqEngine *self, GError **error)
 {
-  return close_serially (self, is_transaction (self) ? CLOSE_DISCARDED : CLOSE_FLUSHED, error);
+  gboolean success = dsq_engine_shut (self, error);
+
+  dsq_engine_dismiss (self);
+  return success;
 }
 
 DsqEngine *
@@ -393,8 +437,11 @@ dsq_engine_get_root (DsqEngine *self)
 gboolean
 dsq_engine_commit (DsqEngine *self, GError **error)
 {
-  return dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
-         close_serially (self, CLOSE_FLUSHED, error);
+  gboolean success = dsq_engine_check_open (self, DSQ_TABLE_MAIN, error) &&
+                     close_serially (self, CLOSE_FLUSHED, error);
+
+  dsq_engine_dismiss (self);
+  return success;
 }
 
 /* The last reference may go within a call, which does not keep it from closing. */

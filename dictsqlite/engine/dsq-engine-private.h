@@ -15,6 +15,16 @@ G_BEGIN_DECLS
 
 typedef struct _DsqEngine DsqEngine;
 
+/* What is true of a write when it has returned. In memory mode and in a transaction it is staged,
+ * whatever was asked for. */
+typedef enum
+{
+  DSQ_PROMISE_NONE,      /* it is refused: DSQ_ERROR_READ_ONLY */
+  DSQ_PROMISE_STAGED,    /* it is in memory, and in the file at the next flush */
+  DSQ_PROMISE_COMMITTED, /* it is committed, with all that was staged before */
+  DSQ_PROMISE_SYNCED     /* and on the medium */
+} DsqPromise;
+
 typedef struct
 {
   const char *path; /* (unowned) (nullable) while the engine is opened; filename encoding */
@@ -53,15 +63,30 @@ DsqEngine *dsq_engine_open_over (const DsqEngineOptions *options,
                                  GError **error);
 /* Flushes and closes; after an error the engine is open as before. Closing twice does nothing. */
 gboolean dsq_engine_close (DsqEngine *self, GError **error);
+/* Both halves of it, for who holds a lock that one of its threads may be waiting for: the second,
+ * with the lock given back, lets these go. */
+gboolean dsq_engine_shut (DsqEngine *self, GError **error);
+void dsq_engine_dismiss (DsqEngine *self);
+/* Another handle comes, with options of its own, as if it opened the file by itself. */
+gboolean dsq_engine_join (DsqEngine *self, const DsqEngineOptions *options, GError **error);
+/* A handle comes that was another engine's, which only reads and stays open: its tables are opened
+ * here, too. */
+gboolean dsq_engine_adopt (DsqEngine *self, DsqEngine *from, GError **error);
+/* Whether the thread may wait for the end of all calls: it is in none, and this is no fork's child.
+ */
+gboolean dsq_engine_may_close (DsqEngine *self, GError **error);
 gboolean dsq_engine_is_closed (DsqEngine *self);
 /* Whether this is the child of a fork, where nothing of it may be touched. */
 gboolean dsq_engine_is_inherited (DsqEngine *self);
 
 /* Whether keys and values are secrets: there was a password. */
 gboolean dsq_engine_is_encrypted (DsqEngine *self);
-/* A transaction: an engine over another one, which it keeps. Its close() and its end write nothing.
- */
-DsqEngine *dsq_engine_begin (DsqEngine *parent, GError **error);
+/* A transaction of @handle's, which outlives it: an engine over another one, which it keeps. Its
+ * close() and its end write nothing. */
+typedef struct _DsqHandle DsqHandle;
+DsqEngine *dsq_engine_begin (DsqEngine *parent, const DsqHandle *handle, GError **error);
+/* What is over the engine looks at its next call whether it is closed. */
+void dsq_engine_count_turn (DsqEngine *self);
 /* Brings what was written in a transaction to what it is over, all or nothing, and closes it. Gives
  * DSQ_ERROR_CONFLICT when something that it had read is another by now; it is closed then as well.
  * After any other error it is open as before. */
@@ -69,6 +94,7 @@ gboolean dsq_engine_commit (DsqEngine *self, GError **error);
 /* The store that a transaction is over, be it within others or not; or @self. */
 DsqEngine *dsq_engine_get_root (DsqEngine *self);
 gboolean dsq_engine_refuse_dropped (GError **error);
+gboolean dsq_engine_refuse_read_only (GError **error);
 /* Whether a call on the table would find the store open and the table there. */
 gboolean dsq_engine_check_open (DsqEngine *self, guint32 table, GError **error);
 /* The engine is freed with its last reference, and closed by force if need be. */
@@ -115,9 +141,11 @@ gboolean dsq_engine_rekey_file (const char *path,
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-/* The id of a table, which is made when it is missing. A table's name is UTF-8, of any length up to
- * that of a key. Calls for a table that was dropped meanwhile give DSQ_ERROR_NO_TABLE. */
+/* The id of a table, which is made when it is missing and something may be written. A table's name
+ * is UTF-8, of any length up to that of a key. Calls for a table that was dropped meanwhile give
+ * DSQ_ERROR_NO_TABLE. */
 gboolean dsq_engine_open_table (DsqEngine *self,
+                                DsqPromise promise,
                                 const guint8 *name,
                                 gsize length,
                                 guint32 *out_table,

@@ -68,7 +68,8 @@ used_bytes (DsqEngine *self, const DsqStats *stats)
 
   if (!self->is_lasting)
     return stats->hot_bytes;
-  if (self->options.max_bytes == 0 && self->file != NULL && dsq_mutex_trylock (&self->writer_lock))
+  if (dsq_engine_option (self, max_bytes) == 0 && self->file != NULL &&
+      dsq_mutex_trylock (&self->writer_lock))
     {
       if (self->file->funcs->get_used (self->file, &n_bytes, NULL))
         __atomic_store_n (&self->n_used_bytes, n_bytes, __ATOMIC_RELAXED);
@@ -87,9 +88,9 @@ void
 dsq_engine_get_stats (DsqEngine *self, DsqStats *out_stats)
 {
   out_stats->encrypted = self->is_encrypted;
-  out_stats->hot_capacity = self->options.hot_capacity;
-  out_stats->warm_capacity = self->options.warm_capacity;
-  out_stats->max_bytes = self->options.max_bytes;
+  out_stats->hot_capacity = dsq_engine_option (self, hot_capacity);
+  out_stats->warm_capacity = dsq_engine_option (self, warm_capacity);
+  out_stats->max_bytes = dsq_engine_option (self, max_bytes);
   if (!dsq_engine_enter (self, NULL))
     return;
   for (guint i = 0; i < self->shards->n_shards; i++)

@@ -67,14 +67,19 @@ add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
 /* In the transaction nobody else commits, so the table comes here as it will be in the file; should
  * the commit fail, it goes again. */
 static gboolean
-open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+open_in_transaction (DsqEngine *self,
+                     GBytes *name,
+                     gboolean may_make,
+                     guint32 *out_table,
+                     GError **error)
 {
   DsqTableState state;
   DsqTable *table;
   gsize length;
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
-  if (!self->cold->funcs->open_table (self->cold, bytes, length, &state, error))
+  if (!self->cold->funcs->open_table (self->cold, bytes, length, may_make, &state, error) ||
+      (state.table == 0 && !dsq_engine_refuse_read_only (error)))
     {
       self->cold->funcs->rollback (self->cold);
       return FALSE;
@@ -96,7 +101,11 @@ open_in_transaction (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
 }
 
 static gboolean
-open_to_write_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
+open_to_write_locked (DsqEngine *self,
+                      GBytes *name,
+                      gboolean may_make,
+                      guint32 *out_table,
+                      GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->begin (self->cold, error))
@@ -108,7 +117,7 @@ open_to_write_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError 
     *out_table = dsq_tables_find_locked (&self->tables, name)->id;
   dsq_shard_unlock (&self->shards->all[0]);
   if (*out_table == 0)
-    return open_in_transaction (self, name, out_table, error);
+    return open_in_transaction (self, name, may_make, out_table, error);
   self->cold->funcs->rollback (self->cold);
   return TRUE;
 }
@@ -123,7 +132,7 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
   dsq_mutex_assert_held (&self->writer_lock);
-  if (!self->cold->funcs->open_table (self->cold, bytes, length, &state, error))
+  if (!self->cold->funcs->open_table (self->cold, bytes, length, FALSE, &state, error))
     return FALSE;
   if (state.table == 0)
     return dsq_engine_refuse_read_only (error);
@@ -137,9 +146,8 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
 }
 
 static gboolean
-open_cb (gpointer engine, GBytes *name, guint32 *out_table, GError **error)
+open_or_make (DsqEngine *self, GBytes *name, gboolean may_make, guint32 *out_table, GError **error)
 {
-  DsqEngine *self = engine;
   gboolean success = dsq_call_lock (&self->writer_lock, error);
 
   if (!success)
@@ -147,13 +155,26 @@ open_cb (gpointer engine, GBytes *name, guint32 *out_table, GError **error)
   if (self->options.read_only)
     success = open_to_read_locked (self, name, out_table, error);
   else
-    success = open_to_write_locked (self, name, out_table, error);
+    success = open_to_write_locked (self, name, may_make, out_table, error);
   dsq_mutex_unlock (&self->writer_lock);
   return success;
 }
 
+static gboolean
+make_cb (gpointer engine, GBytes *name, guint32 *out_table, GError **error)
+{
+  return open_or_make (engine, name, TRUE, out_table, error);
+}
+
+static gboolean
+open_cb (gpointer engine, GBytes *name, guint32 *out_table, GError **error)
+{
+  return open_or_make (engine, name, FALSE, out_table, error);
+}
+
 gboolean
 dsq_engine_open_table (DsqEngine *self,
+                       DsqPromise promise,
                        const guint8 *name,
                        gsize length,
                        guint32 *out_table,
@@ -169,7 +190,12 @@ dsq_engine_open_table (DsqEngine *self,
     return TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = dsq_apart_call (dsq_engine_apart (self), open_cb, self, owned, out_table, error);
+  success = dsq_apart_call (dsq_engine_apart (self),
+                            promise != DSQ_PROMISE_NONE ? make_cb : open_cb,
+                            self,
+                            owned,
+                            out_table,
+                            error);
   dsq_flusher_wake (self->flusher, FALSE);
   dsq_engine_leave (self);
   return success;

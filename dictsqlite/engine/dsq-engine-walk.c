@@ -223,7 +223,7 @@ note_dead_locked (DsqEngine *self,
         dsq_front_keep_locked (&table->front, table->pending, batch->rows);
     }
   else if (walk->order == DSQ_WALK_REVERSE && from >= MIN (table->dead_beyond, next_place) &&
-           !self->commits_at_once)
+           !dsq_engine_commits_at_once (self))
     table->dead_beyond = batch->rows->len > 0 ? first + 1 : first;
 }
 
@@ -239,7 +239,7 @@ try_batch (DsqEngine *self, DsqWalk *walk, const DsqTally *tally, Batch *batch, 
 
   dsq_shard_lock (&self->shards->all[0]);
   /* written through, no place is one that pending keys were to have */
-  if (!self->commits_at_once)
+  if (!dsq_engine_commits_at_once (self))
     follow_rebases_locked (table->pending, walk);
   walk->n_settled = tally->n_settled;
   if (table->dead_settled != walk->n_settled)
@@ -324,8 +324,9 @@ dsq_engine_start_walk (DsqEngine *self,
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   /* written through, places are the file's: see find_end() */
-  walk->end = self->commits_at_once ? G_MAXINT64
-                                    : __atomic_load_n (&pending->next_place, __ATOMIC_RELAXED);
+  walk->end = dsq_engine_commits_at_once (self)
+                  ? G_MAXINT64
+                  : __atomic_load_n (&pending->next_place, __ATOMIC_RELAXED);
   dsq_shard_unlock (shard);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
   adopt (walk);
@@ -452,7 +453,7 @@ dsq_engine_walk (DsqEngine *self,
       __atomic_load_n (&dsq_engine_table (self, walk->table)->keys_version, __ATOMIC_ACQUIRE);
   /* written through, nothing tells of keys that come; a transaction's are its parent's as well */
   if (max_rows == 1 && walk->order == DSQ_WALK_FORWARD && walk->place == 0 &&
-      !self->commits_at_once && self->depth == 0)
+      !dsq_engine_commits_at_once (self) && self->depth == 0)
     success = find_front (self, walk, &batch, error);
   while (success && rows->len == 0 && !batch.is_last)
     success = read_rows (self, walk, &batch, error);

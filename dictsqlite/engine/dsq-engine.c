@@ -345,21 +345,43 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
   return TRUE;
 }
 
+/* The shard is held by a commit, or something is to be swept. */
+static G_GNUC_NO_INLINE DsqShard *
+lock_for_set_slowly (DsqEngine *self, DsqShard *shard, const DsqKey *key, GError **error)
+{
+  gboolean is_swept = FALSE;
+
+  while (shard != NULL && (shard->is_held || (!is_swept && dsq_engine_is_sweep_due (self))))
+    {
+      gboolean is_held = shard->is_held;
+
+      dsq_shard_unlock (shard);
+      if (is_held
+              ? !dsq_engine_wait_for_commit (self, error)
+              : !dsq_engine_sweep_some (self, 1, error) || !dsq_engine_sweep_key (self, key, error))
+        return NULL;
+      is_swept |= !is_held;
+      shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+    }
+  return shard;
+}
+
 static DsqShard *
 lock_for_set (DsqEngine *self, const DsqKey *key, GError **error)
 {
   DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
 
-  if (shard == NULL || self->options.read_only || !dsq_engine_is_sweep_due (self))
-    return shard;
-  dsq_shard_unlock (shard);
-  return dsq_engine_sweep_some (self, 1, error) && dsq_engine_sweep_key (self, key, error)
-             ? dsq_engine_lock_shard (self, key->table, key->hash, error)
-             : NULL;
+  return G_LIKELY (shard != NULL && !shard->is_held && !dsq_engine_is_sweep_due (self))
+             ? shard
+             : lock_for_set_slowly (self, shard, key, error);
 }
 
 gboolean
-dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **error)
+dsq_engine_set (DsqEngine *self,
+                DsqPromise promise,
+                const DsqKey *key,
+                DsqEntry *entry,
+                GError **error)
 {
   DsqShard *shard;
 
@@ -368,11 +390,17 @@ dsq_engine_set (DsqEngine *self, const DsqKey *key, DsqEntry *entry, GError **er
       dsq_entry_unref (entry);
       return FALSE;
     }
-  if (self->commits_at_once)
+  if (dsq_engine_writes_through (self, promise))
     {
       DsqChange change = { .entry = entry, .hash = key->hash };
       DsqBatchTable table = { .id = key->table };
-      DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
+      DsqWrite write = {
+        .promise = promise,
+        .tables = &table,
+        .n_tables = 1,
+        .changes = &change,
+        .n_changes = 1,
+      };
       gboolean success = dsq_engine_write_through (self, &write, error);
 
       dsq_entry_unref (entry);
@@ -413,12 +441,22 @@ is_surely_absent (DsqEngine *self, const DsqKey *key)
 }
 
 static gboolean
-remove_through (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
+remove_through (DsqEngine *self,
+                DsqPromise promise,
+                const DsqKey *key,
+                gboolean *out_removed,
+                GError **error)
 {
   g_autoptr (DsqEntry) tombstone = dsq_entry_new_tombstone (key);
   DsqChange change = { .entry = tombstone, .hash = key->hash };
   DsqBatchTable table = { .id = key->table };
-  DsqWrite write = { .tables = &table, .n_tables = 1, .changes = &change, .n_changes = 1 };
+  DsqWrite write = {
+    .promise = promise,
+    .tables = &table,
+    .n_tables = 1,
+    .changes = &change,
+    .n_changes = 1,
+  };
 
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;
@@ -447,15 +485,19 @@ dsq_engine_stage_removal_locked (DsqEngine *self,
 }
 
 gboolean
-dsq_engine_remove (DsqEngine *self, const DsqKey *key, gboolean *out_removed, GError **error)
+dsq_engine_remove (DsqEngine *self,
+                   DsqPromise promise,
+                   const DsqKey *key,
+                   gboolean *out_removed,
+                   GError **error)
 {
   DsqLocated located;
   gboolean is_held;
 
   *out_removed = FALSE;
-  if (self->commits_at_once)
-    return (!self->options.read_only && is_surely_absent (self, key)) ||
-           remove_through (self, key, out_removed, error);
+  if (dsq_engine_writes_through (self, promise))
+    return (dsq_engine_may_write (self, promise) && is_surely_absent (self, key)) ||
+           remove_through (self, promise, key, out_removed, error);
   if (!dsq_engine_wait_for_budget (self, error) ||
       !dsq_engine_locate (self, key, DSQ_LOCATE_SWEPT, &located, error))
     return FALSE;

@@ -17,6 +17,10 @@
  * commit     and what has not changed meanwhile is clean; or, on any error, roll back, and the
  *            generation goes under the next one as if it had never been detached
  *
+ * A write that is to be committed at once takes along what is staged, by a flush within its own
+ * transaction: then nothing is staged until that is over, so that all is clean when the write comes
+ * to memory.
+ *
  * A table is dropped by a flush that leaves its changes out and removes its rows instead; where
  * nothing outlives the process, so that nobody can find the two apart, by one of nothing else.
  */
@@ -32,15 +36,18 @@ typedef struct
   guint8 *presences[DSQ_HOT_MAX_SHARDS][DSQ_N_LISTS]; /* (owned) what was found for each change */
 } FlushTable;
 
-typedef struct
+struct _DsqFlush
 {
   DsqEngine *engine;
   GArray *tables;         /* (owned) of FlushTable */
+  gboolean is_within;     /* of a write's transaction */
   DsqTable *dropped;      /* (unowned) (nullable) goes with this flush */
   DsqChange chunk[CHUNK]; /* copies: what is in flight is not written to without its lock */
   guint8 *found[CHUNK];   /* (unowned) where the copy's presence goes */
   guint n_chunk;
-} Flush;
+};
+
+typedef DsqFlush Flush;
 
 static void
 flush_table_clear (gpointer data)
@@ -105,11 +112,21 @@ find_next (DsqEngine *engine, const DsqTable *table)
 }
 
 static void
+set_held_locked (DsqEngine *engine, gboolean is_held)
+{
+  dsq_shards_assert_all_locked (engine->shards);
+  for (guint i = 0; i < engine->shards->n_shards; i++)
+    engine->shards->all[i].is_held = is_held;
+}
+
+static void
 detach (Flush *self)
 {
   DsqEngine *engine = self->engine;
 
   dsq_shards_lock_all (engine->shards);
+  if (self->is_within)
+    set_held_locked (engine, TRUE);
   if (self->dropped != NULL)
     self->dropped->is_dropped = TRUE;
   for (guint i = 0; i < engine->tables.used->len && (engine->is_lasting || self->dropped == NULL);
@@ -286,6 +303,49 @@ settle_rollback (Flush *self)
   dsq_expiry_forget_locked (&engine->expiry);
   dsq_shards_unlock_all (engine->shards);
 }
+
+/* --- within a write's transaction ------------------------------------------------------------- */
+
+DsqFlush *
+dsq_flush_begin_locked (DsqEngine *engine, GError **error)
+{
+  Flush *self = flush_new (engine);
+
+  dsq_mutex_assert_held (&engine->writer_lock);
+  self->is_within = TRUE;
+  __atomic_store_n (&engine->flush_commits, engine->cold->n_commits, __ATOMIC_RELAXED);
+  detach (self);
+  if (write_tables (self, error))
+    return self;
+  dsq_flush_end_locked (self, FALSE);
+  return NULL;
+}
+
+void
+dsq_flush_settle (DsqFlush *self)
+{
+  if (self->tables->len == 0)
+    return;
+  settle_commit (self);
+  g_array_set_size (self->tables, 0);
+  dsq_counters_add (&self->engine->counters, DSQ_COUNT_FLUSHES, 1);
+}
+
+void
+dsq_flush_end_locked (DsqFlush *self, gboolean is_committed)
+{
+  DsqEngine *engine = self->engine;
+
+  dsq_mutex_assert_held (&engine->writer_lock);
+  if (!is_committed)
+    settle_rollback (self);
+  dsq_shards_lock_all (engine->shards);
+  set_held_locked (engine, FALSE);
+  dsq_shards_unlock_all (engine->shards);
+  flush_free (self);
+}
+
+/* --- on its own ------------------------------------------------------------------------------- */
 
 /* The transaction has begun; @is_drop: it holds the removal of a table already. */
 static gboolean

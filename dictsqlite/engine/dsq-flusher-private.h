@@ -31,6 +31,8 @@ typedef struct
 } DsqFlusherFuncs;
 
 DsqFlusher *dsq_flusher_new (guint interval_ms, const DsqFlusherFuncs *funcs, gpointer user_data);
+/* Nothing waits longer than that from here on. */
+void dsq_flusher_shorten (DsqFlusher *self, guint interval_ms);
 /* Without it nothing runs, and waking does nothing. Starting twice does no harm. */
 gboolean dsq_flusher_start (DsqFlusher *self);
 /* Stops the thread and waits for it. Waking does no harm afterwards. */

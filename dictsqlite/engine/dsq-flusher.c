@@ -18,7 +18,7 @@ struct _DsqFlusher
 {
   const DsqFlusherFuncs *funcs; /* (unowned) */
   gpointer user_data;           /* (unowned) */
-  gint64 interval_us;
+  gint64 interval_us;           /* (atomic) */
   DsqMutex lock;
   gboolean has_thread; /* (lock) */
   pthread_t thread;    /* (lock) */
@@ -54,13 +54,19 @@ earliest (const Agenda *agenda)
   return first;
 }
 
+static gint64
+get_interval (const DsqFlusher *self)
+{
+  return __atomic_load_n (&self->interval_us, __ATOMIC_RELAXED);
+}
+
 static void
 note_flags_locked (DsqFlusher *self, Agenda *agenda, gint64 now)
 {
   dsq_mutex_assert_held (&self->lock);
   if (self->is_awake)
     {
-      agenda->work = agenda->work != 0 ? agenda->work : now + self->interval_us;
+      agenda->work = agenda->work != 0 ? agenda->work : now + get_interval (self);
       agenda->idle = 0;
     }
   if (self->is_urgent)
@@ -113,7 +119,7 @@ work (DsqFlusher *self, Agenda *agenda, gint64 now, gboolean has_work)
   DsqRound round = self->funcs->work (self->user_data, !has_work);
 
   agenda->work = 0;
-  agenda->idle = has_work && round == DSQ_ROUND_LEAVES ? now + self->interval_us : 0;
+  agenda->idle = has_work && round == DSQ_ROUND_LEAVES ? now + get_interval (self) : 0;
   if (round == DSQ_ROUND_FAILED)
     dsq_flusher_wake (self, FALSE);
 }
@@ -170,6 +176,17 @@ dsq_flusher_new (guint interval_ms, const DsqFlusherFuncs *funcs, gpointer user_
   dsq_mutex_init (&self->lock, DSQ_RANK_FLUSHER, 0);
   dsq_cond_init (&self->cond);
   return self;
+}
+
+void
+dsq_flusher_shorten (DsqFlusher *self, guint interval_ms)
+{
+  dsq_mutex_lock (&self->lock);
+  __atomic_store_n (&self->interval_us,
+                    MIN (self->interval_us, (gint64) interval_ms * 1000),
+                    __ATOMIC_RELAXED);
+  pthread_cond_broadcast (&self->cond);
+  dsq_mutex_unlock (&self->lock);
 }
 
 gboolean

@@ -9,6 +9,7 @@
 #include "dsq-error.h"
 #include "engine/dsq-batch-builder-private.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-handle-private.h"
 #include "engine/dsq-presence-private.h"
 #include "engine/dsq-read-set-private.h"
 
@@ -48,7 +49,8 @@ typedef struct
 typedef struct
 {
   DsqColdTier tier;
-  DsqEngine *parent; /* (unowned) the transaction has it */
+  DsqEngine *parent;       /* (unowned) the transaction has it */
+  const DsqHandle *handle; /* (unowned) whose the transaction is */
   DsqMutex lock;
   DsqReadSet *reads; /* (owned) (lock) */
   GArray *tables;    /* (owned) (lock) of Table, in the order of their ids */
@@ -149,7 +151,7 @@ follow_shifts (ParentTier *self, guint32 table)
   guint64 n_followed;
 
   /* its walks do not, for places are the file's */
-  if (self->parent->commits_at_once)
+  if (dsq_engine_commits_at_once (self->parent))
     return 0;
 
   dsq_shards_lock_all (own->shards);
@@ -281,13 +283,16 @@ get_stats (DsqColdTier *tier, DsqColdStats *out_stats)
 
 /* --- what others do --------------------------------------------------------------------------- */
 
-/* The version moves with each close, be it of the store or of a transaction over it. */
+/* The version moves with each close, be it of the store, of one of its handles or of a transaction.
+ */
 static gboolean
 catch_up (DsqColdTier *tier, GError **error)
 {
   ParentTier *self = (ParentTier *) tier;
   guint64 version = __atomic_load_n (&tier->live_version[0], __ATOMIC_ACQUIRE);
 
+  if (dsq_handle_is_closed (self->handle))
+    return dsq_door_refuse_closed (error);
   if (!dsq_engine_check_open (self->parent, DSQ_TABLE_MAIN, error))
     return FALSE;
   __atomic_store_n (&tier->seen_version[0], version, __ATOMIC_RELEASE);
@@ -392,6 +397,7 @@ static gboolean
 open_table (DsqColdTier *tier,
             const guint8 *name,
             gsize length,
+            gboolean may_make,
             DsqTableState *out_state,
             GError **error)
 {
@@ -399,7 +405,12 @@ open_table (DsqColdTier *tier,
   guint32 id;
   Table table;
 
-  if (!dsq_engine_open_table (self->parent, name, length, &id, error))
+  if (!dsq_engine_open_table (self->parent,
+                              may_make ? self->handle->promise : DSQ_PROMISE_NONE,
+                              name,
+                              length,
+                              &id,
+                              error))
     return FALSE;
   table = make_table (self, id);
   *out_state = table.state;
@@ -455,6 +466,7 @@ commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_da
     return TRUE;
   expected = dsq_read_set_list (self->reads);
   batch = dsq_batch_builder_get (&self->batch);
+  batch.promise = self->handle->promise;
   batch.expected = (DsqEntry *const *) expected->pdata;
   batch.n_expected = expected->len;
   success = dsq_engine_apply (self->parent, &batch, &is_applied, error);
@@ -536,12 +548,12 @@ static const DsqColdTierFuncs parent_funcs = {
 };
 
 DsqEngine *
-dsq_engine_begin (DsqEngine *parent, GError **error)
+dsq_engine_begin (DsqEngine *parent, const DsqHandle *handle, GError **error)
 {
   const DsqEngineOptions options = {
     .persist_mode = DSQ_PERSIST_LAZY,
     .hot_capacity = MAX_READ,
-    .hot_limit = parent->options.hot_limit,
+    .hot_limit = dsq_engine_option (parent, hot_limit),
     .dirty_limit = G_MAXINT64,
     .parent = parent,
   };
@@ -549,6 +561,7 @@ dsq_engine_begin (DsqEngine *parent, GError **error)
   Table main;
 
   self->parent = parent;
+  self->handle = handle;
   main = make_table (self, DSQ_TABLE_MAIN);
   self->tier.funcs = &parent_funcs;
   self->tier.is_lasting = TRUE;

@@ -521,6 +521,16 @@ dsq_pending_finish_commit_locked (DsqPending *self, gint64 next)
 }
 
 void
+dsq_pending_advance_locked (DsqPending *self, gint64 next)
+{
+  dsq_shards_assert_all_locked (self->shards);
+  next = MAX (next, __atomic_load_n (&self->next_place, __ATOMIC_RELAXED));
+  __atomic_store_n (&self->next_place, next, __ATOMIC_RELAXED);
+  self->base_place = next;
+  __atomic_fetch_add (&self->n_settled, 1, __ATOMIC_RELAXED);
+}
+
+void
 dsq_pending_follow_locked (DsqPending *self, const DsqPending *parent, gint64 offset, gint64 end)
 {
   guint64 n_rebases = dsq_pending_n_rebases_locked (parent);

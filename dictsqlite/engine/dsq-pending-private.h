@@ -137,6 +137,9 @@ void
 dsq_pending_stage_over_locked (DsqPending *self, DsqShard *shard, guint32 number, DsqEntry *entry);
 /* A write that is in the file already added keys, which n_base does not hold. */
 void dsq_pending_count_written_locked (DsqPending *self, DsqShard *shard, gint64 n_keys);
+/* So were the places before @next given out, by writes that are in the file: nothing is pending,
+ * and all locks are held. */
+void dsq_pending_advance_locked (DsqPending *self, gint64 next);
 /* The calling thread has made this many keys more: nothing to do but where it walks them. */
 static inline void
 dsq_pending_count_own (const DsqPending *self, gint64 n_keys)

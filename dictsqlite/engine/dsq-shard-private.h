@@ -16,6 +16,7 @@ typedef struct
 {
   DsqMutex lock;
   gboolean is_closed; /* the store takes no more calls */
+  gboolean is_held;   /* nothing is staged before a commit is over that waits for no more of it */
   guint32 n_writing;  /* write-through commits under way that touch this shard */
   guint64 epoch;      /* moves whenever a key may have changed and left memory since */
   DsqHotShard hot;

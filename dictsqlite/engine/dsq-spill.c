@@ -21,9 +21,9 @@
 static guint64
 first_threshold (DsqEngine *self)
 {
-  guint64 limit = self->options.dirty_limit;
+  guint64 limit = dsq_engine_option (self, dirty_limit);
 
-  return self->is_lasting || !self->options.background ? limit : limit / 2;
+  return self->is_lasting || !dsq_engine_option (self, background) ? limit : limit / 2;
 }
 
 void
@@ -38,11 +38,11 @@ dsq_engine_exceeds_memory (DsqEngine *self)
   guint64 n_entries = __atomic_load_n (&self->shards->hot.n_clean, __ATOMIC_RELAXED);
 
   /* with max_bytes what is too much is dropped instead */
-  if (self->options.max_bytes != 0)
+  if (dsq_engine_option (self, max_bytes) != 0)
     return FALSE;
   if (__atomic_load_n (&self->shards->hot.clean_bytes, __ATOMIC_RELAXED) +
           dsq_budget_get_bytes (&self->budget) >
-      self->options.hot_limit)
+      dsq_engine_option (self, hot_limit))
     return TRUE;
   for (guint i = 0; i < self->shards->n_shards; i++)
     {
@@ -50,7 +50,7 @@ dsq_engine_exceeds_memory (DsqEngine *self)
       n_entries += self->shards->all[i].n_dirty;
       dsq_shard_unlock (&self->shards->all[i]);
     }
-  return n_entries > self->options.hot_capacity;
+  return n_entries > dsq_engine_option (self, hot_capacity);
 }
 
 gboolean

@@ -110,6 +110,19 @@ dsq_engine_remove_expired_locked (DsqEngine *self,
   dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, 1);
 }
 
+static void
+lock_to_sweep (DsqEngine *self, DsqShard *shard)
+{
+  dsq_shard_lock (shard);
+  while (G_UNLIKELY (shard->is_held))
+    {
+      dsq_shard_unlock (shard);
+      dsq_mutex_lock (&self->writer_lock);
+      dsq_mutex_unlock (&self->writer_lock);
+      dsq_shard_lock (shard);
+    }
+}
+
 static gboolean
 is_due_entry (const Sweep *self, const DsqEntry *entry)
 {
@@ -122,7 +135,7 @@ sweep_shard (Sweep *self, DsqShard *shard)
 {
   DsqExpiryHeap *heap = &shard->expiries;
 
-  dsq_shard_lock (shard);
+  lock_to_sweep (self->engine, shard);
   if (!self->at->is_in_shard)
     heap->dropped = G_MAXINT64;
   for (; dsq_expiry_heap_first (heap) <= self->at->now && self->n_left > 0; self->n_left--)
@@ -172,7 +185,7 @@ sweep_row (Sweep *self, const DsqEntry *row)
   const DsqTable *table;
   guint32 number;
 
-  dsq_shard_lock (shard);
+  lock_to_sweep (engine, shard);
   table = dsq_tables_find (&engine->tables, key.table);
   if (table == NULL || table->is_dropped)
     {
@@ -311,9 +324,9 @@ sweep_by_staging (DsqEngine *self, guint64 n_entries, guint64 *out_n_swept, GErr
 static gboolean
 sweep_once (DsqEngine *self, guint64 *out_n_swept, GError **error)
 {
-  DsqWrite write = { .queued = { .is_patient = TRUE } };
+  DsqWrite write = { .queued = { .is_patient = TRUE }, .promise = DSQ_PROMISE_COMMITTED };
 
-  if (!self->commits_at_once)
+  if (!dsq_engine_commits_at_once (self))
     return sweep_by_staging (self, G_MAXUINT64, out_n_swept, error);
   if (!dsq_engine_write_through (self, &write, error))
     return FALSE;
@@ -348,7 +361,7 @@ dsq_engine_sweep_some (DsqEngine *self, guint64 n_keys, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (dsq_budget_get_bytes (&self->budget) < self->options.dirty_limit / 2 &&
+  if (dsq_budget_get_bytes (&self->budget) < dsq_engine_option (self, dirty_limit) / 2 &&
       dsq_mutex_trylock (&self->expiry.sweep_lock))
     {
       success = dsq_engine_has_failed (self) || !dsq_engine_is_sweep_due (self) ||

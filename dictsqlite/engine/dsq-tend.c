@@ -50,7 +50,7 @@ dsq_engine_note_absent (DsqEngine *self, guint64 n_keys)
   dsq_counters_add (&self->counters, DSQ_COUNT_COLD_MISSES, n_keys);
   if (!dsq_cold_filter_wants_build (self->cold->filter, n_keys))
     return;
-  if (self->options.background && self->is_lasting)
+  if (dsq_engine_option (self, background) && self->is_lasting)
     dsq_flusher_tick (self->flusher, TRUE);
   else
     build_some (self, CALLER_ROWS);

@@ -249,7 +249,7 @@ drop_through (Trim *self, guint64 n_in_file, GError **error)
 static gboolean
 drop_some (DsqEngine *self, guint64 used, guint64 excess, guint *out_n_dropped, GError **error)
 {
-  Trim trim = { .engine = self, .stages = !self->commits_at_once };
+  Trim trim = { .engine = self, .stages = !dsq_engine_commits_at_once (self) };
   DsqColdStats stats = { 0 };
   gboolean success;
 
@@ -276,7 +276,7 @@ measure (DsqEngine *self, guint64 *out_used, GError **error)
 gboolean
 dsq_engine_trim_slowly_locked (DsqEngine *self, GError **error)
 {
-  guint64 limit = self->options.max_bytes;
+  guint64 limit = dsq_engine_option (self, max_bytes);
   guint64 used;
 
   dsq_mutex_assert_held (&self->writer_lock);
@@ -334,7 +334,7 @@ sum_bytes_locked (DsqShards *shards)
 void
 dsq_engine_trim_in_memory (DsqEngine *self)
 {
-  guint64 limit = self->options.max_bytes;
+  guint64 limit = dsq_engine_option (self, max_bytes);
   guint64 used, before;
   guint64 n_dropped = 0;
   DsqShard *shard;

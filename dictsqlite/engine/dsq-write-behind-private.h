@@ -47,13 +47,22 @@ dsq_engine_note_dirty (DsqEngine *self)
 {
   if (self->is_lasting)
     dsq_engine_wake_flusher (self);
-  else if (G_UNLIKELY (self->options.max_bytes != 0) &&
+  else if (G_UNLIKELY (dsq_engine_option (self, max_bytes) != 0) &&
            __atomic_load_n (&self->budget.n_bytes, __ATOMIC_RELAXED) >= self->memory_limit)
     dsq_engine_trim_in_memory (self);
 }
 
 /* Writes what is pending of all tables in one transaction; writer_lock held. */
 gboolean dsq_engine_flush_locked (DsqEngine *self, GError **error);
+/* The same within the transaction of a write, which has begun: what is staged is brought into it,
+ * and nothing is staged until the flush ends. NULL: all is as before, and the transaction is over.
+ */
+typedef struct _DsqFlush DsqFlush;
+DsqFlush *dsq_flush_begin_locked (DsqEngine *engine, GError **error);
+/* It is committed: what was staged is clean. Before memory learns of the write. */
+void dsq_flush_settle (DsqFlush *self);
+/* Frees it, and rolls the transaction back if it is not committed. */
+void dsq_flush_end_locked (DsqFlush *self, gboolean is_committed);
 /* Drops a table, of a lasting store at the instant of a flush. FALSE in *out_dropped: it was not
  * there. */
 gboolean dsq_engine_flush_and_drop_locked (DsqEngine *self,
@@ -71,7 +80,7 @@ static inline gboolean
 dsq_engine_trim_locked (DsqEngine *self, GError **error)
 {
   dsq_mutex_assert_held (&self->writer_lock);
-  return G_LIKELY (self->options.max_bytes == 0) || self->file == NULL ||
+  return G_LIKELY (dsq_engine_option (self, max_bytes) == 0) || self->file == NULL ||
          dsq_engine_trim_slowly_locked (self, error);
 }
 
@@ -81,7 +90,7 @@ gboolean dsq_engine_refuse_too_large (DsqEngine *self, const DsqEntry *entry, GE
 static inline gboolean
 dsq_engine_check_size (DsqEngine *self, const DsqEntry *entry, GError **error)
 {
-  return G_LIKELY (self->options.max_bytes == 0) ||
+  return G_LIKELY (dsq_engine_option (self, max_bytes) == 0) ||
          dsq_engine_refuse_too_large (self, entry, error);
 }
 

@@ -30,7 +30,7 @@ dsq_engine_shrink_locked (DsqEngine *self, guint max_rounds)
   for (guint i = 0; i < max_rounds && has_more; i++)
     if (!self->file->funcs->shrink (self->file, SHRINK_BYTES, &has_more, NULL))
       return;
-  if (has_more && self->options.background)
+  if (has_more && dsq_engine_option (self, background))
     dsq_flusher_wake (self->flusher, FALSE);
 }
 
@@ -145,13 +145,14 @@ void
 dsq_engine_wake_flusher (DsqEngine *self)
 {
   dsq_flusher_wake (self->flusher,
-                    dsq_budget_get_bytes (&self->budget) >= self->options.dirty_limit / 2);
+                    dsq_budget_get_bytes (&self->budget) >=
+                        dsq_engine_option (self, dirty_limit) / 2);
 }
 
 static gboolean
 is_too_much (DsqEngine *self)
 {
-  return dsq_budget_get_bytes (&self->budget) >= self->options.dirty_limit &&
+  return dsq_budget_get_bytes (&self->budget) >= dsq_engine_option (self, dirty_limit) &&
          (self->is_lasting || dsq_engine_exceeds_memory (self));
 }
 
@@ -175,7 +176,7 @@ wait_for_thread (DsqEngine *self, GError **error)
 static gboolean
 keep_in_memory (DsqEngine *self, GError **error)
 {
-  guint64 limit = self->options.dirty_limit;
+  guint64 limit = dsq_engine_option (self, dirty_limit);
   guint64 n_bytes = dsq_budget_get_bytes (&self->budget);
 
   if (!dsq_engine_exceeds_memory (self))
@@ -185,7 +186,7 @@ keep_in_memory (DsqEngine *self, GError **error)
     }
   if (n_bytes >= limit)
     dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
-  if (!self->options.background || !dsq_flusher_start (self->flusher))
+  if (!dsq_engine_option (self, background) || !dsq_flusher_start (self->flusher))
     return write_behind (self, error);
   if (n_bytes >= limit)
     return wait_for_thread (self, error);
@@ -214,7 +215,8 @@ keep_lasting (DsqEngine *self, GError **error)
   dsq_counters_add (&self->counters, DSQ_COUNT_WRITER_WAITS, 1);
   if (dsq_engine_has_failed (self))
     return refuse_write (self, error);
-  return self->options.background ? wait_for_thread (self, error) : write_behind (self, error);
+  return dsq_engine_option (self, background) ? wait_for_thread (self, error)
+                                              : write_behind (self, error);
 }
 
 gboolean

@@ -15,7 +15,7 @@
  */
 
 static void
-stage_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+stage_each (DsqEngine *self, DsqPromise promise, DsqEachWrite *writes, gsize n_writes)
 {
   for (gsize i = 0; i < n_writes; i++)
     {
@@ -25,18 +25,23 @@ stage_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
       if (!dsq_call_check (&write->error))
         continue;
       if (dsq_entry_is_tombstone (write->entry))
-        dsq_engine_remove (self, &key, &write->was_present, &write->error);
+        dsq_engine_remove (self, promise, &key, &write->was_present, &write->error);
       else
-        dsq_engine_set (self, &key, dsq_entry_ref (write->entry), &write->error);
+        dsq_engine_set (self, promise, &key, dsq_entry_ref (write->entry), &write->error);
     }
 }
 
 static gboolean
-write_as_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes, GError **error)
+write_as_one (DsqEngine *self,
+              DsqPromise promise,
+              DsqEachWrite *writes,
+              gsize n_writes,
+              GError **error)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
   DsqBatchTable table = { .id = writes->entry->table };
   DsqWrite write = {
+    .promise = promise,
     .tables = &table,
     .n_tables = 1,
     .changes = changes,
@@ -53,7 +58,7 @@ write_as_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes, GError **er
 }
 
 static void
-write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+write_one_by_one (DsqEngine *self, DsqPromise promise, DsqEachWrite *writes, gsize n_writes)
 {
   g_autofree DsqChange *changes = g_new0 (DsqChange, n_writes);
   g_autofree DsqWrite *queued = g_new0 (DsqWrite, n_writes);
@@ -64,6 +69,7 @@ write_one_by_one (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
       changes[i].entry = writes[i].entry;
       tables[i].id = writes[i].entry->table;
       queued[i] = (DsqWrite){
+        .promise = promise,
         .tables = &tables[i],
         .n_tables = 1,
         .changes = &changes[i],
@@ -87,18 +93,18 @@ has_waited_in_vain (const GError *error)
 }
 
 void
-dsq_engine_write_each (DsqEngine *self, DsqEachWrite *writes, gsize n_writes)
+dsq_engine_write_each (DsqEngine *self, DsqPromise promise, DsqEachWrite *writes, gsize n_writes)
 {
   g_autoptr (GError) error = NULL;
 
   if (n_writes == 0)
     return;
-  if (!self->commits_at_once)
-    stage_each (self, writes, n_writes);
-  else if (write_as_one (self, writes, n_writes, &error))
+  if (!dsq_engine_writes_through (self, promise))
+    stage_each (self, promise, writes, n_writes);
+  else if (write_as_one (self, promise, writes, n_writes, &error))
     return;
   else if (n_writes > 1 && !has_waited_in_vain (error))
-    write_one_by_one (self, writes, n_writes);
+    write_one_by_one (self, promise, writes, n_writes);
   else
     for (gsize i = 0; i < n_writes; i++)
       writes[i].error = g_error_copy (error);

@@ -24,6 +24,7 @@
 static gboolean
 commit_begun (DsqEngine *self,
               DsqWrite *own,
+              DsqFlush *flush,
               DsqWrite **out_taken,
               DsqWrite **out_rest,
               GError **error)
@@ -53,13 +54,13 @@ commit_begun (DsqEngine *self,
     }
   success = success &&
             (*out_taken == NULL || dsq_engine_apply_writes (self, *out_taken, out_rest, error)) &&
-            dsq_engine_commit_applied (self, &sweep, *out_rest, generation, &swept, error);
+            dsq_engine_commit_applied (self, &sweep, *out_rest, flush, generation, &swept, error);
   if (success)
     {
       own->n_swept += sweep.n_changes;
       dsq_counters_add (&self->counters, DSQ_COUNT_EXPIRED, sweep.n_changes);
     }
-  else
+  else if (flush == NULL)
     self->cold->funcs->rollback (self->cold);
   if (swept.is_swept)
     dsq_engine_clear_swept_rows (&swept);
@@ -88,12 +89,17 @@ commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
   g_autoptr (GError) local_error = NULL;
   DsqWrite *taken = NULL;
   DsqWrite *rest = NULL;
+  DsqFlush *flush = NULL;
 
   dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->begin (self->cold, error))
     return;
-  if (!commit_begun (self, own, &taken, &rest, &local_error))
+  if (!dsq_engine_commits_at_once (self) && (flush = dsq_flush_begin_locked (self, error)) == NULL)
+    return;
+  if (!commit_begun (self, own, flush, &taken, &rest, &local_error))
     rest = NULL;
+  if (flush != NULL)
+    dsq_flush_end_locked (flush, local_error == NULL);
   if (taken != NULL)
     {
       if (local_error != NULL)
@@ -103,6 +109,24 @@ commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
   else if (local_error != NULL)
     g_propagate_error (error, g_steal_pointer (&local_error));
   tidy_up_locked (self);
+}
+
+/* What was committed without a sync. There is no way back, so it is not cancelled. */
+static void
+sync_own (DsqEngine *self, DsqWrite *first, DsqWrite *last)
+{
+  g_auto (DsqCall) call = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (first->promise != DSQ_PROMISE_SYNCED || self->syncs_commits)
+    return;
+  dsq_call_begin_for (&call, NULL);
+  if (dsq_engine_sync (self, &error))
+    return;
+  for (DsqWrite *write = first; write != NULL;
+       write = write != last ? dsq_write_next (write) : NULL)
+    if (write->queued.error == NULL)
+      write->queued.error = g_error_copy (error);
 }
 
 /* Of a chain the last is done last. */
@@ -123,6 +147,7 @@ queue_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
         }
       dsq_commit_queue_resign (&self->queue, &first->queued, &last->queued, error);
     }
+  sync_own (self, first, last);
 }
 
 /* For the thread whose writes they were. */
@@ -226,7 +251,8 @@ is_much (const DsqWrite *write)
 static gboolean
 may_take_long (DsqEngine *self, const DsqWrite *write)
 {
-  return self->options.durability == DSQ_DURABILITY_FULL || is_much (write) ||
+  return write->promise == DSQ_PROMISE_SYNCED || is_much (write) ||
+         dsq_budget_get_bytes (&self->budget) >= MANY_BYTES ||
          !self->file->funcs->wants_checkpoint (self->file, TRUE) ||
          self->file->funcs->wants_checkpoint (self->file, FALSE);
 }
@@ -259,11 +285,11 @@ write_and_wait (DsqEngine *self, DsqWrite *first, DsqWrite *last)
 
 /* As dsq_engine_enter(), for what writes. */
 static gboolean
-enter_to_write (DsqEngine *self, GError **error)
+enter_to_write (DsqEngine *self, DsqPromise promise, GError **error)
 {
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (!self->options.read_only)
+  if (dsq_engine_may_write (self, promise))
     return TRUE;
   dsq_engine_leave (self);
   return dsq_engine_refuse_read_only (error);
@@ -274,7 +300,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
 {
   g_autoptr (GError) error = NULL;
 
-  if (enter_to_write (self, &error))
+  if (enter_to_write (self, first->promise, &error))
     {
       write_and_wait (self, first, last);
       dsq_engine_leave (self);
@@ -286,7 +312,7 @@ dsq_engine_write_through_chain (DsqEngine *self, DsqWrite *first, DsqWrite *last
 gboolean
 dsq_engine_write_through (DsqEngine *self, DsqWrite *write, GError **error)
 {
-  if (!enter_to_write (self, error))
+  if (!enter_to_write (self, write->promise, error))
     return FALSE;
   write_and_wait (self, write, write);
   dsq_engine_leave (self);

@@ -5,6 +5,7 @@
 #include "engine/dsq-commit-queue-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-sweep-private.h"
+#include "engine/dsq-write-behind-private.h"
 
 G_BEGIN_DECLS
 
@@ -12,6 +13,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   DsqQueued queued;
+  DsqPromise promise;
   DsqBatchTable *tables; /* (unowned) of all changes; a sweep names none */
   gsize n_tables;        /* out: 0 if it was refused */
   DsqChange *changes;    /* (unowned) table by table; entries owned by the caller */
@@ -61,10 +63,12 @@ gboolean dsq_engine_sweep_writes (DsqEngine *self,
                                   DsqSweptRows *swept,
                                   GError **error);
 /* Commits what has been brought in, up to @rest, and publishes it; the first of @writes may be the
- * sweep. @generation: of the engine when the transaction began. */
+ * sweep. @flush (nullable): of what was staged, within the same transaction. @generation: of the
+ * engine when the transaction began. */
 gboolean dsq_engine_commit_applied (DsqEngine *self,
                                     DsqWrite *writes,
                                     const DsqWrite *rest,
+                                    DsqFlush *flush,
                                     guint64 generation,
                                     const DsqSweptRows *swept,
                                     GError **error);

@@ -176,7 +176,7 @@ publish_many (DsqEngine *self, DsqWrite *write, guint64 generation)
 {
   gsize n_room = 0, n_kept = 0, none = 0;
 
-  while (n_kept < write->n_changes && n_kept < self->options.hot_capacity)
+  while (n_kept < write->n_changes && n_kept < dsq_engine_option (self, hot_capacity))
     n_room += reserve_if_missing (self, &write->changes[write->n_changes - ++n_kept]);
   dsq_shards_lock_all (self->shards);
   if (dsq_write_clears (write))
@@ -259,6 +259,37 @@ compare_rows (DsqEngine *self, DsqWrite *write, GError **error)
   return TRUE;
 }
 
+/* Behind all that the table has had, and what was staged has been given. */
+static gint64
+next_place_of (DsqEngine *self, const DsqTable *table)
+{
+  DsqTableState state = { 0 };
+
+  self->cold->funcs->get_table (self->cold, table->id, &state);
+  return MAX (state.next, __atomic_load_n (&table->pending->next_place, __ATOMIC_RELAXED));
+}
+
+/* The file gives them, but where a walk goes by those that were staged: what comes now is behind
+ * its end. */
+static void
+give_places (DsqEngine *self, DsqWrite *write)
+{
+  const DsqTable *table = NULL;
+  gint64 next = 0;
+
+  for (gsize i = 0; i < write->n_changes; i++)
+    {
+      DsqChange *change = &write->changes[i];
+
+      if (table == NULL || change->entry->table != table->id)
+        {
+          table = dsq_engine_table (self, change->entry->table);
+          next = dsq_pending_has_walks (table->pending) ? next_place_of (self, table) : 0;
+        }
+      change->place = next != 0 ? next++ : 0;
+    }
+}
+
 static gboolean
 apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
 {
@@ -278,6 +309,8 @@ apply_changes (DsqEngine *self, DsqWrite *write, GError **error)
     if (write->tables[i].clears &&
         !self->cold->funcs->clear_table (self->cold, write->tables[i].id, error))
       return FALSE;
+  if (!dsq_engine_commits_at_once (self))
+    give_places (self, write);
   return write->n_changes == 0 ||
          self->cold->funcs->apply (self->cold, write->changes, write->n_changes, error);
 }
@@ -343,15 +376,34 @@ typedef struct
   DsqEngine *engine;         /* (unowned) */
   DsqWrite *writes;          /* (unowned) up to @rest; the first may be the sweep */
   const DsqWrite *rest;      /* (unowned) (nullable) */
+  DsqFlush *flush;           /* (unowned) (nullable) */
   const DsqSweptRows *swept; /* (unowned) */
   guint64 generation;        /* at its beginning */
 } Committed;
+
+/* What is staged from here on comes behind what was written. */
+static void
+advance (DsqEngine *self, const DsqWrite *write)
+{
+  for (gsize i = 0; i < write->n_tables; i++)
+    {
+      DsqTable *table = dsq_engine_table (self, write->tables[i].id);
+      gint64 next = next_place_of (self, table);
+
+      dsq_shards_lock_all (self->shards);
+      if (!table->is_dropped)
+        dsq_pending_advance_locked (table->pending, next);
+      dsq_shards_unlock_all (self->shards);
+    }
+}
 
 static void
 committed_cb (gpointer user_data)
 {
   const Committed *self = user_data;
 
+  if (self->flush != NULL)
+    dsq_flush_settle (self->flush);
   if (self->swept->is_swept)
     dsq_expiry_learn (&self->engine->expiry,
                       self->swept->n_forgotten,
@@ -359,7 +411,11 @@ committed_cb (gpointer user_data)
                       self->swept->next);
   for (DsqWrite *write = self->writes; write != self->rest; write = dsq_write_next (write))
     if (write->queued.error == NULL)
-      publish (self->engine, write, self->generation);
+      {
+        publish (self->engine, write, self->generation);
+        if (self->flush != NULL)
+          advance (self->engine, write);
+      }
 }
 
 /* Commits what has been applied, up to @rest; the first of @writes may be the sweep. */
@@ -367,11 +423,12 @@ gboolean
 dsq_engine_commit_applied (DsqEngine *self,
                            DsqWrite *writes,
                            const DsqWrite *rest,
+                           DsqFlush *flush,
                            guint64 generation,
                            const DsqSweptRows *swept,
                            GError **error)
 {
-  Committed committed = { self, writes, rest, swept, generation };
+  Committed committed = { self, writes, rest, flush, swept, generation };
 
   for (DsqWrite *write = writes; write != rest; write = dsq_write_next (write))
     if (write->queued.error == NULL)
@@ -392,5 +449,5 @@ dsq_engine_remove_in_transaction (DsqEngine *self, GArray *changes, GError **err
 
   write.changes = (DsqChange *) (gpointer) changes->data;
   return self->cold->funcs->apply (self->cold, write.changes, write.n_changes, error) &&
-         dsq_engine_commit_applied (self, &write, NULL, self->generation, &nothing, error);
+         dsq_engine_commit_applied (self, &write, NULL, NULL, self->generation, &nothing, error);
 }

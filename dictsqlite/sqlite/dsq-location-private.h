@@ -50,4 +50,8 @@ typedef struct
 gboolean
 dsq_location_identify (const char *path, DsqLocationIdentity *out_identity, GError **error);
 
+/* Whether the file there has no other name; DSQ_ERROR_NOT_REGULAR if it has. Each name has a log of
+ * its own, so that who opens it by another one would write over what is written by this one. */
+gboolean dsq_location_check_names (const char *path, GError **error);
+
 G_END_DECLS

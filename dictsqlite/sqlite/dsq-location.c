@@ -317,10 +317,9 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
   return dsq_log_origin_check (path, file, error);
 }
 
-/* Each name has a log of its own, so that who opens it by another one would write over what is
- * written by this one. A file that is just being made may have two. */
-static gboolean
-check_names (const char *path, GError **error)
+/* A file that is just being made may have two. */
+gboolean
+dsq_location_check_names (const char *path, GError **error)
 {
   struct stat info;
 
@@ -387,5 +386,6 @@ dsq_location_inspect (const char *path,
     return refuse (error, DSQ_ERROR_FORMAT, "it is not an SQLite file");
   return check_access (path, for_reading, error) && dsq_sidecars_check (path, error) &&
          (info.st_size > 0 || dsq_sidecars_check_left (path, error)) &&
-         (for_reading || check_names (path, error)) && inspect_content (path, out_location, error);
+         (for_reading || dsq_location_check_names (path, error)) &&
+         inspect_content (path, out_location, error);
 }

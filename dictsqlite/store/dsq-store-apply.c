@@ -64,6 +64,7 @@ apply (DsqStore *self,
   g_auto (DsqCall) call = { 0 };
   DsqBatchTable table = { .id = self->table, .clears = clears };
   const DsqEngineBatch batch = {
+    .promise = dsq_store_get_promise (self),
     .tables = &table,
     .n_tables = 1,
     .changes = changes->entries,

@@ -97,7 +97,11 @@ set_entries (DsqStore *self, DsqEngine *engine, GPtrArray *entries, GError **err
   g_autofree gpointer *stolen = g_ptr_array_steal (entries, NULL);
 
   return check_batch (self, engine, n_entries, error) &&
-         dsq_engine_set_many (engine, (DsqEntry **) stolen, n_entries, error);
+         dsq_engine_set_many (engine,
+                              dsq_store_get_promise (self),
+                              (DsqEntry **) stolen,
+                              n_entries,
+                              error);
 }
 
 static gboolean
@@ -446,7 +450,7 @@ dsq_store_clear (DsqStore *self, GCancellable *cancellable, GError **error)
 
   engine = dsq_store_get_engine (self, error);
   return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
-         dsq_engine_clear (engine, self->table, error);
+         dsq_engine_clear (engine, dsq_store_get_promise (self), self->table, error);
 }
 
 /**

@@ -239,7 +239,7 @@ dsq_store_steal (DsqStore *self, const char *key, GCancellable *cancellable, GEr
   /* what is missing needs no write */
   if (engine == NULL || !dsq_engine_get (engine, &made, &entry, error) || entry == NULL)
     return NULL;
-  if (dsq_engine_modify (engine, &made, steal_cb, &value, error))
+  if (dsq_engine_modify (engine, dsq_store_get_promise (self), &made, steal_cb, &value, error))
     return value;
   dsq_store_name_key (self, key, error);
   g_clear_pointer (&value, g_variant_unref); /* of a transaction that failed as a whole */

@@ -156,7 +156,7 @@ dsq_store_expire (DsqStore *self, GCancellable *cancellable, GError **error)
 
   engine = dsq_store_get_engine (self, error);
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
-      !dsq_engine_expire (engine, &n_swept, error))
+      !dsq_store_check_writable (self, error) || !dsq_engine_expire (engine, &n_swept, error))
     return -1;
   return (gint64) n_swept;
 }
@@ -199,9 +199,10 @@ dsq_store_set_expiring_record (DsqStore *self,
     return FALSE;
   /* a call that has read the clock before would still see an entry that is over */
   if (milliseconds <= 0)
-    return dsq_engine_remove (engine, &made, &removed, error);
+    return dsq_engine_remove (engine, dsq_store_get_promise (self), &made, &removed, error);
   return dsq_engine_set (
       engine,
+      dsq_store_get_promise (self),
       &made,
       dsq_entry_new (&made, record, record_length, dsq_store_expiry_after (engine, milliseconds)),
       error);
@@ -239,8 +240,10 @@ dsq_store_touch_key (DsqStore *self,
   if (engine == NULL)
     return FALSE;
   if (milliseconds <= 0)
-    return dsq_engine_remove (engine, &made, &touched, error) && touched;
+    return dsq_engine_remove (engine, dsq_store_get_promise (self), &made, &touched, error) &&
+           touched;
   return dsq_engine_touch (engine,
+                           dsq_store_get_promise (self),
                            &made,
                            dsq_store_expiry_after (engine, milliseconds),
                            &touched,

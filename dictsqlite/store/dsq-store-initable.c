@@ -1,5 +1,5 @@
-/* dsq-store-initable.c - a mapping that lives on disk: opened by a thread of its own
- * SPDX-License-Identifier: LGPL-2.1-or-later */
+/* dsq-store-initable.c - a mapping that lives on disk: opened in one call, or by a thread of its
+ * own SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 

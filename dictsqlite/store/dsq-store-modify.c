@@ -62,7 +62,8 @@ increment (DsqStore *self,
   DsqEngine *engine = dsq_store_begin_call (self, key, key_length, &made, error);
 
   *out_value = 0;
-  if (engine == NULL || !dsq_engine_modify (engine, &made, increment_cb, &step, error))
+  if (engine == NULL ||
+      !dsq_engine_modify (engine, dsq_store_get_promise (self), &made, increment_cb, &step, error))
     return FALSE;
   *out_value = step.value;
   return TRUE;
@@ -188,7 +189,13 @@ exchange (DsqStore *self, const guint8 *key, gsize key_length, Exchange *step, G
   return engine != NULL &&
          (step->record_length == 0 ||
           dsq_value_check_record (step->record, step->record_length, error)) &&
-         dsq_engine_modify (engine, &made, exchange_cb, step, error) && step->is_set;
+         dsq_engine_modify (engine,
+                            dsq_store_get_promise (self),
+                            &made,
+                            exchange_cb,
+                            step,
+                            error) &&
+         step->is_set;
 }
 
 /**

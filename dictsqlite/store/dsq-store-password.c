@@ -51,7 +51,8 @@ dsq_store_change_password (DsqStore *self,
   g_return_val_if_fail (old_password != NULL && new_password != NULL, FALSE);
 
   engine = dsq_store_get_root (self, error);
-  if (engine == NULL || !dsq_call_begin (&call, cancellable, error))
+  if (engine == NULL || !dsq_store_check_writable (self, error) ||
+      !dsq_call_begin (&call, cancellable, error))
     return FALSE;
   if (dsq_engine_change_password (engine, old_password, new_password, &local_error))
     return TRUE;

@@ -74,7 +74,9 @@ dsq_store_get_stats (DsqStore *self)
  * and nothing is lost: make room, say, and close again. So it does when @cancellable is cancelled
  * already, be there something to flush or not. When a sync has failed it is closed all the same,
  * with an error: see the page on durability. A store that is dropped without having been closed is
- * flushed and closed then.
+ * flushed and closed then; while others of the process have the file open they flush what it wrote.
+ *
+ * Others stay open, see [property@Store:separate]. Until the last of them is closed the file is.
  *
  * Returns: %TRUE when it is closed
  *
@@ -91,11 +93,15 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
   engine = dsq_store_get_engine (self, NULL);
   if (self->ends_alone && (engine == NULL || !dsq_engine_is_inherited (engine)))
     {
-      __atomic_store_n (&self->usable, NULL, __ATOMIC_RELAXED);
+      __atomic_store_n (&self->usable, &dsq_store_no_engine, __ATOMIC_RELAXED);
       return TRUE;
     }
-  return engine == NULL ||
-         (dsq_call_begin (&call, cancellable, error) && dsq_engine_close (engine, error));
+  if (engine == NULL)
+    return TRUE;
+  if (!dsq_call_begin (&call, cancellable, error))
+    return FALSE;
+  return dsq_store_is_of_handle (engine) ? dsq_handle_close (self->handle, error)
+                                         : dsq_engine_close (engine, error);
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include "dsq-store-records.h"
 #include "engine/dsq-engine-entries-private.h"
+#include "engine/dsq-handle-private.h"
 
 G_BEGIN_DECLS
 
@@ -17,10 +18,13 @@ struct _DsqStore
   DsqEngineOptions options;
   GBytes *password; /* (owned) (nullable) in locked memory, until the store is open */
 
-  DsqEngine *engine; /* (owned) (nullable) set once by init; has locks of its own */
-  DsqEngine *usable; /* (unowned) (nullable) (atomic) the same, until this handle of a table ends */
-  guint32 table;     /* constant: id of the table whose handle this is */
-  GBytes *name;      /* (owned) (nullable) of the table; NULL: the one that a store opens with */
+  gboolean is_separate; /* constant: it shares its engine with none that has the file open */
+
+  DsqHandle *handle;        /* (owned) (nullable) set once by init, and with it the next two */
+  DsqEngine *engine;        /* (owned) (nullable) the handle's, or a transaction's over it */
+  DsqEngine *const *usable; /* (unowned) (atomic) where the same is, or NULL if it has ended */
+  guint32 table;            /* constant: id of the table whose handle this is */
+  GBytes *name;        /* (owned) (nullable) of the table; NULL: the one that a store opens with */
   gboolean ends_alone; /* constant: closing this ends this handle, and nothing else */
 };
 
@@ -57,6 +61,26 @@ void dsq_store_make_password_properties (GParamSpec *out_properties[5]);
 #define DSQ_STORE_CONSTRUCT_ONLY                                                                   \
   (G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS)
 #define DSQ_STORE_KIBIBYTE G_GUINT64_CONSTANT (1024)
+
+/* For what is not opened yet, or not any more. */
+extern DsqEngine *const dsq_store_no_engine;
+
+/* Whether it is one of a handle's, and not a transaction's over it. */
+static inline gboolean
+dsq_store_is_of_handle (DsqEngine *engine)
+{
+  return dsq_engine_get_root (engine) == engine;
+}
+
+/* What is true of a write of the store's when it has returned. */
+static inline DsqPromise
+dsq_store_get_promise (const DsqStore *self)
+{
+  return self->handle->promise;
+}
+
+/* For what writes in another way than an entry; FALSE with DSQ_ERROR_READ_ONLY. */
+gboolean dsq_store_check_writable (DsqStore *self, GError **error);
 
 /* A key of the store's table; checks that the bytes are one. They are borrowed. */
 gboolean dsq_store_make_key (DsqStore *self,

@@ -62,7 +62,8 @@ set_record (DsqStore *self,
   if (engine == NULL)
     return FALSE;
   entry = dsq_store_make_entry (&made, record, record_length, error);
-  return entry != NULL && dsq_engine_set (engine, &made, entry, error);
+  return entry != NULL &&
+         dsq_engine_set (engine, dsq_store_get_promise (self), &made, entry, error);
 }
 
 /**
@@ -142,7 +143,8 @@ dsq_store_remove_key (DsqStore *self, const guint8 *key, gsize key_length, GErro
   g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  return engine != NULL && dsq_engine_remove (engine, &made, &answer, error) && answer;
+  return engine != NULL &&
+         dsq_engine_remove (engine, dsq_store_get_promise (self), &made, &answer, error) && answer;
 }
 
 /**

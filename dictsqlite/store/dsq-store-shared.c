@@ -12,10 +12,13 @@
 
 #define SHOWN_CHARACTERS 100 /* of a key, in a message */
 
+DsqEngine *const dsq_store_no_engine = NULL;
+
 DsqEngine *
 dsq_store_get_engine (DsqStore *self, GError **error)
 {
-  DsqEngine *engine = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
+  DsqEngine *const *usable = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
+  DsqEngine *engine = __atomic_load_n (usable, __ATOMIC_ACQUIRE);
 
   if (G_LIKELY (engine != NULL))
     return engine;
@@ -66,6 +69,12 @@ dsq_store_get_root (DsqStore *self, GError **error)
   return engine != NULL ? dsq_engine_get_root (engine) : NULL;
 }
 
+gboolean
+dsq_store_check_writable (DsqStore *self, GError **error)
+{
+  return self->handle->promise != DSQ_PROMISE_NONE || dsq_engine_refuse_read_only (error);
+}
+
 DsqStore *
 dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table, GBytes *name)
 {
@@ -77,8 +86,9 @@ dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table
   g_set_object (&self->file, of->file);
   self->table = table;
   self->name = name != NULL ? g_bytes_ref (name) : NULL;
+  self->handle = dsq_handle_ref (of->handle);
   self->engine = engine;
-  self->usable = engine;
+  self->usable = dsq_store_is_of_handle (engine) ? &self->handle->usable : &self->engine;
   return self;
 }
 

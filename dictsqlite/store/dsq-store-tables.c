@@ -25,7 +25,14 @@ open_table (DsqStore *self,
   guint32 table;
 
   if (engine == NULL || !dsq_call_begin (&call, cancellable, error) ||
-      !dsq_engine_open_table (engine, name, length, &table, error))
+      !(dsq_store_is_of_handle (engine)
+            ? dsq_handle_open_table (self->handle, name, length, &table, error)
+            : dsq_engine_open_table (engine,
+                                     dsq_store_get_promise (self),
+                                     name,
+                                     length,
+                                     &table,
+                                     error)))
     return NULL;
   owned = g_bytes_new (name, length);
   handle = dsq_store_new_handle (DSQ_TYPE_STORE, self, dsq_engine_ref (engine), table, owned);
@@ -190,6 +197,7 @@ drop_table (DsqStore *self,
   gboolean is_dropped;
 
   return engine != NULL && dsq_call_begin (&call, cancellable, error) &&
+         dsq_store_check_writable (self, error) &&
          dsq_engine_drop_table (engine, name, length, &is_dropped, error) && is_dropped;
 }
 

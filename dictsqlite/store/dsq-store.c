@@ -66,6 +66,7 @@ enum
   PROP_FILE,
   PROP_PERSIST_MODE,
   PROP_READ_ONLY,
+  PROP_SEPARATE,
   PROP_DURABILITY,
   PROP_HOT_CAPACITY,
   PROP_HOT_LIMIT,
@@ -151,6 +152,9 @@ dsq_store_set_property (GObject *object, guint id, const GValue *value, GParamSp
     case PROP_READ_ONLY:
       self->options.read_only = g_value_get_boolean (value);
       break;
+    case PROP_SEPARATE:
+      self->is_separate = g_value_get_boolean (value);
+      break;
     case PROP_DURABILITY:
       self->options.durability = g_value_get_enum (value);
       break;
@@ -207,6 +211,9 @@ dsq_store_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_READ_ONLY:
       g_value_set_boolean (value, self->options.read_only);
       break;
+    case PROP_SEPARATE:
+      g_value_set_boolean (value, self->is_separate);
+      break;
     case PROP_DURABILITY:
       g_value_set_enum (value, self->options.durability);
       break;
@@ -241,8 +248,9 @@ dsq_store_finalize (GObject *object)
 {
   DsqStore *self = DSQ_STORE (object);
 
-  self->usable = NULL;
+  self->usable = &dsq_store_no_engine;
   g_clear_pointer (&self->engine, dsq_engine_unref);
+  g_clear_pointer (&self->handle, dsq_handle_unref);
   g_clear_pointer (&self->password, g_bytes_unref);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->name, g_bytes_unref);
@@ -296,6 +304,15 @@ install_place_properties (void)
    */
   properties[PROP_READ_ONLY] =
       g_param_spec_boolean ("read-only", NULL, NULL, FALSE, CONSTRUCT_ONLY);
+  /**
+   * DsqStore:separate:
+   *
+   * Whether it is to have nothing in common with other stores of the process that have the file
+   * open: they then see of each other what is committed, as stores of two processes do.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_SEPARATE] = g_param_spec_boolean ("separate", NULL, NULL, FALSE, CONSTRUCT_ONLY);
   /**
    * DsqStore:durability:
    *
@@ -489,6 +506,7 @@ dsq_store_class_init (DsqStoreClass *klass)
 static void
 dsq_store_init (DsqStore *self)
 {
+  self->usable = &dsq_store_no_engine;
   self->table = DSQ_TABLE_MAIN;
   self->options.kdf_cost.lanes = DSQ_KDF_DEFAULT_LANES;
 }
@@ -536,11 +554,13 @@ initable_init (GInitable *initable, GCancellable *cancellable, GError **error)
   self->options.password = self->password;
   self->options.kdf_limit =
       MAX (self->options.kdf_limit, dsq_kdf_cost_weigh (&self->options.kdf_cost));
-  self->usable = self->engine = dsq_engine_open (&self->options, error);
+  self->handle = dsq_handle_open (&self->options, self->is_separate, error);
   self->options.password = NULL;
-  if (self->engine == NULL)
+  if (self->handle == NULL)
     return dsq_store_name_file (self, error);
   g_clear_pointer (&self->password, g_bytes_unref);
+  self->engine = dsq_engine_ref (self->handle->own.engine);
+  self->usable = &self->handle->usable;
   return TRUE;
 }
 
@@ -548,51 +568,4 @@ static void
 dsq_store_initable_init (GInitableIface *iface)
 {
   iface->init = initable_init;
-}
-
-DsqStore *
-dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
-{
-  g_autoptr (GFile) file = NULL;
-
-  if (g_str_equal (path, ":memory:"))
-    return g_object_new (DSQ_TYPE_STORE, "path", path, "persist-mode", persist_mode, NULL);
-  file = g_file_new_for_path (path);
-  return g_object_new (DSQ_TYPE_STORE, "file", file, "persist-mode", persist_mode, NULL);
-}
-
-/**
- * dsq_store_open: (constructor)
- * @path: (type filename): the file's path, or ":memory:"
- * @persist_mode: when a write reaches the file
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Opens a store, with the defaults of all other properties: for others construct the object with
- * them, by [func@Gio.Initable.new] for instance.
- *
- * The file is made when it is missing; its folder must exist. It does not matter how large it is.
- *
- * Errors: %DSQ_ERROR_FORMAT for a file that is no store, %DSQ_ERROR_CORRUPT for a damaged one,
- * %DSQ_ERROR_NOT_FOUND, %DSQ_ERROR_PERMISSION, %DSQ_ERROR_NOT_REGULAR, %DSQ_ERROR_READ_ONLY,
- * %DSQ_ERROR_ENCRYPTED, %DSQ_ERROR_IO. A file that is refused is left as it was.
- *
- * Returns: (transfer full): the store; close it with [method@Store.close], or drop it
- *
- * Since: 1.0
- */
-DsqStore *
-dsq_store_open (const char *path,
-                DsqPersistMode persist_mode,
-                GCancellable *cancellable,
-                GError **error)
-{
-  DsqStore *self;
-
-  g_return_val_if_fail (path != NULL, NULL);
-
-  self = dsq_store_new_for_path (path, persist_mode);
-  if (!g_initable_init (G_INITABLE (self), cancellable, error))
-    g_clear_object (&self);
-  return self;
 }

@@ -106,7 +106,7 @@ open_own_table (DsqStore *self, DsqEngine *engine, GError **error)
   if (self->name == NULL)
     return TRUE;
   name = g_bytes_get_data (self->name, &length);
-  if (!dsq_engine_open_table (engine, name, length, &table, error))
+  if (!dsq_engine_open_table (engine, dsq_store_get_promise (self), name, length, &table, error))
     return FALSE;
   /* a new one of the same name */
   return table == self->table || dsq_engine_refuse_dropped (error);
@@ -139,7 +139,7 @@ dsq_store_begin (DsqStore *self, GError **error)
   parent = dsq_store_get_engine (self, error);
   if (parent == NULL || !dsq_engine_check_open (parent, self->table, error))
     return NULL;
-  engine = dsq_engine_begin (parent, error);
+  engine = dsq_engine_begin (parent, self->handle, error);
   if (engine == NULL)
     return NULL;
   if (open_own_table (self, engine, error))

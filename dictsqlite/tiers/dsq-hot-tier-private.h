@@ -50,8 +50,8 @@ typedef struct
 
 typedef struct
 {
-  guint64 capacity; /* most clean entries */
-  guint64 limit;    /* most bytes of clean entries */
+  guint64 capacity; /* (atomic) most clean entries */
+  guint64 limit;    /* (atomic) most bytes of clean entries */
   guint n_shards;
   DsqHotShard *shards[DSQ_HOT_MAX_SHARDS];      /* (unowned) */
   guint64 clock __attribute__ ((aligned (64))); /* (atomic) one tick a use */
@@ -70,6 +70,8 @@ dsq_hot_shard_assert_locked (const DsqHotShard *shard)
 
 /* At most @capacity clean entries, and @limit bytes of them. */
 void dsq_hot_tier_init (DsqHotTier *self, guint64 capacity, guint64 limit);
+/* Or at most that many, where that is more. */
+void dsq_hot_tier_widen (DsqHotTier *self, guint64 capacity, guint64 limit);
 /* What is evicted of a shard goes to @warm, which has the same lock. */
 void
 dsq_hot_tier_add_shard (DsqHotTier *self, DsqHotShard *shard, DsqMutex *lock, DsqWarmShard *warm);
@@ -87,7 +89,8 @@ void dsq_hot_tier_trim_slowly (DsqHotTier *self);
 static inline void
 dsq_hot_tier_trim (DsqHotTier *self)
 {
-  if (G_UNLIKELY (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) > self->limit))
+  if (G_UNLIKELY (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) >
+                  __atomic_load_n (&self->limit, __ATOMIC_RELAXED)))
     dsq_hot_tier_trim_slowly (self);
 }
 
@@ -135,7 +138,7 @@ void dsq_hot_shard_move_to_newest_locked (DsqHotTier *self, DsqHotShard *shard, 
 static inline gboolean
 dsq_hot_tier_takes (const DsqHotTier *self, const DsqEntry *entry)
 {
-  return dsq_entry_size (entry) <= self->limit / 4;
+  return dsq_entry_size (entry) <= __atomic_load_n (&self->limit, __ATOMIC_RELAXED) / 4;
 }
 
 G_END_DECLS

@@ -362,6 +362,13 @@ dsq_hot_shard_drop_table_locked (DsqHotTier *self, DsqHotShard *shard, guint32 t
 /* --- capacity -------------------------------------------------------------------------------- */
 
 void
+dsq_hot_tier_widen (DsqHotTier *self, guint64 capacity, guint64 limit)
+{
+  __atomic_store_n (&self->capacity, MAX (self->capacity, capacity), __ATOMIC_RELAXED);
+  __atomic_store_n (&self->limit, MAX (self->limit, limit), __ATOMIC_RELAXED);
+}
+
+void
 dsq_hot_tier_release (DsqHotTier *self)
 {
   __atomic_fetch_sub (&self->n_clean, 1, __ATOMIC_RELAXED);
@@ -432,7 +439,7 @@ try_reserve (DsqHotTier *self)
 {
   guint64 n_clean = __atomic_load_n (&self->n_clean, __ATOMIC_RELAXED);
 
-  while (n_clean < self->capacity)
+  while (n_clean < __atomic_load_n (&self->capacity, __ATOMIC_RELAXED))
     if (__atomic_compare_exchange_n (&self->n_clean,
                                      &n_clean,
                                      n_clean + 1,
@@ -461,7 +468,8 @@ dsq_hot_tier_reserve (DsqHotTier *self)
 void
 dsq_hot_tier_trim_slowly (DsqHotTier *self)
 {
-  while (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) > self->limit)
+  while (__atomic_load_n (&self->clean_bytes, __ATOMIC_RELAXED) >
+         __atomic_load_n (&self->limit, __ATOMIC_RELAXED))
     if (!evict_older_than (self, NO_STAMP))
       return;
 }

@@ -45,6 +45,8 @@ typedef struct
 } DsqWarmShard;
 
 void dsq_warm_shard_init (DsqWarmShard *self, const DsqMutex *lock, gsize budget);
+/* It may take more, and is empty. */
+void dsq_warm_shard_widen_locked (DsqWarmShard *self, gsize budget);
 /* When nobody else has it any more. */
 void dsq_warm_shard_finish (DsqWarmShard *self);
 /* Drops all entries and gives all memory back; what remains are the budget and the counters. */

@@ -27,6 +27,15 @@ dsq_warm_shard_finish (DsqWarmShard *self)
 }
 
 void
+dsq_warm_shard_widen_locked (DsqWarmShard *self, gsize budget)
+{
+  dsq_mutex_assert_held (self->lock);
+  dsq_warm_shard_clear_locked (self);
+  self->budget = budget;
+  dsq_warm_log_init (self);
+}
+
+void
 dsq_warm_shard_clear_locked (DsqWarmShard *self)
 {
   dsq_mutex_assert_held (self->lock);

@@ -114,7 +114,7 @@ open_table (DsqColdTier *tier, const char *name)
   DsqTableState state;
 
   g_assert_true (
-      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), &state, &error));
+      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), TRUE, &state, &error));
   g_assert_no_error (error);
   return state;
 }

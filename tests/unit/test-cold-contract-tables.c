@@ -116,7 +116,7 @@ test_keeps_tables_apart (Fixture *fixture, gconstpointer data)
 {
   DsqColdTier *tier = fixture->tier;
   g_autoptr (GError) error = NULL;
-  DsqTableState one, two;
+  DsqTableState one, two, found;
   DsqKey keys[3];
   DsqEntry *entries[3];
 
@@ -125,6 +125,10 @@ test_keeps_tables_apart (Fixture *fixture, gconstpointer data)
   two = open_table (tier, "two");
   g_assert_cmpuint (one.table, !=, two.table);
   g_assert_cmpint (one.next, ==, ((gint64) one.table << DSQ_FORMAT_POSITION_BITS) + 1);
+  g_assert_true (tier->funcs->open_table (tier, (guint8 *) "one", 3, FALSE, &found, &error));
+  g_assert_cmpuint (found.table, ==, one.table);
+  g_assert_true (tier->funcs->open_table (tier, (guint8 *) "none", 4, FALSE, &found, &error));
+  g_assert_cmpuint (found.table, ==, 0);
   set_in (tier, one.table, "k", 0);
   set_in (tier, DSQ_TABLE_MAIN, "k", 0);
   commit (tier);

@@ -39,7 +39,7 @@ open_table (DsqColdTier *tier, const char *name)
   DsqTableState state;
 
   g_assert_true (
-      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), &state, &error));
+      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), TRUE, &state, &error));
   g_assert_no_error (error);
   return state;
 }
@@ -215,7 +215,7 @@ test_ends_with_the_last_id (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (open_table (tier, "x").table, ==, DSQ_TABLE_MAX - 1);
   g_assert_cmpuint (open_table (tier, "y").table, ==, DSQ_TABLE_MAX);
   set_in_table (tier, DSQ_TABLE_MAX, "k");
-  g_assert_false (tier->funcs->open_table (tier, (const guint8 *) "z", 1, &state, &error));
+  g_assert_false (tier->funcs->open_table (tier, (const guint8 *) "z", 1, TRUE, &state, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_FAILED);
   commit (tier);
   assert_names (tier, NAMES ("x", "y"));

@@ -32,7 +32,7 @@ set (DsqEngine *engine, const char *key, const char *value)
   DsqChange change = change_of (key, value, 0, DSQ_PRESENCE_UNKNOWN);
   DsqKey a_key = key_of (key);
 
-  g_assert_true (dsq_engine_set (engine, &a_key, change.entry, &error));
+  g_assert_true (dsq_engine_set (engine, DSQ_PROMISE_STAGED, &a_key, change.entry, &error));
   g_assert_no_error (error);
 }
 

@@ -173,7 +173,8 @@ hold_locks (gpointer user_data)
   DsqKey held;
 
   g_assert_true (dsq_store_make_key (self->store, key, sizeof key, &held, NULL));
-  g_assert_true (dsq_engine_modify (self->store->engine, &held, wait_cb, self, NULL));
+  g_assert_true (
+      dsq_engine_modify (self->store->engine, DSQ_PROMISE_STAGED, &held, wait_cb, self, NULL));
   return NULL;
 }
 

@@ -18,17 +18,18 @@ static const struct
   const char *name;
   gboolean may_wait;
 } order[] = {
-  { DSQ_RANK_CLOSE, "close", TRUE },           { DSQ_RANK_LOOKOUT, "lookout", TRUE },
-  { DSQ_RANK_SWEEP, "sweep", TRUE },           { DSQ_RANK_WRITER, "writer", TRUE },
-  { DSQ_RANK_FILTER, "filter", TRUE },         { DSQ_RANK_LOG, "log", TRUE },
-  { DSQ_RANK_COHERENCE, "coherence", TRUE },   { DSQ_RANK_SHARD, "shard", FALSE },
-  { DSQ_RANK_QUEUE, "queue", FALSE },          { DSQ_RANK_BUDGET, "budget", FALSE },
-  { DSQ_RANK_USERS, "users", FALSE },          { DSQ_RANK_READERS, "readers", TRUE },
-  { DSQ_RANK_CONNECTION, "connection", TRUE }, { DSQ_RANK_FLUSHER, "flusher", FALSE },
-  { DSQ_RANK_WATCH, "watch", FALSE },          { DSQ_RANK_CHANNEL, "channel", FALSE },
-  { DSQ_RANK_WORKERS, "workers", FALSE },      { DSQ_RANK_APART, "apart", FALSE },
-  { DSQ_RANK_AHEAD, "ahead", FALSE },          { DSQ_RANK_MARKS, "marks", FALSE },
-  { DSQ_RANK_CIPHER, "cipher", FALSE },
+  { DSQ_RANK_HANDLE, "handle", TRUE },    { DSQ_RANK_CLOSE, "close", TRUE },
+  { DSQ_RANK_LOOKOUT, "lookout", TRUE },  { DSQ_RANK_SWEEP, "sweep", TRUE },
+  { DSQ_RANK_WRITER, "writer", TRUE },    { DSQ_RANK_FILTER, "filter", TRUE },
+  { DSQ_RANK_LOG, "log", TRUE },          { DSQ_RANK_COHERENCE, "coherence", TRUE },
+  { DSQ_RANK_SHARD, "shard", FALSE },     { DSQ_RANK_QUEUE, "queue", FALSE },
+  { DSQ_RANK_BUDGET, "budget", FALSE },   { DSQ_RANK_USERS, "users", FALSE },
+  { DSQ_RANK_READERS, "readers", TRUE },  { DSQ_RANK_CONNECTION, "connection", TRUE },
+  { DSQ_RANK_FLUSHER, "flusher", FALSE }, { DSQ_RANK_WATCH, "watch", FALSE },
+  { DSQ_RANK_CHANNEL, "channel", FALSE }, { DSQ_RANK_WORKERS, "workers", FALSE },
+  { DSQ_RANK_APART, "apart", FALSE },     { DSQ_RANK_AHEAD, "ahead", FALSE },
+  { DSQ_RANK_MARKS, "marks", FALSE },     { DSQ_RANK_CIPHER, "cipher", FALSE },
+  { DSQ_RANK_FILES, "files", FALSE },
 };
 
 #define N G_N_ELEMENTS (order)
