@@ -10,7 +10,7 @@ from conftest import python, wait_until
 
 def test_lazy_writes_are_flushed_with_nobody_calling(open_store):
     store = open_store(persist_mode="lazy", enable_async=True, flush_interval=0.05)
-    reader = open_store(enable_async=False)
+    reader = open_store(enable_async=False, separate=True)
     store["a"] = 1
     wait_until(lambda: "a" in reader)
     del store["a"]
@@ -36,7 +36,7 @@ def test_without_it_nothing_is_flushed_until_asked_or_too_much(open_store):
     store = open_store(
         persist_mode="lazy", enable_async=False, flush_interval=0.01, dirty_limit=1 << 20
     )
-    reader = open_store(enable_async=False)
+    reader = open_store(enable_async=False, separate=True)
     store["a"] = 1
     time.sleep(0.3)
     assert "a" not in reader and store.stats()["flushes"] == 0

@@ -38,6 +38,7 @@ class View:
             hot_capacity=self.capacity,
             warm_capacity=self.warm_capacity,
             enable_async=False,
+            separate=True,
         )
 
     def model(self):

@@ -34,7 +34,8 @@ def move_folder(path):
 def exchange_folder(path):
     move_folder(path)
     path.parent.mkdir()
-    DictSQLiteV4(path).close()
+    DictSQLiteV4(path.with_name("other.db")).close()
+    path.with_name("other.db").rename(path)
 
 
 def replace_by_copy(path):
@@ -264,20 +265,23 @@ def test_no_old_log_or_index_reaches_a_new_file(path, file_mode):
 
 
 def test_in_one_process_too(path):
-    """The store that lost its file, and one that is made in its place."""
+    """None is made in its place before the one that lost its file is closed: both would have one
+    name for their logs."""
     old = DictSQLiteV4(path, enable_async=False)
     old["old"] = 1
     path.unlink()
     beside(path, "-wal").unlink()
-    new = DictSQLiteV4(path, enable_async=False)
-    assert len(new) == 0
-    new["new"] = 1
-    told(lambda: old.update(late=1), errno.EIO)
-    told(old.close, errno.EIO)
-    new["newer"] = 2
-    new.close()
+    for separate in (False, True):
+        with pytest.raises(OSError, match="close that first") as raised:
+            DictSQLiteV4(path, separate=separate)
+        assert raised.value.errno == errno.EBUSY and not path.exists()
+    told(lambda: old.update(late=1), errno.ENOENT)
+    told(old.close, errno.ENOENT)
+    with DictSQLiteV4(path, enable_async=False) as new:
+        assert len(new) == 0
+        new["new"] = 1
     with DictSQLiteV4(path) as store:
-        assert dict(store) == {"new": 1, "newer": 2}
+        assert dict(store) == {"new": 1}
 
 
 def test_an_empty_file_beside_a_log_is_no_new_store(path):

@@ -143,7 +143,7 @@ def test_it_ends_the_wait_for_another_thread(path):
     """In the queue behind a write, for a flush, and for room."""
     run(path, """
 db = DictSQLiteV4(path, busy_timeout=20)
-lazy = DictSQLiteV4(path, persist_mode="lazy", busy_timeout=20, dirty_limit=1000)
+lazy = DictSQLiteV4(path, persist_mode="lazy", busy_timeout=20, dirty_limit=1000, separate=True)
 db["k"] = 1
 with Lock():
     leader = threading.Thread(target=db.__setitem__, args=("led", 1))

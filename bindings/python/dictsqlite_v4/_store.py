@@ -89,6 +89,8 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         which it is kept by dropping the least recently used entries; 0 keeps everything.
     :param read_only: every write raises OSError (EROFS), and the file, which must be there, does
         not change. In a folder that cannot be written it must not be changed by others either.
+    :param separate: whether it shares no store with other objects of the process on the file: they
+        see of each other what is committed, as those of two processes do.
     :param default_expire: how long what is written without a time of its own lives: seconds, a
         timedelta, or None for good. It costs each access a little.
     :param sliding: whether each read of what expires, by [], get or get_many, has it live for
@@ -126,6 +128,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         kdf_limit: int = _options.KDF_LIMIT,
         max_bytes: int = 0,
         read_only: bool = False,
+        separate: bool = False,
         default_expire: Expire = None,
         sliding: bool = False,
         after_fork: str = "error",
@@ -153,6 +156,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 _options.password("encryption_password", encryption_password),
                 persist_mode=PERSIST_MODES[self._mode],
                 read_only=bool(read_only),
+                separate=bool(separate),
                 hot_capacity=_options.capacity(hot_capacity),
                 hot_limit=_options.size("hot_limit", hot_limit, 1, 2**63 - 1),
                 warm_capacity=_options.size("warm_capacity", warm_capacity, 0, 2**63 - 1),
