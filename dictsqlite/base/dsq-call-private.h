@@ -182,8 +182,6 @@ dsq_call_lock (DsqMutex *mutex, GError **error)
 
 /* Until it is signalled, or by chance, or for some milliseconds: look then whether that is over. */
 void dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex);
-/* The same, at the latest until then, by the monotonic clock. */
-void dsq_call_wait_until (pthread_cond_t *cond, DsqMutex *mutex, gint64 deadline);
 
 /* To be asked before a wait. */
 static inline gboolean

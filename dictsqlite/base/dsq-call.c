@@ -64,33 +64,20 @@ dsq_call_lock_slowly (DsqMutex *mutex, GError **error)
   return TRUE;
 }
 
-static void
-wait_and_ask (pthread_cond_t *cond, DsqMutex *mutex, gint64 deadline)
+void
+dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex)
 {
-  dsq_cond_wait_until (cond, mutex, MIN (deadline, g_get_monotonic_time () + LOOK_US));
+  if (!dsq_call_is_watched ())
+    {
+      dsq_cond_wait (cond, mutex);
+      return;
+    }
+  dsq_cond_wait_until (cond, mutex, g_get_monotonic_time () + LOOK_US);
   if (!dsq_call_is_time_to_ask ())
     return;
   dsq_mutex_unlock (mutex);
   dsq_call_ask ();
   dsq_mutex_lock (mutex);
-}
-
-void
-dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex)
-{
-  if (dsq_call_is_watched ())
-    wait_and_ask (cond, mutex, G_MAXINT64);
-  else
-    dsq_cond_wait (cond, mutex);
-}
-
-void
-dsq_call_wait_until (pthread_cond_t *cond, DsqMutex *mutex, gint64 deadline)
-{
-  if (dsq_call_is_watched ())
-    wait_and_ask (cond, mutex, deadline);
-  else
-    dsq_cond_wait_until (cond, mutex, deadline);
 }
 
 void

@@ -284,7 +284,7 @@ close_tiers (DsqEngine *self, GError **error)
       DsqTable *table = self->tables.used->pdata[i];
 
       dsq_pending_discard_locked (table->pending);
-      dsq_watcher_end (table->watchers, FALSE);
+      dsq_watcher_end (table->watchers, NULL, FALSE);
     }
   dsq_shards_tidy_locked (self->shards);
   dsq_shards_unlock_all (self->shards);
@@ -445,8 +445,8 @@ dsq_engine_commit (DsqEngine *self, GError **error)
 }
 
 /* The last reference may go within a call, which does not keep it from closing. */
-static void
-close_by_force (DsqEngine *self)
+void
+dsq_engine_close_by_force (DsqEngine *self)
 {
   g_auto (DsqCall) call = { 0 };
 
@@ -471,7 +471,7 @@ dsq_engine_unref (DsqEngine *self)
       !dsq_door_is_own (&self->door))
     return;
   if (self->tables.main.pending != NULL)
-    close_by_force (self);
+    dsq_engine_close_by_force (self);
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_lookout_clear (&self->lookout);

@@ -67,6 +67,8 @@ gboolean dsq_engine_close (DsqEngine *self, GError **error);
  * with the lock given back, lets these go. */
 gboolean dsq_engine_shut (DsqEngine *self, GError **error);
 void dsq_engine_dismiss (DsqEngine *self);
+/* Flushes if that can be, and closes whatever happens. */
+void dsq_engine_close_by_force (DsqEngine *self);
 /* Another handle comes, with options of its own, as if it opened the file by itself. */
 gboolean dsq_engine_join (DsqEngine *self, const DsqEngineOptions *options, GError **error);
 /* A handle comes that was another engine's, which only reads and stays open: its tables are opened

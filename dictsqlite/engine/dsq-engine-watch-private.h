@@ -15,4 +15,7 @@ dsq_engine_add_watcher (DsqEngine *self, guint32 table, DsqWatcher *watcher, GEr
 /* Not in the child of a fork. May wait for the lookout's thread to end. */
 void dsq_engine_remove_watcher (DsqEngine *self, guint32 table, DsqWatcher *watcher);
 
+/* Tells those of @owner that nothing more comes. */
+void dsq_engine_end_watchers (DsqEngine *self, gconstpointer owner);
+
 G_END_DECLS

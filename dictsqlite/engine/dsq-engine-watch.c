@@ -97,3 +97,12 @@ dsq_engine_remove_watcher (DsqEngine *self, guint32 table, DsqWatcher *watcher)
   dsq_shards_unlock_all (self->shards);
   dsq_lookout_leave (&self->lookout);
 }
+
+void
+dsq_engine_end_watchers (DsqEngine *self, gconstpointer owner)
+{
+  dsq_shards_lock_all (self->shards);
+  for (guint i = 0; i < self->tables.used->len; i++)
+    dsq_watcher_end (((DsqTable *) self->tables.used->pdata[i])->watchers, owner, FALSE);
+  dsq_shards_unlock_all (self->shards);
+}

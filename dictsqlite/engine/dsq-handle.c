@@ -5,6 +5,7 @@
 
 #include "base/dsq-call-private.h"
 #include "dsq-error.h"
+#include "engine/dsq-engine-watch-private.h"
 #include "engine/dsq-handle-private.h"
 #include "engine/dsq-write-behind-private.h"
 
@@ -292,8 +293,11 @@ set_closed (DsqHandle *self)
   DsqEngine *engine = __atomic_exchange_n (&self->usable, NULL, __ATOMIC_RELAXED);
 
   dsq_engine_count_turn (engine);
-  if (self->own.engine != engine)
-    dsq_engine_count_turn (self->own.engine);
+  dsq_engine_end_watchers (engine, self);
+  if (self->own.engine == engine)
+    return;
+  dsq_engine_count_turn (self->own.engine);
+  dsq_engine_end_watchers (self->own.engine, self);
 }
 
 /* The last one that lets the file go is one that writes, if there is one: it clears away what is
@@ -356,16 +360,20 @@ dsq_handle_ref (DsqHandle *self)
   return self;
 }
 
-/* What was written is with the others, who keep the promises that they were given; the last one
- * closes the engine by force. */
+/* What was written is with the others, who keep the promises that they were given. The last one
+ * closes the engine by force, although somebody who has just left may have a reference still. */
 static void
 drop (DsqHandle *handle, DsqHold *self)
 {
-  if (self->file != NULL && dsq_open_file_leave (self->file, handle))
-    self->file = NULL;
+  if (self->engine != NULL)
+    dsq_engine_end_watchers (self->engine, handle);
+  if (self->file != NULL && !dsq_open_file_leave (self->file, handle))
+    {
+      if (self->engine != NULL)
+        dsq_engine_close_by_force (self->engine);
+      dsq_open_file_end (self->file);
+    }
   g_clear_pointer (&self->engine, dsq_engine_unref);
-  if (self->file != NULL)
-    dsq_open_file_end (self->file);
 }
 
 void

@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-#include "base/dsq-call-private.h"
+#include "base/dsq-call-out-private.h"
 #include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-open-files-private.h"
@@ -167,7 +167,10 @@ wait_locked (OpenFiles *self, gint64 deadline, GError **error)
     return DSQ_OPEN_FAILED;
   if (g_get_monotonic_time () < deadline)
     {
-      dsq_call_wait_until (&self->cond, &self->lock, deadline);
+      if (dsq_call_is_watched ())
+        dsq_call_wait (&self->cond, &self->lock);
+      else
+        dsq_cond_wait_until (&self->cond, &self->lock, deadline);
       return DSQ_OPEN_AGAIN;
     }
   refuse ("another thread is opening or closing the file, and does not end", error);

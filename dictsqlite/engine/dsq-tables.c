@@ -103,7 +103,7 @@ dsq_tables_drop_locked (DsqTables *self, DsqTable *table)
   if (table->name == NULL)
     return;
   table->is_dropped = TRUE;
-  dsq_watcher_end (table->watchers, TRUE);
+  dsq_watcher_end (table->watchers, NULL, TRUE);
   dsq_front_clear (&table->front);
   dsq_pending_discard_locked (table->pending);
   g_hash_table_remove (self->names, table->name);

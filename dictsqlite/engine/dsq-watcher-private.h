@@ -13,9 +13,10 @@ typedef struct _DsqWatcher DsqWatcher;
  * thread. */
 struct _DsqWatcher
 {
-  DsqWatcher *next; /* (unowned) (nullable) (all shard locks) of the same table */
-  GBytes *prefix;   /* (owned) constant: what the keys begin with */
-  int fd;           /* (owned) constant: an eventfd, to be read from while there is news */
+  DsqWatcher *next;    /* (unowned) (nullable) (all shard locks) of the same table */
+  gconstpointer owner; /* (unowned) constant when it is added: whose it is, for who ends it */
+  GBytes *prefix;      /* (owned) constant: what the keys begin with */
+  int fd;              /* (owned) constant: an eventfd, to be read from while there is news */
   DsqMutex lock;
   GPtrArray *keys;        /* (owned) (lock) of GBytes: what has changed, each once */
   GHashTable *is_in;      /* (owned) (lock) the same */
@@ -29,9 +30,9 @@ void dsq_watcher_free (DsqWatcher *self);
 
 /* Tells this one and all after it that @key has changed, or, with NULL, that anything may have. */
 void dsq_watcher_note (DsqWatcher *self, const DsqKey *key);
-/* Tells all of them that nothing more comes; with @is_news the last is that anything may have
- * changed, and else what was not taken yet is forgotten. */
-void dsq_watcher_end (DsqWatcher *self, gboolean is_news);
+/* Tells those of @owner, or all with NULL, that nothing more comes; with @is_news the last is that
+ * anything may have changed, and else what was not taken yet is forgotten. */
+void dsq_watcher_end (DsqWatcher *self, gconstpointer owner, gboolean is_news);
 /* The keys, of GBytes, in the order in which they first changed, maybe none; NULL: all of them may
  * have. */
 GPtrArray *dsq_watcher_take (DsqWatcher *self, gboolean *out_has_ended);

@@ -151,12 +151,14 @@ dsq_watcher_note (DsqWatcher *self, const DsqKey *key)
 }
 
 void
-dsq_watcher_end (DsqWatcher *self, gboolean is_news)
+dsq_watcher_end (DsqWatcher *self, gconstpointer owner, gboolean is_news)
 {
   for (; self != NULL; self = self->next)
     {
       gboolean had_news;
 
+      if (owner != NULL && self->owner != owner)
+        continue;
       dsq_mutex_lock (&self->lock);
       had_news = has_news_locked (self);
       if (!self->has_ended)

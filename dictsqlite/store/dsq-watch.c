@@ -50,8 +50,9 @@ struct _DsqWatch
 {
   GObject parent_instance;
 
-  DsqEngine *engine; /* (owned) (nullable) constant but for the end: a store's, no transaction's */
-  guint32 table;     /* constant */
+  DsqHandle *handle;   /* (owned) (nullable) constant but for the end */
+  DsqEngine *engine;   /* (owned) (nullable) the same: of the handle, no transaction's */
+  guint32 table;       /* constant */
   DsqWatcher *watcher; /* (owned) (nullable) constant but for the end */
   GSource *source;     /* (owned) (nullable) constant but for the end */
 };
@@ -82,6 +83,7 @@ dsq_watch_dispose (GObject *object)
       dsq_watcher_free (watcher);
     }
   g_clear_pointer (&self->engine, dsq_engine_unref);
+  g_clear_pointer (&self->handle, dsq_handle_unref);
   G_OBJECT_CLASS (dsq_watch_parent_class)->dispose (object);
 }
 
@@ -205,12 +207,14 @@ watch (DsqStore *store, const guint8 *prefix, gsize length, GError **error)
   watcher = dsq_watcher_new (prefix, length, error);
   if (watcher == NULL)
     return NULL;
+  watcher->owner = store->handle;
   if (!dsq_engine_add_watcher (engine, store->table, watcher, error))
     {
       dsq_watcher_free (watcher);
       return NULL;
     }
   self = g_object_new (DSQ_TYPE_WATCH, NULL);
+  self->handle = dsq_handle_ref (store->handle);
   self->engine = dsq_engine_ref (engine);
   self->table = store->table;
   self->watcher = watcher;

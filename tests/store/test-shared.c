@@ -88,6 +88,12 @@ get (DsqStore *store, const char *key)
 /* --- closing ---------------------------------------------------------------------------------- */
 
 static void
+count_cb (guint *n_changes)
+{
+  ++*n_changes;
+}
+
+static void
 assert_closed (DsqStore *store)
 {
   g_autoptr (GError) error = NULL;
@@ -143,6 +149,38 @@ test_drops_one (Fixture *self, gconstpointer data)
   one = open_store (self, DSQ_PERSIST_LAZY);
   g_assert_cmpint (get (one, "k"), ==, 2);
   close_store (one);
+}
+
+/* A watch ends with the store that it is of, and others' go on. */
+static void
+test_ends_its_watches (Fixture *self, gconstpointer data)
+{
+  DsqStore *stores[2];
+  g_autoptr (GError) error = NULL;
+  DsqWatch *watches[2];
+  guint n_changes[2] = { 0 };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      stores[i] = open_store (self, DSQ_PERSIST_LAZY);
+      watches[i] = dsq_store_watch (stores[i], "", &error);
+      g_assert_no_error (error);
+      g_signal_connect_swapped (watches[i], "changed", G_CALLBACK (count_cb), &n_changes[i]);
+    }
+  close_store (stores[0]);
+  add (stores[1], "k", 1);
+  while (n_changes[1] == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (n_changes[0], ==, 0);
+  /* one that is watched is open until nobody watches it */
+  g_object_unref (stores[1]);
+  g_object_unref (watches[0]);
+  stores[0] = open_store (self, DSQ_PERSIST_LAZY);
+  add (stores[0], "k", 1);
+  while (n_changes[1] == 1)
+    g_main_context_iteration (NULL, TRUE);
+  g_object_unref (watches[1]);
+  close_store (stores[0]);
 }
 
 /* A close waits for what was given to the store's threads before, and refuses what comes then. */
@@ -443,6 +481,7 @@ main (int argc, char **argv)
 #define ADD(path, test) g_test_add ("/shared/" path, Fixture, NULL, set_up, test, tear_down)
   ADD ("closes-one", test_closes_one);
   ADD ("drops-one", test_drops_one);
+  ADD ("ends-its-watches", test_ends_its_watches);
   ADD ("waits-for-jobs", test_waits_for_jobs);
   ADD ("reads-only", test_reads_only);
   ADD ("reads-first", test_reads_first);

@@ -163,8 +163,8 @@ static void
 test_an_end_is_told_for_ever (Fixture *self, gconstpointer data)
 {
   note (self, "b");
-  dsq_watcher_end (self->watcher, FALSE);
-  dsq_watcher_end (self->watcher, TRUE);
+  dsq_watcher_end (self->watcher, NULL, FALSE);
+  dsq_watcher_end (self->watcher, NULL, TRUE);
   note (self, "b");
   dsq_watcher_note (self->watcher, NULL);
   for (guint i = 0; i < 2; i++)
@@ -185,7 +185,7 @@ test_an_end_may_be_news (Fixture *self, gconstpointer data)
   g_autofree char *none = NULL;
 
   note (self, "b");
-  dsq_watcher_end (self->watcher, TRUE);
+  dsq_watcher_end (self->watcher, NULL, TRUE);
   last = take (self, self->watcher);
   g_assert_cmpstr (last, ==, "*");
   g_assert_true (self->has_ended);
