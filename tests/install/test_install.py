@@ -150,6 +150,20 @@ def test_a_program_that_may_need_no_such_version_is_warned(run):
     assert "must be no older than" in run("sh", "-c", f"! {wrong} 2>&1")
 
 
+def test_a_meson_project_takes_it_as_a_subproject(run, tmp_path):
+    """With the wrap file, where it is installed nowhere."""
+    root = PROGRAMS.parents[1]
+    (tmp_path / "subprojects").mkdir()
+    (tmp_path / "subprojects/dictsqlite").symlink_to(root)
+    shutil.copy(root / "data/dictsqlite.wrap", tmp_path / "subprojects")
+    shutil.copy(PROGRAMS / "hello.c", tmp_path)
+    (tmp_path / "meson.build").write_text(
+        "project('hello', 'c')\n"
+        "executable('hello', 'hello.c', dependencies: dependency('dictsqlite-1'))\n")
+    out = run("meson", "setup", "build", "-Ddictsqlite:introspection=disabled", PKG_CONFIG_PATH="")
+    assert "Dependency dictsqlite-1 found: YES 1.0.0 (overridden)" in out
+
+
 def test_headers_and_gir_are_installed(prefix):
     headers = find(prefix, "dictsqlite.h").parent
     assert headers == prefix / "include" / "dictsqlite-1"
