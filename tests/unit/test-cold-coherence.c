@@ -54,6 +54,16 @@ checkpoint (DsqColdTier *tier)
   g_assert_no_error (error);
 }
 
+/* One that does not get at the file in time is done by somebody else, or later. */
+static void
+checkpoint_beside_others (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!tier->file->funcs->checkpoint (tier->file, &error))
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
+}
+
 /* --- in one thread ---------------------------------------------------------------------------- */
 
 static void
@@ -436,7 +446,7 @@ write_numbers (void *user_data)
       put (tier, "number", value);
       __atomic_store_n (&race->committed, i, __ATOMIC_RELEASE);
       if (i % 40 == 0)
-        checkpoint (tier);
+        checkpoint_beside_others (tier);
     }
   __atomic_store_n (&race->is_finished, TRUE, __ATOMIC_RELEASE);
   return NULL;
@@ -546,7 +556,7 @@ write_much (void *user_data)
       memset (value, 'a' + (int) (i % 26), 1000);
       put (tier, key, value);
       if (tier->file->funcs->wants_checkpoint (tier->file, FALSE))
-        checkpoint (tier);
+        checkpoint_beside_others (tier);
       most = MAX (most, stats_of (tier).wal_bytes);
     }
   g_test_message ("the log was at most %" G_GUINT64_FORMAT " bytes", most);
