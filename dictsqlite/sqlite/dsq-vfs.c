@@ -9,9 +9,9 @@
  * that none is there, can open none, and can remove nothing but a log. A log is never opened
  * through a symbolic link.
  *
- * Everything else is the default VFS's, whichever that is at the time: the files that it opens are
- * its own, so that nothing has to be passed on. But for work files, which may have no name: those
- * are descriptors of ours.
+ * Everything else is the default VFS's, whichever that is at the time. The files that it opens are
+ * its own, but that a read which the medium failed is told as such: SQLite takes some errors, EIO
+ * among them, for damage of the file. Work files, which may have no name, are descriptors of ours.
  */
 
 #include "config.h"
@@ -33,6 +33,64 @@ static sqlite3_vfs *
 get_base (void)
 {
   return __atomic_load_n (&base, __ATOMIC_ACQUIRE);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+/* The methods of a kind of file, with one of ours among them. */
+typedef struct
+{
+  sqlite3_io_methods methods;       /* the first field: a file points here */
+  const sqlite3_io_methods *behind; /* (unowned) the file's own */
+} Methods;
+
+#define MAX_METHODS 16
+
+static Methods all_methods[MAX_METHODS]; /* constant once they are counted */
+static guint n_methods;                  /* (atomic) changed under @lock */
+
+static int
+read_file (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+{
+  int code = ((const Methods *) file->pMethods)->behind->xRead (file, buffer, length, offset);
+
+  return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
+}
+
+static const Methods *
+find_methods (const sqlite3_io_methods *behind, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (all_methods[i].behind == behind)
+      return &all_methods[i];
+  return NULL;
+}
+
+/* There are as many kinds as the VFS has ways to lock; of one too many the reads are its own. */
+static void
+take_over_reads (sqlite3_file *file)
+{
+  const sqlite3_io_methods *behind = file->pMethods;
+  const Methods *found = find_methods (behind, __atomic_load_n (&n_methods, __ATOMIC_ACQUIRE));
+
+  if (found == NULL)
+    {
+      pthread_mutex_lock (&lock);
+      found = find_methods (behind, n_methods);
+      if (found == NULL && n_methods < MAX_METHODS)
+        {
+          Methods *made = &all_methods[n_methods];
+
+          made->methods = *behind;
+          made->methods.xRead = read_file;
+          made->behind = behind;
+          __atomic_store_n (&n_methods, n_methods + 1, __ATOMIC_RELEASE);
+          found = made;
+        }
+      pthread_mutex_unlock (&lock);
+    }
+  if (found != NULL)
+    file->pMethods = &found->methods;
 }
 
 static int
@@ -58,6 +116,7 @@ static int
 open_file (sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out_flags)
 {
   sqlite3_vfs *real = get_base ();
+  int code;
 
   file->pMethods = NULL;
   if ((flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0)
@@ -69,8 +128,13 @@ open_file (sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, i
     return open_descriptor (path, file, flags, out_flags);
   if ((flags & SQLITE_OPEN_WAL) != 0)
     flags |= SQLITE_OPEN_NOFOLLOW;
-  return real->xOpen (real, path, file, flags, out_flags);
+  code = real->xOpen (real, path, file, flags, out_flags);
+  if (code == SQLITE_OK && file->pMethods != NULL)
+    take_over_reads (file);
+  return code;
 }
+
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int
 remove_file (sqlite3_vfs *self, const char *path, int sync_folder)

@@ -42,12 +42,6 @@ static sqlite3_vfs shim_vfs;
 static sqlite3_io_methods shim_methods[SHIM_N_KINDS];
 static const sqlite3_io_methods *shim_behind[SHIM_N_KINDS]; /* (unowned) */
 
-static inline ShimKind
-shim_kind_of (const sqlite3_file *file)
-{
-  return (ShimKind) (file->pMethods - shim_methods);
-}
-
 static inline int
 shim_ask (ShimKind kind,
           ShimCall call,
@@ -60,42 +54,57 @@ shim_ask (ShimKind kind,
   return shim_hook (&event);
 }
 
-static int
-shim_read (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset)
+/* The calls of a file of one kind: what is above may have methods of its own in place of these. */
+#define SHIM_CALLS(kind, name)                                                                     \
+  static int shim_read_##name (sqlite3_file *file, void *buffer, int length, sqlite3_int64 offset) \
+  {                                                                                                \
+    int code = shim_ask (kind, SHIM_READ, NULL, length, offset);                                   \
+    return code != SQLITE_OK ? code : shim_behind[kind]->xRead (file, buffer, length, offset);     \
+  }                                                                                                \
+  static int shim_write_##name (sqlite3_file *file,                                                \
+                                const void *bytes,                                                 \
+                                int length,                                                        \
+                                sqlite3_int64 offset)                                              \
+  {                                                                                                \
+    int code = shim_ask (kind, SHIM_WRITE, bytes, length, offset);                                 \
+    return code != SQLITE_OK ? code : shim_behind[kind]->xWrite (file, bytes, length, offset);     \
+  }                                                                                                \
+  static int shim_truncate_##name (sqlite3_file *file, sqlite3_int64 size)                         \
+  {                                                                                                \
+    int code = shim_ask (kind, SHIM_TRUNCATE, NULL, 0, size);                                      \
+    return code != SQLITE_OK ? code : shim_behind[kind]->xTruncate (file, size);                   \
+  }                                                                                                \
+  static int shim_sync_##name (sqlite3_file *file, int flags)                                      \
+  {                                                                                                \
+    int code = shim_ask (kind, SHIM_SYNC, NULL, 0, 0);                                             \
+    if (code == SQLITE_DONE)                                                                       \
+      return SQLITE_OK;                                                                            \
+    return code != SQLITE_OK ? code : shim_behind[kind]->xSync (file, flags);                      \
+  }
+
+SHIM_CALLS (SHIM_STORE, store)
+SHIM_CALLS (SHIM_LOG, log)
+SHIM_CALLS (SHIM_TEMPORARY, temporary)
+
+#define SHIM_SET_CALLS(methods, name)                                                              \
+  do                                                                                               \
+    {                                                                                              \
+      (methods)->xRead = shim_read_##name;                                                         \
+      (methods)->xWrite = shim_write_##name;                                                       \
+      (methods)->xTruncate = shim_truncate_##name;                                                 \
+      (methods)->xSync = shim_sync_##name;                                                         \
+    }                                                                                              \
+  while (0)
+
+static inline void
+shim_set_calls (ShimKind kind)
 {
-  ShimKind kind = shim_kind_of (file);
-  int code = shim_ask (kind, SHIM_READ, NULL, length, offset);
-
-  return code != SQLITE_OK ? code : shim_behind[kind]->xRead (file, buffer, length, offset);
-}
-
-static int
-shim_write (sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
-{
-  ShimKind kind = shim_kind_of (file);
-  int code = shim_ask (kind, SHIM_WRITE, bytes, length, offset);
-
-  return code != SQLITE_OK ? code : shim_behind[kind]->xWrite (file, bytes, length, offset);
-}
-
-static int
-shim_truncate (sqlite3_file *file, sqlite3_int64 size)
-{
-  ShimKind kind = shim_kind_of (file);
-  int code = shim_ask (kind, SHIM_TRUNCATE, NULL, 0, size);
-
-  return code != SQLITE_OK ? code : shim_behind[kind]->xTruncate (file, size);
-}
-
-static int
-shim_sync (sqlite3_file *file, int flags)
-{
-  ShimKind kind = shim_kind_of (file);
-  int code = shim_ask (kind, SHIM_SYNC, NULL, 0, 0);
-
-  if (code == SQLITE_DONE)
-    return SQLITE_OK;
-  return code != SQLITE_OK ? code : shim_behind[kind]->xSync (file, flags);
+  if (kind == SHIM_STORE)
+    SHIM_SET_CALLS (&shim_methods[kind], store);
+  else if (kind == SHIM_LOG)
+    SHIM_SET_CALLS (&shim_methods[kind], log);
+  else
+    SHIM_SET_CALLS (&shim_methods[kind], temporary);
 }
 
 static int
@@ -116,10 +125,7 @@ shim_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, in
     {
       shim_behind[kind] = file->pMethods;
       shim_methods[kind] = *file->pMethods;
-      shim_methods[kind].xRead = shim_read;
-      shim_methods[kind].xWrite = shim_write;
-      shim_methods[kind].xTruncate = shim_truncate;
-      shim_methods[kind].xSync = shim_sync;
+      shim_set_calls (kind);
     }
   if (file->pMethods == shim_behind[kind])
     file->pMethods = &shim_methods[kind];
