@@ -4,7 +4,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/dsq-call-private.h"
@@ -79,9 +81,27 @@ set_io_error (int code, int system_errno, const char *purpose, GError **error)
                system_errno != 0 ? g_strerror (system_errno) : "");
 }
 
-/* What SQLite cannot make it tries to open to be read, and tells the errno of that. */
+/* What SQLite cannot make it tries to open to be read, and tells the errno of that. Why it could
+ * not be made shows in what is wrong now; 0 where nothing is. */
+static int
+find_why_not_made (const char *path)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  struct statvfs medium;
+  int descriptor = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+  if (descriptor < 0)
+    return errno;
+  close (descriptor);
+  if (statvfs (folder, &medium) != 0)
+    return errno;
+  if ((medium.f_flag & ST_RDONLY) != 0)
+    return EROFS;
+  return medium.f_bavail == 0 || (medium.f_files > 0 && medium.f_favail == 0) ? ENOSPC : EMFILE;
+}
+
 static gboolean
-could_make_log (DsqDatabase *self)
+is_log_missing (DsqDatabase *self)
 {
   const char *path = sqlite3_db_filename (self->handle, "main");
   g_autofree char *folder = path != NULL ? g_path_get_dirname (path) : NULL;
@@ -230,8 +250,8 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
         }
       if (code == SQLITE_CANTOPEN_SYMLINK)
         system_errno = ELOOP;
-      else if (system_errno == ENOENT && could_make_log (self))
-        system_errno = EMFILE;
+      else if (system_errno == ENOENT && is_log_missing (self))
+        system_errno = find_why_not_made (sqlite3_db_filename (self->handle, "main"));
       if (system_errno != 0)
         {
           dsq_database_set_system_error (system_errno, purpose, error);

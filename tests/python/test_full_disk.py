@@ -16,11 +16,12 @@ CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 
 
 @pytest.fixture
-def disk(tmp_path):
-    """A file system of 16 MiB."""
+def disk(request, tmp_path):
+    """A file system of 16 MiB, with what options are asked for besides."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs", str(folder)]
+    options = ",".join(["size=16m", "mode=755", *filter(None, [getattr(request, "param", "")])])
+    mounting = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted")
     yield folder
@@ -90,6 +91,25 @@ def test_a_log_takes_room_to_be_read(disk):
         assert sorted(os.listdir(disk)) == ["filled", "store.db", "store.db-facts", "store.db-wal"]
     free(disk)
     with DictSQLiteV4(path, read_only=True) as store:
+        assert store["a"] == 1
+
+
+@pytest.mark.parametrize("disk", ["nr_inodes=12"], indirect=True)
+def test_a_log_takes_a_file_to_be_written(disk):
+    """What is wanting is the room for another file, not a descriptor."""
+    path = disk / "store.db"
+    with DictSQLiteV4(path) as store:
+        store["a"] = 1
+    with contextlib.suppress(OSError):
+        for i in range(100):
+            (disk / f"filled {i}").touch()
+    with pytest.raises(OSError) as refused:
+        DictSQLiteV4(path)
+    assert refused.value.errno == errno.ENOSPC
+    (disk / "filled 0").unlink()
+    (disk / "filled 1").unlink()
+    (disk / "filled 2").unlink()
+    with DictSQLiteV4(path) as store:
         assert store["a"] == 1
 
 
