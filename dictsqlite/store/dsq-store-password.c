@@ -21,7 +21,8 @@
  * Changes the password, and returns when that is on the medium, and nothing is left in the file or
  * its write-ahead log that the old one opens. Who reads the file as it was keeps that from being
  * so: that is waited for up to [property@Store:busy-timeout], and is then %DSQ_ERROR_BUSY, with the
- * new password set. Set it once more when nobody reads.
+ * new password set. Set it once more when nobody reads. After another error of the medium the file
+ * has either password.
  *
  * The time does not depend on the size of the file, since only the key under which the entries are
  * sealed is sealed anew. So the change does not help against somebody who had both the file and its
