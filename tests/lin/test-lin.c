@@ -26,8 +26,7 @@ choose_session (GRand *random, const Kind *kind)
     .mode = kind->mode,
     .are_processes = kind->are_processes,
     .n_workers = (guint) g_rand_int_range (random, 2, LIN_MAX_WORKERS + 1),
-    /* what one object has not flushed is not yet another's */
-    .share_object = kind->mode != DSQ_PERSIST_WRITETHROUGH || g_rand_boolean (random),
+    .share_object = kind->mode == DSQ_PERSIST_MEMORY || g_rand_boolean (random),
     .background = g_rand_boolean (random),
     .hot_capacity = hot_capacities[g_rand_int_range (random, 0, 4)],
     .warm_capacity = g_rand_boolean (random) ? 0 : 1 << 20,
