@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from dictsqlite_v4 import DictSQLiteV4, WrongPasswordError
+from dictsqlite_v4 import ConflictError, DictSQLiteV4, WrongPasswordError
 
 KDF = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 
@@ -49,6 +49,34 @@ def test_a_change_by_another_object_is_a_change_of_size(open_store):
     other["c"] = 3
     with pytest.raises(RuntimeError, match="changed size during iteration"):
         next(walk)
+
+
+def test_one_that_only_reads_comes_to_who_writes(open_store):
+    with open_store() as store:
+        store.table("table")["key"] = 0
+    reader = open_store(read_only=True)
+    table, walk = reader.table("table"), iter(reader.table("table"))
+    writer = open_store(persist_mode="lazy", flush_interval=1000)
+    writer["key"] = writer.table("table")["key"] = 1
+    assert reader["key"] == table["key"] == 1 and list(walk) == ["key"]
+    with pytest.raises(OSError) as raised:
+        table["key"] = 2
+    assert raised.value.errno == errno.EROFS
+    writer.close()
+    assert reader["key"] == 1
+
+
+def test_one_writes_within_the_transaction_of_another(open_store):
+    one, other = open_store(persist_mode="lazy"), open_store()
+    with one.transaction():
+        one["own"] = 1
+        other["key"] = 2
+        assert "own" not in other
+    assert dict(other) == {"key": 2, "own": 1}
+    with pytest.raises(ConflictError), one.transaction():
+        one["own"] = one["key"] + 1
+        other["key"] = 3
+    assert dict(one) == {"key": 3, "own": 1}
 
 
 def test_the_password_is_asked_of_each(path):
