@@ -9,6 +9,7 @@
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
+#include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
 
@@ -483,4 +484,14 @@ count_descriptors (void)
   while (g_dir_read_name (dir) != NULL)
     n++;
   return n;
+}
+
+/* One that does not get at the file in time is done by somebody else, or later. */
+static inline void
+checkpoint_beside_others (DsqColdTier *tier)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!tier->file->funcs->checkpoint (tier->file, &error))
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
 }

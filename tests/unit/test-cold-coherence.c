@@ -54,16 +54,6 @@ checkpoint (DsqColdTier *tier)
   g_assert_no_error (error);
 }
 
-/* One that does not get at the file in time is done by somebody else, or later. */
-static void
-checkpoint_beside_others (DsqColdTier *tier)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!tier->file->funcs->checkpoint (tier->file, &error))
-    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
-}
-
 /* --- in one thread ---------------------------------------------------------------------------- */
 
 static void
