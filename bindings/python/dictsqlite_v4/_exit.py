@@ -151,15 +151,19 @@ def _own() -> List[Tuple[Store, str]]:
 def _close_all() -> List[Exception]:
     """Close all at once, each of which may have to wait; what was raised."""
     closing: List[Tuple[Store, str, int, Channel]] = []
+    raised = []
     for store, path in _own():
+        n_entries = 0
         try:
             n_entries = store.get_stats().dirty_entries
             channel = store.open_channel()
             channel.submit(pack((b"q",)))
             closing.append((store, path, n_entries, channel))
-        except GError:
-            pass  # it is closed
-    raised = []
+        except GError:  # it is closed already, or has no file descriptors for a channel
+            try:
+                store.close(None)
+            except GError as error:
+                raised.append(_unwritten(n_entries, path, to_exception(error, path)))
     for store, path, n_entries, channel in closing:
         poll = select.poll()
         poll.register(channel.get_fd(), select.POLLIN)
