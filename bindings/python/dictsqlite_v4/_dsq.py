@@ -252,8 +252,8 @@ def rekey_file(
     _Dsq.Store.rekey_file(path, old, new, kdf_limit, cancellable, progress)
 
 
-def set_wait_func(func: Callable[[], bool]) -> None:
-    """Have `func` asked, while a call of the main thread waits, whether it shall end.
+def set_wait_func(func: Optional[Callable[[], bool]]) -> None:
+    """Have `func` asked, while a call of the main thread waits, whether it shall end; None: nothing.
 
     It must be a function in C. The other kind runs the handlers of signals at its door, where what
     they raise is lost.

@@ -22,7 +22,7 @@ import select
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
-from ._dsq import Channel, GError, Store
+from ._dsq import Channel, GError, Store, set_wait_func
 from ._errors import exception_of, to_exception
 from ._pack import pack, unpack
 
@@ -150,6 +150,7 @@ def _own() -> List[Tuple[Store, str]]:
 
 def _close_all() -> List[Exception]:
     """Close all at once, each of which may have to wait; what was raised."""
+    set_wait_func(None)  # PyGObject enters no function any more, and leaves its answer to chance
     closing: List[Tuple[Store, str, int, Channel]] = []
     raised = []
     for store, path in _own():
