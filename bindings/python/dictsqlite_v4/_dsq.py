@@ -253,7 +253,7 @@ def rekey_file(
 
 
 def set_wait_func(func: Optional[Callable[[], bool]]) -> None:
-    """Have `func` asked, while a call of the main thread waits, whether it shall end; None: nothing.
+    """Have `func` asked, while a call of the main thread waits, whether it shall end; None: none.
 
     It must be a function in C. The other kind runs the handlers of signals at its door, where what
     they raise is lost.
