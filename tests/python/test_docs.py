@@ -21,13 +21,15 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language):
-    """Each example in that language, named by its page and line."""
+    """The examples in that language, each named by its page and line."""
+    examples = []
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
             if found[1] == language and (language != "c" or "main (" in found[2]):
                 line = text.count("\n", 0, found.start()) + 1
-                yield pytest.param(found[2], id=f"{page.relative_to(ROOT)}:{line}")
+                examples.append(pytest.param(found[2], id=f"{page.relative_to(ROOT)}:{line}"))
+    return examples
 
 
 def run(command, folder, environment=None):

@@ -99,18 +99,20 @@ def check(expected, encrypted=False):
 
 @pytest.mark.parametrize(
     "ending, mode, generations",
-    itertools.product(("open", "closed", "killed"), ("lazy", "writethrough"), (1, 2)))
+    list(itertools.product(("open", "closed", "killed"), ("lazy", "writethrough"), (1, 2))))
 def test_stores_on_the_parents_file(tmp_path, ending, mode, generations):
     check(live_through(tmp_path, ending, mode, True, generations=generations))
 
 
 @pytest.mark.parametrize(
-    "ending, mode", itertools.product(("open", "closed", "killed"), ("lazy", "writethrough")))
+    "ending, mode",
+    list(itertools.product(("open", "closed", "killed"), ("lazy", "writethrough"))))
 def test_stores_on_the_parents_file_with_threads_inside(tmp_path, ending, mode):
     check(live_through(tmp_path, ending, mode, True, threads=3, generations=2))
 
 
-@pytest.mark.parametrize("ending, threads", itertools.product(("closed", "killed"), (0, 3)))
+@pytest.mark.parametrize(
+    "ending, threads", list(itertools.product(("closed", "killed"), (0, 3))))
 def test_stores_on_another_file(tmp_path, ending, threads):
     check(live_through(tmp_path, ending, "lazy", False, threads=threads, generations=2))
 
