@@ -172,8 +172,8 @@ def _close_all() -> List[Exception]:
             poll.poll()
         result = unpack(answer)[1]
         if result and not result[0]:
-            error = exception_of(result[2] == 1, result[1], result[3:].decode(), path)
-            raised.append(_unwritten(n_entries, path, error))
+            told = exception_of(result[2] == 1, result[1], result[3:].decode(), path)
+            raised.append(_unwritten(n_entries, path, told))
             # nothing waits for the same again when the object goes
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(store))
         else:
