@@ -98,6 +98,20 @@ def wait_until(condition, seconds=30.0):
         time.sleep(0.002)
 
 
+def join_soon(thread, seconds):
+    """Wait for a thread, which is to end in so many seconds, and in ten times what the machine, if
+    it has much to do, is late with a wait of a hundredth of one; how long it took."""
+    started = waiting = time.monotonic()
+    late = 0.0
+    while thread.is_alive() and waiting - started < 60:
+        thread.join(0.01)
+        late = max(late, time.monotonic() - waiting - 0.01)
+        waiting = time.monotonic()
+    took = waiting - started
+    assert not thread.is_alive() and took < seconds + 10 * late, f"it took {took:.2f} s"
+    return took
+
+
 def python(code, *args, **options):
     """Run `code` in a Python of its own with the same environment; text in and out."""
     return subprocess.run(

@@ -12,12 +12,12 @@ import threading
 import time
 
 import pytest
-from conftest import wait_until
+from conftest import join_soon, wait_until
 from gi.repository import Dsq, Gio, GLib
 
 from dictsqlite_v4._pack import pack
 
-SOON = 5
+SOON = 0.5
 
 # By the names and types of arguments; where one name does not say enough, by the function.
 VALUES = {
@@ -149,11 +149,8 @@ def assert_ends_soon(store, owner, name, path, must_be_cancelled):
     thread.join(0.03)
     if must_be_cancelled:
         assert thread.is_alive(), f"{name} has not waited: {outcome}"
-    started = time.monotonic()
     cancellable.cancel()
-    thread.join(30)
-    took = time.monotonic() - started
-    assert not thread.is_alive() and took < SOON, f"{name} took {took:.2f} s"
+    join_soon(thread, SOON)
     is_cancelled = isinstance(outcome[0], GLib.Error) and outcome[0].matches(
         Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED
     )
@@ -290,8 +287,8 @@ def test_who_leads_is_not_kept_and_keeps_nobody(native, lock):
             thread.start()
         time.sleep(0.05)
         cancellable.cancel()
-        threads[0].join(SOON)
-        assert not threads[0].is_alive() and errors
+        join_soon(threads[0], SOON)
+        assert errors
     for thread in threads:
         thread.join()
     for number in range(8):
@@ -368,13 +365,16 @@ def test_it_ends_a_statement(native, path):
     n_entries = 200000
     items = [item for i in range(n_entries) for item in (b"many %d" % i, b"\x03x")]
     store.set_pack(pack(items))
-    started = time.monotonic()
-    cancellable = Gio.Cancellable()
-    threading.Timer(0.02, cancellable.cancel).start()
-    with pytest.raises(GLib.Error) as caught:
-        store.clear(cancellable)
-    assert caught.value.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
-    assert time.monotonic() - started < SOON
+    tried = []
+    while not tried or tried[-1] >= SOON and len(tried) < 3:  # a busy machine may be late
+        started = time.monotonic()
+        cancellable = Gio.Cancellable()
+        threading.Timer(0.02, cancellable.cancel).start()
+        with pytest.raises(GLib.Error) as caught:
+            store.clear(cancellable)
+        assert caught.value.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
+        tried.append(time.monotonic() - started)
+    assert tried[-1] < SOON, tried
     assert store.count(None) == n_entries + len(CONTENT)
     assert_as_before(store)
 

@@ -13,7 +13,7 @@ HEAD = """
 import asyncio, faulthandler, itertools, os, random, signal, sqlite3, sys, threading, time
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 path = sys.argv[1]
-SOON = 5  # a quarter of what is waited else
+SOON = 0.5
 faulthandler.dump_traceback_later(100, exit=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
@@ -38,16 +38,18 @@ KINDS = (KeyboardInterrupt, SystemExit, Base, ZeroDivisionError)
 
 def assert_ends(call, kinds=KINDS, name="", soon=SOON):
     for kind in kinds:
-        alarm(0.1, raiser(kind))
-        started = time.monotonic()
-        try:
-            answer = call()
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        except kind:
-            took = time.monotonic() - started
-            assert 0.09 < took < soon, (name, kind, took)
-        else:
-            raise AssertionError((name, kind, answer, time.monotonic() - started))
+        tried = []
+        while not tried or tried[-1] >= soon and len(tried) < 3:  # a busy machine may be late
+            alarm(0.1, raiser(kind))
+            started = time.monotonic()
+            try:
+                answer = call()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except kind:
+                tried.append(time.monotonic() - started)
+            else:
+                raise AssertionError((name, kind, answer, time.monotonic() - started))
+        assert 0.09 < tried[-1] < soon, (name, kind, tried)
 """
 
 
