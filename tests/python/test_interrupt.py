@@ -189,7 +189,7 @@ for call in (db.check, lambda: db.get_many(keys), lambda: list(db.values())):
     call()
     took = time.monotonic() - started
     if took > 0.3:
-        assert_ends(call, kinds, soon=0.1 + took / 2)
+        assert_ends(call, kinds, soon=min(SOON, 0.1 + took / 2))
 assert [name for name in os.listdir(os.path.dirname(path)) if "copy" in name] == []
 assert len(db) == 200000
 """)
