@@ -1,17 +1,25 @@
-# test_recipes.py - the recipes whose frameworks warn of themselves when they are imported
+# test_recipes.py - the recipes that are modules, within what they are for
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Those of docs/recipes.md in ```python run in test_docs.py, where a warning is an error. Those in
-```py are modules, which the programs here import."""
+"""Those of docs/recipes.md in ```python run in test_docs.py. Those in ```py begin with the name of
+their file, and are used here as their framework would, which may warn of itself."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import python, wait_until
 from test_docs import blocks
+
+from dictsqlite_v4 import DictSQLiteV4
 
 SCRAPY = """
 import json, sys, threading
@@ -69,6 +77,13 @@ print(json.dumps([server.server_port, sorted(served), sorted(parsed)]))
 """
 
 
+def write_module(name, folder):
+    """Write the recipe that begins with that name into the folder."""
+    modules = [block.values[0] for block in blocks("py")]
+    text = next(module for module in modules if module.startswith(f"# {name}\n"))
+    (folder / name).write_text(text, encoding="utf-8")
+
+
 def crawl(folder, port, seen):
     done = subprocess.run(
         [sys.executable, "crawl.py", str(port), seen],
@@ -82,8 +97,7 @@ def test_scrapy(tmp_path):
     """What has been seen is not asked for again, and what was downloaded comes from the store."""
     if importlib.util.find_spec("scrapy") is None:
         pytest.skip("there is no Scrapy")
-    (module,) = [block.values[0] for block in blocks("py")]
-    (tmp_path / "storage.py").write_text(module, encoding="utf-8")
+    write_module("storage.py", tmp_path)
     (tmp_path / "crawl.py").write_text(SCRAPY, encoding="utf-8")
     cookies = ["one=1", "two=2"]
     port, served, parsed = crawl(tmp_path, 0, "seen.db")
@@ -96,3 +110,92 @@ def test_scrapy(tmp_path):
     _, served, parsed = crawl(tmp_path, port, "other.db")
     assert served == []
     assert parsed == [["", cookies, True], ["a", cookies, True], ["b", cookies, True]]
+
+
+def test_gunicorn(tmp_path):
+    """Four workers of an application that was loaded before they were forked count together."""
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    write_module("application.py", tmp_path)
+    log = tmp_path / "log"
+    with log.open("wb") as written:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--preload", "--workers=4", "--bind=127.0.0.1:0",
+             f"--worker-tmp-dir={tmp_path}", "application:app"],
+            cwd=tmp_path, stdout=written, stderr=written)
+    try:
+        def address():
+            return re.search(r"http://[\d.:]+", log.read_text(encoding="utf-8"))
+
+        wait_until(lambda: address() or server.poll() is not None)
+        url = address()[0]
+
+        def ask(_):
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return int(answer.read())
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sorted(pool.map(ask, range(40))) == list(range(1, 41))
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+    with DictSQLiteV4(tmp_path / "hits.db") as db:
+        assert db["/"] == 40
+
+
+def test_pytest(tmp_path):
+    write_module("test_with_a_store.py", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path,
+         "test_with_a_store.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+GTK = """
+import subprocess, sys
+from window import Window
+from dictsqlite_v4 import DictSQLiteV4
+from gi.repository import Gio, GLib, Gtk
+
+OTHER = 'from dictsqlite_v4 import DictSQLiteV4; DictSQLiteV4("notes.db")["note"] = "of another"'
+
+
+def activate(application):
+    window = Window(application, db)
+    window.present()
+    window.entry.set_text("typed")
+    window.entry.emit("activate")
+    shown.append(db["note"])
+    db.flush()
+    subprocess.run([sys.executable, "-c", OTHER], check=True)
+
+    def look():
+        if window.entry.get_text() == "of another":
+            shown.append(window.entry.get_text())
+            window.close()
+        return len(shown) < 2
+
+    GLib.timeout_add(20, look)
+
+
+shown = []
+with DictSQLiteV4("notes.db", persist_mode="lazy") as db:
+    application = Gtk.Application(flags=Gio.ApplicationFlags.NON_UNIQUE)
+    application.connect("activate", activate)
+    application.run()
+print(shown)
+"""
+
+
+def test_gtk(tmp_path):
+    """What is typed is kept, and what another process sets is shown."""
+    has_gtk = python("import gi; gi.require_version('Gtk', '4.0')").returncode == 0
+    if shutil.which("xvfb-run") is None or not has_gtk:
+        pytest.skip("there is no GTK 4 or no Xvfb")
+    write_module("window.py", tmp_path)
+    (tmp_path / "use.py").write_text(GTK, encoding="utf-8")
+    done = subprocess.run(
+        ["xvfb-run", "-a", sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True,
+        timeout=300, check=False, env={**os.environ, "G_DEBUG": "", "GSK_RENDERER": "cairo",
+                                       "GDK_BACKEND": "x11", "GTK_A11Y": "none"})
+    assert done.stdout == "['typed', 'of another']\n", done.stderr
