@@ -4,7 +4,7 @@
 
 #include <dictsqlite.h>
 
-#include "fault-calls.h"
+#include "fault-vfs.h"
 
 typedef enum
 {

@@ -2,31 +2,17 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A shim under SQLite fails one call in writing or syncing, and all after it until the medium is
- * mended: for each call in turn that a transaction, a sync and a checkpoint make.
+ * One write fails, and all after it until the medium is mended: each in turn that a transaction, a
+ * sync and a checkpoint make.
  */
 
 #include "config.h"
 
+#include <errno.h>
+
 #include "cold-support.h"
 #include "cold/dsq-cold-file-private.h"
-#include "shim-vfs.h"
-
-static int failure;        /* what calls give once they fail, SQLITE_OK: nothing fails */
-static guint n_calls_left; /* before they do */
-
-static int
-fail_in_turn (const ShimEvent *event)
-{
-  if (failure == SQLITE_OK || (event->call != SHIM_WRITE && event->call != SHIM_SYNC))
-    return SQLITE_OK;
-  if (n_calls_left > 0)
-    {
-      n_calls_left--;
-      return SQLITE_OK;
-    }
-  return event->call == SHIM_SYNC && failure == SQLITE_FULL ? SQLITE_IOERR_FSYNC : failure;
-}
+#include "fault-vfs.h"
 
 /* --- the tests -------------------------------------------------------------------------------- */
 
@@ -62,24 +48,24 @@ write_and_sync (DsqColdTier *tier, GError **error)
 
 /* One medium that fails after @n_calls calls; TRUE when that was too late to be noticed. */
 static gboolean
-try_with_failure (const char *path, int code, guint n_calls)
+try_with_failure (const char *path, int error_number, guint n_calls)
 {
+  const Fault fault = { FAULT_WRITE, error_number, n_calls, TRUE, FAULT_ALL };
   Foreign foreign;
   DsqColdTier *tier = open_tier (path, &foreign);
   g_autoptr (GError) error = NULL;
   gboolean done;
 
   put (tier, "before", "1");
-  failure = code;
-  n_calls_left = n_calls;
+  fault_arm (&fault);
   done = write_and_sync (tier, &error);
-  failure = SQLITE_OK;
+  fault_arm (NULL);
   if (done)
     g_assert_no_error (error);
-  else if (code == SQLITE_FULL && !g_error_matches (error, DSQ_ERROR, DSQ_ERROR_IO))
-    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
   else
-    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+    g_assert_error (error,
+                    DSQ_ERROR,
+                    (int) (error_number == ENOSPC ? DSQ_ERROR_NO_SPACE : DSQ_ERROR_IO));
 
   /* what was there is there, and the medium is usable once it is mended */
   assert_value (tier, "before", "1");
@@ -97,7 +83,7 @@ try_with_failure (const char *path, int code, guint n_calls)
 }
 
 static void
-sweep (int code)
+test_failing_medium_is_told (gconstpointer data)
 {
   gboolean done = FALSE;
   guint n_failed = 0;
@@ -108,29 +94,18 @@ sweep (int code)
       char *folder = make_folder ();
       g_autofree char *path = g_build_filename (folder, "store", NULL);
 
-      done = try_with_failure (path, code, n_calls);
+      done = try_with_failure (path, GPOINTER_TO_INT (data), n_calls);
       n_failed += !done;
       remove_folder (folder);
     }
   g_assert_cmpuint (n_failed, >, 20);
 }
 
-static void
-test_full_medium_is_told (void)
-{
-  sweep (SQLITE_FULL);
-}
-
-static void
-test_failing_medium_is_told (void)
-{
-  sweep (SQLITE_IOERR_WRITE);
-}
-
 /* A sync that failed is final, whatever a later one would say. */
 static void
 test_failed_sync_is_final (void)
 {
+  const Fault fault = { FAULT_SYNC, EIO, 0, TRUE, FAULT_ALL };
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
   g_autoptr (GError) error = NULL;
@@ -138,15 +113,14 @@ test_failed_sync_is_final (void)
   DsqColdTier *tier = open_tier (path, &foreign);
 
   put (tier, "a", "1");
-  failure = SQLITE_IOERR_FSYNC;
-  n_calls_left = 0;
+  fault_arm (&fault);
   for (guint i = 0; i < 2; i++)
     {
       g_assert_false (tier->file->funcs->sync (tier->file, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
       g_clear_error (&error);
     }
-  failure = SQLITE_OK;
+  fault_arm (NULL);
   g_assert_false (tier->file->funcs->sync (tier->file, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
   g_clear_error (&error);
@@ -161,8 +135,9 @@ test_failed_sync_is_final (void)
 /* Closing says that the log could not be folded in, but on a full medium, where there is nothing to
  * be done about it; either way nothing is lost. */
 static void
-close_with_failure (int code)
+test_failed_close_loses_nothing (gconstpointer data)
 {
+  const Fault fault = { FAULT_WRITE, GPOINTER_TO_INT (data), 0, TRUE, FAULT_ALL };
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
   g_autoptr (GError) error = NULL;
@@ -170,9 +145,8 @@ close_with_failure (int code)
   DsqColdTier *tier = open_tier (path, &foreign);
 
   put (tier, "a", "1");
-  failure = code;
-  n_calls_left = 1;
-  if (code == SQLITE_FULL)
+  fault_arm (&fault);
+  if (fault.error == ENOSPC)
     {
       g_assert_true (tier->funcs->close (tier, &error));
       g_assert_no_error (error);
@@ -182,7 +156,7 @@ close_with_failure (int code)
       g_assert_false (tier->funcs->close (tier, &error));
       g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
     }
-  failure = SQLITE_OK;
+  fault_arm (NULL);
   tier = open_tier (path, &foreign);
   assert_value (tier, "a", "1");
   close_tier (tier);
@@ -190,21 +164,17 @@ close_with_failure (int code)
   remove_folder (folder);
 }
 
-static void
-test_failed_close_loses_nothing (void)
-{
-  close_with_failure (SQLITE_FULL);
-  close_with_failure (SQLITE_IOERR_WRITE);
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim (fail_in_turn);
-  g_test_add_func ("/dsq/cold-errors/full-medium-is-told", test_full_medium_is_told);
-  g_test_add_func ("/dsq/cold-errors/failing-medium-is-told", test_failing_medium_is_told);
+  fault_install ();
+#define ADD(name, test, error)                                                                     \
+  g_test_add_data_func ("/dsq/cold-errors/" name, GINT_TO_POINTER (error), test)
+  ADD ("full-medium-is-told", test_failing_medium_is_told, ENOSPC);
+  ADD ("failing-medium-is-told", test_failing_medium_is_told, EIO);
+  ADD ("failed-close-on-a-full-medium-loses-nothing", test_failed_close_loses_nothing, ENOSPC);
+  ADD ("failed-close-loses-nothing", test_failed_close_loses_nothing, EIO);
   g_test_add_func ("/dsq/cold-errors/failed-sync-is-final", test_failed_sync_is_final);
-  g_test_add_func ("/dsq/cold-errors/failed-close-loses-nothing", test_failed_close_loses_nothing);
   return g_test_run ();
 }

@@ -9,13 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../run-length.h"
+
 /* A process reads all the time that others live and die. Each of these opens the store, commits,
  * and is killed in the write of that commit's fact: before it, within it or behind it. The reader
  * is asked after each what the keys are, and has to say what was committed last. */
 
 #define N_KEYS 8
-#define N_KILLS                                                                                    \
-  (g_getenv ("DSQ_LONG") != NULL ? 10000u : g_getenv ("DSQ_SHORT") != NULL ? 30u : 300u)
 
 typedef enum
 {
@@ -205,6 +205,7 @@ test_nothing_old_is_read (void)
 {
   g_autofree char *folder = g_dir_make_tmp ("dsq-kills-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "store.db", NULL);
+  const guint n_kills = run_length (30, 300, 10000);
   gint64 expected[N_KEYS];
   Reader reader;
   int status;
@@ -213,7 +214,7 @@ test_nothing_old_is_read (void)
     expected[i] = -1;
   reader = start_reader (path);
   assert_read (&reader, expected);
-  for (guint i = 0; i < N_KILLS; i++)
+  for (guint i = 0; i < n_kills; i++)
     {
       commit_and_die (path, i, expected);
       assert_read (&reader, expected);

@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../run-length.h"
 #include "fault-point.h"
 #include "fault-script.h"
-#include "run-length.h"
 
 /* What a process tells of its run. */
 typedef struct
@@ -57,7 +57,7 @@ static void
 note_calls (guint at)
 {
   for (guint i = 0; i < FAULT_N_KINDS; i++)
-    outcome->n_calls[at][i] = fault_get_n_calls (i);
+    outcome->n_calls[at][i] = fault_get_n_calls (i, FAULT_ALL);
 }
 
 static void
@@ -376,7 +376,7 @@ run_point (const Point *point)
     check_file (point);
 }
 
-static const Fault no_fault = { FAULT_N_KINDS, 0, 0, FALSE };
+static const Fault no_fault = { .kind = FAULT_N_KINDS };
 
 /* The calls that each step makes of each kind. */
 static void
@@ -412,7 +412,7 @@ point_at (const Setup *setup, FaultKind kind, guint n, guint which)
                                                                                 : which % N_ENDINGS;
   const int error = fault_get_error (kind, which / N_ENDINGS % fault_count_errors (kind));
 
-  return (Point){ setup, { kind, error, n, ending == ENDING_STAYS }, ending };
+  return (Point){ setup, { kind, error, n, ending == ENDING_STAYS, FAULT_ALL }, ending };
 }
 
 static void

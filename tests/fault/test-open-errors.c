@@ -2,53 +2,20 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * SQLite's files, and the shared memory beside them, are opened by way of open(2), which is made to
- * fail once, with EMFILE, at each of the calls in turn. Either the store is refused, saying why, or
- * it keeps what it acknowledges.
+ * Each call that opens one of SQLite's files, or the shared memory beside it, fails in turn, once,
+ * with EMFILE. Either the store is refused, saying why, or it keeps what it acknowledges.
  */
 
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 
 #include "dsq-error.h"
 #include "dsq-store.h"
+#include "fault-vfs.h"
 
 #define MAX_OPENS 64
-
-typedef int (*OpenFunc) (const char *path, int flags, ...);
-
-static OpenFunc open_of_sqlite;
-static int n_opens_left; /* (atomic) before one fails; below 0, none does */
-
-static int
-open_or_fail (const char *path, int flags, int mode)
-{
-  if (__atomic_load_n (&n_opens_left, __ATOMIC_RELAXED) >= 0 &&
-      __atomic_fetch_sub (&n_opens_left, 1, __ATOMIC_RELAXED) == 0)
-    {
-      errno = EMFILE;
-      return -1;
-    }
-  return open_of_sqlite (path, flags, mode);
-}
-
-static void
-install (void)
-{
-  sqlite3_vfs *vfs = sqlite3_vfs_find (NULL);
-
-  sqlite3_initialize ();
-  open_of_sqlite = (OpenFunc) vfs->xGetSystemCall (vfs, "open");
-  g_assert_nonnull (open_of_sqlite);
-  g_assert_cmpint (vfs->xSetSystemCall (vfs, "open", (sqlite3_syscall_ptr) (gpointer) open_or_fail),
-                   ==,
-                   SQLITE_OK);
-}
 
 static DsqStore *
 open_store (const char *path, DsqPersistMode mode, gboolean background, GError **error)
@@ -86,17 +53,19 @@ assert_kept (const char *path, guint n_acknowledged)
 
 /* FALSE: there were fewer than @n opens. */
 static gboolean
-try_nth (const char *path, DsqPersistMode mode, gboolean background, int n)
+try_nth (const char *path, DsqPersistMode mode, gboolean background, guint n)
 {
+  const Fault fault = { FAULT_OPEN, EMFILE, n, FALSE, FAULT_ALL };
   g_autoptr (GError) error = NULL;
   g_autoptr (DsqStore) store = NULL;
   guint n_acknowledged = 0;
   gboolean was_reached;
 
-  __atomic_store_n (&n_opens_left, n, __ATOMIC_RELAXED);
+  fault_arm (&fault);
   store = open_store (path, mode, background, &error);
-  was_reached = __atomic_exchange_n (&n_opens_left, -1, __ATOMIC_RELAXED) < 0;
-  g_test_message ("open %d: %s", n, error != NULL ? error->message : "opened");
+  was_reached = fault_was_met ();
+  fault_arm (NULL);
+  g_test_message ("open %u: %s", n, error != NULL ? error->message : "opened");
   if (store == NULL)
     {
       g_assert_true (was_reached);
@@ -133,14 +102,16 @@ test_nth (gconstpointer data)
 {
   const Kind *kind = data;
 
-  for (int n = 0, more = TRUE; more; n++)
+  gboolean more = TRUE;
+
+  for (guint n = 0; more; n++)
     {
       g_autofree char *folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
       g_autofree char *path = g_build_filename (folder, "store.db", NULL);
 
       if (kind->exists)
         assert_kept (path, 0);
-      g_assert_cmpint (n, <, MAX_OPENS);
+      g_assert_cmpuint (n, <, MAX_OPENS);
       more = try_nth (path, kind->mode, kind->background, n);
       g_unlink (path);
       g_assert_cmpint (g_rmdir (folder), ==, 0);
@@ -157,7 +128,7 @@ main (int argc, char **argv)
   };
 
   g_test_init (&argc, &argv, NULL);
-  install ();
+  fault_install ();
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       g_autofree char *name =

@@ -2,56 +2,30 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A shim under SQLite notes all that is written to a store and its log. The power then fails after
- * each of these writes: what was synced is on the medium, and of what came after it any part,
- * sector by sector. Each such file opens, with every write in it that was synced, and is sound. In
- * particular its log is never taken for that of another file, whatever of the page that tells this
- * has got to the medium.
+ * The power fails after each call that writes to a store or its log: what was synced is on the
+ * medium, and of what came after it any part, sector by sector, also of the names in the folder; or
+ * of these all, as most systems have it. Each such file opens, with every write in it that was
+ * synced, and is sound. In particular its log is never taken for that of another file, whatever of
+ * the page that tells this has got to the medium.
  */
 
 #include "config.h"
 
+#include "../run-length.h"
 #include "cold-support.h"
 #include "cold/dsq-cold-file-private.h"
-#include "shim-vfs.h"
+#include "fault-record.h"
 
-#define N_STEPS   60
-#define N_KEYS    40
-#define SECTOR    512
-#define N_CHANCES 1 /* images of each moment */
-
+#define N_STEPS  60
+#define N_KEYS   40
+#define N_IMAGES 10000 /* of one run of the steps */
 typedef struct
 {
-  ShimKind kind;
-  ShimCall call;
-  GBytes *bytes; /* (owned) (nullable) */
-  sqlite3_int64 offset;
-} Event;
-
-typedef struct
-{
-  guint n_events; /* when it was acknowledged */
-  guint step;     /* its value; all before it are there as well */
+  guint n_calls; /* when it was acknowledged */
+  guint step;    /* its value; all before it are there as well */
 } Synced;
 
-static GArray *events; /* (owned) of Event; NULL while nothing is noted */
 static GArray *synced; /* (owned) of Synced */
-
-/* Nothing of it need last here. */
-static int
-note_event (const ShimEvent *event)
-{
-  const int code = event->call == SHIM_SYNC ? SQLITE_DONE : SQLITE_OK;
-  Event noted = { event->kind, event->call, NULL, event->offset };
-
-  if (events == NULL || event->kind == SHIM_TEMPORARY || event->call == SHIM_OPEN ||
-      event->call == SHIM_READ)
-    return code;
-  if (event->bytes != NULL)
-    noted.bytes = g_bytes_new (event->bytes, (gsize) event->length);
-  g_array_append_val (events, noted);
-  return code;
-}
 
 /* --- what is done ----------------------------------------------------------------------------- */
 
@@ -77,7 +51,7 @@ open_to_sync (const char *path, Foreign *foreign, gboolean syncs)
 static void
 note_synced (guint step)
 {
-  const Synced now = { events->len, step };
+  const Synced now = { fault_record_get_n_calls (), step };
 
   g_array_append_val (synced, now);
 }
@@ -138,78 +112,13 @@ run_steps (const char *path, gboolean syncs, GRand *random)
   close_tier (tier);
 }
 
-/* --- the medium ------------------------------------------------------------------------------- */
-
-static void
-put_bytes (GByteArray *image, gsize at, const guint8 *bytes, gsize length)
-{
-  gsize before = image->len;
-
-  if (at + length > before)
-    {
-      g_byte_array_set_size (image, (guint) (at + length));
-      memset (image->data + before, 0, at + length - before);
-    }
-  memcpy (image->data + at, bytes, length);
-}
-
-/* With @random only some of its sectors. */
-static void
-apply_event (GByteArray *image, const Event *event, GRand *random)
-{
-  gsize length, until;
-  const guint8 *bytes;
-
-  if (random != NULL && g_rand_boolean (random))
-    return;
-  if (event->call == SHIM_TRUNCATE)
-    g_byte_array_set_size (image, (guint) MIN (event->offset, image->len));
-  if (event->call != SHIM_WRITE)
-    return;
-  bytes = g_bytes_get_data (event->bytes, &length);
-  for (gsize at = 0; at < length; at = until)
-    {
-      until = MIN (length, at + SECTOR - ((gsize) event->offset + at) % SECTOR);
-      if (random == NULL || g_rand_int_range (random, 0, 4) != 0)
-        put_bytes (image, (gsize) event->offset + at, bytes + at, until - at);
-    }
-}
-
-/* A log that was removed may have its name still, until the next one is synced. */
-static void
-build_image (ShimKind kind, guint n_events, GByteArray *image, GRand *random)
-{
-  guint n_lasting = 0;
-
-  for (guint i = 0; i < n_events; i++)
-    {
-      const Event *event = &g_array_index (events, Event, i);
-
-      if (event->kind == kind && event->call == SHIM_SYNC)
-        n_lasting = i;
-    }
-  for (guint i = 0; i < n_events; i++)
-    {
-      const Event *event = &g_array_index (events, Event, i);
-
-      if (event->kind != kind)
-        continue;
-      if (event->call != SHIM_REMOVE)
-        apply_event (image, event, i < n_lasting ? NULL : random);
-      else if (i < n_lasting || g_rand_boolean (random))
-        g_byte_array_set_size (image, 0);
-      else
-        return;
-    }
-}
-
 static guint
-find_synced (guint n_events)
+find_synced (guint n_calls)
 {
   guint step = 0;
 
   for (guint i = 0; i < synced->len; i++)
-    if (g_array_index (synced, Synced, i).n_events <= n_events)
+    if (g_array_index (synced, Synced, i).n_calls <= n_calls)
       step = MAX (step, g_array_index (synced, Synced, i).step);
   return step;
 }
@@ -229,61 +138,83 @@ read_last (DsqColdTier *tier)
 }
 
 static void
-test_opens (gconstpointer data)
+check_image (const char *path, GByteArray *file, GByteArray *log, guint last_synced)
 {
-  const gboolean syncs = GPOINTER_TO_INT (data);
-  char *folder = make_folder ();
+  g_autofree char *log_path = g_strconcat (path, "-wal", NULL);
+  DsqColdTier *tier;
+  Foreign foreign;
+
+  write_file (path, file->data, file->len);
+  write_file (log_path, log->data, log->len);
+  tier = open_tier (path, &foreign);
+  g_assert_cmpuint (read_last (tier), >=, last_synced);
+  close_tier (tier);
+}
+
+/* In memory if that can be: nothing is asked here of a medium. */
+static char *
+make_quick_folder (void)
+{
+  char *folder = g_strdup ("/dev/shm/dsq-cuts-XXXXXX");
+
+  if (g_mkdtemp (folder) != NULL)
+    return folder;
+  g_free (folder);
+  return make_folder ();
+}
+
+static void
+cut_run (gboolean syncs, guint n_images, GRand *random, guint *n_done, guint *n_logs)
+{
+  char *folder = make_quick_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
   g_autofree char *cut = g_build_filename (folder, "cut", NULL);
-  g_autofree char *cut_log = g_strconcat (cut, "-wal", NULL);
-  g_autoptr (GRand) random = g_rand_new_with_seed (g_test_rand_int ());
   g_autoptr (GBytes) start = NULL;
-  g_autoptr (GArray) noted = g_array_new (FALSE, FALSE, sizeof (Event));
-  guint n_logs = 0;
+  g_autoptr (GByteArray) file = g_byte_array_new ();
+  g_autoptr (GByteArray) log = g_byte_array_new ();
+  guint n_calls;
 
   make_store (path);
   start = read_file (path);
   synced = g_array_new (FALSE, FALSE, sizeof (Synced));
-  events = noted;
+  fault_record_start (g_bytes_get_data (start, NULL), g_bytes_get_size (start));
   run_steps (path, syncs, random);
-  for (guint i = 0; i < noted->len * N_CHANCES; i++)
+  fault_record_stop ();
+  n_calls = fault_record_get_n_calls ();
+  for (guint i = 0; i < n_images; i++)
     {
-      const guint n_events = i / N_CHANCES + 1;
-      g_autoptr (GByteArray) image = g_byte_array_new ();
-      g_autoptr (GByteArray) log = g_byte_array_new ();
-      DsqColdTier *tier;
-      Foreign foreign;
-      guint last;
+      const guint cut_at = 1 + (guint) ((guint64) i * n_calls / n_images);
 
-      events = noted;
-      put_bytes (image, 0, g_bytes_get_data (start, NULL), g_bytes_get_size (start));
-      build_image (SHIM_STORE, n_events, image, random);
-      build_image (SHIM_LOG, n_events, log, random);
-      events = NULL;
-      write_file (cut, image->data, image->len);
-      write_file (cut_log, log->data, log->len);
-      n_logs += log->len > 0;
-      tier = open_tier (cut, &foreign);
-      last = read_last (tier);
-      g_assert_cmpuint (last, >=, find_synced (n_events));
-      close_tier (tier);
+      fault_record_build (cut_at, i % N_FOLDER_MODELS, random, file, log);
+      *n_logs += log->len > 0;
+      check_image (cut, file, log, find_synced (cut_at));
       if (i % 16 == 0)
         assert_sound (cut);
     }
-  g_test_message ("%u writes, %u images with a log", noted->len, n_logs);
-  g_assert_cmpuint (n_logs, >, noted->len / 2);
-
-  for (guint i = 0; i < noted->len; i++)
-    g_clear_pointer (&g_array_index (noted, Event, i).bytes, g_bytes_unref);
+  *n_done += n_images;
+  fault_record_end ();
   g_array_unref (synced);
   remove_folder (folder);
+}
+
+static void
+test_opens (gconstpointer data)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (g_test_rand_int ());
+  const guint n_images = run_length (500, 10000, 500000);
+  guint n_done = 0, n_logs = 0;
+
+  while (n_done < n_images)
+    cut_run (GPOINTER_TO_INT (data), MIN (N_IMAGES, n_images - n_done), random, &n_done, &n_logs);
+  g_test_message ("%u images, %u of them with a log", n_done, n_logs);
+  g_assert_cmpuint (n_logs, >, n_done / 3);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim (note_event);
+  fault_install ();
   g_test_add_data_func ("/dsq/power-cuts/synced-by-the-way", GINT_TO_POINTER (FALSE), test_opens);
   g_test_add_data_func ("/dsq/power-cuts/synced-each", GINT_TO_POINTER (TRUE), test_opens);
   return g_test_run ();

@@ -2,32 +2,22 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A shim under SQLite fails one read of a file or its write-ahead log, each in turn. That is an
+ * One read of a file or its write-ahead log fails, each in turn. That is an
  * error of the medium, and never damage: nobody is to restore a backup for it. The same call
  * succeeds when it is made again.
  */
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 #include "dsq-cursor.h"
 #include "dsq-error.h"
 #include "dsq-store.h"
-#include "shim-vfs.h"
+#include "fault-vfs.h"
 
 #define N_ENTRIES 300
-
-static gint n_until; /* reads until one fails; 0: none does */
-
-static int
-fail_one_read (const ShimEvent *event)
-{
-  if (event->call == SHIM_READ && event->kind != SHIM_TEMPORARY &&
-      g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1)
-    return SQLITE_IOERR_READ;
-  return SQLITE_OK;
-}
 
 static DsqStore *
 open_store (const char *path, GError **error)
@@ -182,12 +172,13 @@ test_one_read_fails (gconstpointer data)
   fill (store);
   for (guint at = 0; has_failed; at++)
     {
+      const Fault fault = { FAULT_READ, EIO, at, FALSE, FAULT_LASTING };
       gboolean success;
 
-      g_atomic_int_set (&n_until, (gint) at + 1);
+      fault_arm (&fault);
       success = works[which].work (store, folder, &error);
-      has_failed = g_atomic_int_get (&n_until) <= 0;
-      g_atomic_int_set (&n_until, 0);
+      has_failed = fault_was_met ();
+      fault_arm (NULL);
       if (!success)
         {
           g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
@@ -210,7 +201,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim (fail_one_read);
+  fault_install ();
   for (guint i = 0; i < G_N_ELEMENTS (works); i++)
     {
       g_autofree char *name = g_strconcat ("/dsq/read-errors/", works[i].name, NULL);

@@ -4,7 +4,7 @@
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
 
-#include "slow-vfs.h"
+#include "fault-vfs.h"
 
 #define DELAY_US      50000
 #define LONG_DELAY_US 500000 /* more than a busy machine takes to go on with a thread */
@@ -36,7 +36,7 @@ set_up (Fixture *self, gconstpointer data)
   g_autoptr (DsqStore) store = NULL;
   g_autoptr (GError) error = NULL;
 
-  slow_vfs_install ();
+  fault_install ();
   self->folder = g_dir_make_tmp ("dsq-slow-XXXXXX", &error);
   g_assert_no_error (error);
   self->path = g_build_filename (self->folder, "store.db", NULL);
@@ -48,13 +48,13 @@ set_up (Fixture *self, gconstpointer data)
   fill (store, self->keys);
   self->store = dsq_store_open (self->path, DSQ_PERSIST_LAZY, NULL, &error);
   g_assert_no_error (error);
-  slow_vfs_set_delay (DELAY_US);
+  fault_set_delay (FAULT_READ, FAULT_STORE, DELAY_US);
 }
 
 static void
 tear_down (Fixture *self, gconstpointer data)
 {
-  slow_vfs_set_delay (0);
+  fault_set_delay (FAULT_READ, FAULT_STORE, 0);
   /* a thread of the store may be on its way to drop the last reference */
   g_assert_true (dsq_store_close (self->store, NULL, NULL));
   g_clear_object (&self->store);
@@ -105,7 +105,7 @@ test_the_caller_goes_on (Fixture *self, gconstpointer data)
   g_autofree char *value = NULL;
   gint64 started = g_get_monotonic_time ();
 
-  slow_vfs_set_delay (LONG_DELAY_US);
+  fault_set_delay (FAULT_READ, FAULT_STORE, LONG_DELAY_US);
   dsq_store_get_string_async (self->store, self->keys[7], NULL, answer_cb, &result);
   g_assert_cmpint (g_get_monotonic_time () - started, <, LONG_DELAY_US);
   while (result == NULL)
@@ -190,7 +190,7 @@ test_usable_after_a_cancelled_call (Fixture *self, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   test_cancelled_during_a_sync_call (self, data);
-  slow_vfs_set_delay (0);
+  fault_set_delay (FAULT_READ, FAULT_STORE, 0);
   value = dsq_store_get_string (self->store, self->keys[N_ENTRIES - 1], NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (value);

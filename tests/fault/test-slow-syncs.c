@@ -4,7 +4,7 @@
 #include <dictsqlite.h>
 #include <glib/gstdio.h>
 
-#include "slow-vfs.h"
+#include "fault-vfs.h"
 
 #define SYNC_US (1500 * 1000)
 #define SOON_US (500 * 1000)
@@ -88,14 +88,14 @@ test_left (gconstpointer data)
                           NULL);
   g_assert_no_error (error);
   g_assert_true (dsq_store_increment (store, "key", 0, 1, &value, NULL, &error));
-  slow_vfs_set_sync_delay (SYNC_US);
+  fault_set_delay (FAULT_SYNC, FAULT_LOG, SYNC_US);
   is_over = TRUE;
   started = g_get_monotonic_time ();
   g_assert_false (self->call (store, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
   g_assert_cmpint (g_get_monotonic_time () - started, <, SOON_US);
   g_clear_error (&error);
-  slow_vfs_set_sync_delay (0);
+  fault_set_delay (FAULT_SYNC, FAULT_LOG, 0);
   /* this one waits for it */
   g_assert_true (dsq_store_increment (store, "key", 0, 0, &value, NULL, &error));
   g_assert_cmpint (value, ==, self->call == set || self->call == add ? 2 : 1);
@@ -109,7 +109,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  slow_vfs_install ();
+  fault_install ();
   dsq_set_wait_func (is_over_cb, NULL, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {

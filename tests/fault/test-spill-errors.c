@@ -1,35 +1,19 @@
 /* test-spill-errors.c - a store in memory whose temporary file cannot be written
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * A shim under SQLite fails to make temporary files, or to write to them after a number of calls,
- * until the medium is mended.
+/* No temporary file can be made, or written to after a number of calls, until the medium is mended.
  */
 
 #include "config.h"
 
+#include <errno.h>
+
 #include "dsq-error.h"
 #include "dsq-store.h"
-#include "shim-vfs.h"
+#include "fault-vfs.h"
 
 #define N_KEYS 3000
 #define LENGTH 200
-
-static int failure; /* (atomic) what calls give once they fail, SQLITE_OK: nothing fails */
-static gint n_calls_left;
-
-static int
-fail_in_turn (const ShimEvent *event)
-{
-  int code = g_atomic_int_get (&failure);
-
-  if (event->call == SHIM_OPEN)
-    return code == SQLITE_CANTOPEN ? code : SQLITE_OK;
-  if (event->call != SHIM_WRITE || event->kind != SHIM_TEMPORARY || code == SQLITE_OK ||
-      g_atomic_int_add (&n_calls_left, -1) > 0)
-    return SQLITE_OK;
-  return code;
-}
 
 /* --- the tests -------------------------------------------------------------------------------- */
 
@@ -89,27 +73,25 @@ assert_all (DsqStore *store, guint n)
 
 /* One medium that fails; the number of keys that got in before it was noticed. */
 static guint
-fill_with_failure (gboolean background, int code, gint n_calls)
+fill_with_failure (gboolean background, const Fault *fault)
 {
   DsqStore *store = open_store (background);
   g_autoptr (DsqStats) stats = NULL;
   g_autoptr (GError) error = NULL;
   guint n = 0, n_before;
 
-  n_calls_left = n_calls;
-  g_atomic_int_set (&failure, code);
+  fault_arm (fault);
   while (n < N_KEYS && set (store, n, &error))
     n++;
   n_before = n;
   /* as long as the medium fails: then the thread may spill at once, and the error is over */
   stats = dsq_store_get_stats (store);
-  g_atomic_int_set (&failure, SQLITE_OK);
+  fault_arm (NULL);
   if (n < N_KEYS)
     {
-      if (code == SQLITE_FULL)
-        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
-      else
-        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+      g_assert_error (error,
+                      DSQ_ERROR,
+                      (int) (fault->error == ENOSPC ? DSQ_ERROR_NO_SPACE : DSQ_ERROR_NOT_FOUND));
       g_assert_nonnull (stats->last_error);
       g_clear_error (&error);
     }
@@ -133,15 +115,21 @@ test_full_medium_is_told (gconstpointer data)
 {
   guint n_failed = 0;
 
-  for (gint n_calls = 0; n_calls < 400; n_calls += 1 + n_calls / 4)
-    n_failed += fill_with_failure (GPOINTER_TO_INT (data), SQLITE_FULL, n_calls) < N_KEYS;
+  for (guint n_calls = 0; n_calls < 400; n_calls += 1 + n_calls / 4)
+    {
+      const Fault fault = { FAULT_WRITE, ENOSPC, n_calls, TRUE, FAULT_TEMPORARY };
+
+      n_failed += fill_with_failure (GPOINTER_TO_INT (data), &fault) < N_KEYS;
+    }
   g_assert_cmpuint (n_failed, >, 10);
 }
 
 static void
 test_missing_folder_is_told (gconstpointer data)
 {
-  g_assert_cmpuint (fill_with_failure (GPOINTER_TO_INT (data), SQLITE_CANTOPEN, 0), <, N_KEYS);
+  const Fault fault = { FAULT_OPEN, ENOENT, 0, TRUE, FAULT_ALL };
+
+  g_assert_cmpuint (fill_with_failure (GPOINTER_TO_INT (data), &fault), <, N_KEYS);
 }
 
 #define ADD(name, func)                                                                            \
@@ -156,7 +144,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  install_shim (fail_in_turn);
+  fault_install ();
   ADD ("full-medium-is-told", test_full_medium_is_told);
   ADD ("missing-folder-is-told", test_missing_folder_is_told);
   return g_test_run ();

@@ -2,17 +2,18 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A shim under SQLite fails one sync of a file or its write-ahead log. The ones after it would be
+ * One sync of a file or its write-ahead log fails. The ones after it would be
  * successes, as on a system that forgets what it could not write: no such success is believed.
  */
 
 #include "config.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 #include "dsq-error.h"
 #include "dsq-store.h"
-#include "shim-vfs.h"
+#include "fault-vfs.h"
 
 typedef struct
 {
@@ -26,22 +27,6 @@ typedef struct
   DsqDurability durability;
   gboolean background;
 } Kind;
-
-static gint n_failures; /* syncs of a log that fail from now on */
-static gint n_until;    /* syncs of any file until one fails; 0: none does */
-
-static int
-fail_syncs (const ShimEvent *event)
-{
-  if (event->call != SHIM_SYNC || event->kind == SHIM_TEMPORARY)
-    return SQLITE_OK;
-  if (event->kind == SHIM_LOG && g_atomic_int_get (&n_failures) > 0 &&
-      g_atomic_int_add (&n_failures, -1) > 0)
-    return SQLITE_IOERR_FSYNC;
-  return g_atomic_int_get (&n_until) > 0 && g_atomic_int_add (&n_until, -1) == 1
-             ? SQLITE_IOERR_FSYNC
-             : SQLITE_OK;
-}
 
 static void
 set_up (Fixture *fixture, gconstpointer data)
@@ -107,16 +92,17 @@ assert_unknown (gboolean success, GError **error)
 static GError *
 fail_one_sync (DsqStore *store, const Kind *kind)
 {
+  const Fault fault = { FAULT_SYNC, EIO, 0, FALSE, FAULT_LOG };
   GError *error = NULL;
 
-  g_atomic_int_set (&n_failures, 1);
+  fault_arm (&fault);
   dsq_store_set_string (store, "b", "2", NULL, &error);
   if (kind->background)
-    while (g_atomic_int_get (&n_failures) > 0)
+    while (!fault_was_met ())
       g_usleep (1000);
   else if (error == NULL)
     dsq_store_flush (store, NULL, &error);
-  g_assert_cmpint (g_atomic_int_get (&n_failures), <=, 0);
+  g_assert_true (fault_was_met ());
   return error;
 }
 
@@ -261,6 +247,7 @@ reopen (Fixture *fixture, guint n_done, gboolean failed)
 static gboolean
 fail_at (Fixture *fixture, guint at)
 {
+  const Fault fault = { FAULT_SYNC, EIO, at, FALSE, FAULT_LASTING };
   g_autoptr (GError) error = NULL;
   g_autoptr (DsqStore) store = open_sealed (fixture, "old", &error);
   g_autoptr (DsqStore) again = NULL;
@@ -268,10 +255,10 @@ fail_at (Fixture *fixture, guint at)
   gboolean failed;
 
   g_assert_no_error (error);
-  g_atomic_int_set (&n_until, (gint) at + 1);
+  fault_arm (&fault);
   while (n_done < N_STEPS && step (store, n_done, &error))
     n_done++;
-  g_atomic_int_set (&n_until, 0);
+  fault_arm (NULL);
   failed = n_done < N_STEPS;
   if (failed)
     {
@@ -322,7 +309,7 @@ main (int argc, char **argv)
   };
 
   g_test_init (&argc, &argv, NULL);
-  install_shim (fail_syncs);
+  fault_install ();
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       g_autofree char *name = g_strconcat ("/dsq/sync-errors/", names[i], NULL);

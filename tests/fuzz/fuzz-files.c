@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../run-length.h"
 #include "file-damage.h"
 #include "file-trial.h"
 
@@ -31,10 +32,7 @@
  * time, since its keys are not.
  */
 
-#define N_ROUNDS       20000
-#define N_LONG_ROUNDS  1000000
-#define N_SHORT_ROUNDS 500
-#define SEED           20260229
+#define SEED 20260229
 
 /* Of one round: processor time, waiting included, and memory beyond what the images take. */
 #define CPU_SECONDS  10
@@ -89,18 +87,6 @@ run_round (const Fuzz *self, const char *folder, guint64 round, const char *vola
 }
 
 /* --- a worker --------------------------------------------------------------------------------- */
-
-/* Sanitizers want memory of their own, and take their time. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER TRUE
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SANITIZER TRUE
-#endif
-#endif
-#ifndef HAS_SANITIZER
-#define HAS_SANITIZER FALSE
-#endif
 
 static void
 limit_time (void)
@@ -273,14 +259,6 @@ run_all (Fuzz *self)
   printf ("%" G_GUINT64_FORMAT " rounds, %u findings\n", self->end - self->first, self->n_findings);
 }
 
-static guint64
-count_rounds (void)
-{
-  if (g_getenv ("DSQ_LONG") != NULL)
-    return N_LONG_ROUNDS;
-  return g_getenv ("DSQ_SHORT") != NULL || HAS_SANITIZER ? N_SHORT_ROUNDS : N_ROUNDS;
-}
-
 /* In memory if that can be: nothing is asked here of a medium. */
 static char *
 make_folder (void)
@@ -298,7 +276,7 @@ make_folder (void)
 int
 main (int argc, char **argv)
 {
-  Fuzz self = { .end = count_rounds () };
+  Fuzz self = { .end = run_length (500, 20000, 1000000) };
 
   mallopt (M_ARENA_MAX, 1);
   self.folder = make_folder ();

@@ -1,8 +1,8 @@
 /* test-lin.c - whatever overlaps on a store is as if it were made one after the other
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "../run-length.h"
 #include "lin-session.h"
-#include "run-length.h"
 
 #define N_A_SESSION 1000
 

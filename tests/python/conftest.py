@@ -142,11 +142,26 @@ def python_as(user, group, code, *args):
     return python(BECOME % (group, user) + code if os.geteuid() == 0 else code, *args)
 
 
-def slow_vfs():
-    """The path of tests/fault/slow-vfs.c, in the build whose typelib is in use."""
+SLOW = """
+import ctypes, sys
+faults = ctypes.CDLL(sys.argv[2])
+faults.fault_install()
+class slow:
+    # how many microseconds a read of a file takes, and a sync of a log; how many have begun
+    def delay_reads(microseconds): faults.fault_set_delay(1, 2, microseconds)
+    def delay_syncs(microseconds): faults.fault_set_delay(4, 4, microseconds)
+    def count_reads(): return faults.fault_get_n_calls(1, 2)
+    def count_syncs(): return faults.fault_get_n_calls(4, 4)
+"""
+
+
+def python_slow(code, path, *args):
+    """Like `python`, with tests/fault/fault-vfs.c, in the build whose typelib is in use, loaded
+    before libc; `slow` tells it what takes how long. Arguments are from `sys.argv[3]` on."""
     typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
     build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
-    return build / "tests" / "fault" / "libdsq-slow-vfs.so"
+    library = str(build / "tests" / "fault" / "libdsq-fault-vfs.so")
+    return python(SLOW + code, path, library, *args, env={**os.environ, "LD_PRELOAD": library})
 
 
 def snapshot(folder: Path):

@@ -1,17 +1,15 @@
 # test_aio_slow.py - the loop goes on while the disk takes its time
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""By way of tests/fault/slow-vfs.c, in which every read of a page takes 50 ms."""
+"""By way of tests/fault/fault-vfs.c, in which every read of a page takes 50 ms."""
 
 from __future__ import annotations
 
-from conftest import LONG, python, slow_vfs
+from conftest import LONG, python_slow
 
 from dictsqlite_v4 import DictSQLiteV4
 
 PROGRAM = """
-import asyncio, ctypes, sys, time
-slow = ctypes.CDLL(sys.argv[2])
-slow.slow_vfs_install()
+import asyncio, sys, time
 from dictsqlite_v4 import AsyncDictSQLite
 
 BEAT = 0.005
@@ -40,7 +38,7 @@ async def main():
         idle = p99(await alone(1))
         late = []
         heart = asyncio.ensure_future(beat(late))
-        slow.slow_vfs_set_delay(50_000)
+        slow.delay_reads(50_000)
         started = time.perf_counter()
         count = 0
         for turn in range(5):
@@ -52,9 +50,9 @@ async def main():
             count += len(found)
         assert len(await db.keys_async()) == ENTRIES - 5
         seconds = time.perf_counter() - started
-        slow.slow_vfs_set_delay(0)
+        slow.delay_reads(0)
         heart.cancel()
-        print(count, slow.slow_vfs_count_reads(), seconds, len(late), p99(late), idle)
+        print(count, slow.count_reads(), seconds, len(late), p99(late), idle)
 
 asyncio.run(main())
 """
@@ -64,7 +62,7 @@ def test_a_heartbeat_beside_cold_reads(path):
     n_keys, n_entries = (40, 20_000) if LONG else (8, 600)
     with DictSQLiteV4(path, persist_mode="lazy") as db:
         db.bulk_insert({f"key_{i}": f"value {i} " * 20 for i in range(n_entries)})
-    done = python(PROGRAM, path, slow_vfs(), n_keys, n_entries)
+    done = python_slow(PROGRAM, path, n_keys, n_entries)
     assert (done.returncode, done.stderr) == (0, "")
     count, n_reads, seconds, n_beats, p99, idle = map(float, done.stdout.split())
     print(f"{count:.0f} gets, {n_reads:.0f} reads of 50 ms, {seconds:.1f} s; {n_beats:.0f} beats "

@@ -1,17 +1,15 @@
 # test_interrupt_slow.py - signals while a call is in a sync, or has much to do
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Programs in which a sync takes seconds, by way of tests/fault/slow-vfs.c, and a signal comes in
+"""Programs in which a sync takes seconds, by way of tests/fault/fault-vfs.c, and a signal comes in
 the midst of it. What a handler raises has to end the call soon, and to say that its outcome is not
 known; what was begun goes on in a thread of its own, and the next write waits for it."""
 from __future__ import annotations
 
 import pytest
-from conftest import python, slow_vfs
+from conftest import python_slow
 
 HEAD = """
-import ctypes, faulthandler, itertools, os, signal, sys, threading, time
-slow = ctypes.CDLL(sys.argv[2])
-slow.slow_vfs_install()
+import faulthandler, itertools, os, signal, sys, threading, time
 from dictsqlite_v4 import DictSQLiteV4, OutcomeUnknownError
 path = sys.argv[1]
 SYNC = 6
@@ -25,7 +23,7 @@ signal.signal(signal.SIGALRM, interrupt)
 
 def signal_in_sync(n_syncs, seconds, is_over, signalled, late):
     deadline = time.monotonic() + seconds
-    while slow.slow_vfs_count_syncs() == n_syncs and time.monotonic() < deadline:
+    while slow.count_syncs() == n_syncs and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(0.05)
     if not is_over.is_set():
@@ -40,8 +38,8 @@ def ends(call, name="", goes_on=False, seconds=10):
     # whether the outcome of the call, which is interrupted in the sync that it comes to in so many
     # seconds, is unknown; the sync may go on
     is_over, signalled, late = threading.Event(), [], [0]
-    slow.slow_vfs_set_sync_delay(int(SYNC * 1e6))
-    arguments = (slow.slow_vfs_count_syncs(), seconds, is_over, signalled, late)
+    slow.delay_syncs(int(SYNC * 1e6))
+    arguments = (slow.count_syncs(), seconds, is_over, signalled, late)
     thread = threading.Thread(target=signal_in_sync, args=arguments)
     try:
         thread.start()
@@ -56,14 +54,14 @@ def ends(call, name="", goes_on=False, seconds=10):
     is_over.set()
     thread.join()
     if not goes_on:
-        slow.slow_vfs_set_sync_delay(0)
+        slow.delay_syncs(0)
     assert cause is None or isinstance(cause, OutcomeUnknownError), cause
     return cause is not None
 """
 
 
 def run(path, code, *args):
-    result = python(HEAD + code, path, slow_vfs(), *args)
+    result = python_slow(HEAD + code, path, *args)
     assert (result.returncode, result.stderr) == (0, ""), result.stdout + result.stderr
 
 
@@ -136,7 +134,7 @@ started = time.monotonic()
 assert not ends(lambda: db.__setitem__("k", 2), goes_on=True)
 db["later"] = 1
 assert time.monotonic() - started > SYNC
-slow.slow_vfs_set_sync_delay(0)
+slow.delay_syncs(0)
 assert db["k"] == 2 and db["filled"] == str(number) * 20000
 lazy = DictSQLiteV4(path + ".lazy", persist_mode="lazy", enable_async=False, dirty_limit=10000)
 lazy["filled"] = "x" * 20000
@@ -160,7 +158,7 @@ def test_the_process_ends_while_one_goes_on(path, mode):
     run(path, """
 db = DictSQLiteV4(path, durability="full", persist_mode=sys.argv[3], flush_interval=3600)
 assert ends(lambda: (db.__setitem__("k", 1), db.flush()), goes_on=True)
-slow.slow_vfs_set_sync_delay(500000)
+slow.delay_syncs(500000)
 """, mode)
     from dictsqlite_v4 import DictSQLiteV4
 
@@ -217,15 +215,15 @@ assert dict(DictSQLiteV4(path + ".lazy")) == many
 
 def test_the_exit_of_a_handler_ends_the_program(path):
     """What it waited for is made, what was not flushed is written, and the status is the exit's."""
-    result = python(HEAD + """
+    result = python_slow(HEAD + """
 KIND = SystemExit
 lazy = DictSQLiteV4(path, persist_mode="lazy", flush_interval=3600)
 lazy["a"] = 1
 full = DictSQLiteV4(path + ".full", durability="full")
-slow.slow_vfs_set_sync_delay(1000000)
+slow.delay_syncs(1000000)
 signal.setitimer(signal.ITIMER_REAL, 0.1)
 full["b"] = 2
-""", path, slow_vfs())
+""", path)
     assert (result.returncode, result.stderr) == (5, "")
     from dictsqlite_v4 import DictSQLiteV4
 
@@ -314,18 +312,18 @@ source.execute("PRAGMA wal_checkpoint")
 source.execute("INSERT INTO kv_store VALUES ('last', x'76')")
 source.commit()  # a log beside it, and so a copy is read
 db = DictSQLiteV4(":memory:")
-n_reads = slow.slow_vfs_count_reads()
+n_reads = slow.count_reads()
 assert import_v4(path + ".old", db).n_imported == len(db) == 20001
-n_reads = slow.slow_vfs_count_reads() - n_reads
+n_reads = slow.count_reads() - n_reads
 db.clear()
-slow.slow_vfs_set_delay(20000)
+slow.delay_reads(20000)
 signal.setitimer(signal.ITIMER_REAL, 1)
 started = time.monotonic()
 try:
     import_v4(path + ".old", db)
 except KeyboardInterrupt:
     took = time.monotonic() - started
-slow.slow_vfs_set_delay(0)
+slow.delay_reads(0)
 assert n_reads > 500 and took < n_reads * 0.02 / 4, (n_reads, took)
 assert len(db) == 0
 source.close()

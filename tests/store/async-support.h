@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
+#include "folder-support.h"
 
 typedef struct
 {
@@ -11,22 +10,6 @@ typedef struct
   char *path;      /* (owned) */
   DsqStore *store; /* (owned) */
 } Fixture;
-
-static inline void
-remove_folder (const char *folder)
-{
-  GDir *dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      g_assert_cmpint (g_unlink (path), ==, 0);
-    }
-  g_dir_close (dir);
-  g_assert_cmpint (g_rmdir (folder), ==, 0);
-}
 
 static inline DsqStore *
 open_store (Fixture *self, DsqPersistMode mode)
@@ -42,10 +25,7 @@ open_store (Fixture *self, DsqPersistMode mode)
 static inline void
 set_up (Fixture *self, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
-
-  self->folder = g_dir_make_tmp ("dsq-async-XXXXXX", &error);
-  g_assert_no_error (error);
+  self->folder = make_folder ();
   self->path = g_build_filename (self->folder, "store.db", NULL);
   self->store = open_store (self, GPOINTER_TO_INT (data));
 }
@@ -54,10 +34,8 @@ static inline void
 tear_down (Fixture *self, gconstpointer data)
 {
   /* a thread of the store may be on its way to drop the last reference */
-  g_assert_true (dsq_store_close (self->store, NULL, NULL));
-  g_clear_object (&self->store);
+  close_store (self->store);
   remove_folder (self->folder);
-  g_free (self->folder);
   g_free (self->path);
 }
 
@@ -183,8 +161,7 @@ boolean_of (gboolean (*finish) (DsqStore *, GAsyncResult *, GError **),
 static inline void
 add (const char *path, DsqPersistMode mode, void (*test) (Fixture *, gconstpointer))
 {
-  static const char *const modes[] = { "memory", "lazy", "writethrough" };
-  g_autofree char *whole = g_strdup_printf ("/dsq/%s/%s", path, modes[mode]);
+  g_autofree char *whole = g_strdup_printf ("/dsq/%s/%s", path, modes[mode].name);
 
   g_test_add (whole, Fixture, GINT_TO_POINTER (mode), set_up, test, tear_down);
 }

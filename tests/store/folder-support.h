@@ -2,26 +2,31 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
+#include "bounds.h"
+
+static Bounds bounds; /* before the folder was made */
 
 static inline char *
 make_folder (void)
 {
   g_autoptr (GError) error = NULL;
-  char *folder = g_dir_make_tmp ("dsq-store-XXXXXX", &error);
+  char *folder;
 
+  bounds = bounds_begin ();
+  folder = g_dir_make_tmp ("dsq-store-XXXXXX", &error);
   g_assert_no_error (error);
   return folder;
 }
 
-/* With the files in it; frees the name. */
+/* With the files in it, when no store is open any more; frees the name. */
 static inline void
 remove_folder (char *folder)
 {
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autoptr (GDir) dir = NULL;
   const char *name;
 
+  bounds_end (&bounds, folder);
+  dir = g_dir_open (folder, 0, NULL);
   g_assert_nonnull (dir);
   while ((name = g_dir_read_name (dir)) != NULL)
     {
@@ -44,3 +49,24 @@ remove_folder (char *folder)
     g_assert_no_error (error_);                                                                    \
     store_;                                                                                        \
   })
+
+static inline void
+close_store (DsqStore *store)
+{
+  g_autoptr (GError) error = NULL;
+
+  assert_log_bounded (store);
+  g_assert_true (dsq_store_close (store, NULL, &error));
+  g_assert_no_error (error);
+  g_object_unref (store);
+}
+
+static const struct
+{
+  const char *name;
+  DsqPersistMode mode;
+} modes[] G_GNUC_UNUSED = {
+  { "memory", DSQ_PERSIST_MEMORY },
+  { "lazy", DSQ_PERSIST_LAZY },
+  { "writethrough", DSQ_PERSIST_WRITETHROUGH },
+};

@@ -30,7 +30,6 @@ open_small_store (const char *folder, DsqPersistMode mode, gboolean background)
 static inline void
 tear_down (Fixture *fixture, gconstpointer mode)
 {
-  g_assert_true (dsq_store_close (fixture->store, NULL, NULL));
-  g_object_unref (fixture->store);
+  close_store (fixture->store);
   remove_folder (fixture->folder);
 }

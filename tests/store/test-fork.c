@@ -57,16 +57,6 @@ open_store (const char *folder, const char *name, DsqPersistMode mode, gboolean 
 }
 
 static void
-close_store (DsqStore *store)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dsq_store_close (store, NULL, &error));
-  g_assert_no_error (error);
-  g_object_unref (store);
-}
-
-static void
 set_up (Fixture *self, gconstpointer mode)
 {
   self->folder = make_folder ();
@@ -263,16 +253,6 @@ test_the_parents_file (Fixture *self, gconstpointer mode)
 int
 main (int argc, char **argv)
 {
-  static const struct
-  {
-    const char *name;
-    DsqPersistMode mode;
-  } modes[] = {
-    { "memory", DSQ_PERSIST_MEMORY },
-    { "lazy", DSQ_PERSIST_LAZY },
-    { "writethrough", DSQ_PERSIST_WRITETHROUGH },
-  };
-
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++)
     {

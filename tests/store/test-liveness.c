@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../run-length.h"
 #include "folder-support.h"
 #include "liveness-verbs.h"
 #include "read-number.h"
@@ -19,14 +20,6 @@
 
 #define N_THREADS          8
 #define NEIGHBOUR_ARGUMENT "--neighbour"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED TRUE
-#elif defined(__has_feature)
-#define IS_SANITIZED (__has_feature (address_sanitizer) || __has_feature (thread_sanitizer))
-#else
-#define IS_SANITIZED FALSE
-#endif
 
 static const char *program; /* (unowned) */
 
@@ -54,7 +47,7 @@ deadline_us (void)
 
   getloadavg (&load, 1);
   load = MAX (1, load / g_get_num_processors ());
-  return (gint64) ((IS_SANITIZED ? 20 : 2) * load * G_USEC_PER_SEC);
+  return (gint64) ((HAS_SANITIZER ? 20 : 2) * load * G_USEC_PER_SEC);
 }
 
 static DsqStore *
@@ -262,16 +255,6 @@ set_up (Fixture *fixture, gconstpointer data)
 }
 
 static void
-close_store (Fixture *fixture)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dsq_store_close (fixture->store, NULL, &error));
-  g_assert_no_error (error);
-  g_clear_object (&fixture->store);
-}
-
-static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   remove_folder (fixture->folder);
@@ -287,7 +270,7 @@ test_beside_a_busy_neighbour (Fixture *fixture, gconstpointer data)
   neighbour = start_neighbour (fixture->folder);
   run_threads (fixture);
   stop_neighbour (&neighbour);
-  close_store (fixture);
+  close_store (fixture->store);
 }
 
 static void
@@ -297,7 +280,7 @@ test_reading_beside_a_busy_neighbour (Fixture *fixture, gconstpointer data)
 
   fixture->store = open_store (fixture->folder, DSQ_PERSIST_WRITETHROUGH, TRUE);
   run_threads (fixture);
-  close_store (fixture);
+  close_store (fixture->store);
   stop_neighbour (&neighbour);
 }
 
@@ -306,7 +289,7 @@ test_in_memory (Fixture *fixture, gconstpointer data)
 {
   fixture->store = open_store (fixture->folder, DSQ_PERSIST_MEMORY, FALSE);
   run_threads (fixture);
-  close_store (fixture);
+  close_store (fixture->store);
 }
 
 /* Threads that count all the time leave the background flush its turn. */
@@ -362,7 +345,7 @@ test_background_flush_goes_on (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 3; i++)
     g_assert_cmpint (pthread_join (threads[i], NULL), ==, 0);
   stop_neighbour (&neighbour);
-  close_store (fixture);
+  close_store (fixture->store);
 }
 
 /* --- what another process can read, memory does not lag behind -------------------------------- */
@@ -416,7 +399,7 @@ test_memory_is_not_behind (Fixture *fixture, gconstpointer data)
     }
   g_assert_cmpint (pthread_join (writer, NULL), ==, 0);
   g_assert_true (dsq_store_close (other, NULL, &error));
-  close_store (fixture);
+  close_store (fixture->store);
 }
 
 #define ADD(path, data, func)                                                                      \

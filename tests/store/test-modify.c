@@ -508,13 +508,13 @@ main (int argc, char **argv)
     { "copies-beside-a-writer", test_copies_beside_a_writer },
     { "cancelled", test_cancelled },
   };
-  static const char *const modes[] = { "memory", "lazy", "writethrough" };
 
   g_test_init (&argc, &argv, NULL);
   for (guint mode = 0; mode < G_N_ELEMENTS (modes); mode++)
     for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
       {
-        g_autofree char *path = g_strdup_printf ("/dsq/modify/%s/%s", modes[mode], tests[i].name);
+        g_autofree char *path =
+            g_strdup_printf ("/dsq/modify/%s/%s", modes[mode].name, tests[i].name);
 
         g_test_add (path, Fixture, GINT_TO_POINTER (mode), set_up, tests[i].function, tear_down);
       }

@@ -1,9 +1,9 @@
 /* test-shared.c - several stores on one file in one process
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dictsqlite.h>
-#include <glib/gstdio.h>
 #include <unistd.h>
+
+#include "folder-support.h"
 
 typedef struct
 {
@@ -14,18 +14,22 @@ typedef struct
 static void
 set_up (Fixture *self, gconstpointer data)
 {
-  self->folder = g_dir_make_tmp ("dsq-XXXXXX", NULL);
+  self->folder = make_folder ();
   self->path = g_build_filename (self->folder, "store.db", NULL);
 }
 
+/* Nothing is left beside it when the last one is closed. */
 static void
 tear_down (Fixture *self, gconstpointer data)
 {
+  g_autoptr (GDir) dir = NULL;
+
   g_assert_cmpint (g_remove (self->path), ==, 0);
-  /* nothing is left beside it when the last one is closed */
-  g_assert_cmpint (g_rmdir (self->folder), ==, 0);
+  dir = g_dir_open (self->folder, 0, NULL);
+  g_assert_null (g_dir_read_name (dir));
+  g_clear_pointer (&dir, g_dir_close);
   g_free (self->path);
-  g_free (self->folder);
+  remove_folder (self->folder);
 }
 
 static DsqStore *
@@ -53,16 +57,6 @@ open_store (Fixture *self, DsqPersistMode mode)
 
   g_assert_no_error (error);
   return store;
-}
-
-static void
-close_store (DsqStore *store)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (dsq_store_close (store, NULL, &error));
-  g_assert_no_error (error);
-  g_object_unref (store);
 }
 
 static void

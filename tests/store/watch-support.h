@@ -68,16 +68,6 @@ typedef struct
 static inline int
 run_watch_tests (int argc, char **argv, const Test *tests, guint n_tests)
 {
-  static const struct
-  {
-    const char *name;
-    DsqPersistMode mode;
-  } modes[] = {
-    { "memory", DSQ_PERSIST_MEMORY },
-    { "lazy", DSQ_PERSIST_LAZY },
-    { "writethrough", DSQ_PERSIST_WRITETHROUGH },
-  };
-
   g_test_init (&argc, &argv, NULL);
   for (guint m = 0; m < G_N_ELEMENTS (modes); m++)
     for (guint i = 0; i < n_tests; i++)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../run-length.h"
 #include "codec/dsq-header-private.h"
 #include "cold-support.h"
 #include "crypto/dsq-kdf-private.h"
@@ -21,16 +22,7 @@
 #include "dictsqlite.h"
 
 /* A sanitizer has terabytes of its own mapped, and valgrind copies of what was freed. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_WATCHED TRUE
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_WATCHED TRUE
-#endif
-#endif
-#ifndef IS_WATCHED
-#define IS_WATCHED (g_getenv ("DSQ_SHORT") != NULL)
-#endif
+#define IS_WATCHED (HAS_SANITIZER || g_getenv ("DSQ_SHORT") != NULL)
 
 #define MASK  0xA5
 #define CHUNK (1 << 20)

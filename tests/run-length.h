@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+/* Sanitizers want memory of their own, and take their time. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_SANITIZER TRUE
 #elif defined(__has_feature)
