@@ -67,14 +67,15 @@ append_rows (DsqColdSqlite *self,
              gboolean *out_is_full,
              GError **error)
 {
-  sqlite3_stmt *row = statement->handle;
   DsqStep step = DSQ_STEP_ROW;
 
   for (guint n = 0; n < max_rows && step == DSQ_STEP_ROW; n++)
     {
+      sqlite3_stmt *row;
       guint32 table;
 
       step = dsq_statement_step (statement, error);
+      row = statement->handle;
       if (step == DSQ_STEP_ROW && !move_on (out_last, row, error))
         step = DSQ_STEP_FAILED;
       if (step != DSQ_STEP_ROW)

@@ -26,11 +26,28 @@
 #include "cold/dsq-cold-writer-private.h"
 #include "dsq-error.h"
 
+#define PURPOSE_OPEN "open the write-ahead log"
+
 /* Longest wait of one checkpoint for readers. Those that are tended let go in a fraction of it. */
 #define READERS_WAIT_US (80 * 1000)
 #define READERS_LOOK_US 1000
 /* Longest wait of all checkpoints for one of them. */
 #define READER_STAYS_US (1000 * 1000)
+
+/* It commits nothing and reads no row, so that it does without the schema, which tuning reads. That
+ * checkpoints sync need be said only where SQLite was built to leave it out; what reads the file's
+ * header opens the log. */
+static gboolean
+tune_log (DsqColdSqlite *self, GError **error)
+{
+  gint64 ignored;
+
+  return ((sqlite3_compileoption_used ("DEFAULT_SYNCHRONOUS=2") &&
+           sqlite3_compileoption_used ("DEFAULT_WAL_SYNCHRONOUS=2")) ||
+          dsq_database_run (self->log, "PRAGMA synchronous = FULL", PURPOSE_OPEN, error)) &&
+         dsq_database_run (self->log, "PRAGMA mmap_size = 0", PURPOSE_OPEN, error) &&
+         dsq_database_get_number (self->log, "PRAGMA user_version", PURPOSE_OPEN, &ignored, error);
+}
 
 gboolean
 dsq_cold_log_init (DsqColdSqlite *self, GError **error)
@@ -39,8 +56,7 @@ dsq_cold_log_init (DsqColdSqlite *self, GError **error)
 
   self->log =
       dsq_database_open (self->path, DSQ_DATABASE_WRITE, self->tuning.busy_timeout_ms, error);
-  /* tuning reads, and so opens the log */
-  if (self->log == NULL || !dsq_database_tune (self->log, &self->tuning, error) ||
+  if (self->log == NULL || !tune_log (self, error) ||
       !dsq_database_check_writable (self->log, error))
     return FALSE;
   /* what an earlier process left may never have been synced */

@@ -44,6 +44,8 @@ typedef struct
 /* A connection that reads, tuned, for a call that takes long. */
 DsqDatabase *dsq_cold_open_to_read (DsqColdSqlite *self, GError **error);
 DsqDatabase *dsq_cold_open_snapshot (DsqColdSqlite *self, const char *purpose, GError **error);
+/* The first of the pool's. It owns @database from then on, whatever it returns. */
+gboolean dsq_cold_readers_add (DsqColdSqlite *self, DsqDatabase *database, GError **error);
 DsqColdReader *dsq_cold_readers_take (DsqColdSqlite *self, GError **error);
 void dsq_cold_readers_give_back (DsqColdSqlite *self, DsqColdReader *reader);
 /* To be called before the statements of a read, which then see all that was committed before this

@@ -70,6 +70,16 @@ close_reader (DsqColdReader *reader)
   g_free (reader);
 }
 
+static gboolean
+refuse_another (GError **error)
+{
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_IO,
+               "Failed to open the file: another one stands in its place");
+  return FALSE;
+}
+
 /* The path is looked at after it was opened: what the writer has may have been moved away, and
  * another file put there. */
 static gboolean
@@ -77,16 +87,10 @@ check_identity (DsqColdSqlite *self, GError **error)
 {
   DsqLocationIdentity identity;
 
-  if (!dsq_location_identify (self->path, &identity, error))
-    return FALSE;
-  if (identity.device == self->identities[DSQ_COLD_NAME_FILE].device &&
-      identity.inode == self->identities[DSQ_COLD_NAME_FILE].inode)
-    return TRUE;
-  g_set_error (error,
-               DSQ_ERROR,
-               DSQ_ERROR_IO,
-               "Failed to open the file: another one stands in its place");
-  return FALSE;
+  return dsq_location_identify (self->path, &identity, error) &&
+         ((identity.device == self->identities[DSQ_COLD_NAME_FILE].device &&
+           identity.inode == self->identities[DSQ_COLD_NAME_FILE].inode) ||
+          refuse_another (error));
 }
 
 DsqDatabase *
@@ -118,28 +122,49 @@ dsq_cold_open_snapshot (DsqColdSqlite *self, const char *purpose, GError **error
   return g_steal_pointer (&database);
 }
 
+/* That a transaction ends is not to depend on what there is memory for then. */
+static gboolean
+plan_reads (DsqColdReader *reader, GError **error)
+{
+  dsq_cold_plan (reader->statements, reader->database, read_sql, DSQ_COLD_N_READS);
+  return dsq_statement_make (&reader->statements[DSQ_COLD_READ_END], error);
+}
+
 static DsqColdReader *
 open_reader (DsqColdSqlite *self, GError **error)
 {
   DsqColdReader *reader = g_new0 (DsqColdReader, 1);
 
   reader->database = dsq_cold_open_to_read (self, error);
-  if (reader->database != NULL &&
-      dsq_cold_prepare (reader->statements, reader->database, read_sql, DSQ_COLD_N_READS, error))
+  if (reader->database != NULL && plan_reads (reader, error))
     return reader;
   close_reader (reader);
   return NULL;
+}
+
+/* It was opened before the writer was: what it has is what its path means now, and so what the
+ * writer has. */
+gboolean
+dsq_cold_readers_add (DsqColdSqlite *self, DsqDatabase *database, GError **error)
+{
+  DsqColdReader *reader = g_new0 (DsqColdReader, 1);
+  int has_moved = 1;
+
+  self->idle[self->n_idle++] = reader;
+  reader->database = database;
+  if (sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) !=
+          SQLITE_OK ||
+      has_moved)
+    return refuse_another (error);
+  return check_identity (self, error) && dsq_database_tune (database, &self->tuning, error) &&
+         plan_reads (reader, error);
 }
 
 gboolean
 dsq_cold_readers_share (DsqColdSqlite *self, GError **error)
 {
   self->own_reader->database = self->writer.database;
-  return dsq_cold_prepare (self->own_reader->statements,
-                           self->own_reader->database,
-                           read_sql,
-                           DSQ_COLD_N_READS,
-                           error);
+  return plan_reads (self->own_reader, error);
 }
 
 void

@@ -65,11 +65,11 @@ typedef struct
   gsize name_length;  /* 0: the name stays as it is, or is NULL */
 } DsqColdColumns;
 
-gboolean dsq_cold_prepare (DsqStatement *statements,
-                           DsqDatabase *database,
-                           const DsqColdSql *sql,
-                           guint n_statements,
-                           GError **error);
+/* Each is prepared when it is first used: most are by few who open a file. */
+void dsq_cold_plan (DsqStatement *statements,
+                    DsqDatabase *database,
+                    const DsqColdSql *sql,
+                    guint n_statements);
 void dsq_cold_clear_statements (DsqStatement *statements, guint n_statements);
 
 static inline void

@@ -13,17 +13,14 @@
 
 #define MIN_BUFFER 4096
 
-gboolean
-dsq_cold_prepare (DsqStatement *statements,
-                  DsqDatabase *database,
-                  const DsqColdSql *sql,
-                  guint n_statements,
-                  GError **error)
+void
+dsq_cold_plan (DsqStatement *statements,
+               DsqDatabase *database,
+               const DsqColdSql *sql,
+               guint n_statements)
 {
   for (guint i = 0; i < n_statements; i++)
-    if (!dsq_statement_prepare (&statements[i], database, sql[i].sql, sql[i].purpose, error))
-      return FALSE;
-  return TRUE;
+    dsq_statement_plan (&statements[i], database, sql[i].sql, sql[i].purpose);
 }
 
 void
@@ -382,7 +379,6 @@ dsq_cold_read_tables (const DsqRecordCodec *codec,
                       GError **error)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  sqlite3_stmt *row = statement->handle;
   gboolean is_sound = TRUE;
   DsqTableState state = { 0 };
   gint64 last_id = 0;
@@ -390,6 +386,8 @@ dsq_cold_read_tables (const DsqRecordCodec *codec,
 
   while (is_sound && (step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
     {
+      sqlite3_stmt *row = statement->handle;
+
       is_sound = read_state (row, &state) && state.table > last_id;
       last_id = state.table;
       /* but for what keeps the last id from being given out again */

@@ -199,11 +199,10 @@ dsq_cold_stream_new (DsqDatabase *database, GError **error)
   int code = sqlite3_create_module_v2 (database->handle, "dsq_stream", &module, self, NULL);
 
   self->database = database;
-  if (code != SQLITE_OK)
-    dsq_database_set_error (database, code, PURPOSE, error);
-  if (code == SQLITE_OK &&
-      dsq_statement_prepare (&self->statement, database, SQL_WRITE, PURPOSE, error))
+  dsq_statement_plan (&self->statement, database, SQL_WRITE, PURPOSE);
+  if (code == SQLITE_OK)
     return self;
+  dsq_database_set_error (database, code, PURPOSE, error);
   dsq_cold_stream_free (self);
   return NULL;
 }

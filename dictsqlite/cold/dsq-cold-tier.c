@@ -153,6 +153,7 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
 {
   const DsqStoreLock lock = { options->password, options->kdf_cost, options->kdf_limit };
   DsqStoreIdentity identity;
+  DsqDatabase *reader = NULL;
   DsqDatabase *database;
 
   self->path = dsq_location_resolve (options->path, error);
@@ -168,7 +169,7 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
                                                 &self->read_role,
                                                 error);
   else
-    database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, error);
+    database = dsq_store_file_open (self->path, &self->tuning, &lock, &identity, &reader, error);
   if (database == NULL)
     return FALSE;
   self->keys = identity.keys;
@@ -178,8 +179,13 @@ open_tier (DsqColdSqlite *self, const DsqColdOptions *options, GError **error)
                                self->keys,
                                self->read_only);
 
-  return dsq_cold_writer_init (self, database, error) &&
-         dsq_location_identify (self->path, &self->identities[DSQ_COLD_NAME_FILE], error) &&
+  if (!dsq_cold_writer_init (self, database, error) ||
+      !dsq_location_identify (self->path, &self->identities[DSQ_COLD_NAME_FILE], error))
+    {
+      dsq_database_close (reader);
+      return FALSE;
+    }
+  return (reader == NULL || dsq_cold_readers_add (self, reader, error)) &&
          dsq_cold_coherence_init (self, error) &&
          (self->read_role == DSQ_DATABASE_READ_UNCHANGING ||
           dsq_inherited_check_locks (self->path, error)) &&

@@ -81,11 +81,11 @@ dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error
   DsqColdWriter *writer = &self->writer;
 
   writer->database = database;
-  if (!dsq_cold_prepare (writer->statements, database, write_sql, DSQ_COLD_N_WRITES, error))
-    return FALSE;
+  dsq_cold_plan (writer->statements, database, write_sql, DSQ_COLD_N_WRITES);
   /* takes the place of SQLite's own checkpointing */
   sqlite3_wal_hook (database->handle, committed_cb, writer);
-  return TRUE;
+  /* that a transaction ends is not to depend on what there is memory for then */
+  return dsq_statement_make (&writer->statements[DSQ_COLD_WRITE_ROLLBACK], error);
 }
 
 gboolean

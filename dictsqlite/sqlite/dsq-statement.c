@@ -7,6 +7,41 @@
 #include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-statement-private.h"
 
+void
+dsq_statement_plan (DsqStatement *self, DsqDatabase *database, const char *sql, const char *purpose)
+{
+  self->database = database;
+  self->purpose = purpose;
+  self->sql = sql;
+}
+
+gboolean
+dsq_statement_make (DsqStatement *self, GError **error)
+{
+  int code;
+
+  if (!dsq_database_check_own (self->database, self->purpose, error))
+    return FALSE;
+  dsq_fork_assert_inside ();
+  dsq_mutex_assert_may_wait ("SQLite");
+  code = sqlite3_prepare_v3 (self->database->handle,
+                             self->sql,
+                             -1,
+                             SQLITE_PREPARE_PERSISTENT,
+                             &self->handle,
+                             NULL);
+  if (code != SQLITE_OK)
+    dsq_database_set_error (self->database, code, self->purpose, error);
+  return code == SQLITE_OK;
+}
+
+void
+dsq_statement_make_to_bind (DsqStatement *self)
+{
+  if (self->failure == NULL)
+    dsq_statement_make (self, &self->failure);
+}
+
 gboolean
 dsq_statement_prepare (DsqStatement *self,
                        DsqDatabase *database,
@@ -14,23 +49,8 @@ dsq_statement_prepare (DsqStatement *self,
                        const char *purpose,
                        GError **error)
 {
-  int code;
-
-  self->database = database;
-  self->purpose = purpose;
-  if (!dsq_database_check_own (database, purpose, error))
-    return FALSE;
-  dsq_fork_assert_inside ();
-  dsq_mutex_assert_may_wait ("SQLite");
-  code = sqlite3_prepare_v3 (database->handle,
-                             sql,
-                             -1,
-                             SQLITE_PREPARE_PERSISTENT,
-                             &self->handle,
-                             NULL);
-  if (code != SQLITE_OK)
-    dsq_database_set_error (database, code, purpose, error);
-  return code == SQLITE_OK;
+  dsq_statement_plan (self, database, sql, purpose);
+  return dsq_statement_make (self, error);
 }
 
 void
@@ -39,6 +59,18 @@ dsq_statement_clear (DsqStatement *self)
   if (self->handle != NULL && dsq_database_check_own (self->database, NULL, NULL))
     sqlite3_finalize (self->handle);
   self->handle = NULL;
+  g_clear_error (&self->failure);
+}
+
+/* After a failure to do so as something was bound, only the next use tries again: bindings are
+ * missing now. */
+static gboolean
+make_to_step (DsqStatement *self, GError **error)
+{
+  if (self->failure == NULL)
+    return dsq_statement_make (self, error);
+  g_propagate_error (error, g_steal_pointer (&self->failure));
+  return FALSE;
 }
 
 DsqStep
@@ -47,6 +79,8 @@ dsq_statement_step (DsqStatement *self, GError **error)
   int code;
 
   if (!dsq_database_check_own (self->database, self->purpose, error))
+    return DSQ_STEP_FAILED;
+  if (G_UNLIKELY (self->handle == NULL) && !make_to_step (self, error))
     return DSQ_STEP_FAILED;
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("SQLite");

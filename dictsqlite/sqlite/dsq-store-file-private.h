@@ -24,11 +24,13 @@ typedef struct
 
 /* Opens the store at the resolved @path for writing, in WAL mode, verified and unlocked, making it
  * when there is none. A refused file stays as it was, its log too, and nothing is left beside it.
- * The password's key is derived once. */
+ * The password's key is derived once. *out_reader has verified what @path meant a moment before; it
+ * is not tuned. */
 DsqDatabase *dsq_store_file_open (const char *path,
                                   const DsqDatabaseTuning *tuning,
                                   const DsqStoreLock *lock,
                                   DsqStoreIdentity *out_identity,
+                                  DsqDatabase **out_reader,
                                   GError **error);
 
 /* Opens the store at the resolved @path, which must be there, without writing to it. *out_role is

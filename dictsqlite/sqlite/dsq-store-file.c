@@ -146,6 +146,7 @@ open_verified (const char *path,
                const DsqDatabaseTuning *tuning,
                const DsqStoreLock *lock,
                DsqStoreIdentity *identity,
+               DsqDatabase **out_reader,
                GError **error)
 {
   g_autoptr (DsqDatabase) reader = NULL;
@@ -164,6 +165,7 @@ open_verified (const char *path,
       !dsq_database_set_wal_mode (writer, error) ||
       !tune_writer (writer, tuning, identity->keys != NULL, error))
     return NULL;
+  *out_reader = g_steal_pointer (&reader);
   return g_steal_pointer (&writer);
 }
 
@@ -172,6 +174,7 @@ dsq_store_file_open (const char *path,
                      const DsqDatabaseTuning *tuning,
                      const DsqStoreLock *lock,
                      DsqStoreIdentity *out_identity,
+                     DsqDatabase **out_reader,
                      GError **error)
 {
   DsqDatabase *writer = NULL;
@@ -182,7 +185,7 @@ dsq_store_file_open (const char *path,
     {
       DsqStoreBeside beside = dsq_store_file_look_beside (path);
 
-      writer = open_verified (path, tuning, lock, out_identity, error);
+      writer = open_verified (path, tuning, lock, out_identity, out_reader, error);
       if (writer == NULL)
         dsq_store_file_remove_traces (path, beside);
     }

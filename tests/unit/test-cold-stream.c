@@ -138,11 +138,15 @@ static void
 test_rows_stream (Fixture *fixture, gconstpointer data)
 {
   DsqColdWriter *writer = &((DsqColdSqlite *) fixture->tier)->writer;
+  Many many = many_new (0, 100, 1, DSQ_PRESENCE_UNKNOWN);
   g_autofree char *sql = NULL;
   sqlite3_stmt *statement;
   guint n_codes = 0;
   gboolean has_virtual = FALSE;
 
+  /* it is prepared when it is first used */
+  write_many (fixture->tier, &many);
+  many_clear (&many);
   if (writer->stream == NULL)
     return;
   for (statement = sqlite3_next_stmt (writer->database->handle, NULL); statement != NULL;

@@ -5,6 +5,9 @@
 
 #include <unistd.h>
 
+#include "base/dsq-fork-private.h"
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
 #include "tier-fixture.h"
 
 static void
@@ -159,13 +162,43 @@ test_moved_file_is_not_mixed_up (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (DsqEntry) entry = NULL;
   DsqKey key = key_of ("a");
+  DsqColdSqlite *self = (DsqColdSqlite *) fixture->tier;
+  DsqColdReader *first;
 
+  dsq_fork_enter ();
+  first = dsq_cold_readers_take (self, &error);
+  g_assert_no_error (error);
   g_assert_no_errno (g_rename (fixture->path, aside));
   g_assert_true (g_file_set_contents (fixture->path, "another", -1, NULL));
+  /* that takes a second reader, which has to be opened */
   g_assert_false (dsq_cold_tier_get (fixture->tier, &key, &entry, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
   g_assert_no_errno (g_rename (aside, fixture->path));
   assert_value (fixture->tier, "a", NULL);
+  dsq_cold_readers_give_back (self, first);
+  dsq_fork_leave ();
+}
+
+/* One that was opened on what has the file's name no more, though that is the writer's again. */
+static void
+test_reader_of_another_file_is_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *aside = g_build_filename (fixture->folder, "aside", NULL);
+  g_autofree char *other = g_build_filename (fixture->folder, "other", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqDatabase *database;
+
+  g_assert_no_errno (g_rename (fixture->path, aside));
+  g_assert_true (g_file_set_contents (fixture->path, "", 0, NULL));
+  dsq_fork_enter ();
+  database = dsq_database_open (fixture->path, DSQ_DATABASE_READ, 0, &error);
+  g_assert_no_error (error);
+  g_assert_no_errno (g_rename (fixture->path, other));
+  g_assert_no_errno (g_rename (aside, fixture->path));
+  g_assert_false (dsq_cold_readers_add ((DsqColdSqlite *) fixture->tier, database, &error));
+  dsq_fork_leave ();
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_no_errno (g_unlink (other));
 }
 
 #define ADD(path, func)                                                                            \
@@ -182,5 +215,6 @@ main (int argc, char **argv)
   ADD ("large-values-pass", test_large_values_pass);
   ADD ("damage-is-told", test_damage_is_told);
   ADD ("moved-file-is-not-mixed-up", test_moved_file_is_not_mixed_up);
+  ADD ("reader-of-another-file-is-refused", test_reader_of_another_file_is_refused);
   return g_test_run ();
 }

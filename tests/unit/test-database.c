@@ -269,6 +269,31 @@ test_says_what_a_code_means (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* What one lacks as it is bound its next step tells, and only the one after that tries again. */
+static void
+test_planned_statement_tells_when_it_is_stepped (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+  g_auto (DsqStatement) insert = { NULL };
+  g_autoptr (GError) error = NULL;
+
+  dsq_statement_plan (&insert, database, "INSERT INTO t VALUES (?1, ?2)", "insert");
+  g_assert_null (insert.handle);
+  dsq_statement_bind_number (&insert, 1, 1);
+  run (database, "CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB NOT NULL)");
+  dsq_statement_bind_bytes (&insert, 2, (const guint8 *) "ab", 2);
+  g_assert_false (dsq_statement_run (&insert, &error));
+  g_assert_nonnull (error);
+  g_clear_error (&error);
+  g_assert_cmpint (ask (database, "SELECT count (*) FROM t"), ==, 0);
+
+  dsq_statement_bind_number (&insert, 1, 1);
+  dsq_statement_bind_bytes (&insert, 2, (const guint8 *) "ab", 2);
+  g_assert_true (dsq_statement_run (&insert, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (ask (database, "SELECT a FROM t WHERE b = X'6162'"), ==, 1);
+}
+
 static void
 test_statement_steps_and_resets (Fixture *fixture, gconstpointer data)
 {
@@ -323,5 +348,6 @@ main (int argc, char **argv)
   ADD ("database/deadline-ends-a-query", test_deadline_ends_a_query);
   ADD ("database/says-what-a-code-means", test_says_what_a_code_means);
   ADD ("statement/steps-and-resets", test_statement_steps_and_resets);
+  ADD ("statement/planned-one-tells-when-stepped", test_planned_statement_tells_when_it_is_stepped);
   return g_test_run ();
 }
