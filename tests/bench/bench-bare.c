@@ -197,6 +197,7 @@ void
 bench_bare_set (BenchBare *self, const BenchItem *item)
 {
   step (self, self->begin);
+  put_row (self, self->upsert, item);
   step (self, self->commit);
   checkpoint_if_due (self);
 }

@@ -9,9 +9,9 @@
 #include "bench-scenarios.h"
 
 /*
- * The contestants take turns inside each round, in blocks. All read the one file that a store has
- * made, each by a connection of its own; it fits in SQLite's caches, so that what is compared is
- * the work and not the medium.
+ * The contestants take turns inside each round, in blocks. Each reads a file of its own, since
+ * stores of one file in one process share their memory. All are copies of one that a store has
+ * made; they fit in SQLite's caches, so that what is compared is the work and not the medium.
  */
 
 #define N_ITEMS  20000
@@ -20,12 +20,22 @@
 #define N_OPEN   1000 /* entries of a file that is opened */
 #define N_OPENED 20   /* times */
 
+enum
+{
+  FILE_BARE,
+  FILE_OWN,
+  FILE_KEPT,
+  FILE_WARM,
+  N_FILES
+};
+
 typedef struct
 {
-  DsqStore *kept;    /* (owned) its readers keep their transactions while nobody commits */
-  DsqStore *own;     /* (owned) nothing runs in its background: each read has a transaction */
-  DsqStore *warm;    /* (owned) the warm tier has everything that was read once */
-  BenchBare *bare;   /* (owned) */
+  DsqStore *kept;  /* (owned) its readers keep their transactions while nobody commits */
+  DsqStore *own;   /* (owned) nothing runs in its background: each read has a transaction */
+  DsqStore *warm;  /* (owned) the warm tier has everything that was read once */
+  BenchBare *bare; /* (owned) */
+  char *paths[N_FILES];
   BenchItem *items;  /* (owned) in random order */
   BenchItem *absent; /* (owned) */
 } Tiers;
@@ -75,18 +85,36 @@ have_filter_built (DsqStore *store, const BenchItem *absent)
 }
 
 static void
-tiers_open (Tiers *self, const char *path, guint round)
+copy_file (const char *from, const char *to)
 {
-  DsqStore *store = bench_store_open (path, DSQ_PERSIST_LAZY, 1000000);
+  g_autofree char *bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize length;
 
+  if (!g_file_get_contents (from, &bytes, &length, &error) ||
+      !g_file_set_contents (to, bytes, (gssize) length, &error))
+    g_error ("%s", error->message);
+}
+
+static void
+tiers_open (Tiers *self, const char *directory, guint round)
+{
+  static const char *const names[] = { "tiers-bare", "tiers-own", "tiers-kept", "tiers-warm" };
+  DsqStore *store;
+
+  for (guint i = 0; i < N_FILES; i++)
+    self->paths[i] = bench_path (directory, names[i], round);
+  store = bench_store_open (self->paths[0], DSQ_PERSIST_LAZY, 1000000);
   self->items = bench_items_new (N_ITEMS);
   self->absent = bench_items_new_absent (N_ITEMS);
   bench_store_set (store, self->items, N_ITEMS);
   bench_store_close (store);
-  self->kept = bench_store_open_with (path, 1, 0, TRUE);
-  self->own = bench_store_open_with (path, 1, 0, FALSE);
-  self->warm = bench_store_open_with (path, 1, 64 << 20, TRUE);
-  self->bare = bench_bare_open (path);
+  for (guint i = 1; i < N_FILES; i++)
+    copy_file (self->paths[0], self->paths[i]);
+  self->kept = bench_store_open_with (self->paths[FILE_KEPT], 1, 0, TRUE);
+  self->own = bench_store_open_with (self->paths[FILE_OWN], 1, 0, FALSE);
+  self->warm = bench_store_open_with (self->paths[FILE_WARM], 1, 64 << 20, TRUE);
+  self->bare = bench_bare_open (self->paths[FILE_BARE]);
 
   /* fills the caches of SQLite, the warm tier and the filter */
   shuffle (self->items, N_ITEMS, round);
@@ -106,6 +134,8 @@ tiers_close (Tiers *self)
   bench_bare_close (self->bare);
   bench_items_free (self->items, N_ITEMS);
   bench_items_free (self->absent, N_ITEMS);
+  for (guint i = 0; i < N_FILES; i++)
+    bench_path_remove (self->paths[i]);
 }
 
 typedef enum
@@ -163,11 +193,10 @@ run_block (Tiers *self, Contestant which, guint at)
 void
 bench_run_tiers (const char *directory, guint round)
 {
-  char *path = bench_path (directory, "tiers", round);
   gint64 times[N_CONTESTANTS] = { 0 };
   Tiers tiers;
 
-  tiers_open (&tiers, path, round);
+  tiers_open (&tiers, directory, round);
   for (guint at = 0; at < N_READS; at += N_BLOCK)
     for (guint i = 0; i < N_CONTESTANTS; i++)
       {
@@ -180,7 +209,6 @@ bench_run_tiers (const char *directory, guint round)
   for (guint i = 0; i < N_CONTESTANTS; i++)
     bench_sample (contestants[i].op, contestants[i].name, N_READS, times[i]);
   tiers_close (&tiers);
-  bench_path_remove (path);
 }
 
 void
