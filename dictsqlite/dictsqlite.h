@@ -6,6 +6,7 @@
 
 #define DICTSQLITE_INSIDE
 
+#include <dsq-bind.h>
 #include <dsq-channel.h>
 #include <dsq-cursor.h>
 #include <dsq-enums.h>

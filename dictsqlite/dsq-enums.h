@@ -107,6 +107,30 @@ typedef enum
 } DsqWalkOrder;
 
 /**
+ * DsqBindFlags:
+ * @DSQ_BIND_DEFAULT: both of the next two
+ * @DSQ_BIND_GET: the property becomes what the key holds, now and whenever that changes
+ * @DSQ_BIND_SET: the key is set to what the property becomes
+ * @DSQ_BIND_NO_SENSITIVITY: the object's `sensitive` stays as it is; else it is made %FALSE where
+ *   what the property becomes cannot be written, since the store is read-only
+ * @DSQ_BIND_GET_NO_CHANGES: the property becomes what the key holds now, and not what it will
+ * @DSQ_BIND_INVERT_BOOLEAN: the property is true when the key holds %FALSE, and the other way round
+ *
+ * Which way a binding goes. The numbers are those of #GSettingsBindFlags.
+ *
+ * Since: 1.0
+ */
+typedef enum /*< flags >*/
+{
+  DSQ_BIND_DEFAULT = 0,
+  DSQ_BIND_GET = 1 << 0,
+  DSQ_BIND_SET = 1 << 1,
+  DSQ_BIND_NO_SENSITIVITY = 1 << 2,
+  DSQ_BIND_GET_NO_CHANGES = 1 << 3,
+  DSQ_BIND_INVERT_BOOLEAN = 1 << 4
+} DsqBindFlags;
+
+/**
  * DsqValueType:
  * @DSQ_VALUE_NONE: no value: Python's None, JavaScript's null
  * @DSQ_VALUE_BYTES: bytes

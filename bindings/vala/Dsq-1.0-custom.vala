@@ -1,6 +1,7 @@
 // Dsq-1.0-custom.vala - what vapigen adds to the Vala binding: `key in store`, and foreach over keys
 // SPDX-License-Identifier: LGPL-2.1-or-later
 namespace Dsq {
+    public delegate GLib.Variant? BindMapping (GLib.Variant value);
     public class Store : GLib.Object, GLib.AsyncInitable, GLib.Initable {
         [CCode (cname = "dsq_vala_contains")]
         public bool contains (string key) throws GLib.Error {

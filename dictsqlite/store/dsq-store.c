@@ -6,6 +6,7 @@
 #include "base/dsq-call-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
+#include "store/dsq-bind-private.h"
 #include "store/dsq-store-private.h"
 
 /**
@@ -501,6 +502,7 @@ dsq_store_class_init (DsqStoreClass *klass)
   install_other_properties ();
   dsq_store_make_password_properties (&properties[PROP_PASSWORD]);
   g_object_class_install_properties (object_class, N_PROPS, properties);
+  dsq_bind_install_signal (DSQ_TYPE_STORE);
 }
 
 static void

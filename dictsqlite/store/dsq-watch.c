@@ -62,6 +62,7 @@ G_DEFINE_FINAL_TYPE (DsqWatch, dsq_watch, G_TYPE_OBJECT)
 enum
 {
   SIGNAL_CHANGED,
+  SIGNAL_ENDED,
   N_SIGNALS
 };
 
@@ -113,6 +114,25 @@ dsq_watch_class_init (DsqWatchClass *klass)
                                           G_TYPE_NONE,
                                           1,
                                           G_TYPE_STRV);
+
+  /**
+   * DsqWatch::ended:
+   * @self: the watch
+   *
+   * The store is closed, or the table dropped: nothing more will be told. Comes where
+   * [signal@Watch::changed] does.
+   *
+   * Since: 1.0
+   */
+  signals[SIGNAL_ENDED] = g_signal_new ("ended",
+                                        DSQ_TYPE_WATCH,
+                                        G_SIGNAL_RUN_LAST,
+                                        0,
+                                        NULL,
+                                        NULL,
+                                        NULL,
+                                        G_TYPE_NONE,
+                                        0);
 }
 
 static void
@@ -162,6 +182,8 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     strings = make_strings (keys);
   if (keys == NULL || keys->len > 0)
     g_signal_emit (watch, signals[SIGNAL_CHANGED], 0, strings);
+  if (has_ended)
+    g_signal_emit (watch, signals[SIGNAL_ENDED], 0);
   return has_ended ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 

@@ -129,5 +129,5 @@ main (int argc, char **argv)
     { "watches-come-and-go-beside-writers", test_watches_come_and_go_beside_writers, FALSE },
   };
 
-  return run_watch_tests (argc, argv, tests, G_N_ELEMENTS (tests));
+  return run_watch_tests (argc, argv, "watch-threads", tests, G_N_ELEMENTS (tests));
 }

@@ -400,5 +400,5 @@ main (int argc, char **argv)
     { "a-handler-may-drop-it", test_a_handler_may_drop_it, FALSE },
   };
 
-  return run_watch_tests (argc, argv, tests, G_N_ELEMENTS (tests));
+  return run_watch_tests (argc, argv, "watch", tests, G_N_ELEMENTS (tests));
 }

@@ -66,13 +66,14 @@ typedef struct
 } Test;
 
 static inline int
-run_watch_tests (int argc, char **argv, const Test *tests, guint n_tests)
+run_watch_tests (int argc, char **argv, const char *subject, const Test *tests, guint n_tests)
 {
   g_test_init (&argc, &argv, NULL);
   for (guint m = 0; m < G_N_ELEMENTS (modes); m++)
     for (guint i = 0; i < n_tests; i++)
       {
-        g_autofree char *path = g_strdup_printf ("/dsq/watch/%s/%s", modes[m].name, tests[i].name);
+        g_autofree char *path =
+            g_strdup_printf ("/dsq/%s/%s/%s", subject, modes[m].name, tests[i].name);
 
         if (!tests[i].needs_file || modes[m].mode != DSQ_PERSIST_MEMORY)
           g_test_add (path,

@@ -17,7 +17,7 @@ FUNCTION = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s[^;{]*?\b(dsq_\w+) \(", re.MULTIL
 FALLIBLE = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s+gboolean\s+(dsq_\w+) \([^;]*GError \*\*error\)",
                       re.MULTILINE)
 DECLARED_TYPE = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s+G_DECLARE_\w+ \((\w+), (\w+),", re.MULTILINE)
-ENUM = re.compile(r"^typedef enum\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
+ENUM = re.compile(r"^typedef enum\s*(?:/\*< flags >\*/)?\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
 FILE_ROW = re.compile(r"^\| ((?:(\w+)/)?dsq-[\w-]+(?:, dsq-[\w-]+)*) \| .+ \|$", re.MULTILINE)

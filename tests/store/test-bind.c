@@ -1,0 +1,373 @@
+/* test-bind.c - properties that are what keys hold
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bind-support.h"
+
+/* --- both ways -------------------------------------------------------------------------------- */
+
+static void
+test_follows_and_is_followed (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+
+  set (self->store, "k", "int64 7");
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  g_assert_cmpint (get_int (object, "int"), ==, 7);
+  set (self->store, "k", "int64 8");
+  wait_for_int (object, "int", 8);
+  set_int (object, "int", 9);
+  assert_holds (self->store, "k", "int64 9");
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 9);
+}
+
+static void
+test_what_is_missing_changes_nothing (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+
+  set_int (object, "int", 5);
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 5);
+  assert_holds (self->store, "k", "missing");
+  set (self->store, "k", "int64 6");
+  wait_for_int (object, "int", 6);
+  g_assert_true (dsq_store_remove (self->store, "k", NULL, NULL) == DSQ_ANSWER_YES);
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 6);
+  assert_holds (self->store, "k", "missing");
+}
+
+/* Many changes, in order, the last of which stays; a write's own news sets nothing. */
+static void
+test_all_of_many_are_written_in_order (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  guint n_sets;
+
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  for (int i = 1; i <= 500; i++)
+    {
+      set_int (object, "int", i);
+      if (i % 7 == 0)
+        g_main_context_iteration (NULL, FALSE);
+      g_assert_cmpint (get_int (object, "int"), ==, i);
+    }
+  n_sets = object->n_sets;
+  assert_holds (self->store, "k", "int64 500");
+  settle ();
+  g_assert_cmpuint (object->n_sets, ==, n_sets);
+
+  /* what was begun is written by a close */
+  set_int (object, "int", 501);
+  if (GPOINTER_TO_INT (mode) != DSQ_PERSIST_MEMORY)
+    {
+      reopen (self, GPOINTER_TO_INT (mode));
+      assert_holds (self->store, "k", "int64 501");
+    }
+}
+
+static void
+test_flags (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  gboolean truth;
+
+  set (self->store, "get", "int64 1");
+  bind (self->store, "get", object, "int", DSQ_BIND_GET);
+  set_int (object, "int", 2);
+  settle ();
+  assert_holds (self->store, "get", "int64 1");
+  set (self->store, "get", "int64 3");
+  wait_for_int (object, "int", 3);
+
+  set (self->store, "set", "int64 1");
+  bind (self->store, "set", object, "small", DSQ_BIND_SET);
+  g_assert_cmpint (get_int (object, "small"), ==, 0);
+  set (self->store, "set", "int64 2");
+  settle ();
+  g_assert_cmpint (get_int (object, "small"), ==, 0);
+  set_int (object, "small", 3);
+  assert_holds (self->store, "set", "int64 3");
+
+  /* once, and both ways otherwise */
+  set (self->store, "once", "int64 1");
+  bind (self->store, "once", object, "long", DSQ_BIND_GET_NO_CHANGES);
+  g_assert_cmpint (object->values[5].data[0].v_long, ==, 1);
+  set (self->store, "once", "int64 2");
+  settle ();
+  g_assert_cmpint (object->values[5].data[0].v_long, ==, 1);
+  g_object_set (object, "long", 3L, NULL);
+  assert_holds (self->store, "once", "int64 3");
+
+  set (self->store, "not", "true");
+  bind (self->store, "not", object, "boolean", DSQ_BIND_INVERT_BOOLEAN);
+  g_object_set (object, "boolean", TRUE, NULL);
+  assert_holds (self->store, "not", "false");
+  set (self->store, "not", "true");
+  do
+    {
+      g_main_context_iteration (NULL, TRUE);
+      g_object_get (object, "boolean", &truth, NULL);
+    }
+  while (truth);
+  g_object_get (object, "sensitive", &truth, NULL);
+  g_assert_true (truth);
+}
+
+static void
+test_read_only_is_insensitive (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) reader =
+      g_initable_new (DSQ_TYPE_STORE, NULL, &error, "path", self->path, "read-only", TRUE, NULL);
+  Failures failures = { 0 };
+  gboolean truth;
+
+  g_assert_no_error (error);
+  g_signal_connect (reader, "bind-failed", G_CALLBACK (failed_cb), &failures);
+  bind (reader, "k", object, "int", DSQ_BIND_NO_SENSITIVITY);
+  bind (reader, "k", object, "uint", DSQ_BIND_GET);
+  g_object_get (object, "sensitive", &truth, NULL);
+  g_assert_true (truth);
+  bind (reader, "k", object, "int", DSQ_BIND_DEFAULT);
+  g_object_get (object, "sensitive", &truth, NULL);
+  g_assert_false (truth);
+
+  /* told once, and the property keeps what it was set to */
+  for (int i = 1; i < 10; i++)
+    {
+      set_int (object, "int", i);
+      while (failures.n == 0)
+        g_main_context_iteration (NULL, TRUE);
+      settle ();
+    }
+  g_assert_cmpuint (failures.n, ==, 1);
+  g_assert_error (failures.last, DSQ_ERROR, DSQ_ERROR_READ_ONLY);
+  g_assert_cmpint (get_int (object, "int"), ==, 9);
+  g_clear_error (&failures.last);
+  g_assert_true (dsq_store_close (reader, NULL, NULL));
+}
+
+/* --- its end ---------------------------------------------------------------------------------- */
+
+static void
+test_another_replaces_it (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  g_autoptr (GError) error = NULL;
+
+  set (self->store, "a", "int64 1");
+  set (self->store, "b", "int64 2");
+  set (self->store, "c", "'text'");
+  bind (self->store, "a", object, "int", DSQ_BIND_DEFAULT);
+  /* one that fails replaces none */
+  g_assert_false (dsq_store_bind (self->store, "c", object, "int", 0, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_WRONG_TYPE);
+  set_int (object, "int", 4);
+  assert_holds (self->store, "a", "int64 4");
+  bind (self->store, "b", object, "int", DSQ_BIND_DEFAULT);
+  g_assert_cmpint (get_int (object, "int"), ==, 2);
+  set_int (object, "int", 3);
+  assert_holds (self->store, "b", "int64 3");
+  assert_holds (self->store, "a", "int64 4");
+  set (self->store, "a", "int64 5");
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 3);
+}
+
+static void
+test_unbind_is_the_end (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  dsq_store_unbind (object, "small");
+  dsq_store_unbind (object, "nobody");
+  set_int (object, "int", 1);
+  dsq_store_unbind (object, "int");
+  dsq_store_unbind (object, "int");
+  set_int (object, "int", 2);
+  assert_holds (self->store, "k", "int64 1");
+  set (self->store, "k", "int64 3");
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 2);
+}
+
+/* With calls under way of all kinds. */
+static void
+test_the_objects_end (Fixture *self, gconstpointer mode)
+{
+  for (int i = 0; i < 50; i++)
+    {
+      g_autofree char *expected = g_strdup_printf ("int64 %d", i);
+      Bound *object = bound_new ();
+
+      bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+      bind (self->store, "other", object, "small", DSQ_BIND_DEFAULT);
+      set (self->store, "other", "int64 1");
+      if (i % 2 == 0)
+        g_main_context_iteration (NULL, FALSE);
+      set_int (object, "int", i);
+      g_object_unref (object);
+      assert_holds (self->store, "k", expected);
+    }
+  settle ();
+}
+
+static void
+test_a_close_is_the_end (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  gpointer store = self->store;
+
+  g_object_add_weak_pointer (store, &store);
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  bind (self->store, "k", object, "small", DSQ_BIND_SET);
+  g_assert_true (dsq_store_close (self->store, NULL, NULL));
+  /* before it is known, which is no failure */
+  set_int (object, "int", 1);
+  g_clear_object (&self->store);
+  while (store != NULL)
+    g_main_context_iteration (NULL, TRUE);
+  set_int (object, "int", 2);
+  self->store = open_store (self, GPOINTER_TO_INT (mode));
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  set_int (object, "int", 3);
+  assert_holds (self->store, "k", "int64 3");
+}
+
+static void
+test_a_tables_end (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) table = dsq_store_get_table (self->store, "table", NULL, &error);
+  g_autoptr (Bound) object = bound_new ();
+  gpointer kept = table;
+
+  g_assert_no_error (error);
+  g_object_add_weak_pointer (kept, &kept);
+  bind (table, "k", object, "int", DSQ_BIND_DEFAULT);
+  set (self->store, "k", "int64 1");
+  set_int (object, "int", 2);
+  assert_holds (table, "k", "int64 2");
+  assert_holds (self->store, "k", "int64 1");
+  g_assert_true (dsq_store_drop_table (self->store, "table", NULL, &error) == DSQ_ANSWER_YES);
+  g_clear_object (&table);
+  while (kept != NULL)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* --- mapped ----------------------------------------------------------------------------------- */
+
+static GVariant *
+add_cb (GVariant *value, gpointer user_data)
+{
+  gint64 number = g_variant_get_int64 (value);
+
+  return number == 13 ? NULL : g_variant_new_int64 (number + *(int *) user_data);
+}
+
+static void
+gone_cb (gpointer user_data, GClosure *closure)
+{
+  *(int *) user_data = 0;
+}
+
+static void
+test_mapping (Fixture *self, gconstpointer mode)
+{
+  Bound *object = bound_new ();
+  g_autoptr (GError) error = NULL;
+  int up = 100, down = -100;
+
+  set (self->store, "k", "int64 1");
+  g_assert_true (dsq_store_bind_with_mapping (self->store,
+                                              "k",
+                                              object,
+                                              "int",
+                                              DSQ_BIND_DEFAULT,
+                                              g_cclosure_new (G_CALLBACK (add_cb), &up, gone_cb),
+                                              g_cclosure_new (G_CALLBACK (add_cb), &down, gone_cb),
+                                              &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (get_int (object, "int"), ==, 101);
+  set_int (object, "int", 107);
+  assert_holds (self->store, "k", "int64 7");
+  /* neither way */
+  set_int (object, "int", 13);
+  set (self->store, "k", "int64 13");
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 13);
+  assert_holds (self->store, "k", "int64 13");
+  set (self->store, "k", "int64 14");
+  wait_for_int (object, "int", 114);
+  settle ();
+  g_assert_false (dsq_store_bind_with_mapping (self->store,
+                                               "k",
+                                               object,
+                                               "boolean",
+                                               DSQ_BIND_INVERT_BOOLEAN,
+                                               NULL,
+                                               g_cclosure_new (G_CALLBACK (add_cb), &down, NULL),
+                                               &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+  g_object_unref (object);
+  while (up != 0 || down != 0)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* --- of others -------------------------------------------------------------------------------- */
+
+static void
+test_others_are_followed (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) handle = open_store (self, DSQ_PERSIST_WRITETHROUGH);
+  g_autoptr (DsqStore) apart = g_initable_new (DSQ_TYPE_STORE,
+                                               NULL,
+                                               &error,
+                                               "path",
+                                               self->path,
+                                               "persist-mode",
+                                               DSQ_PERSIST_WRITETHROUGH,
+                                               "separate",
+                                               TRUE,
+                                               NULL);
+  g_autoptr (Bound) object = bound_new ();
+
+  g_assert_no_error (error);
+  bind (self->store, "k", object, "int", DSQ_BIND_GET);
+  for (int i = 1; i < 20; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("int64 %d", i);
+
+      set (i % 2 == 0 ? handle : apart, "k", text);
+      wait_for_int (object, "int", i);
+    }
+  g_assert_true (dsq_store_close (apart, NULL, NULL));
+  g_assert_true (dsq_store_close (handle, NULL, NULL));
+}
+
+int
+main (int argc, char **argv)
+{
+  static const Test tests[] = {
+    { "follows-and-is-followed", test_follows_and_is_followed, FALSE },
+    { "what-is-missing-changes-nothing", test_what_is_missing_changes_nothing, FALSE },
+    { "all-of-many-are-written-in-order", test_all_of_many_are_written_in_order, FALSE },
+    { "flags", test_flags, FALSE },
+    { "read-only-is-insensitive", test_read_only_is_insensitive, TRUE },
+    { "another-replaces-it", test_another_replaces_it, FALSE },
+    { "unbind-is-the-end", test_unbind_is_the_end, FALSE },
+    { "the-objects-end", test_the_objects_end, FALSE },
+    { "a-close-is-the-end", test_a_close_is_the_end, FALSE },
+    { "a-tables-end", test_a_tables_end, FALSE },
+    { "mapping", test_mapping, FALSE },
+    { "others-are-followed", test_others_are_followed, TRUE },
+  };
+
+  return run_watch_tests (argc, argv, "bind", tests, G_N_ELEMENTS (tests));
+}
