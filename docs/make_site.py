@@ -127,10 +127,14 @@ def write_pages(folder: Path, config: str) -> Dict[str, str]:
 
 def guides(titles: Dict[str, str]) -> str:
     """The part of the column at the side that leads to all pages."""
-    links = "".join(f'<a href="{name}.html">{html.escape(titles[name])}</a>' for name in titles)
-    links = links.replace("README.html", "index.html")
-    reference = '<a href="reference.html">Reference in C</a>'
-    return f'<div class="section"><h5>Guides</h5><div class="links">{links}{reference}</div></div>'
+    sections: Dict[str, List[str]] = {"Guides": [], "日本語": []}
+    for name, title in titles.items():
+        link = f'<a href="{name}.html">{html.escape(title)}</a>'
+        sections["日本語" if name.startswith("ja-") else "Guides"].append(link)
+    sections["Guides"].append('<a href="reference.html">Reference in C</a>')
+    return "".join(
+        f'<div class="section"><h5>{heading}</h5><div class="links">{"".join(links)}</div></div>'
+        for heading, links in sections.items())
 
 
 def mend(site: Path, titles: Dict[str, str]) -> None:
@@ -138,13 +142,13 @@ def mend(site: Path, titles: Dict[str, str]) -> None:
     (site / "index.html").rename(site / "reference.html")
     for page in [*site.glob("*.html"), site / "index.json"]:
         text = page.read_text(encoding="utf-8").replace("index.html", "reference.html")
-        text = text.replace("README.html", "index.html")
         if page.suffix == ".html":
             text = re.sub(r"<tr><td><em>\w+</em></td><td><a href=\"(?:None)?\".*?</tr>", "", text)
             text = text.replace('<div class="section generator">',
                                 guides(titles) + '<div class="section generator">')
             if page.name.startswith("ja-"):
                 text = text.replace('<html lang="en">', '<html lang="ja">')
+        text = re.sub(r"(?<![\w-])README\.html", "index.html", text)
         page.write_text(text, encoding="utf-8")
     (site / "README.html").rename(site / "index.html")
     with (site / "style.css").open("a", encoding="utf-8") as style:

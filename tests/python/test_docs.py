@@ -21,12 +21,15 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language):
-    """The examples in that language, each named by its page and line."""
+    """The examples in that language, each named by its page and line; what two pages have, once."""
     examples = []
+    known = set()
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
-            if found[1] == language and (language != "c" or "main (" in found[2]):
+            runs = language != "c" or "main (" in found[2]
+            if found[1] == language and runs and found[2] not in known:
+                known.add(found[2])
                 line = text.count("\n", 0, found.start()) + 1
                 examples.append(pytest.param(found[2], id=f"{page.relative_to(ROOT)}:{line}"))
     return examples
@@ -46,6 +49,28 @@ def build_folder():
     """The typelib of an uninstalled build lies in its dictsqlite/, the .pc file beside that."""
     typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
     return next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+
+
+def outline(page):
+    """What a page has in every language: headings, rows of tables, and code but for comments."""
+    parts = []
+    in_code = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+            parts.append(line)
+        elif in_code:
+            parts.append(re.sub(r"\s*(?<!\S)(#|//) .*$", "", line))
+        elif line.startswith(("#", "|", "![")):
+            parts.append(re.match(r"#+|\||!", line)[0])
+    return parts
+
+
+@pytest.mark.parametrize("name", ["README.md", "guide.md", "python.md"])
+def test_japanese_page_has_what_the_english_one_has(name):
+    """A page that is changed is changed in both."""
+    english = ROOT / ("README.md" if name == "README.md" else f"docs/{name}")
+    assert outline(ROOT / "docs/ja" / name) == outline(english)
 
 
 def test_readme_has_examples_in_python_and_c():
