@@ -8,9 +8,11 @@ G_BEGIN_DECLS
 
 /**
  * DsqPersistMode:
- * @DSQ_PERSIST_MEMORY: nothing is ever put in a file; the store ends with the process
- * @DSQ_PERSIST_LAZY: a write is in memory when it returns, and in the file after the next flush
- * @DSQ_PERSIST_WRITETHROUGH: a write is committed in the file when it returns
+ * @DSQ_PERSIST_MEMORY: a write is in memory; what does not fit goes to a private temporary file, and
+ *   all of it ends with the store
+ * @DSQ_PERSIST_LAZY: a write is in memory when it returns, and in the file or its log after the
+ *   next flush
+ * @DSQ_PERSIST_WRITETHROUGH: a write is committed, in the file or its log, when it returns
  *
  * When a write reaches the file.
  *

@@ -57,8 +57,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     :param enable_async: whether a background thread flushes lazy writes. If not, nothing runs
         in the background, and only flush(), close() and memory pressure flush. A thread that does
         for the main one what that can be interrupted in is gone when the call returns.
-    :param persist_mode: 'memory' (no file), 'lazy' (a write is in the file after the next
-        flush) or 'writethrough' (a write is committed when it returns).
+    :param persist_mode: 'memory' (no file, but for a private temporary one of what does not fit),
+        'lazy' (a write is in the file, or its log beside it, after the next flush) or
+        'writethrough' (a write is committed, there, when it returns).
     :param encryption_password: None, or the password of an encrypted file, not empty; a file
         that is made gets it. Python keeps strs in its memory as it likes; the library wipes its
         own copies.
