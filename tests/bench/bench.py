@@ -23,7 +23,7 @@ import targets
 
 PARTS = ('single', 'random', 'growth', 'threads', 'ycsb', 'tiers', 'asyncio', 'start', 'expired',
          'engine')
-PAGE = os.path.join(os.path.dirname(__file__), '../../docs/performance.md')
+PAGES = os.path.join(os.path.dirname(__file__), '../../docs')
 
 
 def size(word):
@@ -48,7 +48,7 @@ def arguments():
     parser.add_argument('--operations', type=size, default=20_000, help='of YCSB [20k]')
     parser.add_argument('--json', metavar='PATH', help='write everything measured there')
     parser.add_argument('--plots', metavar='FOLDER', help='draw the plots there')
-    parser.add_argument('--write-docs', action='store_true', help='refresh docs/performance.md')
+    parser.add_argument('--write-docs', action='store_true', help='refresh docs/performance.md and docs/comparison.md')
     parser.add_argument('--check', action='store_true', help='exit with 1 when a target is missed')
     parser.add_argument('--directory', help='where the files go [a temporary one]')
     parser.add_argument('--engine', metavar='PROGRAM', help=argparse.SUPPRESS)
@@ -127,7 +127,7 @@ def main():
     if options.plots:
         report.plot(whole, options.plots)
     if options.write_docs:
-        report.write_page(PAGE, whole)
+        report.write_pages(PAGES, whole)
     missed = [line['name'] for line in whole['targets'] if line['met'] is False]
     print(f'{len(missed)} of {len(whole["targets"])} targets are missed')
     return 1 if options.check and missed else 0

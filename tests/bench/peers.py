@@ -245,6 +245,17 @@ class Gdbm(Peer):
         return {'m': dbm.gnu.open(path, 'cf')}
 
 
+class DbmSqlite(Gdbm):
+    module = 'dbm.sqlite3'  # of Python 3.13
+    lacks = 'no transactions or encryption; bytes only'
+    share = 10
+    flush = None
+
+    def open(self, path):
+        import dbm.sqlite3
+        return {'m': dbm.sqlite3.open(path, 'c')}
+
+
 class Shelve(Peer):
     lacks = 'no transactions, encryption or crash safety; one process writes'
     share = 10
@@ -376,6 +387,7 @@ def every():
         Sqlite('sqlite3, autocommit', False),
         Lmdb('lmdb'),
         Gdbm('dbm.gnu'),
+        DbmSqlite('dbm.sqlite3'),
         Shelve('shelve'),
         Plyvel('plyvel'),
         Diskcache('diskcache'),

@@ -21,6 +21,33 @@ TITLES = {
     'expired': 'All entries have expired: ns a call',
     'engine': 'C: ns an item',
 }
+# What the columns of the first two tables are.
+OPERATIONS = {
+    'set': 'm[key] = value, of keys that are new',
+    'overwrite': 'the same, of keys that are there',
+    'get': 'm[key], with the key made in the loop; in the order of insertion, as the next four',
+    'get, plain loop': 'the same, with keys that are made before',
+    'get at random': 'the same, in an order that was shuffled',
+    'contains': 'key in m',
+    'items': 'a walk with keys and values',
+    'keys': 'a walk with keys',
+    'values': 'a walk with values',
+    'get_many': '1,000 keys by one call, an item',
+    'mix 80/20': 'four gets and a set, keys at random',
+    'delete': 'del m[key]',
+    'delete absent': 'the same, of keys that are not there: a KeyError, which is caught',
+    'bulk_insert': 'all entries by one call, an item',
+    'flush': 'bringing that into the file, an item',
+    'take first': 'del m[next(iter(m))], a step of a queue',
+    'set and flush': 'sets and a flush at their end, an item',
+    'set dict': 'm[key] = a dict of three items',
+    'get dict': 'reading that',
+}
+COMPARED = (
+    ('dict', 'lazy', 'writethrough', 'shelve', 'dbm.gnu', 'dbm.sqlite3', 'sqlitedict', 'diskcache',
+     'lmdb', 'sqlite3'),
+    ('set', 'get', 'contains', 'items', 'bulk_insert', 'set and flush', 'delete'),
+)
 PLOTTED = ('single', 'growth', 'threads', 'ycsb', 'tiers')
 
 
@@ -89,8 +116,17 @@ def tables(report):
         rows = [row for row in report['results'] if row['part'] == part]
         if rows:
             yield part, title, _matrix(rows)
+    rows = _of_part(report, 'single')
+    measured = {row['op'] for row in rows + _of_part(report, 'random')}
+    if measured:
+        yield 'operations', 'What is measured', [['column', 'what the loop does']] + [
+            [name, text] for name, text in OPERATIONS.items() if name in measured]
     if report['targets']:
         yield 'targets', 'Targets', _targets(report['targets'])
+
+
+def _of_part(report, part):
+    return [row for row in report['results'] if row['part'] == part]
 
 
 def show(report):
@@ -100,7 +136,7 @@ def show(report):
         print(title)
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         for row in rows:
-            print('  '.join(cell.ljust(width) if i == 0 or title == 'What is compared'
+            print('  '.join(cell.ljust(width) if i == 0 or title.startswith('What is')
                             else cell.rjust(width)
                             for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
         print()
@@ -113,26 +149,33 @@ def _markdown(rows):
     return '\n'.join([head, '|' + '---|' * len(rows[0]), *others])
 
 
-def write_page(path, report):
-    """Puts tables and plots between the marks of the page; the plots go beside it."""
-    with open(path, encoding='utf-8') as file:
-        page = file.read()
+def write_pages(folder, report):
+    """Puts tables and plots between the marks of the two pages that have some."""
     parts = {name: f'{title}.\n\n{_markdown(rows)}' for name, title, rows in tables(report)}
     parts['machine'] = ', '.join(f'{key} {value}' for key, value in report['machine'].items())
-    for name in plot(report, os.path.join(os.path.dirname(path), 'figures')):
-        parts[name] += f'\n\n![{TITLES[name]}](figures/{name}.svg)'
-    for name, text in parts.items():
-        page, found = re.subn(rf'(<!-- bench {name} -->\n).*?(<!-- end -->)',
-                              lambda match: f'{match[1]}{text}\n{match[2]}', page, flags=re.S)
-        if not found:
-            print(f'{path} has no place for {name}', file=sys.stderr)
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(page)
+    compared = {**report, 'results': [row for row in _of_part(report, 'single')
+                                      if row['peer'] in COMPARED[0] and row['op'] in COMPARED[1]]}
+    for suffix, shown in ('', report), ('-compared', compared):
+        for name in plot(shown, os.path.join(folder, 'figures'), suffix):
+            image = f'![{TITLES[name]}](figures/{name}{suffix}.svg)'
+            parts[name + suffix] = '\n\n'.join([*filter(None, [parts.get(name + suffix)]), image])
+    if compared['results']:
+        table = _markdown(_matrix(compared['results']))
+        parts['single-compared'] = '\n\n'.join(
+            [f'{TITLES["single"]}.', table, *filter(None, [parts.get('single-compared')])])
+    for path in (os.path.join(folder, page) for page in ('performance.md', 'comparison.md')):
+        with open(path, encoding='utf-8') as file:
+            page = file.read()
+        for name, text in parts.items():
+            page = re.sub(rf'(<!-- bench {name} -->\n).*?(<!-- end -->)',
+                          lambda match: f'{match[1]}{text}\n{match[2]}', page, flags=re.S)
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(page)
 
 
 # --- plots ---------------------------------------------------------------------------------------
 
-def plot(report, folder):
+def plot(report, folder, suffix=''):
     """An SVG for each part that has one; the names of those drawn, none without matplotlib."""
     try:
         import matplotlib
@@ -155,7 +198,7 @@ def plot(report, folder):
             else:
                 _draw_bars(axes, rows)
             axes.set_title(TITLES[part])
-            figure.savefig(os.path.join(folder, part + '.svg'), metadata={'Date': None})
+            figure.savefig(os.path.join(folder, f'{part}{suffix}.svg'), metadata={'Date': None})
             pyplot.close(figure)
             drawn.append(part)
     return drawn

@@ -47,20 +47,30 @@ def test_a_peer_that_forgets_ends_the_run(tmp_path, monkeypatch):
 
 def test_the_page_has_a_place_for_each_table(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
+    import loops
     import report
 
-    page = (BENCH.parents[1] / "docs/performance.md").read_text()
-    for name in ("machine", "peers", "targets", *report.TITLES):
+    docs = BENCH.parents[1] / "docs"
+    page = (docs / "performance.md").read_text()
+    for name in ("machine", "peers", "targets", "operations", *report.TITLES):
         assert page.count(f"<!-- bench {name} -->\n") == 1
+    assert {*loops.SINGLE, *loops.RANDOM} == set(report.OPERATIONS)
     whole = {
         "machine": {"cpu": "one"},
         "peers": [{"name": "p", "version": "1", "lacks": "much"}],
-        "results": [{"part": "start", "op": "import", "peer": "p", "n": 1, "samples": [5, 7, 6]}],
+        "results": [{"part": "start", "op": "import", "peer": "p", "n": 1, "samples": [5, 7, 6]},
+                    {"part": "single", "op": "get", "peer": "lazy", "n": 2, "samples": [9998]}],
         "targets": [],
     }
-    copy = tmp_path / "page.md"
+    monkeypatch.setattr(report, "plot", lambda shown, folder, suffix: ["single"])
+    copy = tmp_path / "performance.md"
     copy.write_text(page)
+    compared = tmp_path / "comparison.md"
+    compared.write_text((docs / "comparison.md").read_text())
     for _ in range(2):
-        report.write_page(str(copy), whole)
+        report.write_pages(str(tmp_path), whole)
+        assert compared.read_text().count("| get | 4,999 |") == 1
+        assert compared.read_text().count("](figures/single-compared.svg)") == 1
+        assert copy.read_text().count("| get | 4,999 |") == 1
         assert "|  | p |\n|---|---|\n| import | 6 |\n" in copy.read_text()
         assert copy.read_text().count("| import | 6 |") == 1
