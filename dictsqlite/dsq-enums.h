@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 /**
  * DsqPersistMode:
- * @DSQ_PERSIST_MEMORY: a write is in memory; what does not fit goes to a private temporary file, and
+ * @DSQ_PERSIST_MEMORY: a write is in memory, or in a private temporary file where it does not fit;
  *   all of it ends with the store
  * @DSQ_PERSIST_LAZY: a write is in memory when it returns, and in the file or its log after the
  *   next flush

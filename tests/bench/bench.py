@@ -48,7 +48,8 @@ def arguments():
     parser.add_argument('--operations', type=size, default=20_000, help='of YCSB [20k]')
     parser.add_argument('--json', metavar='PATH', help='write everything measured there')
     parser.add_argument('--plots', metavar='FOLDER', help='draw the plots there')
-    parser.add_argument('--write-docs', action='store_true', help='refresh docs/performance.md and docs/comparison.md')
+    parser.add_argument('--write-docs', action='store_true',
+                        help='refresh docs/performance.md and docs/comparison.md')
     parser.add_argument('--check', action='store_true', help='exit with 1 when a target is missed')
     parser.add_argument('--directory', help='where the files go [a temporary one]')
     parser.add_argument('--engine', metavar='PROGRAM', help=argparse.SUPPRESS)

@@ -197,13 +197,16 @@ def plot(report, folder, suffix=''):
                 _draw_tiers(axes, rows)
             else:
                 _draw_bars(axes, rows)
-            axes.set_title(TITLES[part])
+            axes.set_title(TITLES[part].rsplit(':', 1)[0])
             figure.savefig(os.path.join(folder, f'{part}{suffix}.svg'), metadata={'Date': None})
             pyplot.close(figure)
             drawn.append(part)
     return drawn
 
 
+# Apart from each other, and from the white of the page.
+COLOURS = ('#111111', '#9ecae1', '#2171b5', '#08306b', '#6baed6', '#d95f0e', '#fdae6b', '#31a354',
+           '#a1d99b', '#756bb1', '#bcbddc', '#e7298a', '#f4a6c9', '#969696', '#8c6d31', '#e7cb94')
 CHOSEN = ('set', 'get', 'contains', 'items', 'get_many', 'bulk_insert', 'set and flush', 'delete')
 
 
@@ -217,11 +220,11 @@ def _draw_bars(axes, rows):
     for i, name in enumerate(names):
         axes.bar([x + i * width for x in range(len(operations))],
                  [rates.get((operation, name), 0) for operation in operations], width, label=name,
-                 color=f'C{i}' if i < 10 else f'{(i - 8) / 8}')
+                 color=COLOURS[i % len(COLOURS)])
     axes.set_xticks([x + 0.4 for x in range(len(operations))], operations, rotation=20, ha='right')
     axes.set_yscale('log')
     axes.set_ylabel('a second')
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc='upper left')
 
 
 def _draw_lines(axes, rows):
@@ -233,7 +236,7 @@ def _draw_lines(axes, rows):
     axes.set_yscale('log')
     axes.set_xlabel('entries in the store')
     axes.set_ylabel('ns of a get at random')
-    axes.legend()
+    axes.legend(bbox_to_anchor=(1.01, 1), loc='upper left')
 
 
 def _draw_tiers(axes, rows):
