@@ -171,7 +171,8 @@ def use(db: DictSQLiteV4, first: str, last: str, steps: Steps) -> None:
     db.update({first: value, last: removed})
     steps.done("put back", "both, as they were")
     db.flush()
-    steps.done("flush", "no file" if is_memory(db) else "everything is in the file, and synced")
+    steps.done("flush", "no file" if is_memory(db)
+               else "everything is in the file or its log, and synced")
 
 
 def is_memory(db: DictSQLiteV4) -> bool:

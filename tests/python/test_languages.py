@@ -41,11 +41,12 @@ def output(command, build):
     return done.stdout
 
 
-def compiled_c(build, folder):
+def compiled_c(build, folder, name="share.c"):
     flags = output(["pkg-config", "--cflags", "--libs", "dictsqlite-1"], build)
-    source = TESTS / "python" / "share.c"
-    output(["gcc", "-Wall", "-Werror", source, "-o", folder / "share", *shlex.split(flags)], build)
-    return [folder / "share"]
+    source = TESTS / "python" / name
+    program = folder / "program"
+    output(["gcc", "-Wall", "-Werror", source, "-o", program, *shlex.split(flags)], build)
+    return [program]
 
 
 @pytest.mark.parametrize("password", (None, "correct horse"))
