@@ -30,6 +30,8 @@ static guint n_until;                           /* (mutex lock) calls that match
 static guint n_calls[FAULT_N_KINDS][N_FILES];   /* (atomic) */
 static guint delays[FAULT_N_KINDS][N_FILES];    /* (atomic) microseconds */
 static gint was_met;                            /* (atomic) */
+static _Thread_local gboolean is_watched;
+static guint n_watched; /* (atomic) */
 static void (*recorder) (const FaultCall *call);
 static guint8 opened[MAX_DESCRIPTORS]; /* (atomic) FaultFiles of what SQLite has open */
 
@@ -89,12 +91,26 @@ fault_record (void (*record) (const FaultCall *call))
   recorder = record;
 }
 
+void
+fault_watch_thread (void)
+{
+  is_watched = TRUE;
+}
+
+guint
+fault_get_n_watched (void)
+{
+  return __atomic_load_n (&n_watched, __ATOMIC_RELAXED);
+}
+
 static void
 count (FaultKind kind, FaultFiles file)
 {
   const guint at = (guint) g_bit_nth_lsf (file, -1);
 
   __atomic_fetch_add (&n_calls[kind][at], 1, __ATOMIC_RELAXED);
+  if (is_watched && kind != FAULT_MEMORY)
+    __atomic_fetch_add (&n_watched, 1, __ATOMIC_RELAXED);
   for (guint slept = 0; slept < __atomic_load_n (&delays[kind][at], __ATOMIC_RELAXED);
        slept += SLICE_US)
     g_usleep (SLICE_US);

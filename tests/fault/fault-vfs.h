@@ -60,6 +60,10 @@ gboolean fault_was_met (void);
 /* The calls of the kind on any such file. */
 guint fault_get_n_calls (FaultKind kind, FaultFiles files);
 
+/* Counts the calls that the calling thread makes from now on, all but those of the allocator. */
+void fault_watch_thread (void);
+guint fault_get_n_watched (void);
+
 /* What each of these calls takes from now on; a sync that is under way, too. */
 void fault_set_delay (FaultKind kind, FaultFiles files, guint microseconds);
 
