@@ -320,3 +320,15 @@ def test_lazy_writes_are_sealed_in_the_background(path):
         wait_until(lambda: store.stats()["flushes"] > 0)
         for file in path.parent.iterdir():
             assert b"canary" not in file.read_bytes()
+
+
+def test_prefixes_of_many_keys_are_removed(path):
+    """In steps, between which the keys are looked for further."""
+    with DictSQLiteV4(path, encryption_password="pass") as db:
+        db.update({f"k{i}": i for i in range(5000)}, other=1)
+        for key in db.iter_prefix("k"):
+            db[f"also {key}"] = 1
+            if len(db) > 6000:
+                break
+        assert db.delete_prefix("k") == 5000
+        assert db.keys() & {"other", "k1", "also k1"} == {"other", "also k1"}

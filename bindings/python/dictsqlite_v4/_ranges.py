@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ._dsq import GError, Store
 from ._errors import hides_order, to_exception
@@ -22,6 +22,7 @@ class Ranges:
 
     _path: str
     _store: Store
+    _peek_keys: Callable[[], Iterator[Any]]
 
     def iter_prefix(self, prefix: str) -> Iterator[str]:
         """The keys that are str and begin with `prefix`, in the order of their characters.
@@ -80,5 +81,4 @@ class Ranges:
             size = min(2 * size, _MOST_LISTED)
 
     def _texts(self) -> Iterator[str]:
-        every: Any = self
-        return (key for key in every if type(key) is str)
+        return (key for key in self._peek_keys() if type(key) is str)
