@@ -7,6 +7,7 @@ import gc
 import inspect
 import math
 import os
+import weakref
 
 import pytest
 from conftest import python
@@ -272,6 +273,28 @@ def test_a_store_that_is_left_open_is_flushed_at_exit(path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with DictSQLiteV4(path) as db:
         assert dict(db) == {"key": "value", "later": [1]}
+
+
+def test_a_store_goes_with_whoever_has_it(path, file_mode):
+    """Without the garbage collector."""
+    async def use():
+        db = AsyncDictSQLite(path, persist_mode=file_mode)
+        await db.set_async("key", 1)
+        await db.add_async("other", 1)
+        table = await db.table_async("t")
+        async with db.transaction():
+            await table.set_async("key", 1)
+        await db.flush()
+        gone = weakref.ref(db)
+        del db, table
+        await asyncio.sleep(0)
+        assert gone() is None
+
+    gc.disable()
+    try:
+        run(use())
+    finally:
+        gc.enable()
 
 
 def count_descriptors():

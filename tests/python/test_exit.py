@@ -237,6 +237,50 @@ del db
     assert "Failed to write 1 entries at the end" in err and str(path) in err
 
 
+@pytest.mark.parametrize("modes", [
+    ("lazy", "lazy"), ("lazy", "writethrough"), ("writethrough", "lazy"),
+], ids=str)
+@pytest.mark.parametrize("kinds", ["sync sync", "sync async", "async async"])
+def test_two_objects_on_one_file_are_written_at_the_end(path, modes, kinds):
+    out, err = run(path, f"""
+import asyncio
+from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
+def put(db, key, value):
+    if isinstance(db, DictSQLiteV4):
+        db[key] = value
+    else:
+        asyncio.run(db.set_async(key, value))
+one, other = (
+    (DictSQLiteV4 if kind == "sync" else AsyncDictSQLite)(
+        sys.argv[1], persist_mode=mode, enable_async=False)
+    for kind, mode in zip({kinds!r}.split(), {modes!r})
+)
+put(one, "a", 1)
+put(other, "b", 2)
+put(one, "both", 1)
+put(other, "both", 2)
+# a handler that came later runs before the stores are closed
+atexit.register(lambda: put(one, "late", [one is other]))
+""")
+    assert (out, err) == ("", "")
+    assert content(path) == {"a": 1, "b": 2, "both": 2, "late": [False]}
+
+
+def test_one_of_two_objects_that_is_dropped_keeps_the_others_writes(path):
+    out, err = run(path, """
+from dictsqlite_v4 import DictSQLiteV4
+one = open_store(enable_async=False)
+other = open_store(enable_async=False)
+one["a"] = 1
+other["b"] = 2
+del one
+other["c"] = 3
+print(list(other.items()))
+""")
+    assert (out, err) == ("[('a', 1), ('b', 2), ('c', 3)]\n", "")
+    assert content(path) == {"a": 1, "b": 2, "c": 3}
+
+
 def test_objects_that_go_at_the_end_are_silent(path):
     out, err = run(path, """
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4

@@ -1,13 +1,14 @@
 # test_shared.py - several objects on one file in one process
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import asyncio
 import errno
 import os
 import random
 
 import pytest
 
-from dictsqlite_v4 import ConflictError, DictSQLiteV4, WrongPasswordError
+from dictsqlite_v4 import AsyncDictSQLite, ConflictError, DictSQLiteV4, WrongPasswordError
 
 KDF = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 
@@ -29,6 +30,48 @@ def test_the_newest_write_wins(open_store, path, modes):
     other.close()
     with DictSQLiteV4(path) as store:
         assert dict(store) == {"key": 4}
+
+
+@pytest.mark.parametrize("modes", [
+    ("lazy", "lazy"), ("lazy", "writethrough"), ("writethrough", "lazy"),
+], ids=str)
+def test_one_for_asyncio_beside_one_for_threads(open_store, path, modes):
+    sync = open_store(persist_mode=modes[0], flush_interval=1000)
+
+    async def main():
+        db = AsyncDictSQLite(path, persist_mode=modes[1], flush_interval=1000)
+        for i in range(100):
+            await db.set_async("key", i)
+            assert sync["key"] == i
+            sync["key"] = -i
+            assert await db.get_async("key") == -i
+            assert await db.incr_async("n") == 2 * i + 1 and sync.incr("n") == 2 * i + 2
+        table = await db.table_async("t")
+        await table.batch_set({"a": 1})
+        sync.table("t")["b"] = 2
+        assert await table.items_async() == [("a", 1), ("b", 2)] == list(sync.table("t").items())
+        assert sync.pop("key") == -99 and not await db.contains_async("key")
+        with sync.transaction():
+            sync["n"] = 0
+            assert await db.get_async("n") == 200
+            await db.set_async("other", 1)
+        async with db.transaction():
+            await db.set_async("n", 1)
+            assert sync["n"] == 0 and sync["other"] == 1
+        with pytest.raises(ConflictError):
+            async with db.transaction():
+                await db.set_async("n", await db.get_async("n") + 1)
+                sync["n"] = 5
+        await db.close()
+        with pytest.raises(RuntimeError, match="store is closed"):
+            await db.get_async("n")
+
+    asyncio.run(main())
+    assert dict(sync) == {"n": 5, "other": 1}  # the other's end is not its own
+    sync["last"] = 1
+    sync.close()
+    with DictSQLiteV4(path) as store:
+        assert dict(store) == {"n": 5, "other": 1, "last": 1}
 
 
 def test_a_committed_write_takes_along_what_waits(open_store):

@@ -27,7 +27,7 @@ import os
 import select
 import sys
 import threading
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, Lock
 from concurrent.futures import Executor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -105,11 +105,12 @@ class Lane:
     """The way of one loop to one store. To be used in that loop's thread only."""
 
     def __init__(
-        self, store: Store, loop: AbstractEventLoop, path: str, busy: Set[Lane]
+        self, store: Store, loop: AbstractEventLoop, path: str, busy: Set[Any]
     ) -> None:
         self._loop = loop
         self._path = path
         self._busy = busy
+        self.turn = Lock()  # of the transaction under way
         self._channel: Channel = store.open_channel()
         self._create_future = loop.create_future
         self._gets: List[bytes] = []  # keys

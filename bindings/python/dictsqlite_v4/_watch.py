@@ -57,13 +57,18 @@ class Watches(Generic[_Key]):
         sys.unraisablehook, and it goes on. Raises TypeError for a prefix that is no str, and
         OSError where the system gives no more descriptors or inotify instances.
         """
-        if prefix is not None and not isinstance(prefix, str):
-            raise TypeError(f"a prefix must be str, not {type(prefix).__name__!r}")
+        check_prefix(prefix)
         try:
             native = self._handle.watch_utf8((prefix or "").encode())
         except GError as error:
             raise to_exception(error, self._path) from None
         return Watch(self, native, callback)
+
+
+def check_prefix(prefix: object) -> None:
+    """Raise TypeError for what can be no prefix."""
+    if prefix is not None and not isinstance(prefix, str):
+        raise TypeError(f"a prefix must be str, not {type(prefix).__name__!r}")
 
 
 class Watch(Generic[_Key]):
