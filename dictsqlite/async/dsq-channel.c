@@ -14,6 +14,17 @@
 #include "dsq-error.h"
 #include "store/dsq-scan-private.h"
 
+/* Where results are left. A job has it for itself: to let go of a channel, which may be an object
+ * of a language's, may mean to wait for that language, and ends the thread where Python has ended.
+ * So a job does that before anybody can know that it is done. */
+typedef struct
+{
+  gint n_refs; /* (atomic) */
+  DsqMutex lock;
+  int fd;      /* (owned) (lock) an eventfd; -1 once the channel is gone */
+  GQueue done; /* (lock) of Job, in the order in which they were done */
+} Results;
+
 /**
  * DsqChannel:
  *
@@ -60,10 +71,8 @@ struct _DsqChannel
   GObject parent_instance;
 
   DsqStore *store;   /* (owned) */
-  int fd;            /* (owned) an eventfd */
   guint64 n_tickets; /* (atomic) */
-  DsqMutex lock;
-  GQueue done; /* (lock) of Job, in the order in which they were done */
+  Results *results;  /* (owned) one reference */
 };
 
 G_DEFINE_FINAL_TYPE (DsqChannel, dsq_channel, G_TYPE_OBJECT)
@@ -73,6 +82,7 @@ typedef struct
 {
   DsqJob job;
   DsqChannel *channel; /* (owned) while under way */
+  Results *results;    /* (owned) while under way, one reference */
   guint64 ticket;
   DsqBatch *batch;   /* (owned) (nullable) operations */
   DsqCursor *cursor; /* (owned) (nullable) a step of a walk */
@@ -102,14 +112,37 @@ is_inherited (DsqChannel *self)
   return engine != NULL && dsq_engine_is_inherited (engine);
 }
 
-static void
-free_results (DsqChannel *self)
+static Results *
+results_new (void)
 {
-  /* what other threads did with it came before */
-  dsq_mutex_lock (&self->lock);
-  dsq_mutex_unlock (&self->lock);
+  Results *self = g_new0 (Results, 1);
+
+  self->n_refs = 1;
+  self->fd = -1;
+  dsq_mutex_init (&self->lock, DSQ_RANK_CHANNEL, 0);
+  g_queue_init (&self->done);
+  return self;
+}
+
+static void
+results_unref (Results *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->n_refs))
+    return;
   g_queue_clear_full (&self->done, job_free);
   dsq_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static void
+close_results (Results *self)
+{
+  dsq_mutex_lock (&self->lock);
+  if (self->fd >= 0)
+    close (self->fd);
+  self->fd = -1;
+  dsq_mutex_unlock (&self->lock);
+  results_unref (self);
 }
 
 static void
@@ -118,9 +151,9 @@ dsq_channel_finalize (GObject *object)
   DsqChannel *self = DSQ_CHANNEL (object);
 
   if (!is_inherited (self))
-    free_results (self);
-  if (self->fd >= 0)
-    close (self->fd);
+    close_results (self->results);
+  else if (self->results->fd >= 0)
+    close (self->results->fd);
   g_clear_object (&self->store);
   G_OBJECT_CLASS (dsq_channel_parent_class)->finalize (object);
 }
@@ -134,9 +167,7 @@ dsq_channel_class_init (DsqChannelClass *klass)
 static void
 dsq_channel_init (DsqChannel *self)
 {
-  self->fd = -1;
-  dsq_mutex_init (&self->lock, DSQ_RANK_CHANNEL, 0);
-  g_queue_init (&self->done);
+  self->results = results_new ();
 }
 
 /**
@@ -161,8 +192,8 @@ dsq_store_open_channel (DsqStore *self, GError **error)
     return NULL;
   channel = g_object_new (DSQ_TYPE_CHANNEL, NULL);
   channel->store = g_object_ref (self);
-  channel->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (channel->fd >= 0)
+  channel->results->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (channel->results->fd >= 0)
     return g_steal_pointer (&channel);
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_IO, "Failed to make a channel: %s", g_strerror (errno));
   return NULL;
@@ -184,7 +215,7 @@ dsq_channel_get_fd (DsqChannel *self)
 {
   g_return_val_if_fail (DSQ_IS_CHANNEL (self), -1);
 
-  return self->fd;
+  return self->results->fd;
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
@@ -288,16 +319,19 @@ static void
 finish_job (DsqJob *job)
 {
   Job *self = (Job *) job;
-  g_autoptr (DsqChannel) channel = g_steal_pointer (&self->channel);
+  Results *results = g_steal_pointer (&self->results);
   const guint64 one = 1;
   gssize n_written;
 
-  dsq_mutex_lock (&channel->lock);
-  g_queue_push_tail (&channel->done, self);
+  g_clear_object (&self->cursor);
+  g_clear_object (&self->channel);
+  dsq_mutex_lock (&results->lock);
+  g_queue_push_tail (&results->done, self);
   do
-    n_written = write (channel->fd, &one, sizeof one);
+    n_written = write (results->fd, &one, sizeof one);
   while (n_written < 0 && errno == EINTR);
-  dsq_mutex_unlock (&channel->lock);
+  dsq_mutex_unlock (&results->lock);
+  results_unref (results);
 }
 
 static Job *
@@ -307,6 +341,8 @@ job_new (DsqChannel *channel, void (*run) (DsqJob *))
 
   self->job = (DsqJob){ .run = run, .finish = finish_job };
   self->channel = g_object_ref (channel);
+  self->results = channel->results;
+  g_atomic_int_inc (&self->results->n_refs);
   self->ticket = __atomic_add_fetch (&channel->n_tickets, 1, __ATOMIC_RELAXED);
   return self;
 }
@@ -320,6 +356,7 @@ submit (DsqChannel *self, DsqLane lane, Job *job, GError **error)
   if (engine != NULL && dsq_handle_submit (self->store->handle, engine, lane, &job->job, error))
     return ticket;
   g_object_unref (job->channel);
+  results_unref (job->results);
   job_free (job);
   return 0;
 }
@@ -420,6 +457,7 @@ dsq_channel_submit_walk (DsqChannel *self,
 guint8 *
 dsq_channel_collect (DsqChannel *self, gsize *out_length)
 {
+  Results *results;
   guint8 *result;
   guint64 count;
   Job *job;
@@ -430,12 +468,13 @@ dsq_channel_collect (DsqChannel *self, gsize *out_length)
   *out_length = 0;
   if (is_inherited (self))
     return NULL;
-  dsq_mutex_lock (&self->lock);
-  job = g_queue_pop_head (&self->done);
+  results = self->results;
+  dsq_mutex_lock (&results->lock);
+  job = g_queue_pop_head (&results->done);
   /* quiet until the next one is done; when nothing was there to be read it is quiet already */
-  if (self->done.length == 0 && read (self->fd, &count, sizeof count) < 0)
+  if (results->done.length == 0 && read (results->fd, &count, sizeof count) < 0)
     count = 0;
-  dsq_mutex_unlock (&self->lock);
+  dsq_mutex_unlock (&results->lock);
   if (job == NULL)
     return NULL;
   *out_length = job->length;

@@ -342,6 +342,28 @@ test_peek_string (Fixture *self, gconstpointer data)
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
 }
 
+/* Who has a result is the only one to have the channel, and the walk: a language may end then. */
+static void
+test_alone_with_results (Fixture *self, G_GNUC_UNUSED gconstpointer data)
+{
+  g_autoptr (DsqChannel) channel = open_channel (self);
+  g_autoptr (DsqCursor) cursor = dsq_store_walk (self->store, DSQ_WALK_FORWARD);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autoptr (GPtrArray) set = submit_and_wait (channel, operations ("f", NULL));
+      g_autoptr (GPtrArray) walked = NULL;
+
+      g_assert_cmpuint (G_OBJECT (channel)->ref_count, ==, 1);
+      walked =
+          wait_for_results (channel, dsq_channel_submit_walk (channel, cursor, 1, TRUE, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (G_OBJECT (channel)->ref_count, ==, 1);
+      g_assert_cmpuint (G_OBJECT (cursor)->ref_count, ==, 1);
+    }
+}
+
 static void
 test_close (Fixture *self, gconstpointer data)
 {
@@ -398,6 +420,7 @@ main (int argc, char **argv)
       add ("channel/errors", mode, test_errors);
       add ("channel/walk", mode, test_walk);
       add ("channel/peek-string", mode, test_peek_string);
+      add ("channel/alone-with-results", mode, test_alone_with_results);
       add ("channel/close", mode, test_close);
       add ("channel/dropped-while-busy", mode, test_dropped_while_busy);
     }
