@@ -79,6 +79,161 @@ function* entries(page) {
     }
 }
 
+// What Python's class has beyond the library's calls. Each is written once, as steps: a step is a
+// call of the store, or of another object, or a value that may have to be waited for. So each is
+// there as a call that waits, and as name_async, which gives a promise.
+const VERBS = {
+    *add(key, value) {
+        return Boolean(yield ['compare_and_set', key, null, variantOf(value)]);
+    },
+    *pop(key, otherwise = undefined) {
+        const value = yield ['steal', key];
+        return value === null ? otherwise : plainOf(value);
+    },
+    *setdefault(key, value) {
+        for (;;) {
+            const found = yield ['get', key];
+            if (found !== null)
+                return plainOf(found);
+            if (yield ['compare_and_set', key, null, variantOf(value)])
+                return value;
+        }
+    },
+    // An object, a Map, or pairs, all or none.
+    *update(values) {
+        const pairs = values[Symbol.iterator] ? [...values] : Object.entries(values);
+        pairs.forEach(([key]) => refuseNul(key));
+        const entries = Object.fromEntries(pairs.map(([key, value]) => [key, variantOf(value)]));
+        yield ['set_many', new GLib.Variant('a{sv}', entries)];
+    },
+    // How many there were, at one instant.
+    *delete_many(keys) {
+        return yield* VERBS.transact.call(this, function* (inside) {
+            let count = 0;
+            for (const key of keys)
+                count += Boolean(yield [inside, 'remove', key]);
+            return count;
+        });
+    },
+    // [value, milliseconds], null for what stays; undefined where it is missing.
+    *get_with_expiry(key) {
+        for (;;) {
+            const value = yield ['get', key];
+            if (value === null)
+                return undefined;
+            const left = yield ['get_expiry', key];
+            const again = left === 0 ? null : yield ['get', key];
+            if (again?.equal(value))
+                return [plainOf(value), left > Number.MAX_SAFE_INTEGER ? null : left];
+        }
+    },
+    // Sets a key to what change(value) gives, again where somebody came between.
+    *edit(key, change, otherwise = undefined) {
+        for (;;) {
+            const found = yield ['get', key];
+            const value = yield {value: change(found === null ? otherwise : plainOf(found))};
+            if (yield ['compare_and_set', key, found, variantOf(value)])
+                return value;
+        }
+    },
+    // What work(transaction) gives, called again where somebody has changed what it has read.
+    *transact(work, retries = 10) {
+        for (;;) {
+            const inside = this.begin();
+            try {
+                const begun = work(inside);
+                const result = begun?.next ? yield* begun : yield {value: begun};
+                yield [inside, 'commit'];
+                return result;
+            } catch (error) {
+                inside.rollback();
+                if (!matches(error, 'CONFLICT') || retries-- <= 0)
+                    throw error;
+            }
+        }
+    },
+};
+
+function matches(error, code) {
+    const {Dsq} = imports.gi;
+    return error instanceof GLib.Error && error.matches(Dsq.Error, Dsq.Error[code]);
+}
+
+function callOf(store, step) {
+    const [object, name, ...args] = typeof step[0] === 'string' ? [store, ...step] : step;
+    return suffix => object[`${name}${suffix}`](...args, null);
+}
+
+function doNow(store, steps) {
+    let step = steps.next();
+    while (!step.done) {
+        let result;
+        try {
+            result = Array.isArray(step.value) ? callOf(store, step.value)('') : step.value.value;
+        } catch (error) {
+            step = steps.throw(error);
+            continue;
+        }
+        step = steps.next(result);
+    }
+    return step.value;
+}
+
+async function doLater(store, steps) {
+    let step = steps.next();
+    while (!step.done) {
+        let result;
+        try {
+            result = await (Array.isArray(step.value)
+                ? callOf(store, step.value)('_async') : step.value.value);
+        } catch (error) {
+            step = steps.throw(error);
+            continue;
+        }
+        step = steps.next(result);
+    }
+    return step.value;
+}
+
+// Keys from `start` on, in the order of their bytes, which an encrypted file hides.
+function* keysNow(store, prefix, start) {
+    if (start !== null && store.contains(start, null))
+        yield start;
+    try {
+        for (let keys, after = start; (keys = store.list_keys(prefix, after, PAGE, null)).length > 0;) {
+            yield* keys;
+            after = keys[keys.length - 1];
+        }
+    } catch (error) {
+        if (!matches(error, 'ENCRYPTED'))
+            throw error;
+        yield* chosen([...store], prefix, start);
+    }
+}
+
+async function* keysLater(store, prefix, start) {
+    if (start !== null && await store.contains_async(start, null))
+        yield start;
+    try {
+        for (let keys, after = start; (keys = await store.list_keys_async(prefix, after, PAGE, null)).length > 0;) {
+            yield* keys;
+            after = keys[keys.length - 1];
+        }
+    } catch (error) {
+        if (!matches(error, 'ENCRYPTED'))
+            throw error;
+        const pairs = [];
+        for await (const pair of store)
+            pairs.push(pair);
+        yield* chosen(pairs, prefix, start);
+    }
+}
+
+function chosen(pairs, prefix, start) {
+    return pairs.map(([key]) => key).sort(GLib.strcmp0)
+        .filter(key => key.startsWith(prefix) && (start === null || GLib.strcmp0(key, start) > 0));
+}
+
 function _init() {
     const Dsq = this;
     const store = Dsq.Store.prototype;
@@ -92,6 +247,48 @@ function _init() {
         Gio._promisify(store, `${name}_async`, `${name}_finish`);
     Gio._promisify(Dsq.Cursor.prototype, 'next_many_async', 'next_many_finish');
     Gio._promisify(Dsq.Transaction.prototype, 'commit_async', 'commit_finish');
+
+    for (const [name, steps] of Object.entries(VERBS)) {
+        store[name] = function (...args) {
+            return doNow(this, steps.apply(this, args));
+        };
+        store[`${name}_async`] = async function (...args) {
+            return await doLater(this, steps.apply(this, args));
+        };
+    }
+    store.iter_prefix = function (prefix) {
+        return keysNow(this, prefix, null);
+    };
+    store.iter_prefix_async = function (prefix) {
+        return keysLater(this, prefix, null);
+    };
+    store.iter_from = function (start) {
+        return keysNow(this, '', start);
+    };
+    store.iter_from_async = function (start) {
+        return keysLater(this, '', start);
+    };
+    store.delete_prefix = function (prefix) {
+        return this.delete_many([...this.iter_prefix(prefix)]);
+    };
+    store.delete_prefix_async = async function (prefix) {
+        const keys = [];
+        for await (const key of this.iter_prefix_async(prefix))
+            keys.push(key);
+        return await this.delete_many_async(keys);
+    };
+    // An async function whose results are kept, told apart by the JSON of its arguments.
+    store.memoize = function (name, compute, milliseconds = Number(Dsq.NEVER)) {
+        return async (...args) => {
+            const key = `dictsqlite.memoize ${name} ${JSON.stringify(args)}`;
+            const found = await this.get_async(key, null);
+            if (found !== null)
+                return plainOf(found);
+            const result = await compute(...args);
+            await this.set_expiring_async(key, variantOf(result), milliseconds, null);
+            return result;
+        };
+    };
 
     store.get_value = function (key) {
         const value = this.get(key, null);
