@@ -384,7 +384,7 @@ lock_file (const char *path,
   DsqDatabase *database;
   DsqLocation location;
 
-  if (!dsq_location_inspect (path, FALSE, &location, error))
+  if (!dsq_location_inspect (path, FALSE, &location, NULL, error))
     return NULL;
   if (location != DSQ_LOCATION_STORE)
     {

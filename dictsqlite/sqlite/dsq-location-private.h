@@ -23,10 +23,12 @@ char *dsq_location_resolve (const char *path, GError **error);
 
 /* Looks at the resolved @path without leaving anything behind. Gives DSQ_ERROR_NOT_REGULAR,
  * DSQ_ERROR_FORMAT, DSQ_ERROR_PERMISSION or, unless it is for reading only, DSQ_ERROR_READ_ONLY
- * when no store can be there, and what dsq_sidecars_check() gives. */
+ * when no store can be there, and what dsq_sidecars_check() gives. *out_reader is the connection
+ * that it was looked at by, of a store, else NULL; it waits for nobody. */
 gboolean dsq_location_inspect (const char *path,
                                gboolean for_reading,
                                DsqLocation *out_location,
+                               DsqDatabase **out_reader,
                                GError **error);
 
 /* Bytes of the file and of its log, -1 when there is none. */

@@ -280,7 +280,10 @@ read_header (sqlite3_file *file, guint8 header[HEADER_LENGTH], sqlite3_int64 *ou
 }
 
 static gboolean
-inspect_content (const char *path, DsqLocation *out_location, GError **error)
+inspect_content (const char *path,
+                 DsqLocation *out_location,
+                 DsqDatabase **out_reader,
+                 GError **error)
 {
   g_autoptr (DsqDatabase) database = dsq_database_open (path, DSQ_DATABASE_READ, 0, error);
   guint8 header[HEADER_LENGTH] = { 0 };
@@ -314,7 +317,11 @@ inspect_content (const char *path, DsqLocation *out_location, GError **error)
     return FALSE;
   if (is_cut (path, header, size))
     return refuse (error, DSQ_ERROR_CORRUPT, "the file is cut short");
-  return dsq_log_origin_check (path, file, error);
+  if (!dsq_log_origin_check (path, file, error))
+    return FALSE;
+  if (out_reader != NULL)
+    *out_reader = g_steal_pointer (&database);
+  return TRUE;
 }
 
 /* A file that is just being made may have two. */
@@ -363,10 +370,13 @@ gboolean
 dsq_location_inspect (const char *path,
                       gboolean for_reading,
                       DsqLocation *out_location,
+                      DsqDatabase **out_reader,
                       GError **error)
 {
   struct stat info;
 
+  if (out_reader != NULL)
+    *out_reader = NULL;
   if (lstat (path, &info) != 0)
     {
       if (errno != ENOENT)
@@ -387,5 +397,5 @@ dsq_location_inspect (const char *path,
   return check_access (path, for_reading, error) && dsq_sidecars_check (path, error) &&
          (info.st_size > 0 || dsq_sidecars_check_left (path, error)) &&
          (for_reading || dsq_location_check_names (path, error)) &&
-         inspect_content (path, out_location, error);
+         inspect_content (path, out_location, out_reader, error);
 }

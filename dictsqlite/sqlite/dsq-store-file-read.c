@@ -25,7 +25,7 @@ check_location (const char *path, GError **error)
 {
   DsqLocation location;
 
-  if (!dsq_location_inspect (path, TRUE, &location, error))
+  if (!dsq_location_inspect (path, TRUE, &location, NULL, error))
     return FALSE;
   if (location == DSQ_LOCATION_MISSING)
     return refuse (error, DSQ_ERROR_NOT_FOUND, "there is no such file");

@@ -27,38 +27,40 @@ make_header (const DsqStoreLock *lock, DsqStoreIdentity *identity, GError **erro
          dsq_header_init (&identity->header, lock->password, &lock->cost, &identity->keys, error);
 }
 
-/* Returns with a file at @path that is a store by its first bytes. */
-static gboolean
+/* A connection to a file at @path that is a store by its first bytes. */
+static DsqDatabase *
 make_if_missing (const char *path,
                  guint busy_timeout_ms,
                  const DsqStoreLock *lock,
                  DsqStoreIdentity *identity,
                  GError **error)
 {
+  DsqDatabase *reader;
+
   for (guint n_tries = 0; n_tries < MAKE_TRIES; n_tries++)
     {
       DsqLocation location;
       g_autoptr (GError) local_error = NULL;
 
-      if (!dsq_location_inspect (path, FALSE, &location, &local_error))
+      if (!dsq_location_inspect (path, FALSE, &location, &reader, &local_error))
         {
           /* removed between the look and the opening */
           if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND))
             continue;
           g_propagate_error (error, g_steal_pointer (&local_error));
-          return FALSE;
+          return NULL;
         }
       if (location == DSQ_LOCATION_STORE)
-        return TRUE;
+        return reader;
       if (!make_header (lock, identity, error) ||
           !dsq_new_file_publish (path, &identity->header, busy_timeout_ms, error))
-        return FALSE;
+        return NULL;
     }
   g_set_error (error,
                DSQ_ERROR,
                DSQ_ERROR_FAILED,
                "Failed to create the store: the file is removed again and again");
-  return FALSE;
+  return NULL;
 }
 
 DsqStoreBeside
@@ -143,18 +145,15 @@ tune_writer (DsqDatabase *writer,
  * is not built twice. */
 static DsqDatabase *
 open_verified (const char *path,
+               DsqDatabase *reader,
                const DsqDatabaseTuning *tuning,
                const DsqStoreLock *lock,
                DsqStoreIdentity *identity,
-               DsqDatabase **out_reader,
                GError **error)
 {
-  g_autoptr (DsqDatabase) reader = NULL;
   g_autoptr (DsqDatabase) writer = NULL;
 
-  reader = dsq_database_open (path, DSQ_DATABASE_READ, tuning->busy_timeout_ms, error);
-  if (reader == NULL)
-    return NULL;
+  reader->busy_timeout_ms = tuning->busy_timeout_ms;
   if (!dsq_store_file_verify (reader, lock, identity, error))
     return NULL;
 
@@ -165,7 +164,6 @@ open_verified (const char *path,
       !dsq_database_set_wal_mode (writer, error) ||
       !tune_writer (writer, tuning, identity->keys != NULL, error))
     return NULL;
-  *out_reader = g_steal_pointer (&reader);
   return g_steal_pointer (&writer);
 }
 
@@ -177,15 +175,20 @@ dsq_store_file_open (const char *path,
                      DsqDatabase **out_reader,
                      GError **error)
 {
+  DsqDatabase *reader;
   DsqDatabase *writer = NULL;
 
   memset (out_identity, 0, sizeof *out_identity);
   dsq_work_file_remove_left (path);
-  if (make_if_missing (path, tuning->busy_timeout_ms, lock, out_identity, error))
+  reader = make_if_missing (path, tuning->busy_timeout_ms, lock, out_identity, error);
+  if (reader != NULL)
     {
       DsqStoreBeside beside = dsq_store_file_look_beside (path);
 
-      writer = open_verified (path, tuning, lock, out_identity, out_reader, error);
+      writer = open_verified (path, reader, tuning, lock, out_identity, error);
+      if (writer != NULL)
+        *out_reader = g_steal_pointer (&reader);
+      g_clear_pointer (&reader, dsq_database_close);
       if (writer == NULL)
         dsq_store_file_remove_traces (path, beside);
     }

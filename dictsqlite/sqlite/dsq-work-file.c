@@ -72,15 +72,22 @@ fail (int system_errno, GError **error)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* They do not grow with the target's, which may be as long as names can be. */
+/* What all names begin with. They do not grow with the target's, which may be as long as names can
+ * be. */
 static char *
-make_name (const char *target, guint number)
+make_stem (const char *target)
 {
   g_autofree char *folder = g_path_get_dirname (target);
   g_autofree char *base = g_path_get_basename (target);
   g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, base, -1);
 
-  return g_strdup_printf ("%s/.dsq-%.16s-%x.tmp", folder, hash, number);
+  return g_strdup_printf ("%s/.dsq-%.16s", folder, hash);
+}
+
+static char *
+make_name (const char *stem, guint number)
+{
+  return g_strdup_printf ("%s-%x.tmp", stem, number);
 }
 
 static gboolean
@@ -132,12 +139,13 @@ remove_left (const char *name)
 void
 dsq_work_file_remove_left (const char *target)
 {
+  g_autofree char *stem = make_stem (target);
   struct stat file, info;
   gboolean is_there = lstat (target, &file) == 0;
 
   for (guint i = 0; i < MAX_NAMES; i++)
     {
-      g_autofree char *name = make_name (target, i);
+      g_autofree char *name = make_name (stem, i);
 
       if (lstat (name, &info) != 0)
         continue;
@@ -198,12 +206,13 @@ static gboolean
 make_named (DsqWorkFile *self, const char *target, mode_t mode, GError **error)
 {
   const gint64 deadline = g_get_monotonic_time () + NAME_WAIT_US;
+  g_autofree char *stem = make_stem (target);
 
   for (;;)
     {
       for (guint i = 0; i < MAX_NAMES; i++)
         {
-          g_autofree char *name = make_name (target, i);
+          g_autofree char *name = make_name (stem, i);
 
           remove_left (name);
           self->descriptor = create_flocked (name, mode);
@@ -343,9 +352,11 @@ dsq_work_file_publish (DsqWorkFile *self, const char *path, gboolean *out_was_fi
 static gboolean
 reserve_name (DsqWorkFile *self, const char *path)
 {
+  g_autofree char *stem = make_stem (path);
+
   for (guint i = 0; i < MAX_NAMES && self->name == NULL; i++)
     {
-      g_autofree char *name = make_name (path, i);
+      g_autofree char *name = make_name (stem, i);
 
       remove_if_left (name);
       if (link_nameless (self, name) == 0)
