@@ -11,7 +11,8 @@
  *
  * Everything else is the default VFS's, whichever that is at the time. The files that it opens are
  * its own, but that a read which the medium failed is told as such: SQLite takes some errors, EIO
- * among them, for damage of the file. Work files, which may have no name, are descriptors of ours.
+ * among them, for damage of the file. A log's lies behind one of ours. Work files, which may have
+ * no name, are descriptors of ours.
  */
 
 #include "config.h"
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #include "sqlite/dsq-descriptor-file-private.h"
+#include "sqlite/dsq-log-file-private.h"
 #include "sqlite/dsq-vfs-private.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -113,11 +115,33 @@ open_descriptor (const char *path, sqlite3_file *file, int flags, int *out_flags
 }
 
 static int
-open_file (sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out_flags)
+open_real (const char *path, sqlite3_file *file, int flags, int *out_flags)
 {
   sqlite3_vfs *real = get_base ();
   int code;
 
+  file->pMethods = NULL;
+  code = real->xOpen (real, path, file, flags, out_flags);
+  if (code == SQLITE_OK && file->pMethods != NULL)
+    take_over_reads (file);
+  return code;
+}
+
+static int
+open_log (const char *path, sqlite3_file *file, int flags, int *out_flags)
+{
+  sqlite3_file *behind = dsq_log_file_get_behind (file);
+  int code = open_real (path, behind, flags | SQLITE_OPEN_NOFOLLOW, out_flags);
+
+  /* one that failed may have to be closed all the same */
+  if (behind->pMethods != NULL)
+    dsq_log_file_init (file);
+  return code;
+}
+
+static int
+open_file (sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, int *out_flags)
+{
   file->pMethods = NULL;
   if ((flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0)
     {
@@ -127,11 +151,8 @@ open_file (sqlite3_vfs *self, const char *path, sqlite3_file *file, int flags, i
   if (path != NULL && g_str_has_prefix (path, DSQ_VFS_DESCRIPTORS))
     return open_descriptor (path, file, flags, out_flags);
   if ((flags & SQLITE_OPEN_WAL) != 0)
-    flags |= SQLITE_OPEN_NOFOLLOW;
-  code = real->xOpen (real, path, file, flags, out_flags);
-  if (code == SQLITE_OK && file->pMethods != NULL)
-    take_over_reads (file);
-  return code;
+    return open_log (path, file, flags, out_flags);
+  return open_real (path, file, flags, out_flags);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -167,12 +188,18 @@ make_full (sqlite3_vfs *self, const char *path, int size, char *out_path)
   return g_strlcpy (out_path, path, (gsize) size) < (gsize) size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
+static int
+get_file_size (const sqlite3_vfs *real)
+{
+  return MAX (dsq_log_file_get_size () + real->szOsFile, dsq_descriptor_file_get_size ());
+}
+
 static void
 register_over (sqlite3_vfs *real)
 {
   vfs = *real;
   g_snprintf (name, sizeof name, "dsq-%p", (void *) &vfs);
-  vfs.szOsFile = MAX (vfs.szOsFile, dsq_descriptor_file_get_size ());
+  vfs.szOsFile = get_file_size (real);
   vfs.pNext = NULL;
   vfs.zName = name;
   vfs.xOpen = open_file;
@@ -195,7 +222,7 @@ dsq_vfs_get_name (void)
   if (get_base () == NULL)
     register_over (real);
   else
-    vfs.szOsFile = MAX (vfs.szOsFile, real->szOsFile);
+    vfs.szOsFile = MAX (vfs.szOsFile, get_file_size (real));
   __atomic_store_n (&base, real, __ATOMIC_RELEASE);
   pthread_mutex_unlock (&lock);
   return name;
