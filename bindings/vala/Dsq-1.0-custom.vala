@@ -8,6 +8,29 @@ namespace Dsq {
             var found = has_key (key);
             return found;
         }
+        [CCode (cname = "dsq_vala_add")]
+        public bool add (string key, GLib.Variant value) throws GLib.Error {
+            var answer = compare_and_set (key, null, value);
+            return answer == Dsq.Answer.YES;
+        }
+        [CCode (cname = "dsq_vala_delete_many")]
+        public int delete_many (string[] keys) throws GLib.Error {
+            var inside = begin ();
+            var count = 0;
+            foreach (unowned string key in keys) {
+                var answer = inside.remove (key);
+                if (answer == Dsq.Answer.YES)
+                    count++;
+            }
+            inside.commit ();
+            return count;
+        }
+        [CCode (cname = "dsq_vala_delete_prefix")]
+        public int delete_prefix (string prefix) throws GLib.Error {
+            var keys = list_keys (prefix, null, uint.MAX);
+            var count = delete_many (keys);
+            return count;
+        }
         [CCode (cname = "dsq_vala_iterator")]
         public Dsq.Cursor iterator () {
             return walk (Dsq.WalkOrder.FORWARD);
