@@ -23,6 +23,7 @@
 
 #define MAX_CALLS    5
 #define HANG_SECONDS 150
+#define WAL_LIMIT    (1 << 20)
 
 typedef struct
 {
@@ -68,7 +69,7 @@ open_store (const LinSession *session, const char *path)
                                     "dirty-limit",
                                     session->dirty_limit,
                                     "wal-limit",
-                                    (guint64) 1 << 20,
+                                    (guint64) WAL_LIMIT,
                                     "password-bytes",
                                     password,
                                     "kdf-memory",
@@ -152,6 +153,17 @@ check_history (Shared *shared, LinChecker *checker, LinClient *client)
   shared->state = state;
 }
 
+/* Nobody is in a call, and all transactions were small. */
+static void
+check_log (const char *path)
+{
+  g_autofree char *log = g_strconcat (path, "-wal", NULL);
+  GStatBuf info;
+
+  if (g_stat (log, &info) == 0)
+    g_assert_cmpint (info.st_size, <=, 2 * WAL_LIMIT);
+}
+
 static gpointer
 worker_thread (gpointer data)
 {
@@ -174,7 +186,10 @@ worker_thread (gpointer data)
       make_calls (self, &client, random, &fresh, last_read);
       meet (shared);
       if (self->number == 0)
-        check_history (shared, checker, &client);
+        {
+          check_history (shared, checker, &client);
+          check_log (self->path);
+        }
     }
   meet (shared);
   lin_client_clear (&client);

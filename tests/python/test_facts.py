@@ -65,7 +65,12 @@ class Turns:
     def write(self, key):
         """One of the three sets or removes a key, or sets some at once."""
         what = self.rnd.choice(["set", "set", "set", "remove", "some"])
-        if what == "remove":
+        if self.n_turns % 500 == 0:
+            self.model.update({f"other {i}": self.n_turns for i in range(10_000)})
+            self.model[key] = self.n_turns
+            expression = (f"store.bulk_insert({{**{{f'other {{i}}': {self.n_turns}"
+                          f" for i in range(10_000)}}, {key!r}: {self.n_turns}}})")
+        elif what == "remove":
             self.model.pop(key, None)
             expression = f"store.pop({key!r}, None)"
         elif what == "some":
