@@ -11,6 +11,7 @@
 #include <dsq-cursor.h>
 #include <dsq-enums.h>
 #include <dsq-error.h>
+#include <dsq-key-model.h>
 #include <dsq-migrate.h>
 #include <dsq-pickle.h>
 #include <dsq-stats.h>

@@ -51,6 +51,8 @@ G_BEGIN_DECLS
  *   what became of it. Or a sync has failed: open the store again, and look at what it holds
  * @DSQ_ERROR_TOO_COSTLY: to try a password of the file would cost more than kdf-limit; raise that
  *   if you trust the file
+ * @DSQ_ERROR_NOT_SUPPORTED: an encrypted file hides the order of its keys; ask for the order of
+ *   insertion
  *
  * What went wrong, sorted by what the caller can do.
  *
@@ -87,7 +89,8 @@ typedef enum
   DSQ_ERROR_TOO_LARGE,
   DSQ_ERROR_CONFLICT,
   DSQ_ERROR_OUTCOME_UNKNOWN,
-  DSQ_ERROR_TOO_COSTLY
+  DSQ_ERROR_TOO_COSTLY,
+  DSQ_ERROR_NOT_SUPPORTED
 } DsqError;
 
 DSQ_AVAILABLE_IN_1_0 GQuark dsq_error_quark (void);

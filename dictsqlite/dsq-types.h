@@ -18,6 +18,8 @@ typedef struct _DsqScan DsqScan;
 typedef struct _DsqStats DsqStats;
 typedef struct _DsqTransaction DsqTransaction;
 typedef struct _DsqWatch DsqWatch;
+typedef struct _DsqItem DsqItem;
+typedef struct _DsqKeyModel DsqKeyModel;
 
 /**
  * DsqProgressFunc:

@@ -14,10 +14,12 @@ typedef struct
   gint64 place;         /* of the last entry handed out */
   gint64 end;           /* entries at this place and beyond have come since it began */
   guint64 n_rebases;    /* shifts of places that it has followed */
+  gint64 settled_end;   /* when it began, no shift was to come of places below */
   guint64 number;       /* of the table to dsq-walker.c, */
   guint64 thread;       /* which thread steps it, ... */
   gint64 n_own_keys;    /* ... and what that had itself made of the table's size */
   gboolean is_begun;    /* the first batch has been read */
+  gboolean is_at_end;   /* out: there is nothing behind the last batch */
   guint64 version;      /* of the table when the last batch was read */
   guint64 keys_version; /* the same */
   guint64 n_settled;    /* of the pending changes when the last batch was read */

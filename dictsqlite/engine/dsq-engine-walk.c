@@ -327,6 +327,7 @@ dsq_engine_start_walk (DsqEngine *self,
   walk->end = dsq_engine_commits_at_once (self)
                   ? G_MAXINT64
                   : __atomic_load_n (&pending->next_place, __ATOMIC_RELAXED);
+  walk->settled_end = dsq_engine_commits_at_once (self) ? G_MAXINT64 : pending->base_place;
   dsq_shard_unlock (shard);
   walk->place = order == DSQ_WALK_FORWARD ? 0 : walk->end;
   adopt (walk);
@@ -457,6 +458,7 @@ dsq_engine_walk (DsqEngine *self,
     success = find_front (self, walk, &batch, error);
   while (success && rows->len == 0 && !batch.is_last)
     success = read_rows (self, walk, &batch, error);
+  walk->is_at_end = batch.is_last && rows->len < max_rows;
   if (rows->len > max_rows)
     {
       g_array_set_size (rows, max_rows);

@@ -470,13 +470,13 @@ shift_places (DsqPending *self, gint64 delta)
   __atomic_fetch_add (&self->next_place, delta, __ATOMIC_RELAXED);
 }
 
-/* For walks that are under way. */
+/* For walks that are under way; others see by the number of shifts that there was one. */
 static void
 note_rebase (DsqPending *self, const DsqRebase *shift)
 {
   if (__atomic_load_n (&self->n_cursors, __ATOMIC_RELAXED) == 0)
     {
-      self->n_rebases_gone = dsq_pending_n_rebases_locked (self);
+      self->n_rebases_gone = dsq_pending_n_rebases_locked (self) + 1;
       g_clear_pointer (&self->rebases, g_array_unref);
       return;
     }

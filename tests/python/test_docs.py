@@ -104,7 +104,8 @@ def run_c(text, folder):
 def run_gjs(text, folder):
     (folder / "example.js").write_text(text, encoding="utf-8")
     printed = run(["gjs", "example.js"], folder)
-    assert re.search(r"Alice\n(visits )?41\n(null|undefined)\n$|^16384\n$", printed), printed
+    assert re.search(
+        r"Alice\n(visits )?41\n(null|undefined)\n$|^16384\n$|^user/alice 1\n$", printed), printed
 
 
 def run_vala(text, folder):

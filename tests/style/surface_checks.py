@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterator, List, Set, Tuple
 from c_checks import FUNCTION, differences, made_pairs, public_functions, public_headers
 from files import Tree
 
-MOST_FUNCTIONS = 153
+MOST_FUNCTIONS = 154
 PAGE = "docs/c.md"
 RULER = re.compile(r"^/\* --- (.+?) -+ \*/$", re.MULTILINE)
 ROW = re.compile(r"^\| (dsq-[\w-]+\.h)(?:: ([^|]+?))? \| (.+) \|$", re.MULTILINE)
