@@ -219,6 +219,7 @@ test_nothing_old_is_read (void)
       commit_and_die (path, i, expected);
       assert_read (&reader, expected);
     }
+  g_test_message ("%u writers killed", n_kills);
   close (reader.asks);
   g_assert_cmpint (waitpid (reader.process, &status, 0), ==, reader.process);
   g_assert_cmpint (status, ==, 0);

@@ -1,0 +1,34 @@
+/* family.h - processes of workers on one file, which are killed and looked after
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "worker.h"
+
+#define FAMILY_MAX_PROCESSES 3
+#define FAMILY_MAX_THREADS   3
+#define FAMILY_N_WORKERS     (FAMILY_MAX_PROCESSES * FAMILY_MAX_THREADS)
+
+typedef struct
+{
+  char *folder;                          /* (owned) */
+  char *path;                            /* (owned) of the store */
+  const char *password;                  /* (unowned) (nullable) */
+  Worker *workers;                       /* (owned) shared with the processes */
+  pid_t processes[FAMILY_MAX_PROCESSES]; /* 0: none */
+} Family;
+
+void family_init (Family *self, guint32 seed, const char *password);
+void family_clear (Family *self);
+
+DsqStore *
+family_open (const Family *self, DsqPersistMode mode, guint64 hot_capacity, GError **error);
+
+/* A process of so many threads, in whatever mode; @prepare is called in it before it opens. */
+void family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand *random));
+/* TRUE where it has ended by itself, by an error that it was to meet. */
+gboolean family_kill (Family *self, guint process);
+
+/* When none lives: how many calls were acknowledged and are as they should be. */
+guint family_settle (Family *self, GRand *random);
