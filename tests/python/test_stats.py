@@ -126,6 +126,7 @@ OWN = {
     "TOO_LARGE": errno.EFBIG,
     "OUTCOME_UNKNOWN": OutcomeUnknownError,
     "TOO_COSTLY": ValueError,
+    "NOT_SUPPORTED": errno.EOPNOTSUPP,
 }
 
 

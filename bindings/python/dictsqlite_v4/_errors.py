@@ -173,6 +173,7 @@ _ERRNO: Dict[int, int] = {
     ErrorCode.NAME_TOO_LONG: errno.ENAMETOOLONG,
     ErrorCode.TOO_MANY_FILES: errno.EMFILE,
     ErrorCode.TOO_LARGE: errno.EFBIG,
+    ErrorCode.NOT_SUPPORTED: errno.EOPNOTSUPP,
 }
 
 
