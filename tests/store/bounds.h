@@ -83,7 +83,7 @@ bounds_end (const Bounds *self, const char *folder)
   const gint64 until = g_get_monotonic_time () + PATIENCE_US;
   guint n_clean = 0;
 
-  /* A listing of /proc/self/task can leave out a thread while another ends: one look is no proof. */
+  /* A listing of /proc/self/task can miss a thread while another ends: one look is no proof. */
   while (n_clean < 2 && g_get_monotonic_time () < until)
     {
       if (bounds_count (BOUNDS_THREADS, NULL) + bounds_count (BOUNDS_FILES, folder) == 0)
