@@ -12,6 +12,9 @@ typedef struct
   /* Whether reads may keep their transactions beyond the call, which they may not at first: from
    * then on tend() is called every few milliseconds while holds_readers is set. */
   void (*set_may_hold) (DsqColdFile *self, gboolean may_hold);
+  /* The page cache of each connection, and the log, may be as large as that from now on, unless
+   * they may be larger already. One call at a time. */
+  void (*widen) (DsqColdFile *self, gsize cache_bytes, gsize wal_limit_bytes);
   /* Ends those that were kept and not used since it was last called, or that hold up others. FALSE:
    * there are no others, and it need not be called until holds_readers is set. */
   gboolean (*tend) (DsqColdFile *self);

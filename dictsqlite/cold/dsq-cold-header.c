@@ -101,7 +101,8 @@ dsq_cold_renew_log (DsqColdFile *file, gboolean *out_is_renewed, GError **error)
   if (!is_whole || !dsq_wal_index_read (&self->wal_index, &before))
     return TRUE;
   success = set_log_limit (self, 0, error) && write_header_anew (self, error);
-  if (!set_log_limit (self, self->tuning.wal_limit_bytes, success ? error : NULL) || !success)
+  if (!set_log_limit (self, self->writer.database->wal_limit_bytes, success ? error : NULL) ||
+      !success)
     return FALSE;
   if (!dsq_wal_index_read (&self->wal_index, &after) || dsq_wal_stamp_is_same_log (&after, &before))
     return TRUE;

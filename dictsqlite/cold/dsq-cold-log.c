@@ -155,8 +155,8 @@ dsq_cold_wants_checkpoint (DsqColdFile *file, gboolean idle)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   /* a checkpoint costs two syncs whatever its size: few large ones, with room for a transaction */
-  guint32 threshold =
-      (guint32) MIN (self->tuning.wal_limit_bytes / 4 * 3 / self->page_size, G_MAXINT32);
+  gsize limit = __atomic_load_n (&self->tuning.wal_limit_bytes, __ATOMIC_RELAXED);
+  guint32 threshold = (guint32) MIN (limit / 4 * 3 / self->page_size, G_MAXINT32);
   guint32 blocked = __atomic_load_n (&self->blocked_frames, __ATOMIC_RELAXED);
   guint32 n_backfilled = dsq_wal_index_get_backfilled (&self->wal_index);
   guint32 n_frames;

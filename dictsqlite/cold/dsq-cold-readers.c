@@ -205,6 +205,8 @@ dsq_cold_readers_take (DsqColdSqlite *self, GError **error)
       return NULL;
     }
   dsq_database_begin_call (reader->database);
+  /* where that fails it goes on with the cache that it has */
+  dsq_database_tune_sizes (reader->database, &self->tuning, NULL);
   return reader;
 }
 

@@ -58,6 +58,17 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   g_free (self);
 }
 
+static void
+widen (DsqColdFile *file, gsize cache_bytes, gsize wal_limit_bytes)
+{
+  DsqDatabaseTuning *tuning = &((DsqColdSqlite *) file)->tuning;
+
+  __atomic_store_n (&tuning->cache_bytes, MAX (tuning->cache_bytes, cache_bytes), __ATOMIC_RELAXED);
+  __atomic_store_n (&tuning->wal_limit_bytes,
+                    MAX (tuning->wal_limit_bytes, wal_limit_bytes),
+                    __ATOMIC_RELAXED);
+}
+
 /* The writer goes last, so that SQLite folds the log in if nobody else has the file. What was
  * opened in vain, or to be read, folds nothing in. */
 static gboolean
@@ -105,6 +116,7 @@ static const DsqColdTierFuncs funcs = {
 
 static const DsqColdFileFuncs file_funcs = {
   .tend = dsq_cold_readers_tend,
+  .widen = widen,
   .set_may_hold = dsq_cold_readers_set_may_hold,
   .get_header = dsq_cold_get_header,
   .replace_header = dsq_cold_replace_header,

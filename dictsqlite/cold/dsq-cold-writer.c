@@ -122,6 +122,7 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
 
   dsq_database_begin_call (writer->database);
   writer->database->is_unstoppable = FALSE;
+  dsq_database_tune_sizes (writer->database, &self->tuning, NULL);
   begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
   /* from here on a statement that were ended would take the whole transaction with it */
   writer->database->is_unstoppable = TRUE;

@@ -92,6 +92,9 @@ widen_locked (DsqEngine *self, const DsqEngineOptions *options)
   widen (&self->options.hot_limit, options->hot_limit);
   dsq_hot_tier_widen (&self->shards->hot, options->hot_capacity, options->hot_limit);
   widen_warm_locked (self, options->warm_capacity);
+  self->file->funcs->widen (self->file,
+                            options->cache_size,
+                            options->read_only ? 0 : options->wal_limit);
   /* who writes nothing has nothing that is to be kept */
   if (options->read_only)
     return;

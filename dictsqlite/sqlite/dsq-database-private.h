@@ -22,8 +22,8 @@ typedef struct
 {
   gboolean full_durability;
   guint busy_timeout_ms;
-  gsize cache_bytes;
-  gsize wal_limit_bytes;
+  gsize cache_bytes;     /* (atomic) may become larger, as the next */
+  gsize wal_limit_bytes; /* (atomic) */
 } DsqDatabaseTuning;
 
 typedef struct _DsqDatabase DsqDatabase;
@@ -39,6 +39,9 @@ struct _DsqDatabase
   guint64 n_run;           /* of these, by what is run to its next row */
   gboolean is_endless;     /* that are too many for any file of this size */
   guint busy_timeout_ms;
+  guint cache_factor; /* of what its tuning says */
+  gsize cache_bytes;  /* of the tuning, when its sizes were set, and the next */
+  gsize wal_limit_bytes;
   guint64 stamp;   /* constant: of the process that opened it */
   guint n_looks;   /* at the deadline, since it was set */
   gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
@@ -65,6 +68,18 @@ DsqDatabase *dsq_database_open_private (GError **error);
 
 /* Sets what lasts as long as the connection; reads the schema. */
 gboolean dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error);
+gboolean
+dsq_database_set_sizes (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error);
+
+/* For one that was tuned: takes the sizes that the tuning has by now. */
+static inline gboolean
+dsq_database_tune_sizes (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error)
+{
+  return G_LIKELY (self->cache_bytes == __atomic_load_n (&tuning->cache_bytes, __ATOMIC_RELAXED) &&
+                   self->wal_limit_bytes ==
+                       __atomic_load_n (&tuning->wal_limit_bytes, __ATOMIC_RELAXED)) ||
+         dsq_database_set_sizes (self, tuning, error);
+}
 
 /* Whether closing, when nobody else has the file, folds the log in and removes it: off at first. */
 void dsq_database_set_fold_on_close (DsqDatabase *self, gboolean fold);

@@ -186,6 +186,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   int code;
 
   self->busy_timeout_ms = busy_timeout_ms;
+  self->cache_factor = 1;
   self->stamp = dsq_fork_get_stamp ();
   dsq_fork_assert_inside ();
   dsq_mutex_assert_may_wait ("a file to open");
@@ -320,38 +321,61 @@ dsq_database_close (DsqDatabase *self)
   g_free (self);
 }
 
+typedef struct
+{
+  const char *sql;
+  const char *purpose;
+} Pragma;
+
+static gboolean
+run_pragmas (DsqDatabase *self, const Pragma *pragmas, gsize n_pragmas, GError **error)
+{
+  for (gsize i = 0; i < n_pragmas; i++)
+    if (!dsq_database_run (self, pragmas[i].sql, pragmas[i].purpose, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+dsq_database_set_sizes (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error)
+{
+  gsize cache_bytes = __atomic_load_n (&tuning->cache_bytes, __ATOMIC_RELAXED);
+  gsize wal_limit_bytes = __atomic_load_n (&tuning->wal_limit_bytes, __ATOMIC_RELAXED);
+  char cache[64], wal_limit[64];
+  const Pragma pragmas[] = {
+    { cache, "set the size of the page cache" },
+    { wal_limit, "set the size of the write-ahead log" },
+  };
+
+  g_snprintf (cache,
+              sizeof cache,
+              "PRAGMA cache_size = -%" G_GSIZE_FORMAT,
+              CLAMP (cache_bytes / 1024, 64, G_MAXINT32 / self->cache_factor) * self->cache_factor);
+  g_snprintf (wal_limit,
+              sizeof wal_limit,
+              "PRAGMA journal_size_limit = %" G_GSIZE_FORMAT,
+              wal_limit_bytes);
+  if (!run_pragmas (self, pragmas, G_N_ELEMENTS (pragmas), error))
+    return FALSE;
+  self->cache_bytes = cache_bytes;
+  self->wal_limit_bytes = wal_limit_bytes;
+  return TRUE;
+}
+
 gboolean
 dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **error)
 {
-  char cache[64], wal_limit[64];
-  const struct
-  {
-    const char *sql;
-    const char *purpose;
-  } pragmas[] = {
+  const Pragma pragmas[] = {
     { tuning->full_durability ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
       "set when commits are synced" },
-    { cache, "set the size of the page cache" },
-    { wal_limit, "set the size of the write-ahead log" },
     { "PRAGMA wal_autocheckpoint = 0", "keep checkpoints to ourselves" },
     { "PRAGMA temp_store = MEMORY", "keep temporary tables in memory" },
     { "PRAGMA cell_size_check = ON", "have pages checked" },
     { "PRAGMA mmap_size = 0", "keep the file from being mapped" },
   };
 
-  g_snprintf (cache,
-              sizeof cache,
-              "PRAGMA cache_size = -%" G_GSIZE_FORMAT,
-              CLAMP (tuning->cache_bytes / 1024, 64, G_MAXINT32));
-  g_snprintf (wal_limit,
-              sizeof wal_limit,
-              "PRAGMA journal_size_limit = %" G_GSIZE_FORMAT,
-              tuning->wal_limit_bytes);
-
-  for (guint i = 0; i < G_N_ELEMENTS (pragmas); i++)
-    if (!dsq_database_run (self, pragmas[i].sql, pragmas[i].purpose, error))
-      return FALSE;
-  return TRUE;
+  return run_pragmas (self, pragmas, G_N_ELEMENTS (pragmas), error) &&
+         dsq_database_set_sizes (self, tuning, error);
 }
 
 gboolean

@@ -133,11 +133,9 @@ tune_writer (DsqDatabase *writer,
              gboolean is_sealed,
              GError **error)
 {
-  DsqDatabaseTuning own = *tuning;
-
   if (is_sealed)
-    own.cache_bytes *= SEALED_CACHE_FACTOR;
-  return dsq_database_tune (writer, &own, error);
+    writer->cache_factor = SEALED_CACHE_FACTOR;
+  return dsq_database_tune (writer, tuning, error);
 }
 
 /* The file may be replaced between the opening of one connection and that of the next, so each

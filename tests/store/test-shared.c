@@ -319,6 +319,73 @@ test_reads_first_what_is_dropped (Fixture *self, gconstpointer data)
   close_store (writer);
 }
 
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+#define VALUE_BYTES (256 << 10)
+
+static DsqStore *
+open_with_limit (Fixture *self, guint64 wal_limit, gboolean read_only)
+{
+  g_autoptr (GError) error = NULL;
+  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
+                                    NULL,
+                                    &error,
+                                    "path",
+                                    self->path,
+                                    "persist-mode",
+                                    DSQ_PERSIST_WRITETHROUGH,
+                                    "background",
+                                    FALSE,
+                                    "wal-limit",
+                                    wal_limit,
+                                    "read-only",
+                                    read_only,
+                                    NULL);
+
+  g_assert_no_error (error);
+  return store;
+}
+
+/* How often the log is brought into the file while that much is written. */
+static guint64
+count_checkpoints (DsqStore *store, guint64 n_bytes)
+{
+  g_autofree char *value = g_strnfill (VALUE_BYTES, 'v');
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStats) before = dsq_store_get_stats (store);
+  g_autoptr (DsqStats) after = NULL;
+
+  for (guint64 n = 0; n < n_bytes; n += VALUE_BYTES)
+    {
+      /* SQLite writes no page that stays as it is */
+      memset (value, value[0] == 'v' ? 'w' : 'v', VALUE_BYTES);
+      g_assert_true (dsq_store_set_string (store, "k", value, NULL, &error));
+    }
+  after = dsq_store_get_stats (store);
+  g_assert_no_error (error);
+  return after->checkpoints - before->checkpoints;
+}
+
+/* Who only reads has nothing in it. */
+static void
+test_has_the_larger_log (Fixture *self, gconstpointer data)
+{
+  DsqStore *one = open_with_limit (self, 1 << 20, FALSE);
+  DsqStore *reader = open_with_limit (self, 16 << 20, TRUE);
+  DsqStore *other;
+
+  g_assert_cmpuint (count_checkpoints (one, 4 << 20), >=, 4);
+  assert_log_bounded (one);
+  close_store (reader);
+  other = open_with_limit (self, 16 << 20, FALSE);
+  g_assert_cmpuint (count_checkpoints (one, 8 << 20), ==, 0);
+  g_assert_cmpuint (count_checkpoints (other, 8 << 20), ==, 1);
+  close_store (other);
+  /* it stays so until all are closed */
+  g_assert_cmpuint (count_checkpoints (one, 8 << 20), <=, 1);
+  g_object_unref (one);
+}
+
 /* --- the file --------------------------------------------------------------------------------- */
 
 static void
@@ -480,6 +547,7 @@ main (int argc, char **argv)
   ADD ("reads-only", test_reads_only);
   ADD ("reads-first", test_reads_first);
   ADD ("reads-first-what-is-dropped", test_reads_first_what_is_dropped);
+  ADD ("has-the-larger-log", test_has_the_larger_log);
   ADD ("refuses-another-file", test_refuses_another_file);
   ADD ("refuses-hard-links", test_refuses_hard_links);
   ADD ("opens-and-closes", test_opens_and_closes);

@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include "cold/dsq-cold-readers-private.h"
+#include "cold/dsq-cold-sqlite-private.h"
 #include "tier-fixture.h"
 
 static void
@@ -282,6 +284,50 @@ test_clear_empties_the_filter (Fixture *fixture, gconstpointer data)
   g_assert_false (may_contain (fixture, "a"));
 }
 
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+static void
+assert_sizes (DsqDatabase *database, gint64 cache_kib, gint64 log_bytes)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 cache, log;
+
+  g_assert_true (dsq_database_get_number (database, "PRAGMA cache_size", "look", &cache, &error));
+  g_assert_true (
+      dsq_database_get_number (database, "PRAGMA journal_size_limit", "look", &log, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (cache, ==, -cache_kib);
+  g_assert_cmpint (log, ==, log_bytes);
+}
+
+/* What every connection has at its next use, of those that are open. */
+static void
+assert_all_sizes (Fixture *fixture, gint64 cache_kib, gint64 log_bytes)
+{
+  DsqColdSqlite *tier = (DsqColdSqlite *) fixture->tier;
+  g_autoptr (GError) error = NULL;
+  DsqColdReader *reader = dsq_cold_readers_take (tier, &error);
+
+  g_assert_no_error (error);
+  assert_sizes (reader->database, cache_kib, log_bytes);
+  dsq_cold_readers_give_back (tier, reader);
+  begin (fixture->tier);
+  assert_sizes (tier->writer.database, cache_kib, log_bytes);
+  commit (fixture->tier);
+}
+
+static void
+test_sizes_become_larger (Fixture *fixture, gconstpointer data)
+{
+  const DsqColdFileFuncs *funcs = fixture->tier->file->funcs;
+
+  assert_value (fixture->tier, "a", "1");
+  funcs->widen (fixture->tier->file, 100 << 20, 200 << 20);
+  assert_all_sizes (fixture, 100 << 10, 200 << 20);
+  funcs->widen (fixture->tier->file, 101 << 20, 1 << 20);
+  assert_all_sizes (fixture, 101 << 10, 200 << 20);
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/cold-readers/" path, Fixture, NULL, set_up_held, func, tear_down)
 
@@ -303,5 +349,6 @@ main (int argc, char **argv)
   ADD ("filter-resolves-unknown-presences", test_filter_resolves_unknown_presences);
   ADD ("foreign-commit-resets-the-filter", test_foreign_commit_resets_the_filter);
   ADD ("clear-empties-the-filter", test_clear_empties_the_filter);
+  ADD ("sizes-become-larger", test_sizes_become_larger);
   return g_test_run ();
 }
