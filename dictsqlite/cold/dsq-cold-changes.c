@@ -61,7 +61,26 @@ disagree (GError **error)
 
 /* --- clearing --------------------------------------------------------------------------------- */
 
-/* Without a condition SQLite drops whole pages at once, so the only table goes that way. */
+/* Whether other tables have rows. */
+static gboolean
+has_others (DsqColdSqlite *self, gint64 first, gint64 last, gboolean *out_has, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_HAS_OTHERS];
+  DsqStep step = DSQ_STEP_DONE;
+
+  if (self->tables->len > 1)
+    {
+      dsq_statement_bind_number (statement, 1, first);
+      dsq_statement_bind_number (statement, 2, last);
+      step = dsq_statement_step (statement, error);
+      dsq_statement_reset (statement);
+    }
+  *out_has = step == DSQ_STEP_ROW;
+  return step != DSQ_STEP_FAILED;
+}
+
+/* Without a condition SQLite drops whole pages at once, and writes none of them into the log, so
+ * the only table that has rows goes that way. */
 gboolean
 dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
 {
@@ -70,15 +89,18 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
   DsqTableState *state = dsq_cold_find_table (self, table);
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_CLEAR_ALL];
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
-  gboolean success;
+  gint64 last = first | DSQ_FORMAT_POSITION_MAX;
+  gboolean has, success;
 
   if (state == NULL)
     return TRUE;
-  if (self->tables->len > 1)
+  if (!has_others (self, first, last, &has, error))
+    return FALSE;
+  if (has)
     {
       statement = &writer->statements[DSQ_COLD_WRITE_CLEAR];
       dsq_statement_bind_number (statement, 1, first);
-      dsq_statement_bind_number (statement, 2, first | DSQ_FORMAT_POSITION_MAX);
+      dsq_statement_bind_number (statement, 2, last);
     }
   /* one that is ended takes the transaction with it: not that of others */
   writer->database->is_unstoppable = writer->in_savepoint;

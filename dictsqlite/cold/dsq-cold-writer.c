@@ -38,6 +38,10 @@ static const DsqColdSql write_sql[DSQ_COLD_N_WRITES] = {
                               "remove an entry" },
   [DSQ_COLD_WRITE_CLEAR] = { "DELETE FROM entry WHERE place > ?1 AND place < ?2", "clear" },
   [DSQ_COLD_WRITE_CLEAR_ALL] = { "DELETE FROM entry", "clear" },
+  [DSQ_COLD_WRITE_HAS_OTHERS] = { "SELECT 1 FROM (SELECT min (place) AS first FROM entry),"
+                                  " (SELECT max (place) AS last FROM entry)"
+                                  " WHERE first < ?1 OR last > ?2",
+                                  "clear" },
   [DSQ_COLD_WRITE_GET] = { DSQ_COLD_SQL_GET, "read an entry" },
   [DSQ_COLD_WRITE_TABLES] = { DSQ_COLD_SQL_TABLES, "read the tables" },
   [DSQ_COLD_WRITE_SAVE_TABLE] = { "UPDATE tables SET floor = ?2, holes = ?3 WHERE id = ?1",
@@ -319,6 +323,38 @@ dsq_cold_commit (DsqColdTier *tier,
   return TRUE;
 }
 
+#define LOG_HEAD   32 /* bytes: SQLite's, of the log and of each page in it */
+#define FRAME_HEAD 24
+
+/* What a transaction that there was no room for has put behind the log's last commit would keep the
+ * medium full until the log is begun anew. With SQLite's lock held nobody else writes there, and
+ * nobody reads from there ever. */
+static void
+cut_log (DsqColdSqlite *self)
+{
+  DsqDatabase *database = self->writer.database;
+  guint busy_timeout_ms = database->busy_timeout_ms;
+  sqlite3_file *file = NULL;
+  sqlite3_int64 length, end;
+  DsqWalStamp stamp;
+  gboolean begun;
+
+  database->busy_timeout_ms = 0;
+  begun = run (self, DSQ_COLD_WRITE_BEGIN, NULL);
+  database->busy_timeout_ms = busy_timeout_ms;
+  if (begun && dsq_wal_index_read (&self->wal_index, &stamp) &&
+      sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) ==
+          SQLITE_OK &&
+      file->pMethods != NULL)
+    {
+      end = LOG_HEAD + (sqlite3_int64) stamp.n_frames * (FRAME_HEAD + self->page_size);
+      if (file->pMethods->xFileSize (file, &length) == SQLITE_OK && length > end)
+        file->pMethods->xTruncate (file, end);
+    }
+  if (!sqlite3_get_autocommit (database->handle))
+    run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
+}
+
 /* Some errors have SQLite roll back by itself. */
 void
 dsq_cold_rollback (DsqColdTier *tier)
@@ -331,6 +367,11 @@ dsq_cold_rollback (DsqColdTier *tier)
     {
       run (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
       writer->database->free_at = g_get_monotonic_time ();
+    }
+  if (writer->database->found_full)
+    {
+      cut_log (self);
+      writer->database->found_full = FALSE;
     }
   writer->in_savepoint = FALSE;
   writer->has_changed = FALSE;

@@ -196,6 +196,7 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
       meaning = DSQ_ERROR_BUSY;
       break;
     case SQLITE_FULL:
+      self->found_full = TRUE;
       meaning = DSQ_ERROR_NO_SPACE;
       break;
     case SQLITE_READONLY:

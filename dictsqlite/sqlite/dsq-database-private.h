@@ -42,9 +42,10 @@ struct _DsqDatabase
   guint cache_factor; /* of what its tuning says */
   gsize cache_bytes;  /* of the tuning, when its sizes were set, and the next */
   gsize wal_limit_bytes;
-  guint64 stamp;   /* constant: of the process that opened it */
-  guint n_looks;   /* at the deadline, since it was set */
-  gint64 deadline; /* monotonic time at which a verification gives up, 0 for never */
+  gboolean found_full; /* the medium; whoever looks at it takes it back */
+  guint64 stamp;       /* constant: of the process that opened it */
+  guint n_looks;       /* at the deadline, since it was set */
+  gint64 deadline;     /* monotonic time at which a verification gives up, 0 for never */
 
   /* of dsq-inherited.c, with its lock */
   DsqDatabase *next;     /* (unowned) (nullable) */

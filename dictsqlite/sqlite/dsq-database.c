@@ -372,6 +372,9 @@ dsq_database_tune (DsqDatabase *self, const DsqDatabaseTuning *tuning, GError **
     { "PRAGMA temp_store = MEMORY", "keep temporary tables in memory" },
     { "PRAGMA cell_size_check = ON", "have pages checked" },
     { "PRAGMA mmap_size = 0", "keep the file from being mapped" },
+    /* some builds of SQLite would write every page that becomes free, so that to clear a store
+     * took as much room as it has */
+    { "PRAGMA secure_delete = FAST", "keep free pages from being written" },
   };
 
   return run_pragmas (self, pragmas, G_N_ELEMENTS (pragmas), error) &&

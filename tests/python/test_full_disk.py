@@ -214,6 +214,59 @@ def test_nothing_is_lost_without_room(disk, mode, background, password, error):
     assert done.stdout == done.stderr == ""
 
 
+def leave(folder, room):
+    fill(folder)
+    os.truncate(folder / "filled", os.path.getsize(folder / "filled") - room)
+
+
+@pytest.mark.parametrize("mode", ("lazy", "writethrough"))
+@pytest.mark.parametrize("password", (None, "pw"))
+def test_clear_takes_little_room_and_gives_much(disk, mode, password):
+    """Also where there are other tables, as long as these are empty."""
+    path = disk / "store.db"
+    parameters = {"encryption_password": password, **CHEAP}
+    with DictSQLiteV4(path, **parameters) as store:
+        store.update({f"key {i}": "x" * 100 for i in range(20000)})
+        store.table("other").update({"a": 1})
+        store.table("other").clear()
+    before = os.path.getsize(path)
+    assert before > 2 << 20
+    leave(disk, 256 << 10)
+    with DictSQLiteV4(path, persist_mode=mode, **parameters) as store:
+        store.clear()
+        store.flush()
+        assert len(store) == 0 and "key 7" not in store
+        assert os.path.getsize(disk / "store.db-wal") < 192 << 10
+    assert os.path.getsize(path) < before / 20
+    with DictSQLiteV4(path, **parameters) as store:
+        assert len(store) == 0 and store.check() == []
+
+
+def test_what_there_was_no_room_for_is_not_kept(disk):
+    """The log gives back what a transaction that failed has put there, as soon as it has failed."""
+    path = disk / "store.db"
+    with DictSQLiteV4(path) as store:
+        store.update({f"key {i}": "x" * 100 for i in range(20000)})
+    store = DictSQLiteV4(path, persist_mode="writethrough", cache_size=1 << 20)
+    other = python("import sys; from dictsqlite_v4 import DictSQLiteV4\n"
+                   "with DictSQLiteV4(sys.argv[1]) as store: store['other'] = 1", path)
+    assert other.stderr == ""
+    leave(disk, 1 << 20)
+    before = os.path.getsize(disk / "store.db-wal")
+    for _ in range(3):
+        with pytest.raises(OSError) as refused:
+            store.update({f"new {i}": "y" * 100 for i in range(20000)})
+        assert refused.value.errno == errno.ENOSPC
+        assert os.path.getsize(disk / "store.db-wal") <= before
+        assert store["other"] == 1 and len(store) == 20001
+    store["little"] = 1
+    assert store["little"] == 1
+    store.close()
+    assert sorted(os.listdir(disk)) == ["filled", "store.db"]
+    with DictSQLiteV4(path) as store:
+        assert len(store) == 20002 and store.check() == []
+
+
 @pytest.mark.parametrize("room", range(0, 160, 8))
 def test_a_store_is_made_whole_or_not(disk, room):
     fill(disk)
