@@ -22,6 +22,8 @@ void dsq_facts_file_clear (DsqFactsFile *self);
  * makes it if it is missing and @makes. FALSE: it stays closed. */
 gboolean dsq_facts_file_open (DsqFactsFile *self, gboolean makes);
 void dsq_facts_file_close (DsqFactsFile *self);
+/* Whether anybody else has it open, or may have. It is open. */
+gboolean dsq_facts_file_is_shared (const DsqFactsFile *self);
 /* Whether it still is what its name means. */
 gboolean dsq_facts_file_has_name (const DsqFactsFile *self);
 /* Removes the one that lies beside @main_path, unless it is no regular file of one name. */

@@ -7,6 +7,9 @@
  * can give its name to anything, also to the store's file, of which closing a descriptor would drop
  * all locks that the process has on it: what has the name is looked at through a handle that opens
  * nothing (O_PATH), and opened through that handle, so that it is what was looked at.
+ *
+ * Who has it open holds a shared lock on it, which ends with its process however that ends. It is
+ * of the open file (F_OFD_SETLK): two of one process see each other, and no close() drops it.
  */
 
 #include "config.h"
@@ -83,6 +86,15 @@ open_existing (DsqFactsFile *self, const struct stat *main)
   return self->descriptor >= 0;
 }
 
+/* Who cannot be seen is told less, which costs it speed only. */
+static void
+be_seen (const DsqFactsFile *self)
+{
+  struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+  fcntl (self->descriptor, F_OFD_SETLK, &lock);
+}
+
 /* One that is new cannot be another file's second name. */
 static gboolean
 make (DsqFactsFile *self, const struct stat *main)
@@ -111,8 +123,19 @@ dsq_facts_file_open (DsqFactsFile *self, gboolean makes)
     return TRUE;
   if (lstat (self->main_path, &main) != 0)
     return FALSE;
-  return open_existing (self, &main) ||
-         (errno == ENOENT && makes && (make (self, &main) || open_existing (self, &main)));
+  if (!open_existing (self, &main) &&
+      !(errno == ENOENT && makes && (make (self, &main) || open_existing (self, &main))))
+    return FALSE;
+  be_seen (self);
+  return TRUE;
+}
+
+gboolean
+dsq_facts_file_is_shared (const DsqFactsFile *self)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+  return fcntl (self->descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 gboolean

@@ -19,7 +19,8 @@ typedef struct _DsqFacts DsqFacts;
 /* Bytes of the ring; a fact takes at most half of them. */
 #define DSQ_FACTS_SIZE (2u << 20)
 
-/* Of the store at @path; opens nothing yet. With @keys, its own (nullable, unowned), facts are
+/* Of the store at @path. Opens a ring that is there, so that who commits tells; not being there, it
+ * is made at the first commit. With @keys, its own (nullable, unowned), facts are
  * sealed. @read_only: nothing is to be appended. */
 DsqFacts *
 dsq_facts_new (const char *path, const guint8 *store_id, DsqKeys *keys, gboolean read_only);

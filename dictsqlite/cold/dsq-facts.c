@@ -12,6 +12,9 @@
  * overwrite each other's facts, which costs their readers what they have in memory, and nothing
  * more: a fact holds its own position and a hash of all of it.
  *
+ * A fact that nobody is there to read is left out: to look whether anybody has the ring open is
+ * half of what a write of it costs. Who comes at that moment finds a chain that begins later.
+ *
  * No state comes twice: it holds the log's salts and the checksum of all that was committed. So a
  * fact is true whenever it is read, and a chain of facts from one state to another lacks nothing.
  */
@@ -42,8 +45,13 @@
 #define YIELD_LOOKS  8
 #define LOOK_WAIT_US 20
 
-/* Commits after which a ring that could not be opened is tried again. */
+/* Commits after which a ring that could not be opened is tried again, or the name looked at of one
+ * that nobody else has. */
 #define RETRY_COMMITS 256
+
+/* Commits that are told without a look whether anybody is there, when somebody was, or may have
+ * been without a ring to open. */
+#define SURE_COMMITS 64
 
 #define EVERYTHING 1u
 
@@ -87,7 +95,8 @@ struct _DsqFacts
   gboolean is_synced;  /* there are none behind it, but of commits that are not known either */
   gboolean is_hopeful; /* a commit of somebody else had its fact, the last time */
   guint64 hint;        /* as it was last written */
-  guint n_untold;      /* commits since there is no ring */
+  guint n_untold;      /* commits since there is no ring, or nobody to tell */
+  guint n_sure;        /* commits to be told without a look for somebody */
 
   /* the transaction under way */
   GByteArray *written; /* (owned) a fact, and items */
@@ -115,6 +124,7 @@ dsq_facts_new (const char *path, const guint8 *store_id, DsqKeys *keys, gboolean
       g_byte_array_sized_new (WINDOW); /* its data is never NULL, also where it is empty */
   self->found = g_array_new (FALSE, FALSE, sizeof (DsqKey));
   dsq_facts_start (self);
+  dsq_facts_file_open (&self->file, FALSE);
   return self;
 }
 
@@ -471,6 +481,31 @@ make_fact (DsqFacts *self, Fact *fact)
   return begin;
 }
 
+/* Opens the ring as well. */
+static gboolean
+has_somebody_to_tell (DsqFacts *self)
+{
+  gboolean was_open = self->file.descriptor >= 0;
+
+  /* a look at the name costs more than a fact */
+  if (!was_open && self->n_untold++ % RETRY_COMMITS != 0)
+    return FALSE;
+  if (!dsq_facts_file_open (&self->file, TRUE) || !self->file.can_write)
+    return FALSE;
+  if (self->n_sure > 0)
+    self->n_sure--;
+  else if (!was_open || dsq_facts_file_is_shared (&self->file))
+    self->n_sure = SURE_COMMITS;
+  else
+    {
+      if (++self->n_untold % RETRY_COMMITS == 0)
+        lose (self);
+      return FALSE;
+    }
+  self->n_untold = 0;
+  return TRUE;
+}
+
 void
 dsq_facts_append (DsqFacts *self, const DsqWalStamp *before, const DsqWalStamp *after)
 {
@@ -480,12 +515,8 @@ dsq_facts_append (DsqFacts *self, const DsqWalStamp *before, const DsqWalStamp *
                 .after = *after };
   const guint8 *bytes;
 
-  /* a look at the name costs more than a fact */
-  if (self->file.descriptor < 0 && self->n_untold++ % RETRY_COMMITS != 0)
+  if (!has_somebody_to_tell (self))
     return;
-  if (!dsq_facts_file_open (&self->file, TRUE) || !self->file.can_write)
-    return;
-  self->n_untold = 0;
   find_end (self);
   bytes = make_fact (self, &fact);
   if (bytes == NULL ||

@@ -23,6 +23,7 @@ static const struct
   { "hot", bench_run_hot, 3 },
   { "writethrough", bench_run_writethrough, 1 },
   { "one-write", bench_run_one_write, 1 },
+  { "facts", bench_run_facts, 1 },
   { "flush", bench_run_flush, 1 },
   { "tiers", bench_run_tiers, 2 },
   { "open", bench_run_open, 1 },
@@ -39,7 +40,7 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context =
-      g_option_context_new ("hot writethrough one-write flush tiers open");
+      g_option_context_new ("hot writethrough one-write facts flush tiers open");
   g_autoptr (GError) error = NULL;
   g_autofree char *own_directory = NULL;
 

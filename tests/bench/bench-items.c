@@ -100,7 +100,7 @@ bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity)
 DsqStore *
 bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_capacity)
 {
-  return open_store (path, mode, hot_capacity, "password");
+  return open_store (path, mode, hot_capacity, BENCH_PASSWORD);
 }
 
 DsqStore *

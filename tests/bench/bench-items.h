@@ -26,6 +26,7 @@ void bench_items_free (BenchItem *items, guint n);
 /* Each of the rest ends the program with the message of what failed. */
 
 DsqStore *bench_store_open (const char *path, DsqPersistMode mode, guint hot_capacity);
+#define BENCH_PASSWORD "password"
 DsqStore *bench_store_open_encrypted (const char *path, DsqPersistMode mode, guint hot_capacity);
 /* In lazy mode; @warm_capacity in bytes. */
 DsqStore *bench_store_open_with (const char *path,

@@ -17,6 +17,9 @@ void bench_run_writethrough (const char *directory, guint round);
 /* Two such transactions, the second within bench_store_set(); nothing is measured. */
 void bench_run_one_write (const char *directory, guint round);
 
+/* A transaction an entry, by who is there to be told of it. */
+void bench_run_facts (const char *directory, guint round);
+
 /* Many rows in one transaction that is synced, beside bare SQLite. */
 void bench_run_flush (const char *directory, guint round);
 

@@ -5,7 +5,9 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cold-support.h"
@@ -325,6 +327,87 @@ test_one_that_is_deleted_is_made_anew (Fixture *fixture, gconstpointer sealed)
   assert_follows (fixture->theirs, number - 1, number, "c ");
 }
 
+static goffset
+ring_size (Fixture *fixture)
+{
+  struct stat info;
+
+  g_assert_cmpint (stat (fixture->ring, &info), ==, 0);
+  return info.st_size;
+}
+
+/* Who has the ring open is told, from the next commit on, whether it writes or not. */
+static void
+test_who_is_alone_tells_nobody (Fixture *fixture, gconstpointer sealed)
+{
+  guint number = 1;
+  goffset size;
+
+  dsq_facts_free (g_steal_pointer (&fixture->theirs));
+  for (; number <= 100; number++)
+    commit_one (fixture->ours, number, "a");
+  size = ring_size (fixture);
+  for (; number <= 1000; number++)
+    commit_one (fixture->ours, number, "b");
+  g_assert_cmpint (ring_size (fixture), ==, size);
+
+  fixture->theirs = dsq_facts_new (fixture->path, store_id, fixture->keys, TRUE);
+  for (; number <= 1200; number++)
+    {
+      commit_one (fixture->ours, number, "c");
+      assert_follows (fixture->theirs, number - 1, number, "c ");
+    }
+  assert_follows (fixture->theirs, 999, 1001, NULL);
+  dsq_facts_free (g_steal_pointer (&fixture->theirs));
+  for (; number <= 1300; number++)
+    commit_one (fixture->ours, number, "d");
+  size = ring_size (fixture);
+  for (; number <= 2000; number++)
+    commit_one (fixture->ours, number, "e");
+  g_assert_cmpint (ring_size (fixture), ==, size);
+
+  /* one that is deleted meanwhile is made anew for who comes then */
+  g_assert_cmpint (unlink (fixture->ring), ==, 0);
+  for (; !g_file_test (fixture->ring, G_FILE_TEST_EXISTS) && number < 3000; number++)
+    commit_one (fixture->ours, number, "f");
+  fixture->theirs = dsq_facts_new (fixture->path, store_id, fixture->keys, FALSE);
+  commit_one (fixture->ours, number, "g");
+  assert_follows (fixture->theirs, number - 1, number, "g ");
+}
+
+/* Nothing that ends with a process has to be cleared up. */
+static void
+test_a_killed_process_is_nobody (Fixture *fixture, gconstpointer sealed)
+{
+  DsqFactsFile file;
+  int made[2], status;
+  char byte;
+  pid_t child;
+
+  dsq_facts_file_init (&file, fixture->path, FALSE);
+  g_assert_true (dsq_facts_file_open (&file, TRUE));
+  g_assert_false (dsq_facts_file_is_shared (&file));
+  g_assert_cmpint (pipe (made), ==, 0);
+  child = fork ();
+  if (child == 0)
+    {
+      DsqFactsFile its;
+
+      dsq_facts_file_init (&its, fixture->path, TRUE);
+      if (dsq_facts_file_open (&its, FALSE) && write (made[1], "x", 1) == 1)
+        pause ();
+      _exit (1);
+    }
+  close (made[1]);
+  g_assert_cmpint (read (made[0], &byte, 1), ==, 1);
+  g_assert_true (dsq_facts_file_is_shared (&file));
+  g_assert_cmpint (kill (child, SIGKILL), ==, 0);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_false (dsq_facts_file_is_shared (&file));
+  close (made[0]);
+  dsq_facts_file_clear (&file);
+}
+
 static gboolean
 is_taken (Fixture *fixture, gboolean makes)
 {
@@ -447,6 +530,8 @@ main (int argc, char **argv)
   ADD ("no-byte-can-be-changed", test_no_byte_can_be_changed);
   ADD ("foreign-bytes-are-no-facts", test_foreign_bytes_are_no_facts);
   ADD ("one-that-is-deleted-is-made-anew", test_one_that_is_deleted_is_made_anew);
+  ADD ("who-is-alone-tells-nobody", test_who_is_alone_tells_nobody);
+  ADD ("a-killed-process-is-nobody", test_a_killed_process_is_nobody);
   ADD ("one-that-cannot-be-opened-is-tried-now-and-then",
        test_one_that_cannot_be_opened_is_tried_now_and_then);
   ADD ("only-a-file-of-its-own-is-taken", test_only_a_file_of_its_own_is_taken);
