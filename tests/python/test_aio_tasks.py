@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 
 import pytest
 
-from conftest import python
+from conftest import join_soon, python, wait_until
 
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
 
@@ -118,6 +120,79 @@ def test_cancellation_reaches_the_task(run, path):
             assert task.cancelled()
             await db.flush()
             assert await db.get_async("never") is None
+
+    run(main())
+
+
+def test_nothing_is_done_for_a_task_that_was_cancelled_before(run, path):
+    """Not by the thread that all of a store's tables share either."""
+    async def main():
+        begun, may_end = threading.Event(), threading.Event()
+
+        def slow(store):
+            begun.set()
+            may_end.wait(60)
+
+        async with AsyncDictSQLite(path) as db:
+            table = await db.table_async("t")
+            first = asyncio.ensure_future(db.transact_async(slow))
+            await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+            late = asyncio.ensure_future(table.incr_async("n"))
+            await asyncio.sleep(0.01)  # it is in the thread's queue
+            late.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await late
+            assert caught.value.__cause__ is None
+            may_end.set()
+            await first
+            assert await table.get_async("n") is None
+
+    run(main())
+
+
+def test_a_check_ends_with_its_task(run, path):
+    async def main():
+        async with AsyncDictSQLite(path, flush_interval=3600) as db:
+            await db.set_async("key", 1)
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
+                holder.execute("BEGIN IMMEDIATE")  # its flush waits for this
+                task = asyncio.ensure_future(db.check_async())
+                while not copies():
+                    await asyncio.sleep(0.001)
+                thread, = copies()
+                await asyncio.sleep(0.05)
+                assert not task.done()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                join_soon(thread, 0.5)
+            assert await db.check_async() == []
+
+    run(main())
+
+
+def copies():
+    return [thread for thread in threading.enumerate() if "dictsqlite-copy" in thread.name]
+
+
+def test_a_store_that_is_opened_for_nobody_is_closed(run, path):
+    begun, may_end, made = threading.Event(), threading.Event(), []
+
+    class Slow(AsyncDictSQLite):
+        def __init__(self, path):
+            begun.set()
+            may_end.wait(60)
+            super().__init__(path)
+            made.append(self)
+
+    async def main():
+        task = asyncio.ensure_future(Slow.open(path))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+        may_end.set()
+        wait_until(lambda: made and made[0].closed)
 
     run(main())
 

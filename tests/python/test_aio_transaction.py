@@ -204,6 +204,37 @@ def test_a_task_that_is_cancelled_within_writes_nothing(run):
     run(main)
 
 
+def test_a_task_that_is_cancelled_at_the_end_writes_nothing(run):
+    """While its end waits for what was begun within it."""
+    async def main(db):
+        begun, may_end = threading.Event(), threading.Event()
+
+        def slow(store):
+            begun.set()
+            may_end.wait(60)
+
+        async def write():
+            async with db.transaction():
+                await db.set_async("a", 1)
+                within.append(asyncio.ensure_future(db.transact_async(slow)))
+                await asyncio.sleep(0.01)
+
+        within = []
+        task = asyncio.ensure_future(write())
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert caught.value.__cause__ is None
+        may_end.set()
+        await within[0]
+        assert await db.get_async("a") is None and not db._busy
+
+    run(main)
+
+
 def test_a_cancellation_says_what_happened(run):
     async def main(db):
         started, may_end = threading.Event(), threading.Event()

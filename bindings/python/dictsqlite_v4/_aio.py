@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 from weakref import WeakValueDictionary
 
 from . import _options
+from ._aio_call import call_in_thread
 from ._aio_copy import call_apart
 from ._aio_mapping import AsyncMapping, leave
 from ._aio_verbs import Worker, verb
@@ -86,12 +87,20 @@ class AsyncDictSQLite(AsyncMapping[_Key, _Value]):
     ) -> _Self:
         """Open a store as the constructor does, in a thread, so that the loop does not wait."""
         check_loop()
-        construct = functools.partial(cls, db_path, *args, **parameters)
-        return await asyncio.get_running_loop().run_in_executor(None, construct)
+        is_left = False
 
-    @property
-    def _root(self) -> AsyncDictSQLite[Any, Any]:  # no attribute, or it would be in a circle
-        return self
+        def construct() -> Any:
+            opened = cls(db_path, *args, **parameters)
+            if is_left:  # nobody has it
+                opened._db.close()
+            return opened
+
+        try:
+            opened: _Self = await call_in_thread(None, construct)
+        except asyncio.CancelledError:
+            is_left = True
+            raise
+        return opened
 
     # --- tables ------------------------------------------------------------------------------
 
@@ -153,9 +162,10 @@ class AsyncDictSQLite(AsyncMapping[_Key, _Value]):
     async def check_async(self) -> List[str]:
         """What is wrong with the file, a line each, as DictSQLiteV4.check() tells it.
 
-        It is looked at beside what is asked for meanwhile.
+        It is looked at beside what is asked for meanwhile. When the task is cancelled that ends
+        soon.
         """
-        problems: List[str] = await self._apart(DictSQLiteV4.check, tells=False)
+        problems: List[str] = await self._apart(DictSQLiteV4.check)
         return problems
 
     async def backup_async(
@@ -193,7 +203,7 @@ class AsyncDictSQLite(AsyncMapping[_Key, _Value]):
 
     async def change_password_async(self, old: str, new: str) -> None:
         """Change the password of an encrypted file, as DictSQLiteV4.change_password()."""
-        await self._apart(DictSQLiteV4.change_password, old, new, tells=False)
+        await self._apart(DictSQLiteV4.change_password, old, new)
 
     @staticmethod
     async def rekey_file_async(
@@ -271,11 +281,8 @@ class AsyncTable(AsyncMapping[_Key, _Value]):
     @property
     def parent(self) -> AsyncDictSQLite[Any, Any]:
         """The store that it is a table of."""
-        return self._parent
-
-    @property
-    def _root(self) -> AsyncDictSQLite[Any, Any]:
-        return self._parent
+        parent: AsyncDictSQLite[Any, Any] = self._parent
+        return parent
 
     async def dropped_async(self) -> bool:
         """Whether the table was dropped."""

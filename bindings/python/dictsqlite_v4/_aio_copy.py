@@ -11,8 +11,9 @@ from asyncio import AbstractEventLoop
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional
 
-from ._aio_transaction import Call
-from ._leave import Progress
+from ._aio_call import call_in_thread
+from ._dsq import new_cancellable
+from ._leave import Progress, call_with
 
 # Seconds between two looks at whether the loop still runs.
 _LOOK = 1.0
@@ -44,24 +45,21 @@ class _Teller:
         heard.set()
 
 
-async def call_apart(
-    function: Callable[..., Any], progress: Optional[Progress] = None, *, tells: bool = True
-) -> Any:
-    """What `function` returns, called in a thread of its own.
+async def call_apart(function: Callable[..., Any], progress: Optional[Progress] = None) -> Any:
+    """What `function` returns, called in a thread of its own, and ended when the task is cancelled.
 
-    With `tells` it gets a `progress`, by which the loop is told, and which ends it where the task
-    is cancelled.
+    With `progress` it gets one, by which the loop is told.
     """
-    loop = asyncio.get_running_loop()
-    teller = _Teller(loop, progress)
-    if tells:
+    teller = _Teller(asyncio.get_running_loop(), progress)
+    if progress is not None:
         function = functools.partial(function, progress=teller)
-    call = Call(function)
+    cancellable = new_cancellable()
     thread = ThreadPoolExecutor(1, thread_name_prefix="dictsqlite-copy")
     try:
-        return await call.result_of(loop.run_in_executor(thread, call))
+        return await call_in_thread(thread, functools.partial(call_with, cancellable, function))
     except asyncio.CancelledError as error:
         teller.raised = error
+        cancellable.cancel()
         raise
     finally:
         thread.shutdown(wait=False)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, Tuple, TypeVar
 
-from ._errors import OutcomeUnknownError
+from ._aio_call import Call, call_in_thread
 
 if TYPE_CHECKING:
     from ._aio_verbs import AsyncVerbs
@@ -30,27 +30,6 @@ def transaction_of(root: AsyncVerbs[Any, Any]) -> Optional[AsyncTransaction[Any]
     while transaction is not None and (transaction.is_over or transaction.root is not root):
         transaction = transaction.outer
     return transaction
-
-
-class Call:
-    """A function to be called in a thread, which knows whether that has begun."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
-        self._has_begun = False
-
-    def __call__(self) -> Any:
-        self._has_begun = True
-        return self._function()
-
-    async def result_of(self, future: asyncio.Future[Any]) -> Any:
-        """What `future` gives, which is the call's; a task that is cancelled leaves at once."""
-        try:
-            return await future
-        except asyncio.CancelledError as error:
-            if self._has_begun:
-                raise error from OutcomeUnknownError("the call was left; it may still take effect")
-            raise
 
 
 class AsyncTransaction(Generic[_Mapping]):
@@ -103,7 +82,11 @@ class AsyncTransaction(Generic[_Mapping]):
         self.root._busy.discard(self)
         if _innermost.get() is self:
             _innermost.set(self.outer)
-        call = Call(functools.partial(self._inner.__exit__, kind, error, None))
+        leave = self._inner.__exit__
+        call = Call(
+            functools.partial(leave, kind, error, None),
+            functools.partial(leave, asyncio.CancelledError, asyncio.CancelledError(), None),
+        )
         ended = asyncio.get_running_loop().run_in_executor(self._thread, call)
         ended.add_done_callback(self._note_end)
         return call, ended
@@ -116,5 +99,4 @@ class AsyncTransaction(Generic[_Mapping]):
 
     async def call(self, function: Callable[[], Any]) -> Any:
         """What `function` returns, called within it."""
-        call = Call(function)
-        return await call.result_of(asyncio.get_running_loop().run_in_executor(self._thread, call))
+        return await call_in_thread(self._thread, function)

@@ -29,7 +29,8 @@ from typing import (
     overload,
 )
 
-from ._aio_transaction import AsyncTransaction, Call, transaction_of
+from ._aio_call import Call
+from ._aio_transaction import AsyncTransaction, transaction_of
 from ._aio_watch import AsyncWatch
 from ._errors import ConflictError
 from ._expiry import DEFAULT, Expire
@@ -88,15 +89,16 @@ class AsyncVerbs(Generic[_Key, _Value]):
     """What AsyncDictSQLite and its tables have of these."""
 
     _db: Any  # a StoreMapping
+    _parent: Any = None  # the AsyncDictSQLite that it is a table of
     _busy: Set[Any]  # what is under way on the whole store, and so may have to be waited for
     _lane: Callable[[], Lane]
 
     # --- how they are done -------------------------------------------------------------------
 
     @property
-    def _root(self) -> Any:
+    def _root(self) -> Any:  # no attribute, or it would be in a circle
         """The AsyncDictSQLite that it is, or is a table of."""
-        raise NotImplementedError
+        return self if self._parent is None else self._parent
 
     async def _do(self, function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
         """function(store, ...), called between what was asked for before and after."""

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ._watch import Keys, Watch
+from ._watch import Changes, Keys, Watch
 
 _Key = TypeVar("_Key")
-_Self = TypeVar("_Self", bound="AsyncWatch[Any]")
 
 
-class AsyncWatch(Generic[_Key]):
+class AsyncWatch(Changes, Generic[_Key]):
     """What changes in a store, or in a table: an asynchronous iterator.
 
     It ends by close(), at the end of a `with`, when the store is closed or the table dropped, and
@@ -32,15 +31,6 @@ class AsyncWatch(Generic[_Key]):
             _close(self._opening)
         else:
             self._opening.add_done_callback(_close)
-
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __aiter__(self: _Self) -> _Self:
-        return self
 
     async def __anext__(self) -> Keys[_Key]:
         watch = await asyncio.shield(self._opening)

@@ -23,10 +23,7 @@ lanes, and whoever could have an answer from memory asks the lane first whether 
 from __future__ import annotations
 
 import functools
-import os
-import select
 import sys
-import threading
 from asyncio import AbstractEventLoop, Future, Lock
 from concurrent.futures import Executor
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -34,6 +31,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 from ._dsq import Channel, Cursor, GError, Store
 from ._errors import exception_of, to_exception
 from ._pack import pack, unpack
+from ._readable import call_when_readable
 
 # The keys that an operation is for; None: any.
 _Keys = Optional[Sequence[bytes]]
@@ -124,8 +122,7 @@ class Lane:
         self._line_ticket = 0  # of the batch of the line that is under way
         self._waiting: Dict[int, _Batch] = {}  # by ticket
         self._is_closing = False
-        self._watcher: Optional[Watcher] = None
-        self._watch()
+        self._unwatch = call_when_readable(loop, self._channel.get_fd(), self._collect)
 
     # --- order -------------------------------------------------------------------------------
 
@@ -335,19 +332,7 @@ class Lane:
         if self._is_closing and not self._waiting:
             self._unwatch()
 
-    # --- watching ----------------------------------------------------------------------------
-
-    def _watch(self) -> None:
-        try:
-            self._loop.add_reader(self._channel.get_fd(), self._collect)
-        except NotImplementedError:
-            self._watcher = Watcher(self._channel.get_fd(), self._loop, self._collect)
-
-    def _unwatch(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-        elif not self._loop.is_closed():
-            self._loop.remove_reader(self._channel.get_fd())
+    # --- its end -----------------------------------------------------------------------------
 
     def leave(self) -> None:
         """Stop watching, when all that was asked for has its result; from any thread."""
@@ -368,57 +353,6 @@ class Lane:
     def is_over(self) -> bool:
         """Whether the loop is closed, so that nobody will use this lane any more."""
         return self._loop.is_closed()
-
-
-class Watcher:
-    """A thread that watches a descriptor for a loop that cannot."""
-
-    def __init__(
-        self, fd: int, loop: AbstractEventLoop, callback: Callable[[], None]
-    ) -> None:
-        self._loop = loop
-        self._callback = callback
-        self._stop_read, self._stop_write = os.pipe()
-        self._may_poll = threading.Event()
-        self._may_poll.set()
-        self._is_stopped = False
-        self._thread = threading.Thread(
-            target=self._run, args=(fd,), name="dictsqlite-watcher", daemon=True
-        )
-        self._thread.start()
-
-    def _run(self, fd: int) -> None:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        poll.register(self._stop_read, select.POLLIN)
-        while True:
-            self._may_poll.wait()
-            if self._is_stopped:
-                return
-            poll.poll()
-            self._may_poll.clear()
-            if self._is_stopped:
-                return
-            try:
-                self._loop.call_soon_threadsafe(self._called_back)
-            except RuntimeError:
-                return  # the loop is closed
-
-    def _called_back(self) -> None:
-        self._callback()
-        self._may_poll.set()
-
-    def stop(self) -> None:
-        """End the thread. Does nothing the second time."""
-        if self._is_stopped:
-            return
-        self._is_stopped = True
-        self._may_poll.set()
-        os.write(self._stop_write, b"x")
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        os.close(self._stop_read)
-        os.close(self._stop_write)
 
 
 def _length_of_next(line: Sequence[_Asked]) -> int:

@@ -32,6 +32,8 @@ _LOOK = 1.0
 _END = 1.0
 _TURN = 2e-5
 
+# The cancellable of what this thread calls, if that is given.
+_given = threading.local()
 # The stores whose copies the main thread is being told of.
 _told_of: List[Store] = []
 
@@ -44,6 +46,15 @@ def refuse_if_told_of(store: Store) -> None:
 
 def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def call_with(cancellable: Any, function: Callable[[], _Result]) -> _Result:
+    """What `function` returns, whose calls of this thread end when `cancellable` is cancelled."""
+    _given.cancellable = cancellable
+    try:
+        return function()
+    finally:
+        del _given.cancellable
 
 
 def leave_free(
@@ -88,7 +99,7 @@ class _Call(Generic[_Result]):
         self._progress = progress
         self._store = store
         self._undos = [] if undo is None else [undo]
-        self._cancellable = new_cancellable()
+        self._cancellable = getattr(_given, "cancellable", None) or new_cancellable()
         self._raised: Optional[BaseException] = None
         # what the waiting thread gets: numbers to pass on, or None at the end
         self._news: queue.SimpleQueue[Optional[Tuple[int, int]]] = queue.SimpleQueue()

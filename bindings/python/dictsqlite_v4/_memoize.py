@@ -8,7 +8,6 @@ one of these; the arguments are in it as a digest, so that keys stay short.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import pickle
@@ -97,10 +96,16 @@ class Memoized:
                 return self.mapping._load(key, record)
             except pickle.UnpicklingError:
                 return _MISSING
-        return await asyncio.get_running_loop().run_in_executor(None, self.load, key)
+        return await _in_thread(self.load, key)
 
     async def save_async(self, key: Tuple[Any, ...], result: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self.save, key, result)
+        await _in_thread(self.save, key, result)
+
+
+async def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    from ._aio_call import call_in_thread  # not where there is no loop
+
+    return await call_in_thread(None, functools.partial(function, *args))
 
 
 class AsyncMemoized(Memoized):
@@ -108,11 +113,11 @@ class AsyncMemoized(Memoized):
 
     async def clear(self) -> None:
         """Remove all results of the function, whichever its arguments were."""
-        await asyncio.get_running_loop().run_in_executor(None, super().clear)
+        await _in_thread(super().clear)
 
     async def info(self) -> CacheInfo:
         """The calls of this process that found a result, and that did not, and the results."""
-        info: CacheInfo = await asyncio.get_running_loop().run_in_executor(None, super().info)
+        info: CacheInfo = await _in_thread(super().info)
         return info
 
 

@@ -8,9 +8,7 @@ something. A thread or an event loop waits for that, and takes it.
 
 from __future__ import annotations
 
-import os
-import select
-import threading
+import functools
 from typing import TYPE_CHECKING, Any, Callable, Generic, List, Optional, Tuple, TypeVar
 
 from ._dsq import GError, NativeWatch, Store
@@ -18,12 +16,13 @@ from ._errors import to_exception
 from ._exit import show
 from ._keys import decode_key
 from ._pack import unpack
+from ._readable import Poller, call_when_readable
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
 _Key = TypeVar("_Key")
-_Self = TypeVar("_Self", bound="Watch[Any]")
+_Self = TypeVar("_Self", bound="Changes")
 
 Keys = Optional[List[_Key]]
 
@@ -71,7 +70,22 @@ def check_prefix(prefix: object) -> None:
         raise TypeError(f"a prefix must be str, not {type(prefix).__name__!r}")
 
 
-class Watch(Generic[_Key]):
+class Changes:
+    """What every watch is beside its own."""
+
+    close: Callable[[], None]
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __aiter__(self: _Self) -> _Self:
+        return self
+
+
+class Watch(Changes, Generic[_Key]):
     """What changes in a mapping: made by its watch(), where it is told what this gives.
 
     It ends by close(), at the end of a `with`, when the store is closed or the table dropped; and
@@ -86,10 +100,11 @@ class Watch(Generic[_Key]):
     ) -> None:
         self._mapping = mapping  # which is not dropped, and so closed, while this is waited for
         self._native: Optional[NativeWatch] = native
-        self._caller: Optional[_Caller] = None
+        self._caller: Optional[Poller] = None
         self._waiter: Optional[Tuple[AbstractEventLoop, Future[None]]] = None
         if callback is not None:
-            self._caller = _Caller(native, callback)
+            function = functools.partial(_tell, native, callback)  # keeps nothing of the mapping
+            self._caller = Poller(native.get_fd(), function, "dictsqlite-watch")
 
     def close(self) -> None:
         """End it. No call of the callback begins after this, and the one under way has ended,
@@ -104,15 +119,6 @@ class Watch(Generic[_Key]):
                 loop.call_soon_threadsafe(_wake, future)
             except RuntimeError:
                 pass  # that loop is closed
-
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __aiter__(self: _Self) -> _Self:
-        return self
 
     async def __anext__(self) -> Keys[_Key]:
         if self._caller is not None:
@@ -135,7 +141,7 @@ class Watch(Generic[_Key]):
         loop = asyncio.get_running_loop()
         future: Future[None] = loop.create_future()
         self._waiter = loop, future
-        stop = _call_when_readable(loop, native.get_fd(), lambda: _wake(future))
+        stop = call_when_readable(loop, native.get_fd(), lambda: _wake(future))
         try:
             await future
         finally:
@@ -148,74 +154,17 @@ def _wake(future: Future[None]) -> None:
         future.set_result(None)
 
 
-def _call_when_readable(
-    loop: AbstractEventLoop, fd: int, function: Callable[[], None]
-) -> Callable[[], object]:
-    """Have `function` called; gives what ends that."""
-    try:
-        loop.add_reader(fd, function)
-        return lambda: loop.remove_reader(fd)
-    except NotImplementedError:
-        from ._lane import Watcher
-
-        return Watcher(fd, loop, function).stop
-
-
 def _take(native: NativeWatch) -> Tuple[Keys[Any], bool]:
     packed, has_ended = native.take()
     return list(map(decode_key, unpack(packed))) if packed else None, has_ended
 
 
-class _Caller:
-    """The thread that calls a callback. It keeps nothing of the watch and of the mapping."""
-
-    def __init__(self, native: NativeWatch, callback: Callable[[Keys[Any]], object]) -> None:
-        self._process = os.getpid()
-        self._is_stopped = False
-        self._lock = threading.Lock()  # of what is next
-        self._stop_read, self._stop_write = os.pipe()
-        self._thread = threading.Thread(
-            target=self._run, args=(native, callback), name="dictsqlite-watch", daemon=True
-        )
+def _tell(native: NativeWatch, callback: Callable[[Keys[Any]], object]) -> bool:
+    """Call back with what has changed; whether more may come."""
+    keys, has_ended = _take(native)
+    if keys is None or keys:
         try:
-            self._thread.start()
-        except BaseException:
-            self._end()
-            raise
-
-    def _run(self, native: NativeWatch, callback: Callable[[Keys[Any]], object]) -> None:
-        poll = select.poll()
-        poll.register(native.get_fd(), select.POLLIN)
-        poll.register(self._stop_read, select.POLLIN)
-        has_ended = False
-        try:
-            while not has_ended:
-                poll.poll()
-                if self._is_stopped:
-                    break
-                keys, has_ended = _take(native)
-                if keys is not None and not keys:
-                    continue
-                try:
-                    callback(keys)
-                except Exception as error:
-                    show(error)
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        with self._lock:
-            self._is_stopped = True
-            os.close(self._stop_read)
-            os.close(self._stop_write)
-
-    def stop(self) -> None:
-        """End the thread, and wait for it. In the child of a fork there is none."""
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            if not self._is_stopped:
-                self._is_stopped = True
-                os.write(self._stop_write, b"x")
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+            callback(keys)
+        except Exception as error:
+            show(error)
+    return not has_ended
