@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-wanted-private.h"
 #include "sqlite/dsq-wal-index-private.h"
 
 G_BEGIN_DECLS
@@ -35,10 +36,11 @@ typedef struct
 {
   DsqDatabase *database; /* (owned) */
   DsqStatement statements[DSQ_COLD_N_READS];
-  DsqWalStamp stamp;   /* the header's before the last read began, or zeros */
-  gboolean is_reading; /* its transaction is open, and shows the file as of stamp or later */
-  gboolean is_in_log;  /* some of that was only in the log when it began */
-  gboolean was_used;   /* since it was last tended */
+  DsqColdWanted *wanted; /* (owned) (nullable) until many keys are looked up */
+  DsqWalStamp stamp;     /* the header's before the last read began, or zeros */
+  gboolean is_reading;   /* its transaction is open, and shows the file as of stamp or later */
+  gboolean is_in_log;    /* some of that was only in the log when it began */
+  gboolean was_used;     /* since it was last tended */
 } DsqColdReader;
 
 /* A connection that reads, tuned, for a call that takes long. */

@@ -63,9 +63,16 @@ static const DsqColdSql read_sql[DSQ_COLD_N_READS] = {
 /* --- the pool --------------------------------------------------------------------------------- */
 
 static void
-close_reader (DsqColdReader *reader)
+clear_reads (DsqColdReader *reader)
 {
   dsq_cold_clear_statements (reader->statements, DSQ_COLD_N_READS);
+  g_clear_pointer (&reader->wanted, dsq_cold_wanted_free);
+}
+
+static void
+close_reader (DsqColdReader *reader)
+{
+  clear_reads (reader);
   dsq_database_close (reader->database);
   g_free (reader);
 }
@@ -170,7 +177,7 @@ dsq_cold_readers_share (DsqColdSqlite *self, GError **error)
 void
 dsq_cold_readers_unshare (DsqColdSqlite *self)
 {
-  dsq_cold_clear_statements (self->own_reader->statements, DSQ_COLD_N_READS);
+  clear_reads (self->own_reader);
   self->own_reader->database = NULL;
 }
 

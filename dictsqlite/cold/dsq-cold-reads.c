@@ -3,7 +3,6 @@
 
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/dsq-call-private.h"
@@ -46,78 +45,20 @@ get_alone (DsqColdSqlite *self, const DsqKey *key, DsqEntry **out_entry, GError 
 
 /* --- many keys -------------------------------------------------------------------------------- */
 
-/* The order of the index on (table_id, token). */
-static int
-compare_keys (gconstpointer a, gconstpointer b)
+/* A reader in a transaction, for many keys. */
+static DsqColdReader *
+take_for_many (DsqColdSqlite *self, GError **error)
 {
-  const DsqKey *left = *(const DsqKey *const *) a;
-  const DsqKey *right = *(const DsqKey *const *) b;
-  int order;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
 
-  if (left->table != right->table)
-    return left->table < right->table ? -1 : 1;
-  order = memcmp (left->bytes, right->bytes, MIN (left->length, right->length));
-  if (order != 0 || left->length == right->length)
-    return order;
-  return left->length < right->length ? -1 : 1;
-}
-
-typedef gboolean (*ReadKeyFunc) (DsqColdSqlite *self,
-                                 DsqColdReader *reader,
-                                 const DsqKey *key,
-                                 gsize at,
-                                 gpointer out,
-                                 GError **error);
-
-/* Calls @read_key for each key, in the order of the index and one read transaction. */
-static gboolean
-read_keys (DsqColdSqlite *self,
-           const DsqKey *keys,
-           gsize n_keys,
-           ReadKeyFunc read_key,
-           gpointer out,
-           GError **error)
-{
-  g_autofree const DsqKey **sorted = NULL;
-  DsqColdReader *reader;
-  gboolean read;
-
-  if (n_keys == 0 || dsq_cold_is_unmade (self))
-    return TRUE;
-  reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
-    return FALSE;
-  sorted = g_new (const DsqKey *, n_keys);
-  for (gsize i = 0; i < n_keys; i++)
-    sorted[i] = &keys[i];
-  qsort (sorted, n_keys, sizeof *sorted, compare_keys);
-
-  read = dsq_cold_readers_start (self, reader, TRUE, error);
-  for (gsize i = 0; i < n_keys && read; i++)
-    {
-      dsq_call_ask ();
-      read = dsq_call_check (error) &&
-             read_key (self, reader, sorted[i], (gsize) (sorted[i] - keys), out, error);
-    }
+    return NULL;
+  if ((reader->wanted != NULL ||
+       (reader->wanted = dsq_cold_wanted_new (reader->database, error)) != NULL) &&
+      dsq_cold_readers_start (self, reader, TRUE, error))
+    return reader;
   dsq_cold_readers_give_back (self, reader);
-  return read;
-}
-
-static gboolean
-get_one (DsqColdSqlite *self,
-         DsqColdReader *reader,
-         const DsqKey *key,
-         gsize at,
-         gpointer out,
-         GError **error)
-{
-  DsqEntry **entries = out;
-
-  return dsq_cold_get_row (&self->codec,
-                           &reader->statements[DSQ_COLD_READ_GET],
-                           key,
-                           &entries[at],
-                           error);
+  return NULL;
 }
 
 gboolean
@@ -127,35 +68,45 @@ dsq_cold_get_many (DsqColdTier *tier,
                    DsqEntry **out,
                    GError **error)
 {
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdReader *reader;
+  gboolean read;
+
   if (n_keys == 1)
-    return get_alone ((DsqColdSqlite *) tier, keys, out, error);
-  for (gsize i = 0; i < n_keys; i++)
-    out[i] = NULL;
-  if (read_keys ((DsqColdSqlite *) tier, keys, n_keys, get_one, out, error))
+    return get_alone (self, keys, out, error);
+  memset (out, 0, n_keys * sizeof *out);
+  if (n_keys == 0 || dsq_cold_is_unmade (self))
     return TRUE;
-  for (gsize i = 0; i < n_keys; i++)
+  if ((reader = take_for_many (self, error)) == NULL)
+    return FALSE;
+  read = dsq_cold_wanted_get (reader->wanted, &self->codec, keys, n_keys, out, error);
+  dsq_cold_readers_give_back (self, reader);
+  for (gsize i = 0; i < n_keys && !read; i++)
     g_clear_pointer (&out[i], dsq_entry_unref);
-  return FALSE;
+  return read;
 }
 
 static gboolean
-probe_one (DsqColdSqlite *self,
-           DsqColdReader *reader,
-           const DsqKey *key,
-           gsize at,
-           gpointer out,
-           GError **error)
+probe_alone (DsqColdSqlite *self, const DsqKey *key, gint64 *out_place, GError **error)
 {
-  DsqStatement *statement = &reader->statements[DSQ_COLD_READ_PROBE];
-  gint64 *places = out;
+  DsqColdReader *reader = dsq_cold_readers_take (self, error);
+  DsqStep step = DSQ_STEP_FAILED;
+  DsqStatement *statement;
   DsqToken token;
-  DsqStep step;
 
-  dsq_row_make_token (&self->codec, key->table, key->bytes, key->length, &token);
-  dsq_cold_bind_token (statement, 1, 2, key->table, &token);
-  step = dsq_statement_step (statement, error);
-  places[at] = step == DSQ_STEP_ROW ? sqlite3_column_int64 (statement->handle, 0) : 0;
-  dsq_statement_reset (statement);
+  if (reader == NULL)
+    return FALSE;
+  if (dsq_cold_readers_start (self, reader, TRUE, error))
+    {
+      statement = &reader->statements[DSQ_COLD_READ_PROBE];
+      dsq_row_make_token (&self->codec, key->table, key->bytes, key->length, &token);
+      dsq_cold_bind_token (statement, 1, 2, key->table, &token);
+      step = dsq_statement_step (statement, error);
+      if (step == DSQ_STEP_ROW)
+        *out_place = sqlite3_column_int64 (statement->handle, 0);
+      dsq_statement_reset (statement);
+    }
+  dsq_cold_readers_give_back (self, reader);
   return step != DSQ_STEP_FAILED;
 }
 
@@ -166,8 +117,20 @@ dsq_cold_probe (DsqColdTier *tier,
                 gint64 *out_places,
                 GError **error)
 {
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+  DsqColdReader *reader;
+  gboolean read;
+
   memset (out_places, 0, n_keys * sizeof *out_places);
-  return read_keys ((DsqColdSqlite *) tier, keys, n_keys, probe_one, out_places, error);
+  if (n_keys == 0 || dsq_cold_is_unmade (self))
+    return TRUE;
+  if (n_keys == 1)
+    return probe_alone (self, keys, out_places, error);
+  if ((reader = take_for_many (self, error)) == NULL)
+    return FALSE;
+  read = dsq_cold_wanted_probe (reader->wanted, &self->codec, keys, n_keys, out_places, error);
+  dsq_cold_readers_give_back (self, reader);
+  return read;
 }
 
 /* --- rows in order ---------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* test-cold-stream.c - many rows written by one statement
+/* test-cold-stream.c - many rows written, and many keys looked up, by one statement
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
@@ -10,6 +10,8 @@
 
 /* Of more than one statement. */
 #define N_MANY 10000
+/* Of more than one block. */
+#define N_WANTED 40000
 
 typedef struct
 {
@@ -132,49 +134,159 @@ test_damage_ends_it (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* The statements whose text has @name take the rows of that table as they come: SQLite must not
+ * collect them in a table of its own first, nor sort them. */
+static void
+assert_streams (DsqDatabase *database, const char *name, guint n_expected)
+{
+  sqlite3_stmt *statement;
+  guint n_found = 0;
+
+  for (statement = sqlite3_next_stmt (database->handle, NULL); statement != NULL;
+       statement = sqlite3_next_stmt (database->handle, statement))
+    {
+      g_autofree char *sql = g_strconcat ("EXPLAIN ", sqlite3_sql (statement), NULL);
+      sqlite3_stmt *explain;
+      gboolean has_virtual = FALSE;
+      guint n_codes = 0;
+
+      if (strstr (sql, name) == NULL)
+        continue;
+      n_found++;
+      g_assert_cmpint (sqlite3_prepare_v2 (database->handle, sql, -1, &explain, NULL),
+                       ==,
+                       SQLITE_OK);
+      while (sqlite3_step (explain) == SQLITE_ROW)
+        {
+          const char *code = (const char *) sqlite3_column_text (explain, 1);
+
+          n_codes++;
+          has_virtual = has_virtual || g_str_equal (code, "VNext");
+          g_assert_false (g_str_has_prefix (code, "OpenEphemeral"));
+          g_assert_false (g_str_has_prefix (code, "OpenAutoindex"));
+          g_assert_false (g_str_has_prefix (code, "SorterOpen"));
+          /* no walk through a tree */
+          g_assert_false (g_str_equal (code, "Rewind"));
+        }
+      sqlite3_finalize (explain);
+      g_assert_true (has_virtual && n_codes > 10);
+    }
+  g_assert_cmpuint (n_found, ==, n_expected);
+}
+
 /* The place of a row follows from what became of the row before, which SQLite must have written by
- * then: it must not collect them in a table of its own first. */
+ * then. */
 static void
 test_rows_stream (Fixture *fixture, gconstpointer data)
 {
   DsqColdWriter *writer = &((DsqColdSqlite *) fixture->tier)->writer;
   Many many = many_new (0, 100, 1, DSQ_PRESENCE_UNKNOWN);
-  g_autofree char *sql = NULL;
-  sqlite3_stmt *statement;
-  guint n_codes = 0;
-  gboolean has_virtual = FALSE;
 
   /* it is prepared when it is first used */
   write_many (fixture->tier, &many);
   many_clear (&many);
-  if (writer->stream == NULL)
-    return;
-  for (statement = sqlite3_next_stmt (writer->database->handle, NULL); statement != NULL;
-       statement = sqlite3_next_stmt (writer->database->handle, statement))
-    if (strstr (sqlite3_sql (statement), "dsq_stream") != NULL)
-      sql = g_strconcat ("EXPLAIN ", sqlite3_sql (statement), NULL);
-  g_assert_nonnull (sql);
-  g_assert_cmpint (sqlite3_prepare_v2 (writer->database->handle, sql, -1, &statement, NULL),
-                   ==,
-                   SQLITE_OK);
-  while (sqlite3_step (statement) == SQLITE_ROW)
-    {
-      const char *code = (const char *) sqlite3_column_text (statement, 1);
+  if (writer->stream != NULL)
+    assert_streams (writer->database, "dsq_stream", 1);
+}
 
-      n_codes++;
-      has_virtual = has_virtual || g_str_equal (code, "VNext");
-      g_assert_false (g_str_has_prefix (code, "OpenEphemeral"));
-      g_assert_false (g_str_has_prefix (code, "OpenAutoindex"));
-      g_assert_false (g_str_has_prefix (code, "SorterOpen"));
+/* --- looking up ------------------------------------------------------------------------------- */
+
+/* Every second one is there; they are asked for in another order than the index has, and some
+ * twice. */
+static void
+test_looks_up_many (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  Many even = many_new (0, N_WANTED / 2, 2, DSQ_PRESENCE_UNKNOWN);
+  Many all = many_new (0, N_WANTED, 1, DSQ_PRESENCE_UNKNOWN);
+  g_autofree DsqKey *keys = g_new (DsqKey, N_WANTED);
+  g_autofree DsqEntry **entries = g_new (DsqEntry *, N_WANTED);
+  g_autofree gint64 *places = g_new (gint64, N_WANTED);
+  g_autoptr (GError) error = NULL;
+
+  write_many (tier, &even);
+  for (guint i = 0; i < N_WANTED; i++)
+    keys[i] = key_in (DSQ_TABLE_MAIN, g_ptr_array_index (all.keys, i * 7919u % N_WANTED / 3 * 3));
+  g_assert_true (tier->funcs->get_many (tier, keys, N_WANTED, entries, &error));
+  g_assert_true (tier->funcs->probe (tier, keys, N_WANTED, places, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < N_WANTED; i++)
+    {
+      guint number = i * 7919u % N_WANTED / 3 * 3;
+
+      assert_entry (entries[i], number % 2 == 0 ? "value" : NULL);
+      g_assert_cmpint (places[i], ==, number % 2 == 0 ? place_of (number / 2 + 1) : 0);
+      if (entries[i] != NULL)
+        g_assert_cmpmem (dsq_entry_key (entries[i]),
+                         entries[i]->key_length,
+                         keys[i].bytes,
+                         keys[i].length);
+      g_clear_pointer (&entries[i], dsq_entry_unref);
     }
-  sqlite3_finalize (statement);
-  g_assert_true (has_virtual && n_codes > 10);
+  many_clear (&even);
+  many_clear (&all);
+}
+
+static DsqDatabase *
+database_of_reader (DsqColdTier *tier)
+{
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
+
+  if (self->own_reader != NULL)
+    return self->own_reader->database;
+  g_assert_cmpuint (self->n_idle, ==, 1);
+  return self->idle[0]->database;
+}
+
+static void
+test_keys_stream (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  const DsqKey keys[] = { key_of ("a"), key_of ("b") };
+  g_autoptr (GError) error = NULL;
+  DsqEntry *entries[2];
+  gint64 places[2];
+
+  put (tier, "a", "1");
+  g_assert_true (tier->funcs->get_many (tier, keys, 2, entries, &error));
+  g_assert_true (tier->funcs->probe (tier, keys, 2, places, &error));
+  g_assert_no_error (error);
+  assert_streams (database_of_reader (tier), "dsq_wanted", 2);
+  dsq_entry_unref (entries[0]);
+}
+
+/* Whoever may write to the file may put a table there that is read in the place of ours. */
+static void
+test_table_of_our_name (Fixture *fixture, gconstpointer data)
+{
+  static const char sql[] = "CREATE TABLE dsq_wanted AS SELECT table_id, token FROM entry";
+  DsqColdTier *tier = fixture->tier;
+  const DsqKey keys[] = { key_of ("a"), key_of ("b") };
+  g_autoptr (GError) error = NULL;
+  DsqEntry *entries[2];
+  gint64 places[2];
+
+  put (tier, "a", "1");
+  begin (tier);
+  g_assert_true (
+      dsq_database_run (((DsqColdSqlite *) tier)->writer.database, sql, "make a table", &error));
+  g_assert_no_error (error);
+  set_in (tier, DSQ_TABLE_MAIN, "b", 0);
+  commit (tier);
+  g_assert_false (tier->funcs->get_many (tier, keys, 2, entries, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+  g_clear_error (&error);
+  g_assert_false (tier->funcs->probe (tier, keys, 2, places, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
 }
 
 static const ContractTest tests[] = {
   { "tells-new-from-old", test_tells_new_from_old },
   { "damage-ends-it", test_damage_ends_it },
   { "rows-stream", test_rows_stream },
+  { "looks-up-many", test_looks_up_many },
+  { "keys-stream", test_keys_stream },
+  { "table-of-our-name", test_table_of_our_name },
 };
 
 int
