@@ -16,6 +16,13 @@
 #define HAS_SANITIZER FALSE
 #endif
 
+/* How far a loop goes. */
+typedef struct
+{
+  guint64 n;    /* rounds */
+  gint64 until; /* monotonic time, whatever @n; 0: none */
+} RunLength;
+
 /* @n_long with DSQ_LONG; @n_short where everything takes its time. */
 static inline guint
 run_length (guint n_short, guint n, guint n_long)
@@ -23,4 +30,28 @@ run_length (guint n_short, guint n, guint n_long)
   if (g_getenv ("DSQ_LONG") != NULL)
     return n_long;
   return g_getenv ("DSQ_SHORT") != NULL || HAS_SANITIZER ? n_short : n;
+}
+
+/* With DSQ_SECONDS as far as it comes in these, else run_length(). */
+static inline RunLength
+run_begin (guint n_short, guint n, guint n_long)
+{
+  const char *seconds = g_getenv ("DSQ_SECONDS");
+  const gint64 us = seconds != NULL ? (gint64) (g_ascii_strtod (seconds, NULL) * 1e6) : 0;
+
+  return (RunLength){ run_length (n_short, n, n_long),
+                      seconds != NULL ? g_get_monotonic_time () + us : 0 };
+}
+
+static inline gboolean
+run_goes_on (const RunLength *self, guint64 n_done)
+{
+  return self->until != 0 ? g_get_monotonic_time () < self->until : n_done < self->n;
+}
+
+/* What tests/long.py looks for. */
+static inline void
+run_tell (guint64 n, const char *what)
+{
+  g_print ("# reached %" G_GUINT64_FORMAT " %s\n", n, what);
 }

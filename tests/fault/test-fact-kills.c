@@ -205,7 +205,8 @@ test_nothing_old_is_read (void)
 {
   g_autofree char *folder = g_dir_make_tmp ("dsq-kills-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "store.db", NULL);
-  const guint n_kills = run_length (30, 300, 10000);
+  const RunLength run = run_begin (30, 300, 10000);
+  guint n_kills;
   gint64 expected[N_KEYS];
   Reader reader;
   int status;
@@ -214,12 +215,12 @@ test_nothing_old_is_read (void)
     expected[i] = -1;
   reader = start_reader (path);
   assert_read (&reader, expected);
-  for (guint i = 0; i < n_kills; i++)
+  for (n_kills = 0; run_goes_on (&run, n_kills); n_kills++)
     {
-      commit_and_die (path, i, expected);
+      commit_and_die (path, n_kills, expected);
       assert_read (&reader, expected);
     }
-  g_test_message ("%u writers killed", n_kills);
+  run_tell (n_kills, "writers killed");
   close (reader.asks);
   g_assert_cmpint (waitpid (reader.process, &status, 0), ==, reader.process);
   g_assert_cmpint (status, ==, 0);

@@ -20,6 +20,8 @@
 #include "fault-point.h"
 #include "fault-script.h"
 
+#define STRIDE 1000003 /* a prime, and more than there are points */
+
 /* What a process tells of its run. */
 typedef struct
 {
@@ -378,6 +380,14 @@ run_point (const Point *point)
 
 static const Fault no_fault = { .kind = FAULT_N_KINDS };
 
+static const char *
+name_of_step (guint step)
+{
+  if (step == 0)
+    return "open";
+  return step == script_n_steps + 1 ? "close" : script_steps[step - 1].name;
+}
+
 /* The calls that each step makes of each kind. */
 static void
 print_table (const Setup *setup)
@@ -389,20 +399,37 @@ print_table (const Setup *setup)
   g_test_message ("%-24s%s", setup->name, line->str);
   for (guint step = 0; step < script_n_steps + 2; step++)
     {
-      const char *name = step == 0                    ? "open"
-                         : step == script_n_steps + 1 ? "close"
-                                                      : script_steps[step - 1].name;
-
       g_string_truncate (line, 0);
       for (guint i = 0; i < FAULT_N_KINDS; i++)
         g_string_append_printf (line,
                                 " %8u",
                                 outcome->n_calls[step][i] -
                                     (step > 0 ? outcome->n_calls[step - 1][i] : 0));
-      g_test_message ("%-24s%s", name, line->str);
+      g_test_message ("%-24s%s", name_of_step (step), line->str);
     }
   g_string_free (line, TRUE);
 }
+
+/* For the table of docs/durability.md: the points that a step's calls make. */
+static void
+print_points (const Setup *setup)
+{
+  for (guint step = 0; step < script_n_steps + 2; step++)
+    {
+      guint n = 0;
+
+      for (guint i = 0; i < FAULT_N_KINDS; i++)
+        n += (outcome->n_calls[step][i] - (step > 0 ? outcome->n_calls[step - 1][i] : 0)) *
+             fault_count_errors (i) * N_ENDINGS;
+      g_test_message ("points %s %s %u", setup->name, name_of_step (step), n);
+    }
+}
+
+typedef struct
+{
+  guint n_points;
+  guint n_errors; /* of which a call of the store met one */
+} Tried;
 
 static Point
 point_at (const Setup *setup, FaultKind kind, guint n, guint which)
@@ -416,41 +443,93 @@ point_at (const Setup *setup, FaultKind kind, guint n, guint which)
 }
 
 static void
+try_point (const Setup *setup, FaultKind kind, guint n, guint which, Tried *tried)
+{
+  const Point point = point_at (setup, kind, n, which);
+
+  run_point (&point);
+  tried->n_points++;
+  tried->n_errors += outcome->n_errors > 0;
+}
+
+/* So many points of a kind, or all of them. */
+static void
+try_kind (const Setup *setup,
+          FaultKind kind,
+          guint n_calls,
+          guint n_tried,
+          GRand *random,
+          Tried *tried)
+{
+  const guint n_of_a_call = fault_count_errors (kind) * N_ENDINGS;
+  const guint n_all = n_calls * n_of_a_call;
+
+  for (guint i = 0; i < (n_tried > 0 ? MIN (n_tried, n_all) : n_all); i++)
+    {
+      const guint which = n_tried > 0 ? (guint) g_rand_int_range (random, 0, (gint32) n_all) : i;
+
+      try_point (setup, kind, which / n_of_a_call, which % n_of_a_call, tried);
+    }
+}
+
+/* Any of all points, none twice before each was tried. */
+static void
+try_while (const Setup *setup,
+           const guint *n_calls,
+           const RunLength *run,
+           GRand *random,
+           Tried *tried)
+{
+  const guint32 start = g_rand_int (random);
+  guint64 n_all = 0;
+
+  for (guint kind = 0; kind < FAULT_N_KINDS; kind++)
+    n_all += (guint64) n_calls[kind] * fault_count_errors (kind) * N_ENDINGS;
+  for (guint64 i = 0; i < n_all && run_goes_on (run, i); i++)
+    {
+      guint64 which = (start + i * STRIDE) % n_all;
+      guint kind = 0;
+      guint n_of_a_call;
+
+      for (;; kind++)
+        {
+          n_of_a_call = fault_count_errors (kind) * N_ENDINGS;
+          if (which < (guint64) n_calls[kind] * n_of_a_call)
+            break;
+          which -= (guint64) n_calls[kind] * n_of_a_call;
+        }
+      try_point (setup, kind, (guint) (which / n_of_a_call), (guint) (which % n_of_a_call), tried);
+    }
+  g_test_message ("%" G_GUINT64_FORMAT " points are all", n_all);
+}
+
+static void
 test_faults (gconstpointer data)
 {
   const Setup *setup = data;
-  g_autoptr (GRand) random = g_rand_new_with_seed (g_test_rand_int ());
+  const guint32 seed = (guint32) g_test_rand_int ();
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
   const Point whole = { setup, no_fault, ENDING_ONCE };
   const guint n_tried = setup->encrypted ? run_length (1, 2, 0) : run_length (1, 8, 0);
+  const RunLength run = run_begin (0, 0, 0);
+  Tried tried = { 0, 0 };
   guint n_calls[FAULT_N_KINDS];
-  guint n_points = 0, n_errors = 0;
 
+  g_test_message ("seed %u", seed);
   run_point (&whole);
   g_assert_cmpuint (outcome->n_done, ==, script_n_steps);
   print_table (setup);
+  print_points (setup);
   memcpy (n_calls, outcome->n_calls[script_n_steps + 1], sizeof n_calls);
-  for (guint kind = 0; kind < FAULT_N_KINDS; kind++)
-    {
-      const guint n_of_a_call = fault_count_errors (kind) * N_ENDINGS;
-      const guint n_all = n_calls[kind] * n_of_a_call;
-
-      for (guint i = 0; i < (n_tried > 0 ? MIN (n_tried, n_all) : n_all); i++)
-        {
-          const guint which = n_tried > 0 ? (guint) g_rand_int_range (random, 0, (gint32) n_all)
-                                          : i;
-          const Point point = point_at (setup, kind, which / n_of_a_call, which % n_of_a_call);
-
-          run_point (&point);
-          n_points++;
-          n_errors += outcome->n_errors > 0;
-        }
-    }
-  g_test_message ("%s: %u points, of which a call of the store met %u",
-                  setup->name,
-                  n_points,
-                  n_errors);
+  if (run.until != 0)
+    try_while (setup, n_calls, &run, random, &tried);
+  else
+    for (guint kind = 0; kind < FAULT_N_KINDS; kind++)
+      try_kind (setup, kind, n_calls[kind], n_tried, random, &tried);
+  run_tell (tried.n_points, "failing calls");
+  run_tell (tried.n_errors, "of them told as errors");
   /* what memory mode cannot spill stays where it is */
-  g_assert_true (n_errors > 0 || n_points < 50);
+  g_assert_true (tried.n_errors > 0 || tried.n_points < 50);
 }
 
 static void
@@ -478,7 +557,13 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   fault_install ();
-  folder = g_dir_make_tmp ("dsq-faults-XXXXXX", NULL);
+  /* in memory if that can be: nothing is asked here of a medium */
+  folder = g_strdup ("/dev/shm/dsq-faults-XXXXXX");
+  if (g_mkdtemp (folder) == NULL)
+    {
+      g_free (folder);
+      folder = g_dir_make_tmp ("dsq-faults-XXXXXX", NULL);
+    }
   path = g_build_filename (folder, "store.db", NULL);
   copy_path = g_build_filename (folder, "copy", NULL);
   outcome = mmap (NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -16,9 +16,10 @@
 #include "cold/dsq-cold-file-private.h"
 #include "fault-record.h"
 
-#define N_STEPS  60
-#define N_KEYS   40
-#define N_IMAGES 10000 /* of one run of the steps */
+#define N_STEPS      60
+#define N_KEYS       40
+#define N_IMAGES     10000 /* of one run of the steps */
+#define N_IN_A_HURRY 1000  /* where any of them may be the last */
 typedef struct
 {
   guint n_calls; /* when it was acknowledged */
@@ -164,7 +165,7 @@ make_quick_folder (void)
 }
 
 static void
-cut_run (gboolean syncs, guint n_images, GRand *random, guint *n_done, guint *n_logs)
+cut_run (gboolean syncs, const RunLength *run, GRand *random, guint *n_done, guint *n_logs)
 {
   char *folder = make_quick_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
@@ -172,6 +173,7 @@ cut_run (gboolean syncs, guint n_images, GRand *random, guint *n_done, guint *n_
   g_autoptr (GBytes) start = NULL;
   g_autoptr (GByteArray) file = g_byte_array_new ();
   g_autoptr (GByteArray) log = g_byte_array_new ();
+  const guint n_images = run->until != 0 ? N_IN_A_HURRY : (guint) MIN (N_IMAGES, run->n - *n_done);
   guint n_calls;
 
   make_store (path);
@@ -181,17 +183,17 @@ cut_run (gboolean syncs, guint n_images, GRand *random, guint *n_done, guint *n_
   run_steps (path, syncs, random);
   fault_record_stop ();
   n_calls = fault_record_get_n_calls ();
-  for (guint i = 0; i < n_images; i++)
+  for (guint i = 0; i < n_images && run_goes_on (run, *n_done); i++)
     {
       const guint cut_at = 1 + (guint) ((guint64) i * n_calls / n_images);
 
       fault_record_build (cut_at, i % N_FOLDER_MODELS, random, file, log);
       *n_logs += log->len > 0;
+      (*n_done)++;
       check_image (cut, file, log, find_synced (cut_at));
       if (i % 16 == 0)
         assert_sound (cut);
     }
-  *n_done += n_images;
   fault_record_end ();
   g_array_unref (synced);
   remove_folder (folder);
@@ -200,13 +202,16 @@ cut_run (gboolean syncs, guint n_images, GRand *random, guint *n_done, guint *n_
 static void
 test_opens (gconstpointer data)
 {
-  g_autoptr (GRand) random = g_rand_new_with_seed (g_test_rand_int ());
-  const guint n_images = run_length (500, 10000, 500000);
+  const guint32 seed = (guint32) g_test_rand_int ();
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+  const RunLength run = run_begin (500, 10000, 500000);
   guint n_done = 0, n_logs = 0;
 
-  while (n_done < n_images)
-    cut_run (GPOINTER_TO_INT (data), MIN (N_IMAGES, n_images - n_done), random, &n_done, &n_logs);
-  g_test_message ("%u images, %u of them with a log", n_done, n_logs);
+  g_test_message ("seed %u", seed);
+  while (run_goes_on (&run, n_done))
+    cut_run (GPOINTER_TO_INT (data), &run, random, &n_done, &n_logs);
+  run_tell (n_done, "power cuts");
+  run_tell (n_logs, "of them with a log");
   g_assert_cmpuint (n_logs, >, n_done / 3);
 }
 

@@ -63,6 +63,7 @@ typedef struct
   char *folder;   /* (owned) */
   guint64 first;  /* round */
   guint64 end;    /* the round behind the last */
+  gint64 until;   /* monotonic time; 0: none */
   guint n_workers;
   Standing *standings; /* (owned) shared */
   Worker workers[MAX_WORKERS];
@@ -132,6 +133,8 @@ work (const Fuzz *self, guint number)
   n_descriptors = count_descriptors ();
   for (guint64 round = worker->next; round < self->end; round += self->n_workers)
     {
+      if (self->until != 0 && g_get_monotonic_time () >= self->until)
+        break;
       __atomic_store_n (&standing->round, round, __ATOMIC_SEQ_CST);
       limit_time ();
       run_round (self, worker->folder, round, &standing->step);
@@ -238,6 +241,8 @@ remove_folder (const char *folder)
 static void
 run_all (Fuzz *self)
 {
+  guint64 n_rounds = 0;
+
   for (guint i = 0; i < self->n_workers; i++)
     {
       Worker *worker = &self->workers[i];
@@ -252,11 +257,14 @@ run_all (Fuzz *self)
   wait_for_workers (self);
   for (guint i = 0; i < self->n_workers; i++)
     {
+      if (self->standings[i].round >= self->first)
+        n_rounds += (self->standings[i].round - self->first) / self->n_workers + 1;
       remove_folder (self->workers[i].folder);
       g_free (self->workers[i].folder);
       close (self->workers[i].output);
     }
-  printf ("%" G_GUINT64_FORMAT " rounds, %u findings\n", self->end - self->first, self->n_findings);
+  run_tell (n_rounds, "damaged files");
+  printf ("from round %" G_GUINT64_FORMAT ", %u findings\n", self->first, self->n_findings);
 }
 
 /* In memory if that can be: nothing is asked here of a medium. */
@@ -276,9 +284,12 @@ make_folder (void)
 int
 main (int argc, char **argv)
 {
-  Fuzz self = { .end = run_length (500, 20000, 1000000) };
+  const RunLength run = run_begin (500, 20000, 1000000);
+  Fuzz self = { .until = run.until, .end = run.until != 0 ? G_MAXUINT64 : run.n };
 
   mallopt (M_ARENA_MAX, 1);
+  if (run.until != 0) /* not those of every other run */
+    self.first = (guint64) g_random_int () << 24;
   self.folder = make_folder ();
   self.images = images_new (self.folder);
   self.n_workers = CLAMP (g_get_num_processors (), 1, MAX_WORKERS);

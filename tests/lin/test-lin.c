@@ -43,22 +43,20 @@ test_linearizable (gconstpointer data)
   const Kind *kind = data;
   const guint32 seed = (guint32) g_test_rand_int ();
   g_autoptr (GRand) random = g_rand_new_with_seed (seed);
-  const guint n_histories = run_length (kind->n_short, kind->n, kind->n * 20);
-  const gint64 since = g_get_monotonic_time ();
-  guint n_done = 0;
+  const RunLength run = run_begin (kind->n_short, kind->n, kind->n * 20);
+  guint64 n_done = 0;
 
-  while (n_done < n_histories)
+  g_test_message ("seed %u", seed);
+  while (run_goes_on (&run, n_done))
     {
       LinSession session = choose_session (random, kind);
 
-      session.n_histories = MIN (session.n_histories, n_histories - n_done);
+      if (run.until == 0)
+        session.n_histories = (guint) MIN (session.n_histories, run.n - n_done);
       g_assert_cmpuint (lin_session_run (&session), ==, 0);
       n_done += session.n_histories;
     }
-  g_test_message ("%u histories, %.0f a second, seed %u",
-                  n_done,
-                  n_done * 1e6 / (double) (g_get_monotonic_time () - since),
-                  seed);
+  run_tell (n_done, "histories");
 }
 
 /* A cache that is told of nothing is found out. */

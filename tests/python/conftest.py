@@ -18,8 +18,29 @@ NOBODY = 65534  # a user and a group that have nothing
 MODES = ("memory", "lazy", "writethrough")
 WAL_LIMIT = 64 << 20  # the default
 LONG = os.environ.get("DSQ_LONG") == "1"
+SECONDS = float(os.environ.get("DSQ_SECONDS", 0))  # of each loop, whatever LONG says of its rounds
 # Whether encrypted/sitecustomize.py has every store encrypted.
 ENCRYPTED = hasattr(DictSQLiteV4.__init__, "__wrapped__")
+
+
+def rounds(n, what, of_each=1):
+    """Numbers of the rounds of a loop, so many, or as many as it comes to in SECONDS; then it tells
+    what tests/long.py looks for, so many of each round."""
+    until = time.monotonic() + SECONDS
+    number = 0
+    while time.monotonic() < until if SECONDS else number < n:
+        yield number
+        number += 1
+    sys.stdout.write(f"reached {number * of_each} {what}\n")
+
+
+def seed(fixed):
+    """That of each run, or where it goes on for SECONDS, one that no run had."""
+    if not SECONDS:
+        return fixed
+    fresh = int.from_bytes(os.urandom(4), "big")
+    sys.stdout.write(f"seed {fresh}\n")
+    return fresh
 
 
 @pytest.fixture(params=MODES)
@@ -155,12 +176,16 @@ class slow:
 """
 
 
-def python_slow(code, path, *args):
-    """Like `python`, with tests/fault/fault-vfs.c, in the build whose typelib is in use, loaded
-    before libc; `slow` tells it what takes how long. Arguments are from `sys.argv[3]` on."""
+def build_folder():
+    """Of the build whose typelib is in use, which lies in its dictsqlite/."""
     typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    build = next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
-    library = str(build / "tests" / "fault" / "libdsq-fault-vfs.so")
+    return next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+
+
+def python_slow(code, path, *args):
+    """Like `python`, with tests/fault/fault-vfs.c loaded before libc; `slow` tells it what takes
+    how long. Arguments are from `sys.argv[3]` on."""
+    library = str(build_folder() / "tests" / "fault" / "libdsq-fault-vfs.so")
     return python(SLOW + code, path, library, *args, env={**os.environ, "LD_PRELOAD": library})
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import build_folder
 
 ROOT = Path(__file__).parents[2]
 # What examples import that data/debian-packages does not have for each release.
@@ -43,12 +44,6 @@ def run(command, folder, environment=None):
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert done.stderr == ""
     return done.stdout
-
-
-def build_folder():
-    """The typelib of an uninstalled build lies in its dictsqlite/, the .pc file beside that."""
-    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    return next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
 
 
 def outline(page):

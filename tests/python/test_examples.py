@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import build_folder
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs/examples"
@@ -26,12 +27,6 @@ PRINTED = {
 
 # What test_gtk.py shows.
 WINDOWS = ["entries.py"]
-
-
-def build_folder() -> Path:
-    """The typelib of an uninstalled build lies in its dictsqlite/."""
-    folders = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    return next(folder.parent for folder in folders if (folder / "Dsq-1.0.typelib").exists())
 
 
 def run(command, folder: Path, text: str = "") -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import build_folder
 
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 
@@ -27,8 +28,7 @@ VALUES = {
 @pytest.fixture(scope="module")
 def build():
     """The folder of the build whose typelib is in use."""
-    typelibs = [Path(folder) for folder in os.environ["GI_TYPELIB_PATH"].split(":")]
-    return next(folder.parent for folder in typelibs if (folder / "Dsq-1.0.typelib").exists())
+    return build_folder()
 
 
 def output(command, build):

@@ -6,7 +6,7 @@ import math
 import tempfile
 
 import pytest
-from conftest import LONG, MODES
+from conftest import LONG, MODES, SECONDS, rounds
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -345,14 +345,16 @@ class StoreBesideDict(RuleBasedStateMachine):
 @pytest.mark.parametrize("persist_mode", MODES)
 def test_store_beside_dict(persist_mode):
     machine = type("Machine", (StoreBesideDict,), {"mode": persist_mode})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=400 if LONG else 40,
-            stateful_step_count=100 if LONG else 60,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            print_blob=False,
-        ),
-    )
+    n_examples = 5 if SECONDS else 400 if LONG else 40
+    for _ in rounds(1, "programs", n_examples):
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=n_examples,
+                stateful_step_count=100 if LONG else 60,
+                deadline=None,
+                derandomize=not SECONDS,
+                database=None,
+                print_blob=bool(SECONDS),
+            ),
+        )
