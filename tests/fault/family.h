@@ -9,6 +9,7 @@
 #define FAMILY_MAX_PROCESSES 3
 #define FAMILY_MAX_THREADS   3
 #define FAMILY_N_WORKERS     (FAMILY_MAX_PROCESSES * FAMILY_MAX_THREADS)
+#define FAMILY_WAL_LIMIT     ((guint64) 1 << 20)
 
 typedef struct
 {
@@ -22,13 +23,24 @@ typedef struct
 void family_init (Family *self, guint32 seed, const char *password);
 void family_clear (Family *self);
 
-DsqStore *
-family_open (const Family *self, DsqPersistMode mode, guint64 hot_capacity, GError **error);
+DsqStore *family_open (const Family *self,
+                       DsqPersistMode mode,
+                       gboolean background,
+                       guint64 hot_capacity,
+                       GError **error);
 
 /* A process of so many threads, in whatever mode; @prepare is called in it before it opens. */
 void family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand *random));
 /* TRUE where it has ended by itself, by an error that it was to meet. */
 gboolean family_kill (Family *self, guint process);
 
-/* When none lives: how many calls were acknowledged and are as they should be. */
-guint family_settle (Family *self, GRand *random);
+/* When it lives no more: all that it was told to be there is there. */
+void family_settle_process (Family *self, guint process);
+
+/* When none lives; and whether check() and SQLite find the file sound. */
+void family_settle (Family *self, gboolean checks);
+
+guint64 family_count_calls (const Family *self);
+
+/* How long the log is, which is no more than it may be. */
+guint64 family_check_log (const Family *self);

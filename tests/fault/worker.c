@@ -14,6 +14,8 @@
 #define N_IN_TABLE 2
 #define FIRST      (WORKER_N_KEYS - N_IN_TABLE) /* of these */
 #define LARGE      30000                        /* bytes of a value beside the number */
+#define MARK       "mark of worker %u"
+#define A_LOG      1000 /* calls, after which another one may begin */
 
 typedef struct
 {
@@ -23,6 +25,7 @@ typedef struct
   guint a, b;         /* different keys that are in no table, and not the first, which counts */
   guint in_table;
   gint64 value;
+  guint64 number;
 } Call;
 
 static char *
@@ -271,6 +274,16 @@ flush (Call *call, GError **error)
   return call->store == NULL || dsq_store_flush (call->store, NULL, error);
 }
 
+/* For those who read it in other processes. */
+static gboolean
+set_mark (Call *call, GError **error)
+{
+  g_autofree char *key = g_strdup_printf (MARK, call->worker->number);
+
+  return call->store == NULL ||
+         dsq_store_set (call->store, key, g_variant_new_int64 ((gint64) call->number), NULL, error);
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static gboolean
@@ -325,16 +338,16 @@ get (Call *call, GError **error)
 static gboolean (*const verbs[]) (Call *call, GError **error) = {
   increment,   compare_and_set, set,          set_large,  remove_key, set_many,
   apply,       steal,           set_expiring, touch_over, transact,   set_in_table,
-  clear_table, drop_table,      flush,        get,        get,
+  clear_table, drop_table,      flush,        get,        get,        set_mark,
 };
 
 /* The call of a number: of the store, unless that is %NULL, and of the state in any case. */
 static gboolean
-make_call (Worker *self, guint number, DsqStore *store, WorkerState *state, GError **error)
+make_call (Worker *self, guint64 number, DsqStore *store, WorkerState *state, GError **error)
 {
-  const guint32 seed[] = { self->seed, self->number, number };
+  const guint32 seed[] = { self->seed, self->number, (guint32) number, (guint32) (number >> 32) };
   g_autoptr (GRand) random = g_rand_new_with_seed_array (seed, G_N_ELEMENTS (seed));
-  Call call = { self, store, state, 0, 0, 0, 0 };
+  Call call = { self, store, state, 0, 0, 0, 0, number };
   guint verb = (guint) g_rand_int_range (random, 0, G_N_ELEMENTS (verbs));
 
   call.a = (guint) g_rand_int_range (random, 1, FIRST);
@@ -345,50 +358,105 @@ make_call (Worker *self, guint number, DsqStore *store, WorkerState *state, GErr
     return FALSE;
   if (store != NULL)
     {
-      const guint n_done = number - self->first + 1;
+      WorkerLog *log = &self->logs[self->at];
+      const guint n_done = (guint) (number - log->first + 1);
 
-      __atomic_store_n (&self->n_done, n_done, __ATOMIC_SEQ_CST);
+      __atomic_store_n (&log->n_done, n_done, __ATOMIC_SEQ_CST);
       if (self->mode == DSQ_PERSIST_WRITETHROUGH || verbs[verb] == flush)
-        __atomic_store_n (&self->n_kept, n_done, __ATOMIC_SEQ_CST);
+        __atomic_store_n (&log->n_kept, n_done, __ATOMIC_SEQ_CST);
+      if (self->mode == DSQ_PERSIST_WRITETHROUGH && verbs[verb] == set_mark)
+        __atomic_store_n (&self->mark, (gint64) number, __ATOMIC_SEQ_CST);
+      __atomic_fetch_add (&self->n_all, 1, __ATOMIC_RELAXED);
     }
   return TRUE;
+}
+
+/* Where all is kept, what was before need not be known any more. */
+static void
+begin_log (Worker *self, guint64 next, const WorkerState *state)
+{
+  const WorkerLog *log = &self->logs[self->at];
+
+  if (log->n_done < A_LOG || log->n_kept < log->n_done)
+    return;
+  self->logs[1 - self->at] = (WorkerLog){ .base = *state, .first = next };
+  __atomic_store_n (&self->at, 1 - self->at, __ATOMIC_SEQ_CST);
 }
 
 void
 worker_run (Worker *self, DsqStore *store, GError **error)
 {
-  WorkerState state = self->base;
+  WorkerState state = self->logs[self->at].base;
+  guint64 number = self->logs[self->at].first;
 
-  for (guint number = self->first; make_call (self, number, store, &state, error);)
-    number++;
+  while (!__atomic_load_n (&self->ends, __ATOMIC_SEQ_CST) &&
+         make_call (self, number, store, &state, error))
+    begin_log (self, ++number, &state);
+}
+
+guint
+worker_get_n_done (const Worker *self)
+{
+  const guint at = __atomic_load_n (&self->at, __ATOMIC_SEQ_CST);
+
+  return __atomic_load_n (&self->logs[at].n_done, __ATOMIC_SEQ_CST);
+}
+
+void
+worker_keep (Worker *self)
+{
+  self->logs[self->at].n_kept = self->logs[self->at].n_done;
+}
+
+gboolean
+worker_check_mark (const Worker *self, DsqStore *store, GError **error)
+{
+  const gint64 mark = __atomic_load_n (&self->mark, __ATOMIC_SEQ_CST);
+  g_autofree char *key = g_strdup_printf (MARK, self->number);
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (GVariant) value = dsq_store_get (store, key, NULL, &problem);
+
+  if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  else if (mark > 0 && (value == NULL || g_variant_get_int64 (value) < mark))
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_FAILED,
+                 "worker %u: %" G_GINT64_FORMAT " was acknowledged, and something older is read",
+                 self->number,
+                 mark);
+  else
+    return TRUE;
+  return FALSE;
 }
 
 gboolean
 worker_settle (Worker *self, DsqStore *store, GError **error)
 {
-  WorkerState state = self->base;
+  WorkerLog *log = &self->logs[self->at];
+  WorkerState state = log->base;
   WorkerState found;
   gboolean is_known = FALSE;
 
   if (!read_all (self, store, &found, error))
     return FALSE;
-  for (guint n = 0; n <= self->n_done + 1 && !is_known; n++)
+  for (guint n = 0; n <= log->n_done + 1 && !is_known; n++)
     {
       if (n > 0)
-        make_call (self, self->first + n - 1, NULL, &state, NULL);
-      is_known = n >= self->n_kept && memcmp (&found, &state, sizeof found) == 0;
+        make_call (self, log->first + n - 1, NULL, &state, NULL);
+      is_known = n >= log->n_kept && memcmp (&found, &state, sizeof found) == 0;
     }
   if (!is_known)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_FAILED,
-                 "worker %u: call %u was acknowledged, %u of them to be kept, and another state is "
-                 "there",
+                 "worker %u: call %" G_GUINT64_FORMAT " was acknowledged, %u of them to be kept, "
+                 "and another state is there",
                  self->number,
-                 self->first + self->n_done,
-                 self->n_kept);
-  self->base = found;
-  self->first += self->n_done + 2;
-  self->n_done = self->n_kept = 0;
+                 log->first + log->n_done,
+                 log->n_kept);
+  log->base = found;
+  log->first += log->n_done + 2;
+  log->n_done = log->n_kept = 0;
   return is_known;
 }

@@ -38,10 +38,12 @@ bounds_is_of (BoundsKind kind, const char *path, const char *folder)
   return text != NULL && g_str_has_prefix (text, folder);
 }
 
+/* Of a process, by its number or as "self". */
 static inline guint
-bounds_count (BoundsKind kind, const char *folder)
+bounds_count_of (const char *process, BoundsKind kind, const char *folder)
 {
-  const char *where = kind == BOUNDS_THREADS ? "/proc/self/task" : "/proc/self/fd";
+  g_autofree char *where =
+      g_build_filename ("/proc", process, kind == BOUNDS_THREADS ? "task" : "fd", NULL);
   g_autoptr (GDir) dir = g_dir_open (where, 0, NULL);
   const char *name;
   guint n = 0;
@@ -57,17 +59,30 @@ bounds_count (BoundsKind kind, const char *folder)
   return n;
 }
 
-static inline gsize
-bounds_get_resident (void)
+static inline guint
+bounds_count (BoundsKind kind, const char *folder)
 {
+  return bounds_count_of ("self", kind, folder);
+}
+
+static inline gsize
+bounds_get_resident_of (const char *process)
+{
+  g_autofree char *path = g_build_filename ("/proc", process, "statm", NULL);
   g_autofree char *content = NULL;
   guint64 size = 0, pages = 0;
 
-  g_assert_true (g_file_get_contents ("/proc/self/statm", &content, NULL, NULL));
+  g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
   g_assert_cmpint (sscanf (content, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &size, &pages),
                    ==,
                    2);
   return (gsize) pages * 4096;
+}
+
+static inline gsize
+bounds_get_resident (void)
+{
+  return bounds_get_resident_of ("self");
 }
 
 static inline Bounds
