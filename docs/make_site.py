@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The pages stand in the sources as they are read there. For gi-docgen they get a title, links to
 pages of the site, and lie in one folder: docs/ja/guide.md is ja-guide.html, README.md is the front
-page, and what gi-docgen makes the front page of is reference.html. With --strict a warning of
+page, and what gi-docgen makes the front page of is reference.html; the reference in Python is made
+by python_pages.py. With --strict a warning of
 gi-docgen is an error, and so is a link of the site that leads nowhere."""
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Dict, List, Set
 from urllib.parse import unquote, urlsplit
 
+from python_pages import CLASSES, SOURCES, page_of, python_pages
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 # In the order in which the front page has them; what is not named follows.
@@ -36,6 +39,7 @@ STYLE = """
 }
 """
 EXTRA_FILES = sorted([*DOCS.rglob("*.svg"), *DOCS.rglob("*.png"), ROOT / "LICENSE"])
+PYTHON_CLASSES = {page_of(name) for name in CLASSES}
 HIGHLIGHT = {".py": "python", ".js": "js", ".c": "c", ".vala": "c"}
 
 
@@ -80,8 +84,8 @@ def inline_code(found: re.Match) -> str:
     return f"<code>{code}</code>"
 
 
-def converted(page: Path) -> str:
-    lines = page.read_text(encoding="utf-8").splitlines()
+def converted(text: str, page: Path) -> str:
+    lines = text.splitlines()
     title = next(line[2:] for line in lines if line.startswith("# "))
     written = [f"Title: {title}", ""]
     in_code = False
@@ -110,12 +114,16 @@ def write_pages(folder: Path, config: str) -> Dict[str, str]:
     """The pages as gi-docgen wants them, and site.toml that names them; returns their titles."""
     titles = {}
     for page in page_files():
-        text = converted(page)
+        text = converted(page.read_text(encoding="utf-8"), page)
         titles[site_name(page)] = text.split("\n", 1)[0].replace("Title: ", "")
         (folder / f"{site_name(page)}.md").write_text(text, encoding="utf-8")
         if page.name == "recipes.md" and page.parent == DOCS:
             (folder / "examples.md").write_text(examples(), encoding="utf-8")
             titles["examples"] = "Examples"
+    for name, text in python_pages().items():
+        written = converted(text, DOCS / f"{name}.md")
+        titles[name] = written.split("\n", 1)[0].replace("Title: ", "")
+        (folder / f"{name}.md").write_text(written, encoding="utf-8")
     for file in EXTRA_FILES:
         shutil.copy(file, folder)
     extra = {"content_files": [f"{name}.md" for name in titles],
@@ -130,7 +138,8 @@ def guides(titles: Dict[str, str]) -> str:
     sections: Dict[str, List[str]] = {"Guides": [], "日本語": []}
     for name, title in titles.items():
         link = f'<a href="{name}.html">{html.escape(title)}</a>'
-        sections["日本語" if name.startswith("ja-") else "Guides"].append(link)
+        if name not in PYTHON_CLASSES:  # to which the reference leads
+            sections["日本語" if name.startswith("ja-") else "Guides"].append(link)
     sections["Guides"].append('<a href="reference.html">Reference in C</a>')
     return "".join(
         f'<div class="section"><h5>{heading}</h5><div class="links">{"".join(links)}</div></div>'
@@ -207,7 +216,7 @@ def main() -> int:
              "--output-dir", options.output, options.gir], check=True)
     mend(options.output, titles)
     if options.depfile:
-        read = [*page_files(), *EXTRA_FILES, *(DOCS / "examples").iterdir()]
+        read = [*page_files(), *EXTRA_FILES, *SOURCES, *(DOCS / "examples").iterdir()]
         options.depfile.write_text(f"{options.output}: {' '.join(map(str, read))}\n")
     broken = broken_links(options.output) if options.strict else []
     print(*broken, sep="\n", end="\n" if broken else "")
