@@ -10,11 +10,13 @@
 #include "lin-session.h"
 
 #include <glib/gstdio.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,9 @@
 #define MAX_CALLS    5
 #define HANG_SECONDS 150
 #define WAL_LIMIT    (1 << 20)
+
+/* At a meeting where nobody sleeps at once, so that they begin together. */
+#define LOOKS_TOGETHER 2000
 
 typedef struct
 {
@@ -84,8 +89,9 @@ open_store (const LinSession *session, const char *path)
 
 /* --- meeting ---------------------------------------------------------------------------------- */
 
+/* Asleep after @n_looks, of which the first do not give the processor away. */
 static void
-meet (Shared *shared)
+meet (Shared *shared, guint n_looks)
 {
   const gint n_meetings = g_atomic_int_get (&shared->n_meetings);
 
@@ -93,12 +99,12 @@ meet (Shared *shared)
     {
       g_atomic_int_set (&shared->n_arrived, 0);
       g_atomic_int_inc (&shared->n_meetings);
+      syscall (SYS_futex, &shared->n_meetings, FUTEX_WAKE, G_MAXINT, NULL, NULL, 0);
       return;
     }
-  /* at first without giving the processor away, so that they begin together */
   for (guint i = 0; g_atomic_int_get (&shared->n_meetings) == n_meetings; i++)
-    if (i > 10000)
-      g_usleep (200);
+    if (i >= n_looks)
+      syscall (SYS_futex, &shared->n_meetings, FUTEX_WAIT, n_meetings, NULL, NULL, 0);
     else if (i > 200)
       sched_yield ();
 }
@@ -179,19 +185,21 @@ worker_thread (gpointer data)
   LinClient client;
 
   lin_client_init (&client, store);
-  meet (shared);
+  meet (shared, 0);
   for (guint i = 0; i < shared->session->n_histories; i++)
     {
-      meet (shared);
+      /* they wake one after the other, and begin together */
+      meet (shared, 0);
+      meet (shared, LOOKS_TOGETHER);
       make_calls (self, &client, random, &fresh, last_read);
-      meet (shared);
+      meet (shared, 0);
       if (self->number == 0)
         {
           check_history (shared, checker, &client);
           check_log (self->path);
         }
     }
-  meet (shared);
+  meet (shared, 0);
   lin_client_clear (&client);
   return NULL;
 }
@@ -208,7 +216,7 @@ watch_thread (gpointer data)
   gint n_seen = 0;
   gint n;
 
-  while ((n = g_atomic_int_get (&shared->n_meetings)) < 2 * (gint) shared->session->n_histories + 2)
+  while ((n = g_atomic_int_get (&shared->n_meetings)) < 3 * (gint) shared->session->n_histories + 2)
     {
       if (n != n_seen)
         since = g_get_monotonic_time ();

@@ -13,6 +13,7 @@ typedef struct
   gboolean are_processes;
   guint n_short;
   guint n;
+  guint n_long;
 } Kind;
 
 /* Everything that a store may be told, as small as it may be. */
@@ -43,7 +44,7 @@ test_linearizable (gconstpointer data)
   const Kind *kind = data;
   const guint32 seed = (guint32) g_test_rand_int ();
   g_autoptr (GRand) random = g_rand_new_with_seed (seed);
-  const RunLength run = run_begin (kind->n_short, kind->n, kind->n * 20);
+  const RunLength run = run_begin (kind->n_short, kind->n, kind->n_long);
   guint64 n_done = 0;
 
   g_test_message ("seed %u", seed);
@@ -78,10 +79,10 @@ int
 main (int argc, char **argv)
 {
   static const Kind kinds[] = {
-    { "memory", DSQ_PERSIST_MEMORY, FALSE, 2000, 120000 },
-    { "lazy", DSQ_PERSIST_LAZY, FALSE, 1000, 20000 },
-    { "writethrough", DSQ_PERSIST_WRITETHROUGH, FALSE, 1000, 40000 },
-    { "processes", DSQ_PERSIST_WRITETHROUGH, TRUE, 500, 20000 },
+    { "memory", DSQ_PERSIST_MEMORY, FALSE, 2000, 120000, 2400000 },
+    { "lazy", DSQ_PERSIST_LAZY, FALSE, 1000, 30000, 400000 },
+    { "writethrough", DSQ_PERSIST_WRITETHROUGH, FALSE, 1000, 50000, 800000 },
+    { "processes", DSQ_PERSIST_WRITETHROUGH, TRUE, 500, 100000, 400000 },
   };
 
   g_test_init (&argc, &argv, NULL);
