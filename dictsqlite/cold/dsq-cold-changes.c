@@ -18,21 +18,7 @@
 DsqTableState *
 dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
 {
-  guint begin = 0, end = self->tables->len;
-
-  while (begin < end)
-    {
-      guint middle = (begin + end) / 2;
-      DsqTableState *state = &g_array_index (self->tables, DsqTableState, middle);
-
-      if (state->table == table)
-        return state;
-      if (state->table < table)
-        begin = middle + 1;
-      else
-        end = middle;
-    }
-  return NULL;
+  return dsq_cold_undo_find (self->tables, table);
 }
 
 static gboolean
@@ -86,7 +72,7 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqColdWriter *writer = &self->writer;
-  DsqTableState *state = dsq_cold_find_table (self, table);
+  DsqTableState *state = dsq_cold_undo_change (&writer->undo, self->tables, table);
   DsqStatement *statement = &writer->statements[DSQ_COLD_WRITE_CLEAR_ALL];
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
   gint64 last = first | DSQ_FORMAT_POSITION_MAX;
@@ -277,7 +263,8 @@ ask_filter (DsqColdSqlite *self, DsqChange *change)
 static DsqTableState *
 find_state (DsqColdSqlite *self, const DsqChange *change, GError **error)
 {
-  DsqTableState *state = dsq_cold_find_table (self, change->entry->table);
+  DsqTableState *state =
+      dsq_cold_undo_change (&self->writer.undo, self->tables, change->entry->table);
 
   if (state == NULL)
     g_set_error (error,

@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/dsq-call-private.h"
+#include "cold/dsq-cold-changes-private.h"
 #include "cold/dsq-cold-coherence-private.h"
 #include "cold/dsq-cold-damaged-private.h"
 #include "cold/dsq-cold-filter-private.h"
@@ -42,15 +43,43 @@
 static void
 set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
 {
+  dsq_mutex_assert_held (&self->coherence_lock);
+  self->seen = *stamp;
+  for (guint i = 0; i < DSQ_WAL_STAMP_WORDS; i++)
+    __atomic_store_n (&self->file.tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
+}
+
+/* Of tables that have just been read. */
+static void
+count_entries_locked (DsqColdSqlite *self)
+{
   guint64 n_entries = 0;
 
   dsq_mutex_assert_held (&self->coherence_lock);
   for (guint i = 0; i < self->tables->len; i++)
     n_entries += (guint64) g_array_index (self->tables, DsqTableState, i).count;
   __atomic_store_n (&self->n_entries, n_entries, __ATOMIC_RELAXED);
-  self->seen = *stamp;
-  for (guint i = 0; i < DSQ_WAL_STAMP_WORDS; i++)
-    __atomic_store_n (&self->file.tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
+}
+
+/* Of what the transaction has changed. */
+static void
+count_changed_locked (DsqColdSqlite *self)
+{
+  const DsqColdUndo *undo = &self->writer.undo;
+  gint64 n_more = 0;
+
+  dsq_mutex_assert_held (&self->coherence_lock);
+  for (guint i = 0; i < undo->steps->len; i++)
+    {
+      const DsqTableState *before = dsq_cold_undo_get_first (undo, i);
+      const DsqTableState *now;
+
+      if (before == NULL)
+        continue;
+      now = dsq_cold_find_table (self, before->table);
+      n_more += (now != NULL ? now->count : 0) - before->count;
+    }
+  __atomic_fetch_add (&self->n_entries, (guint64) n_more, __ATOMIC_RELAXED);
 }
 
 /* @tables has just been read, not before @stamp. Facts may tell what has changed up to that. */
@@ -73,6 +102,7 @@ learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
                                 is_known ? &changed : NULL,
                                 self->file.tier.foreign_data);
   DSQ_COLD_COUNT (self->n_foreign_changes);
+  count_entries_locked (self);
   set_seen_locked (self, stamp);
 }
 
@@ -123,6 +153,7 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
     {
       self->file.tier.live_version = unchanging.words;
       dsq_mutex_lock (&self->coherence_lock);
+      count_entries_locked (self);
       set_seen_locked (self, &unchanging);
       dsq_mutex_unlock (&self->coherence_lock);
       return TRUE;
@@ -137,7 +168,10 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
   ready = dsq_cold_learn_tables (self, self->writer.database, tables, self->tables, error) &&
           ask_version_locked (self, &ignored, error);
   if (ready)
-    set_seen_locked (self, &stamp);
+    {
+      count_entries_locked (self);
+      set_seen_locked (self, &stamp);
+    }
   dsq_mutex_unlock (&self->coherence_lock);
   return ready;
 }
@@ -337,6 +371,7 @@ dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
   self->file.tier.n_commits++;
   if (committed != NULL)
     committed (committed_data);
+  count_changed_locked (self);
   if (is_known)
     set_seen_locked (self, &stamp);
   self->state = DSQ_COLD_IDLE;
@@ -353,7 +388,7 @@ dsq_cold_coherence_give_up (DsqColdSqlite *self)
   dsq_mutex_lock (&self->coherence_lock);
   if (self->state != DSQ_COLD_IDLE)
     {
-      dsq_cold_copy_tables (self->tables, self->writer.committed);
+      dsq_cold_undo_back_to (&self->writer.undo, 0, self->tables);
       if (!sqlite3_get_autocommit (self->writer.database->handle) &&
           dsq_wal_index_read (&self->wal_index, &stamp))
         set_seen_locked (self, &stamp);

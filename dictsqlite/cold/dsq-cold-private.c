@@ -223,7 +223,7 @@ begin (DsqColdTier *tier, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
 
-  dsq_cold_copy_tables (self->writer.committed, self->tables);
+  dsq_cold_undo_begin (&self->writer.undo, self->tables);
   if (self->codec.marks != NULL)
     dsq_cold_forget_marks (self);
   return TRUE;
@@ -321,7 +321,7 @@ rollback_locked (DsqColdSqlite *self)
   if (self->has_begun && !sqlite3_get_autocommit (self->writer.database->handle))
     run_locked (self, DSQ_COLD_WRITE_ROLLBACK, NULL);
   self->has_begun = FALSE;
-  dsq_cold_copy_tables (self->tables, self->writer.committed);
+  dsq_cold_undo_back_to (&self->writer.undo, 0, self->tables);
   rename_back_locked (self);
   self->writer.in_savepoint = FALSE;
   self->writer.has_changed = FALSE;
@@ -384,7 +384,7 @@ commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer committed_da
   else if (self->has_begun)
     note_commit_locked (self);
   self->has_begun = FALSE;
-  dsq_cold_copy_tables (self->writer.committed, self->tables);
+  dsq_cold_undo_begin (&self->writer.undo, self->tables);
   self->writer.has_changed = FALSE;
   g_array_set_size (self->renames, 0);
   dsq_mutex_unlock (&self->connection_lock);
@@ -414,7 +414,7 @@ make_table_locked (DsqColdSqlite *self, GBytes *name, DsqTableState *out_state, 
   self->last_table++;
   *out_state = (DsqTableState){ .table = rename.table };
   out_state->next = ((gint64) rename.table << DSQ_FORMAT_POSITION_BITS) + 1;
-  g_array_append_val (self->tables, *out_state);
+  dsq_cold_undo_make (&self->writer.undo, self->tables, out_state);
   g_array_append_val (self->renames, rename);
   g_hash_table_insert (self->names, g_bytes_ref (name), GUINT_TO_POINTER (rename.table));
   return dsq_cold_is_unmade (self) ||
@@ -480,10 +480,7 @@ drop_table (DsqColdTier *tier, const guint8 *name, gsize length, guint32 *out_ta
   dropped = dropped && remove_row_locked (self, rename.table, error);
   if (dropped)
     {
-      DsqTableState *first = &g_array_index (self->tables, DsqTableState, 0);
-
-      g_array_remove_index (self->tables,
-                            (guint) (dsq_cold_find_table (self, rename.table) - first));
+      dsq_cold_undo_drop (&self->writer.undo, self->tables, rename.table);
       g_hash_table_remove (self->names, rename.name);
     }
   g_array_append_val (self->renames, rename);
@@ -583,7 +580,6 @@ dsq_cold_tier_new_private (const DsqColdOptions *options, DsqTableState *out_mai
   self->renames = g_array_new (FALSE, FALSE, sizeof (Rename));
   g_array_set_clear_func (self->renames, rename_clear);
   g_array_append_val (self->tables, first_state);
-  g_array_append_val (self->writer.committed, first_state);
   *out_main = first_state;
   return &self->file.tier;
 }

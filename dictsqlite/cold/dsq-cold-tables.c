@@ -227,7 +227,7 @@ make_table (DsqColdSqlite *self,
       !dsq_statement_run (&writer->statements[DSQ_COLD_WRITE_DROP_BURIED], error))
     return FALSE;
   writer->has_changed = TRUE;
-  g_array_append_val (self->tables, *out_state);
+  dsq_cold_undo_make (&writer->undo, self->tables, out_state);
   return TRUE;
 }
 
@@ -286,7 +286,6 @@ dsq_cold_drop_table (DsqColdTier *tier,
     return FALSE;
   self->writer.has_changed = TRUE;
   *out_table = state->table;
-  g_array_remove_index (self->tables,
-                        (guint) (state - &g_array_index (self->tables, DsqTableState, 0)));
+  dsq_cold_undo_drop (&self->writer.undo, self->tables, state->table);
   return TRUE;
 }

@@ -47,8 +47,7 @@ dsq_cold_sqlite_free (DsqColdSqlite *self)
   dsq_cold_filter_free (self->file.tier.filter);
   g_byte_array_unref (self->filled);
   g_clear_pointer (&self->tables, g_array_unref);
-  g_clear_pointer (&self->writer.committed, g_array_unref);
-  g_clear_pointer (&self->writer.at_savepoint, g_array_unref);
+  dsq_cold_undo_clear (&self->writer.undo);
   dsq_cold_buffer_clear (&self->writer.buffer);
   dsq_record_codec_clear (&self->codec);
   dsq_facts_free (self->facts);
@@ -148,8 +147,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   self->tuning.wal_limit_bytes = options->wal_limit_bytes;
   self->seals_ahead = options->seals_ahead && g_get_num_processors () > 1;
   self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  self->writer.committed = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  self->writer.at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  dsq_cold_undo_init (&self->writer.undo);
   dsq_mutex_init (&self->readers_lock, DSQ_RANK_READERS, 0);
   dsq_mutex_init (&self->coherence_lock, DSQ_RANK_COHERENCE, 0);
   dsq_mutex_init (&self->log_lock, DSQ_RANK_LOG, 0);

@@ -55,8 +55,9 @@ dsq_change_contribution (const DsqChange *self, DsqPresence presence)
 typedef struct
 {
   guint32 table;
-  gint64 next;  /* the place that its next new key gets */
-  gint64 count; /* its rows */
+  guint32 noted; /* the tier's own, see dsq-cold-undo.c */
+  gint64 next;   /* the place that its next new key gets */
+  gint64 count;  /* its rows */
 } DsqTableState;
 
 /* What others have committed, where it is known. */

@@ -4,6 +4,7 @@
 
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-stream-private.h"
+#include "cold/dsq-cold-undo-private.h"
 
 G_BEGIN_DECLS
 
@@ -48,8 +49,8 @@ typedef struct
   DsqStatement statements[DSQ_COLD_N_WRITES];
   DsqColdStream *stream; /* (owned) (nullable) of many entries at once */
   DsqColdBuffer buffer;
-  GArray *committed;    /* (owned) of DsqTableState: as at the beginning of the transaction */
-  GArray *at_savepoint; /* (owned) of DsqTableState: as at the savepoint under way */
+  DsqColdUndo undo;     /* of the tables */
+  guint undo_savepoint; /* of the savepoint under way */
   guint32 hook_frames;  /* frames in the log at our last commit, as SQLite's hook told */
   gboolean in_savepoint;
   gboolean has_changed; /* the transaction under way changed a row */

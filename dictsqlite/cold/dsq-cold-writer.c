@@ -144,7 +144,7 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
   dsq_facts_start (self->facts);
   writer->has_changed = FALSE;
   writer->in_savepoint = FALSE;
-  dsq_cold_copy_tables (writer->committed, self->tables);
+  dsq_cold_undo_begin (&writer->undo, self->tables);
   dsq_cold_forget_marks (self);
   return TRUE;
 }
@@ -186,7 +186,7 @@ dsq_cold_savepoint (DsqColdTier *tier, GError **error)
     return FALSE;
   writer->in_savepoint = TRUE;
   writer->had_changed = writer->has_changed;
-  dsq_cold_copy_tables (writer->at_savepoint, self->tables);
+  writer->undo_savepoint = dsq_cold_undo_get_savepoint (&writer->undo);
   return TRUE;
 }
 
@@ -204,32 +204,27 @@ dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error)
       if (!run (self, DSQ_COLD_WRITE_ROLLBACK_TO, error))
         return FALSE;
       writer->has_changed = writer->had_changed;
-      dsq_cold_copy_tables (self->tables, writer->at_savepoint);
+      dsq_cold_undo_back_to (&writer->undo, writer->undo_savepoint, self->tables);
     }
   return run (self, DSQ_COLD_WRITE_RELEASE, error);
 }
 
 /* Writes the floor and the holes of tables that have more of these: rows went, or places were left
  * out. Rows that only came or changed write nothing but themselves, since next and count follow
- * from the last row's place. Both lists are in the order of ids; tables may have come, as the last,
- * and gone. */
+ * from the last row's place. */
 static gboolean
 save_tables (DsqColdSqlite *self, GError **error)
 {
   DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_SAVE_TABLE];
-  const GArray *committed = self->writer.committed;
-  guint at = 0;
+  const DsqColdUndo *undo = &self->writer.undo;
 
-  for (guint i = 0; i < self->tables->len; i++)
+  for (guint i = 0; i < undo->steps->len; i++)
     {
-      const DsqTableState *now = &g_array_index (self->tables, DsqTableState, i);
-      gint64 holes = 0;
+      const DsqTableState *before = dsq_cold_undo_get_first (undo, i);
+      const DsqTableState *now;
 
-      while (at < committed->len && g_array_index (committed, DsqTableState, at).table < now->table)
-        at++;
-      if (at < committed->len && g_array_index (committed, DsqTableState, at).table == now->table)
-        holes = dsq_cold_get_holes (&g_array_index (committed, DsqTableState, at));
-      if (dsq_cold_get_holes (now) == holes)
+      now = before != NULL ? dsq_cold_find_table (self, before->table) : NULL;
+      if (now == NULL || dsq_cold_get_holes (now) == dsq_cold_get_holes (before))
         continue;
       dsq_statement_bind_number (statement, 1, now->table);
       dsq_statement_bind_number (statement, 2, dsq_cold_get_floor (now));

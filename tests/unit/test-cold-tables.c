@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include <time.h>
+
 #include "cold-support.h"
 
 typedef struct
@@ -221,6 +223,67 @@ test_ends_with_the_last_id (Fixture *fixture, gconstpointer data)
   assert_names (tier, NAMES ("x", "y"));
 }
 
+#define MANY_TABLES 30000
+#define N_COMMITS   200
+
+static gint64
+processor_time (void)
+{
+  struct timespec now;
+
+  g_assert_cmpint (clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now), ==, 0);
+  return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Nanoseconds of processor time, the least of some rounds. */
+static gint64
+time_commits (DsqColdTier *tier)
+{
+  gint64 least = G_MAXINT64;
+
+  for (guint round = 0; round < 10; round++)
+    {
+      gint64 began = processor_time ();
+
+      for (guint i = 0; i < N_COMMITS; i++)
+        {
+          begin (tier);
+          g_assert_true (tier->funcs->savepoint (tier, NULL));
+          set_in_table (tier, DSQ_TABLE_MAIN, "k");
+          g_assert_true (tier->funcs->release (tier, TRUE, NULL));
+          commit (tier);
+        }
+      least = MIN (least, processor_time () - began);
+    }
+  return least;
+}
+
+/* What each table cost a commit made it 27 times as long here. */
+static void
+test_costs_what_it_changes (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tiers[0];
+  gint64 alone, beside_many;
+
+  close_tier (g_steal_pointer (&fixture->tiers[1]));
+  alone = time_commits (tier);
+  begin (tier);
+  for (guint i = 0; i < MANY_TABLES; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%u", i);
+
+      open_table (tier, name);
+    }
+  commit (tier);
+  beside_many = time_commits (tier);
+  g_test_message ("a commit takes %.1f us, beside %u tables %.1f us",
+                  (double) alone / N_COMMITS / 1000,
+                  MANY_TABLES,
+                  (double) beside_many / N_COMMITS / 1000);
+  g_assert_cmpint (beside_many, <, 3 * alone);
+  fixture->tiers[1] = open_tier (fixture->path, &fixture->foreign[1]);
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/cold-tables/" path, Fixture, NULL, set_up, func, tear_down)
 
@@ -233,5 +296,6 @@ main (int argc, char **argv)
   ADD ("drops-one-range", test_drops_one_range);
   ADD ("never-gives-an-id-twice", test_never_gives_an_id_twice);
   ADD ("ends-with-the-last-id", test_ends_with_the_last_id);
+  ADD ("costs-what-it-changes", test_costs_what_it_changes);
   return g_test_run ();
 }
