@@ -52,7 +52,7 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_TOO_COSTLY: to try a password of the file would cost more than kdf-limit; raise that
  *   if you trust the file
  * @DSQ_ERROR_NOT_SUPPORTED: an encrypted file hides the order of its keys; ask for the order of
- *   insertion
+ *   insertion. Or it cannot be done with a store on a server; or this library cannot reach one
  *
  * What went wrong, sorted by what the caller can do.
  *

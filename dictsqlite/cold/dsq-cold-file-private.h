@@ -61,10 +61,6 @@ typedef struct
    * @max_bytes, in a transaction of its own. *out_more: there is more to do. The file is shorter
    * after the next checkpoint. */
   gboolean (*shrink) (DsqColdFile *self, guint max_bytes, gboolean *out_more, GError **error);
-  /* *out_fd, the caller's to close and not to wait for in a read: it can be read from, and what
-   * there is thrown away, when somebody has written to the file, and has committed or is about to,
-   * for which one has to look. -1: the file is taken never to change. */
-  gboolean (*open_notice) (DsqColdFile *self, int *out_fd, GError **error);
 } DsqColdFileFuncs;
 
 /* A cold tier that is a file, and lasts as soon as it is synced. */

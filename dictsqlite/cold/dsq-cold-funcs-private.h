@@ -165,6 +165,11 @@ struct _DsqColdTierFuncs
 
   /* Fills in what applies to it: @out_stats was set to zeros. Any thread; waits for nothing. */
   void (*get_stats) (DsqColdTier *self, DsqColdStats *out_stats);
+  /* (nullable) *out_fd, the caller's to close and not to wait for in a read: it can be read from,
+   * and what there is thrown away, when somebody has committed or is about to, or may have, for
+   * which one has to look. -1: what is there is taken never to change, as where there is no such
+   * function. */
+  gboolean (*open_notice) (DsqColdTier *self, int *out_fd, GError **error);
   /* Closes and frees, whatever happens. No call is under way, and no transaction. The error is of
    * what was to be tidied up. Not to be called in the child of a fork, where a tier is left as it
    * is. */

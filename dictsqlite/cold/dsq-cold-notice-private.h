@@ -2,10 +2,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "cold/dsq-cold-file-private.h"
+#include "cold/dsq-cold-tier-private.h"
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_open_notice (DsqColdFile *file, int *out_fd, GError **error);
+gboolean dsq_cold_open_notice (DsqColdTier *tier, int *out_fd, GError **error);
 
 G_END_DECLS

@@ -16,9 +16,9 @@
 #include "cold/dsq-cold-sqlite-private.h"
 
 gboolean
-dsq_cold_open_notice (DsqColdFile *file, int *out_fd, GError **error)
+dsq_cold_open_notice (DsqColdTier *tier, int *out_fd, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autofree char *path = g_strconcat (self->path, "-wal", NULL);
   int code;
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "codec/dsq-row-private.h"
+#include "cold/dsq-cold-columns-private.h"
 #include "cold/dsq-cold-tier-private.h"
 #include "sqlite/dsq-statement-private.h"
 
@@ -55,16 +55,6 @@ typedef struct
   gsize length;
 } DsqColdBuffer;
 
-/* What a row's statement binds of it, as it lies in the file. */
-typedef struct
-{
-  DsqToken token;
-  const guint8 *value; /* (unowned) */
-  gsize value_length;
-  const guint8 *name; /* (unowned) */
-  gsize name_length;  /* 0: the name stays as it is, or is NULL */
-} DsqColdColumns;
-
 /* Each is prepared when it is first used: most are by few who open a file. */
 void dsq_cold_plan (DsqStatement *statements,
                     DsqDatabase *database,
@@ -102,15 +92,6 @@ gboolean dsq_cold_decode_key (const DsqRecordCodec *codec,
                               DsqKey *key,
                               DsqToken *out_token,
                               guint8 **memory,
-                              GError **error);
-/* Bytes that dsq_cold_encode_row() wants to write to. */
-gsize dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name);
-/* @row borrows from @entry and @out. */
-gboolean dsq_cold_encode_row (const DsqRecordCodec *codec,
-                              const DsqEntry *entry,
-                              gboolean with_name,
-                              guint8 *out,
-                              DsqColdColumns *row,
                               GError **error);
 /* Binds ?2 table_id, ?3 token, ?4 expires, ?5 value, ?1 place unless it is 0, which stands for an
  * update, and ?6 name if there is one. The bindings borrow from @row and what it borrows from. */

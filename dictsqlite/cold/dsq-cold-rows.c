@@ -7,7 +7,6 @@
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-key-codec-private.h"
-#include "codec/dsq-value-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "dsq-error.h"
 
@@ -30,19 +29,12 @@ dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
     dsq_statement_clear (&statements[i]);
 }
 
-static gboolean
-set_damaged (const char *cause, GError **error)
-{
-  g_set_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT, "Failed to read the file: %s", cause);
-  return FALSE;
-}
-
 /* --- from the file ---------------------------------------------------------------------------- */
 
 gboolean
 dsq_cold_check_order (gint64 before, gint64 after, GError **error)
 {
-  return G_LIKELY (before < after) || set_damaged ("its rows are in no order", error);
+  return G_LIKELY (before < after) || dsq_cold_set_damaged ("its rows are in no order", error);
 }
 
 gboolean
@@ -55,11 +47,9 @@ dsq_cold_decode_key (const DsqRecordCodec *codec,
                      guint8 **memory,
                      GError **error)
 {
-  gsize length;
-
   *memory = NULL;
   if (sqlite3_column_type (row, at_token) != SQLITE_BLOB)
-    return set_damaged ("a row holds a token of a wrong type", error);
+    return dsq_cold_set_damaged ("a row holds a token of a wrong type", error);
   out_token->bytes = sqlite3_column_blob (row, at_token);
   out_token->length = (guint32) sqlite3_column_bytes (row, at_token);
   if (out_token->length == 0) /* SQLite gives NULL for it */
@@ -70,66 +60,20 @@ dsq_cold_decode_key (const DsqRecordCodec *codec,
   if (codec->keys != NULL)
     {
       if (sqlite3_column_type (row, at_name) != SQLITE_BLOB)
-        return set_damaged ("a row holds a name of a wrong type", error);
-      length = (gsize) sqlite3_column_bytes (row, at_name);
-      *memory = g_malloc (length + 1);
-      if (!dsq_row_decode_name (codec,
-                                DSQ_FORMAT_PURPOSE_NAME,
-                                key->table,
-                                out_token->bytes,
-                                out_token->length,
-                                sqlite3_column_blob (row, at_name),
-                                length,
-                                *memory,
-                                &length,
-                                error))
+        return dsq_cold_set_damaged ("a row holds a name of a wrong type", error);
+      if (!dsq_cold_decode_name (codec,
+                                 out_token,
+                                 sqlite3_column_blob (row, at_name),
+                                 (gsize) sqlite3_column_bytes (row, at_name),
+                                 key,
+                                 memory,
+                                 error))
         return FALSE;
-      key->bytes = *memory;
-      key->length = (guint32) length;
     }
-  return dsq_key_codec_validate (key->bytes, key->length, NULL) ||
-         set_damaged ("a row holds a key that is none", error);
+  return dsq_cold_check_key (key, error);
 }
 
-/* The entry for a value that was read, whose record is filled in here unless it lies there. */
-static DsqEntry *
-take_record (const DsqKey *key, const DsqRecord *record, DsqEntry *filled, GError **error)
-{
-  g_autoptr (DsqEntry) entry = filled;
-  guint8 *out;
-
-  if (record->payload_length >= DSQ_MAX_VALUE_LENGTH)
-    {
-      set_damaged ("a row holds a value that is too long", error);
-      return NULL;
-    }
-  if (entry == NULL)
-    {
-      entry = dsq_entry_new (key, NULL, 1 + record->payload_length, record->expires);
-      out = dsq_entry_record_for_filling (entry);
-      out[0] = record->type;
-      if (record->payload_length > 0)
-        memcpy (out + 1, record->payload, record->payload_length);
-    }
-  /* it is what was written, but another program may have written it */
-  if (dsq_record_is_of_later (record->type))
-    {
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_FORMAT,
-                           "Failed to read an entry: it was written by a newer version");
-      return NULL;
-    }
-  if (!dsq_value_check_record (dsq_entry_record (entry), entry->record_length, NULL))
-    {
-      set_damaged ("a row holds a value that does not fit its type", error);
-      return NULL;
-    }
-  return g_steal_pointer (&entry);
-}
-
-/* Types are looked at before values, and a value is copied once, from SQLite's page or buffer: a
- * sealed one without expiry is unsealed into the entry, where its body is the record. */
+/* Types are looked at before values. */
 DsqEntry *
 dsq_cold_decode_row (const DsqRecordCodec *codec,
                      DsqStatement *statement,
@@ -140,34 +84,19 @@ dsq_cold_decode_row (const DsqRecordCodec *codec,
 {
   sqlite3_stmt *row = statement->handle;
   int expires_type = sqlite3_column_type (row, at_expires);
-  DsqRecord record = { .table = key->table, .key = key->bytes, .key_length = key->length };
-  g_autoptr (DsqEntry) entry = NULL;
-  g_autofree guint8 *memory = NULL;
+  gint64 expires = sqlite3_column_int64 (row, at_expires);
   const guint8 *value;
-  gsize length, body_length;
-  guint8 *body = NULL;
+  gsize length;
 
-  record.expires = sqlite3_column_int64 (row, at_expires);
   if (sqlite3_column_type (row, at_expires + 1) != SQLITE_BLOB ||
-      (expires_type != SQLITE_NULL && (expires_type != SQLITE_INTEGER || record.expires == 0)))
+      (expires_type != SQLITE_NULL && (expires_type != SQLITE_INTEGER || expires == 0)))
     {
-      set_damaged ("a row holds a value or an expiry of a wrong type", error);
+      dsq_cold_set_damaged ("a row holds a value or an expiry of a wrong type", error);
       return NULL;
     }
   value = sqlite3_column_blob (row, at_expires + 1);
   length = (gsize) sqlite3_column_bytes (row, at_expires + 1);
-
-  body_length = dsq_row_body_length (codec, length);
-  if (body_length > 0 && record.expires == 0)
-    {
-      entry = dsq_entry_new (key, NULL, body_length, 0);
-      body = dsq_entry_record_for_filling (entry);
-    }
-  else if (body_length > 0)
-    body = memory = g_malloc (body_length);
-  if (!dsq_row_decode_value (codec, &record, token, value, length, body, error))
-    return NULL;
-  return take_record (key, &record, g_steal_pointer (&entry), error);
+  return dsq_cold_decode_value (codec, key, token, expires, value, length, error);
 }
 
 gboolean
@@ -207,58 +136,6 @@ dsq_cold_buffer_clear (DsqColdBuffer *self)
 {
   g_clear_pointer (&self->bytes, g_free);
   self->length = 0;
-}
-
-static DsqRecord
-record_of (const DsqEntry *entry)
-{
-  const guint8 *content = dsq_entry_record (entry);
-
-  return (DsqRecord){
-    .table = entry->table,
-    .key = dsq_entry_key (entry),
-    .key_length = entry->key_length,
-    .expires = dsq_entry_expires (entry),
-    .type = content[0],
-    .payload = content + 1,
-    .payload_length = (gsize) entry->record_length - 1,
-  };
-}
-
-gsize
-dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name)
-{
-  const DsqRecord record = record_of (entry);
-
-  return dsq_row_value_length (codec, &record) +
-         (with_name ? dsq_row_name_length (codec, entry->key_length) : 0);
-}
-
-gboolean
-dsq_cold_encode_row (const DsqRecordCodec *codec,
-                     const DsqEntry *entry,
-                     gboolean with_name,
-                     guint8 *out,
-                     DsqColdColumns *row,
-                     GError **error)
-{
-  const DsqRecord record = record_of (entry);
-  guint8 *name;
-
-  row->value = out;
-  row->value_length = dsq_row_value_length (codec, &record);
-  row->name = name = out + row->value_length;
-  row->name_length = with_name ? dsq_row_name_length (codec, entry->key_length) : 0;
-  dsq_row_make_token (codec, record.table, record.key, record.key_length, &row->token);
-  return dsq_row_encode_value (codec, &record, &row->token, out, error) &&
-         (row->name_length == 0 || dsq_row_encode_name (codec,
-                                                        DSQ_FORMAT_PURPOSE_NAME,
-                                                        record.table,
-                                                        row->token.bytes,
-                                                        record.key,
-                                                        record.key_length,
-                                                        name,
-                                                        error));
 }
 
 void
@@ -406,7 +283,7 @@ dsq_cold_read_tables (const DsqRecordCodec *codec,
     return FALSE;
   if (!is_sound || found->len == 0 ||
       g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
-    return set_damaged ("its list of tables is damaged", error);
+    return dsq_cold_set_damaged ("its list of tables is damaged", error);
   dsq_cold_copy_tables (states, found);
   return TRUE;
 }

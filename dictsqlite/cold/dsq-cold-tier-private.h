@@ -25,6 +25,8 @@ struct _DsqColdTier
                                            makes it, as it is now, maybe in memory shared with other
                                            processes; NULL: nobody else can commit */
   guint64 seen_version[DSQ_COLD_VERSION_WORDS]; /* (atomic) as last learned */
+  gint64 believed_until; /* (atomic) on the monotonic clock, where others' commits do not show in
+                            live_version: until then what was learned will do; 0: they show */
   guint64 n_commits; /* (lock coherence; the writer may read it without) commits of this tier that
                         changed rows, counted before any other is learned */
 
@@ -52,6 +54,15 @@ dsq_cold_tier_is_shared (const DsqColdTier *self)
   return self->live_version != NULL;
 }
 
+/* Whether what was learned is not too old. */
+static inline gboolean
+dsq_cold_tier_is_believed (const DsqColdTier *self)
+{
+  const gint64 until = __atomic_load_n (&self->believed_until, __ATOMIC_ACQUIRE);
+
+  return G_LIKELY (until == 0) || g_get_monotonic_time () < until;
+}
+
 /* Whether no foreign change is in sight: a few nanoseconds, any thread. FALSE may be a false alarm
  * (this tier's own commit under way); catch_up() finds out. */
 static inline gboolean
@@ -66,7 +77,7 @@ dsq_cold_tier_is_current (DsqColdTier *self)
     difference |= __atomic_load_n (&live[i], __ATOMIC_RELAXED) ^
                   __atomic_load_n (&self->seen_version[i], __ATOMIC_RELAXED);
   __atomic_thread_fence (__ATOMIC_ACQUIRE);
-  return difference == 0;
+  return difference == 0 && dsq_cold_tier_is_believed (self);
 }
 
 G_END_DECLS

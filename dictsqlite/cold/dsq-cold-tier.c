@@ -111,6 +111,7 @@ static const DsqColdTierFuncs funcs = {
   .rollback = dsq_cold_rollback,
   .list_keys = dsq_cold_list_keys,
   .get_stats = get_stats,
+  .open_notice = dsq_cold_open_notice,
 };
 
 static const DsqColdFileFuncs file_funcs = {
@@ -129,7 +130,6 @@ static const DsqColdFileFuncs file_funcs = {
   .find_oldest = dsq_cold_find_oldest,
   .get_used = dsq_cold_get_used,
   .shrink = dsq_cold_shrink,
-  .open_notice = dsq_cold_open_notice,
 };
 
 DsqColdSqlite *

@@ -5,6 +5,8 @@
 
 #include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-open-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
+#include "cold/postgresql/dsq-server-open-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-engine-watch-private.h"
@@ -64,7 +66,9 @@ open_cold (const DsqEngineOptions *options, DsqTableState *out_main, GError **er
 
   if (options->persist_mode == DSQ_PERSIST_MEMORY)
     return dsq_cold_tier_new_private (&cold_options, out_main);
-  return dsq_cold_tier_open_sqlite (&cold_options, out_main, error);
+  return dsq_server_is_address (options->path)
+             ? dsq_cold_tier_open_server (&cold_options, out_main, error)
+             : dsq_cold_tier_open_sqlite (&cold_options, out_main, error);
 }
 
 /* The sum of what is dirty need only be as exact as something depends on it. */
@@ -156,8 +160,18 @@ open_over (const DsqEngineOptions *options,
            const DsqTableState *main,
            GError **error)
 {
-  DsqEngine *self = engine_new (options, cold);
+  DsqEngine *self;
 
+  if (options->max_bytes != 0 && cold->is_lasting && cold->file == NULL)
+    {
+      cold->funcs->close (cold, NULL);
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_INVALID_ARGUMENT,
+                           "Failed to open the store: max-bytes needs a file to measure");
+      return NULL;
+    }
+  self = engine_new (options, cold);
   cold->foreign_func = dsq_engine_on_foreign_change;
   cold->foreign_data = self;
   dsq_shards_lock_all (self->shards);
@@ -186,23 +200,14 @@ dsq_engine_open_over (const DsqEngineOptions *options,
                       const DsqTableState *main,
                       GError **error)
 {
-  DsqEngine *self = NULL;
+  DsqEngine *self;
 
   if (!dsq_fork_enter_to_open (error))
     {
       cold->funcs->close (cold, NULL);
       return NULL;
     }
-  if (options->max_bytes == 0 || !cold->is_lasting || cold->file != NULL)
-    self = open_over (options, cold, main, error);
-  else
-    {
-      cold->funcs->close (cold, NULL);
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to open the store: max-bytes needs a file to measure");
-    }
+  self = open_over (options, cold, main, error);
   dsq_fork_leave ();
   return self;
 }

@@ -5,8 +5,10 @@
 
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-file-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-engine-upkeep-private.h"
 #include "engine/dsq-write-behind-private.h"
 
 /* The keys that passwords give are derived with no lock held, since that takes its time: so the
@@ -94,7 +96,9 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->file == NULL)
+  if (self->file == NULL && self->is_lasting)
+    dsq_engine_check_has_file (self, "change the password", error);
+  else if (self->file == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
@@ -127,18 +131,12 @@ dsq_engine_copy (DsqEngine *self,
     .progress = progress,
     .user_data = user_data,
   };
-  gboolean copied = FALSE;
+  gboolean copied;
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->file == NULL)
-    g_set_error (error,
-                 DSQ_ERROR,
-                 DSQ_ERROR_INVALID_ARGUMENT,
-                 "Failed to copy the store: in memory mode it has no file");
-  else
-    copied =
-        dsq_engine_flush (self, error) && self->file->funcs->copy (self->file, &options, error);
+  copied = dsq_engine_check_has_file (self, "copy the store", error) &&
+           dsq_engine_flush (self, error) && self->file->funcs->copy (self->file, &options, error);
   dsq_engine_leave (self);
   return copied;
 }
@@ -164,6 +162,15 @@ dsq_engine_rekey_file (const char *path,
   };
   gboolean rekeyed;
 
+  if (dsq_server_is_address (path))
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_NOT_SUPPORTED,
+                           "Failed to change the keys: that can be done with a file, not on a "
+                           "server");
+      return FALSE;
+    }
   if (!dsq_fork_enter_to_open (error))
     return FALSE;
   dsq_call_enter (NULL);

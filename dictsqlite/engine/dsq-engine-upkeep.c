@@ -6,6 +6,27 @@
 #include "cold/dsq-cold-file-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
+#include "engine/dsq-engine-upkeep-private.h"
+
+gboolean
+dsq_engine_check_has_file (DsqEngine *self, const char *purpose, GError **error)
+{
+  if (self->file != NULL)
+    return TRUE;
+  if (self->is_lasting)
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_NOT_SUPPORTED,
+                 "Failed to %s: that can be done with a file, not on a server",
+                 purpose);
+  else
+    g_set_error (error,
+                 DSQ_ERROR,
+                 DSQ_ERROR_INVALID_ARGUMENT,
+                 "Failed to %s: in memory mode there is no file",
+                 purpose);
+  return FALSE;
+}
 
 /* Everything written before the call is in the copy. */
 gboolean
@@ -19,16 +40,8 @@ dsq_engine_backup (DsqEngine *self,
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  if (self->file == NULL)
-    {
-      dsq_engine_leave (self);
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_INVALID_ARGUMENT,
-                           "Failed to copy the store: in memory mode it has no file");
-      return FALSE;
-    }
-  success = self->file->funcs->backup (self->file, path, progress, user_data, error);
+  success = dsq_engine_check_has_file (self, "copy the store", error) &&
+            self->file->funcs->backup (self->file, path, progress, user_data, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -40,7 +53,9 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = self->file == NULL || self->file->funcs->check (self->file, problems, error);
+  success = !self->is_lasting || self->depth > 0 ||
+            (dsq_engine_check_has_file (self, "check the store", error) &&
+             self->file->funcs->check (self->file, problems, error));
   dsq_engine_leave (self);
   return success;
 }

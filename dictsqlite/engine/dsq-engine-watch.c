@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include "base/dsq-patience-private.h"
-#include "cold/dsq-cold-file-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-engine-watch-private.h"
 
@@ -24,8 +23,8 @@ open_notice_cb (gpointer user_data, int *out_fd, GError **error)
   *out_fd = -1;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->file != NULL)
-    success = self->file->funcs->open_notice (self->file, out_fd, error);
+  if (self->cold->funcs->open_notice != NULL)
+    success = self->cold->funcs->open_notice (self->cold, out_fd, error);
   dsq_engine_leave (self);
   return success;
 }

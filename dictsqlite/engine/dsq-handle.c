@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "base/dsq-call-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-watch-private.h"
 #include "engine/dsq-handle-private.h"
@@ -177,13 +178,20 @@ open_shared (DsqHandle *self, const DsqEngineOptions *options, GError **error)
     }
 }
 
+/* Two stores on a server learn of each other there, and need not share anything. */
+static gboolean
+is_file (const DsqEngineOptions *options)
+{
+  return options->path != NULL && !dsq_server_is_address (options->path);
+}
+
 static gboolean
 open_alone (DsqHandle *self, const DsqEngineOptions *options, GError **error)
 {
   g_auto (DsqFilePlace) place = { 0 };
 
-  if (options->path != NULL && (!dsq_file_place_find (options->path, &place, error) ||
-                                !dsq_open_files_check (&place, error)))
+  if (is_file (options) && (!dsq_file_place_find (options->path, &place, error) ||
+                            !dsq_open_files_check (&place, error)))
     return FALSE;
   self->own.engine = dsq_engine_open (options, error);
   return self->own.engine != NULL && set_usable (self);
@@ -212,7 +220,7 @@ dsq_handle_open (const DsqEngineOptions *options, gboolean is_separate, GError *
   dsq_door_init (&self->jobs);
   dsq_mutex_init (&self->lock, DSQ_RANK_HANDLE, 0);
   dsq_mutex_init (&self->tables_lock, DSQ_RANK_HANDLE, 1);
-  if (options->path == NULL || is_separate)
+  if (!is_file (options) || is_separate)
     success = open_alone (self, options, error);
   else if (options->read_only)
     success = open_to_read (self, options, error);

@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "store/dsq-store-private.h"
 
 DsqStore *
@@ -10,7 +11,7 @@ dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
 {
   g_autoptr (GFile) file = NULL;
 
-  if (g_str_equal (path, ":memory:"))
+  if (g_str_equal (path, ":memory:") || dsq_server_is_address (path))
     return g_object_new (DSQ_TYPE_STORE, "path", path, "persist-mode", persist_mode, NULL);
   file = g_file_new_for_path (path);
   return g_object_new (DSQ_TYPE_STORE, "file", file, "persist-mode", persist_mode, NULL);
@@ -18,13 +19,16 @@ dsq_store_new_for_path (const char *path, DsqPersistMode persist_mode)
 
 /**
  * dsq_store_open: (constructor)
- * @path: (type filename): the file's path, or ":memory:"
+ * @path: (type filename): the file's path, or ":memory:", or the address of a server
  * @persist_mode: when a write reaches the file
  * @cancellable: (nullable): a #GCancellable
  * @error: return location for an error
  *
  * Opens a store, with the defaults of all other properties: for others construct the object with
  * them, by [func@Gio.Initable.new] for instance.
+ *
+ * A path that begins with postgresql:// is an address, as docs/servers.md has it, and the store is
+ * in a database there.
  *
  * The file is made when it is missing; its folder must exist. It does not matter how large it is.
  *

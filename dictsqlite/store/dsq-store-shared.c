@@ -6,6 +6,7 @@
 #include "codec/dsq-hash-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "dsq-error.h"
 #include "store/dsq-store-private.h"
@@ -34,7 +35,8 @@ dsq_store_dup_file (DsqStore *self)
 {
   if (self->file != NULL)
     return g_object_ref (self->file);
-  if (self->path == NULL || g_str_equal (self->path, ":memory:"))
+  if (self->path == NULL || g_str_equal (self->path, ":memory:") ||
+      dsq_server_is_address (self->path))
     return NULL;
   return g_file_new_for_path (self->path);
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "base/dsq-call-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "dsq-enum-types.h"
 #include "dsq-error.h"
 #include "store/dsq-bind-private.h"
@@ -538,6 +539,9 @@ settle_path (DsqStore *self, GError **error)
     return refuse ("in memory mode it cannot be read-only", error);
   if (self->options.max_bytes > 0 && self->options.max_bytes < MEBIBYTE)
     return refuse ("max-bytes is 0 or at least 1 MiB", error);
+  if (self->file == NULL && dsq_server_is_address (self->path) &&
+      !dsq_server_address_check (self->path, error))
+    return FALSE;
   self->options.path = self->options.persist_mode != DSQ_PERSIST_MEMORY ? self->path : NULL;
   return TRUE;
 }

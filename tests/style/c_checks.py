@@ -20,7 +20,7 @@ DECLARED_TYPE = re.compile(r"^DSQ_AVAILABLE_IN_\w+\s+G_DECLARE_\w+ \((\w+), (\w+
 ENUM = re.compile(r"^typedef enum\s*(?:/\*< flags >\*/)?\s*\{[^}]*\}\s*(\w+);", re.MULTILINE)
 STRUCT = re.compile(r"^struct _(Dsq\w+)\s*\{", re.MULTILINE)
 MACRO = re.compile(r"^#define (DSQ_(?!TYPE_|API\b)\w+) ", re.MULTILINE)
-FILE_ROW = re.compile(r"^\| ((?:(\w+)/)?dsq-[\w-]+(?:, dsq-[\w-]+)*) \| .+ \|$", re.MULTILINE)
+FILE_ROW = re.compile(r"^\| ((?:([\w/]+)/)?dsq-[\w-]+(?:, dsq-[\w-]+)*) \| .+ \|$", re.MULTILINE)
 COMMENT = re.compile(r"^/\*\*\n \* (\w+):.*?\*/", re.MULTILINE | re.DOTALL)
 
 # The rooms from the outermost to the innermost: a room includes itself and those below it.

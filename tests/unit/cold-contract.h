@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cold-support.h"
+#include "cold/postgresql/dsq-server-open-private.h"
 
 /* An implementation. */
 typedef struct
@@ -13,6 +14,7 @@ typedef struct
   gboolean hides_order;  /* list_keys() tells so */
   gboolean is_lasting;   /* what its head is to say */
   gboolean begins_empty; /* the same */
+  gboolean is_remote;    /* there is one only where tests/with_server.py has started a server */
 } Kind;
 
 static inline DsqColdTier *
@@ -27,6 +29,8 @@ static const Kind kinds[] = {
   { "sealed-file", dsq_cold_tier_open_sqlite, "password", TRUE, TRUE, FALSE },
   { "private", open_private, NULL, FALSE, FALSE, TRUE },
   { "sealed-private", open_private, "password", TRUE, FALSE, TRUE },
+  { "server", dsq_cold_tier_open_server, NULL, FALSE, TRUE, FALSE, TRUE },
+  { "sealed-server", dsq_cold_tier_open_server, "password", TRUE, TRUE, FALSE, TRUE },
 };
 
 typedef struct
@@ -36,6 +40,12 @@ typedef struct
   Foreign foreign;
   DsqColdTier *tier; /* (owned) */
 } Fixture;
+
+static inline const char *
+get_server (void)
+{
+  return g_getenv ("DSQ_SERVER");
+}
 
 static inline DsqColdTier *
 open_one (const Fixture *fixture, Foreign *foreign, DsqTableState *main)
@@ -52,7 +62,11 @@ open_one (const Fixture *fixture, Foreign *foreign, DsqTableState *main)
     .kdf_limit = DSQ_KDF_DEFAULT_LIMIT,
   };
 
-  options.path = path = g_build_filename (fixture->folder, "store", NULL);
+  if (fixture->kind->is_remote)
+    path = g_strdup_printf ("%s&max_staleness=3600000&table=%s", get_server (), fixture->folder);
+  else
+    path = g_build_filename (fixture->folder, "store", NULL);
+  options.path = path;
   if (fixture->kind->password != NULL)
     options.password = password =
         g_bytes_new (fixture->kind->password, strlen (fixture->kind->password));
@@ -98,8 +112,12 @@ add_contract_tests (const char *part, const ContractTest *tests, guint n_tests)
   for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
     for (guint t = 0; t < n_tests; t++)
       {
-        g_autofree char *path =
-            g_strdup_printf ("/dsq/cold-contract/%s/%s/%s", part, kinds[k].name, tests[t].name);
+        g_autofree char *path = NULL;
+
+        /* with a server it is this that is tried, all else without */
+        if (kinds[k].is_remote != (get_server () != NULL))
+          continue;
+        path = g_strdup_printf ("/dsq/cold-contract/%s/%s/%s", part, kinds[k].name, tests[t].name);
 
         g_test_add (path, Fixture, &kinds[k], set_up, tests[t].run, tear_down);
       }

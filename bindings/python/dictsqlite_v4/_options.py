@@ -17,6 +17,11 @@ _MOST_ENTRIES = 2**63 - 1
 _MOST_MILLISECONDS = 2**31 - 1
 
 
+def is_address(path: bytes) -> bool:
+    """Whether `path` is of a server, and names no file."""
+    return path.lower().startswith((b"postgresql://", b"postgres://"))
+
+
 def choice(name: str, value: object, choices: Mapping[str, Any]) -> str:
     """The one of `choices` that `value` names, in any case and with underscores or without."""
     word = value.lower().replace("_", "") if isinstance(value, str) else ""

@@ -148,7 +148,9 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         if not raw or b"\0" in raw:
             raise ValueError(f"db_path must be the name of a file, not {db_path!r}")
         self._path = os.fsdecode(raw)
-        self._absolute_path = os.path.abspath(self._path)
+        self._absolute_path = (
+            self._path if _options.is_address(raw) else os.path.abspath(self._path)
+        )
         self._mode = "memory" if raw == b":memory:" else mode
         try:
             store = create_store(

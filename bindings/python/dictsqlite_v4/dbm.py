@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 from ._errors import WrongPasswordError
+from ._options import is_address
 from ._store import DictSQLiteV4
 
 __all__ = ["error", "open"]
@@ -207,6 +208,8 @@ def open(  # noqa: A001
     if flag not in ("r", "w", "c", "n"):
         raise ValueError("Flag must be one of 'r', 'w', 'c', or 'n'")
     path = os.fsdecode(file)
+    if is_address(os.fsencode(file)):
+        raise error(errno.ENOTSUP, "dbm opens files, and no stores on a server", path)
     made = False
     try:
         if flag == "n":

@@ -1,0 +1,52 @@
+/* dsq-cold-columns-private.h - what rows hold, wherever they lie
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "codec/dsq-row-private.h"
+#include "tiers/dsq-entry-private.h"
+
+G_BEGIN_DECLS
+
+/* What a row's statement binds of it, as it lies in the file. */
+typedef struct
+{
+  DsqToken token;
+  const guint8 *value; /* (unowned) */
+  gsize value_length;
+  const guint8 *name; /* (unowned) */
+  gsize name_length;  /* 0: the name stays as it is, or is NULL */
+} DsqColdColumns;
+
+/* Sets DSQ_ERROR_CORRUPT. */
+gboolean dsq_cold_set_damaged (const char *cause, GError **error);
+/* Whether what was read as a key is one. */
+gboolean dsq_cold_check_key (const DsqKey *key, GError **error);
+/* The sealed key of the row with that token, unsealed into *memory, which is the caller's to free
+ * also after an error. @key has its table. */
+gboolean dsq_cold_decode_name (const DsqRecordCodec *codec,
+                               const DsqToken *token,
+                               const guint8 *name,
+                               gsize length,
+                               DsqKey *key,
+                               guint8 **memory,
+                               GError **error);
+/* The entry of a row, whose column says that it expires then, or 0. @token is that of @key. */
+DsqEntry *dsq_cold_decode_value (const DsqRecordCodec *codec,
+                                 const DsqKey *key,
+                                 const DsqToken *token,
+                                 gint64 expires,
+                                 const guint8 *value,
+                                 gsize length,
+                                 GError **error);
+
+/* Bytes that dsq_cold_encode_row() wants to write to. */
+gsize dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name);
+/* @row borrows from @entry and @out. */
+gboolean dsq_cold_encode_row (const DsqRecordCodec *codec,
+                              const DsqEntry *entry,
+                              gboolean with_name,
+                              guint8 *out,
+                              DsqColdColumns *row,
+                              GError **error);
+
+G_END_DECLS

@@ -1,0 +1,346 @@
+/* dsq-server-transaction.c - the transaction: begun, committed, taken back
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "cold/postgresql/dsq-server-funcs-private.h"
+#include "crypto/dsq-random-private.h"
+#include "dsq-error.h"
+
+/* Versions of which it is kept what they changed, and how often the others are forgotten. */
+#define KEPT_NOTES   1024
+#define FORGET_EVERY 64
+/* Bytes with which a commit is found again. */
+#define MARK 16
+
+static void
+copy_states (GArray *to, const GArray *from)
+{
+  g_array_set_size (to, 0);
+  g_array_append_vals (to, from->data, from->len);
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+static gboolean
+begin_and_lock (DsqColdServer *self, gint64 *out_version, GError **error)
+{
+  const DsqLibpq *pq = self->target.pq;
+  DsqServerWriter *writer = &self->writer;
+  DsqServerArgs args = { 0 };
+  gboolean is_there;
+  PGresult *result;
+
+  dsq_server_args_add_number (&args, self->id);
+  result =
+      dsq_server_run_between (&writer->connection, "BEGIN", DSQ_SERVER_LOCK, &args, NULL, error);
+  if (result == NULL)
+    return FALSE;
+  is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
+             dsq_server_get_number (pq, result, 0, 1, &writer->last_table);
+  pq->clear (result);
+  return is_there || dsq_cold_set_damaged ("it is no longer there", error);
+}
+
+static gboolean
+learn (DsqColdServer *self, gint64 version, gint64 asked_at, GError **error)
+{
+  DsqServerWriter *writer = &self->writer;
+  gboolean learned;
+
+  if (!dsq_call_lock (&self->coherence_lock, error))
+    return FALSE;
+  learned = dsq_server_learn_locked (self, &writer->connection, version, asked_at, error);
+  if (learned)
+    {
+      writer->version = version;
+      copy_states (writer->tables, self->committed);
+    }
+  dsq_mutex_unlock (&self->coherence_lock);
+  return learned;
+}
+
+static gboolean
+begin_once (DsqColdServer *self, GError **error)
+{
+  DsqServerWriter *writer = &self->writer;
+  const gint64 asked_at = g_get_monotonic_time ();
+  gint64 version;
+
+  writer->connection.may_ask = TRUE;
+  if (writer->connection.handle == NULL && !dsq_server_connection_open (&writer->connection, error))
+    return FALSE;
+  writer->is_begun = TRUE;
+  writer->has_changed = FALSE;
+  writer->is_everything = FALSE;
+  writer->next_expiry = G_MAXINT64;
+  g_byte_array_set_size (writer->keys, 0);
+  if (begin_and_lock (self, &version, error) && learn (self, version, asked_at, error))
+    return TRUE;
+  dsq_server_rollback (&self->tier);
+  return FALSE;
+}
+
+gboolean
+dsq_server_begin (DsqColdTier *tier, GError **error)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+  g_autoptr (GError) local_error = NULL;
+  DsqServerTries tries;
+  gboolean begun;
+
+  dsq_server_tries_begin (&tries, &self->target);
+  do
+    begun = begin_once (self, &local_error);
+  while (!begun && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
+  if (!begun)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return begun;
+}
+
+/* --- in it ------------------------------------------------------------------------------------ */
+
+gboolean
+dsq_server_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+  const DsqTableState *state;
+
+  /* outside of one it is the only thread that uses the tier */
+  state =
+      dsq_server_find_state (self->writer.is_begun ? self->writer.tables : self->committed, table);
+  if (state != NULL)
+    *out_state = *state;
+  return state != NULL;
+}
+
+static gboolean
+say (DsqColdServer *self, const char *sql, GError **error)
+{
+  return dsq_server_say (&self->writer.connection, sql, "write", error);
+}
+
+gboolean
+dsq_server_savepoint (DsqColdTier *tier, GError **error)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+
+  if (!say (self, "SAVEPOINT one", error))
+    return FALSE;
+  self->writer.had_changed = self->writer.has_changed;
+  copy_states (self->writer.at_savepoint, self->writer.tables);
+  return TRUE;
+}
+
+gboolean
+dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+
+  if (keep)
+    return say (self, "RELEASE SAVEPOINT one", error);
+  if (!say (self, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", error))
+    return FALSE;
+  self->writer.has_changed = self->writer.had_changed;
+  copy_states (self->writer.tables, self->writer.at_savepoint);
+  return TRUE;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+/* Moves the version, tells what has changed, and commits. */
+static gboolean
+note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
+{
+  DsqServerWriter *writer = &self->writer;
+  g_auto (DsqServerArray) ids = { 0 };
+  g_auto (DsqServerArray) nexts = { 0 };
+  g_auto (DsqServerArray) counts = { 0 };
+  DsqServerArgs args = { 0 };
+  PGresult *result;
+
+  dsq_server_array_init (&ids, TRUE);
+  dsq_server_array_init (&nexts, TRUE);
+  dsq_server_array_init (&counts, TRUE);
+  for (guint i = 0; i < writer->tables->len; i++)
+    {
+      const DsqTableState *state = &g_array_index (writer->tables, DsqTableState, i);
+
+      dsq_server_array_add_number (&ids, state->table);
+      dsq_server_array_add_number (&nexts, state->next);
+      dsq_server_array_add_number (&counts, state->count);
+    }
+  dsq_server_args_add_number (&args, self->id);
+  dsq_server_args_add_number (&args, writer->version + 1);
+  dsq_server_args_add_number (&args, writer->last_table);
+  dsq_server_args_add_bytes (&args, mark, MARK);
+  if (writer->is_everything)
+    dsq_server_args_add_bytes (&args, NULL, 0);
+  else
+    dsq_server_args_add_bytes (&args,
+                               writer->keys->len > 0 ? writer->keys->data : (const guint8 *) "",
+                               writer->keys->len);
+  dsq_server_args_add_number (&args, writer->next_expiry);
+  dsq_server_args_add_array (&args, &ids);
+  dsq_server_args_add_array (&args, &nexts);
+  dsq_server_args_add_array (&args, &counts);
+  result =
+      dsq_server_run_between (&writer->connection, NULL, DSQ_SERVER_NOTE, &args, "COMMIT", error);
+  self->target.pq->clear (result);
+  return result != NULL;
+}
+
+static gboolean
+forget (DsqColdServer *self, GError **error)
+{
+  DsqServerArgs args = { 0 };
+
+  if (self->writer.version % FORGET_EVERY != 0)
+    return TRUE;
+  dsq_server_args_add_number (&args, self->id);
+  dsq_server_args_add_number (&args, self->writer.version - KEPT_NOTES);
+  return dsq_server_do (&self->writer.connection, DSQ_SERVER_FORGET, &args, error);
+}
+
+/* Whether the commit with that mark was made, once the connection that made it is over: as long as
+ * that is not, it holds the store's row. */
+static gboolean
+find_outcome_once (DsqColdServer *self,
+                   const guint8 mark[MARK],
+                   gboolean *out_is_committed,
+                   GError **error)
+{
+  const DsqLibpq *pq = self->target.pq;
+  DsqServerConnection *connection = &self->writer.connection;
+  DsqServerArgs args = { 0 };
+  gint64 version, n_found = 0;
+  PGresult *result;
+
+  if ((connection->handle == NULL && !dsq_server_connection_open (connection, error)) ||
+      !begin_and_lock (self, &version, error))
+    return FALSE;
+  dsq_server_args_add_number (&args, self->id);
+  dsq_server_args_add_number (&args, self->writer.version + 1);
+  dsq_server_args_add_bytes (&args, mark, MARK);
+  result = dsq_server_run (connection, DSQ_SERVER_FIND_NOTE, &args, error);
+  if (result == NULL)
+    return FALSE;
+  dsq_server_get_number (pq, result, 0, 0, &n_found);
+  pq->clear (result);
+  *out_is_committed = n_found > 0;
+  return dsq_server_say (connection, "ROLLBACK", "find out what became of a commit", error);
+}
+
+/* The connection was lost when it had been told to commit. */
+static gboolean
+find_outcome (DsqColdServer *self, const guint8 mark[MARK], GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  gboolean is_committed = FALSE, is_known;
+  DsqServerTries tries;
+
+  dsq_server_tries_begin (&tries, &self->target);
+  do
+    is_known = find_outcome_once (self, mark, &is_committed, &local_error);
+  while (!is_known && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
+  if (is_committed && is_known)
+    {
+      g_clear_error (error);
+      return TRUE;
+    }
+  if (!is_known)
+    {
+      g_clear_error (error);
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_OUTCOME_UNKNOWN,
+                           "Failed to commit: the connection to the server was lost, and whether "
+                           "what was written lasts is not known");
+    }
+  return FALSE;
+}
+
+static gboolean
+commit_once (DsqColdServer *self, GError **error)
+{
+  guint8 mark[MARK];
+
+  if (!dsq_random_draw (mark, sizeof mark, error) || !forget (self, error))
+    return FALSE;
+  if (note_and_commit (self, mark, error))
+    return TRUE;
+  return self->writer.connection.handle == NULL && find_outcome (self, mark, error);
+}
+
+/* Nobody learns of anything meanwhile, so that who asks afterwards finds what memory holds. */
+static gboolean
+commit_locked (DsqColdServer *self,
+               DsqColdCommittedFunc committed,
+               gpointer committed_data,
+               GError **error)
+{
+  DsqServerWriter *writer = &self->writer;
+  const gint64 asked_at = g_get_monotonic_time ();
+
+  dsq_mutex_assert_held (&self->coherence_lock);
+  if (!commit_once (self, error))
+    return FALSE;
+  writer->is_begun = FALSE;
+  self->tier.n_commits++;
+  __atomic_fetch_add (&self->n_commits, 1, __ATOMIC_RELAXED);
+  if (committed != NULL)
+    committed (committed_data);
+  /* but what others may have committed while it was not known what became of this one */
+  if (self->version == writer->version)
+    {
+      self->version++;
+      copy_states (self->committed, writer->tables);
+      dsq_server_count_entries_locked (self);
+      dsq_server_believe_locked (self, asked_at);
+    }
+  return TRUE;
+}
+
+gboolean
+dsq_server_commit (DsqColdTier *tier,
+                   DsqColdCommittedFunc committed,
+                   gpointer committed_data,
+                   GError **error)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+  g_auto (DsqCall) call = { 0 };
+  gboolean is_committed;
+
+  /* a version that changes nothing would have others look */
+  if (!self->writer.has_changed)
+    {
+      dsq_server_rollback (tier);
+      if (committed != NULL)
+        committed (committed_data);
+      return TRUE;
+    }
+  dsq_call_begin_for (&call, NULL);
+  self->writer.connection.may_ask = FALSE;
+  dsq_mutex_lock (&self->coherence_lock);
+  is_committed = commit_locked (self, committed, committed_data, error);
+  dsq_mutex_unlock (&self->coherence_lock);
+  if (!is_committed)
+    dsq_server_rollback (tier);
+  return is_committed;
+}
+
+void
+dsq_server_rollback (DsqColdTier *tier)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+  DsqServerWriter *writer = &self->writer;
+  g_auto (DsqCall) call = { 0 };
+
+  if (!writer->is_begun)
+    return;
+  writer->is_begun = FALSE;
+  writer->has_changed = FALSE;
+  dsq_call_begin_for (&call, NULL);
+  if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
+    dsq_server_connection_close (&writer->connection);
+}

@@ -1,0 +1,25 @@
+# sitecustomize.py - has every store of a Python on the server at DSQ_SERVER
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""With this folder first on PYTHONPATH, under tests/with_server.py, the tests of files run on
+stores there, those that start other Pythons too: each has the file's path for its name. The server
+is asked at every read, since what one store was told these tests ask of another at once."""
+
+import functools
+import os
+import urllib.parse
+
+from dictsqlite_v4 import DictSQLiteV4
+
+_init = DictSQLiteV4.__init__
+
+
+@functools.wraps(_init)
+def _on_the_server(self, db_path, *args, **parameters):
+    path = os.fspath(db_path)
+    if path != ":memory:" and not str(path).startswith("postgresql:"):
+        name = urllib.parse.quote(os.path.abspath(os.fsdecode(path)), safe="")
+        db_path = f"{os.environ['DSQ_SERVER']}&max_staleness=0&table={name}"
+    _init(self, db_path, *args, **parameters)
+
+
+DictSQLiteV4.__init__ = _on_the_server

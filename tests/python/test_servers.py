@@ -1,0 +1,315 @@
+# test_servers.py - stores on a PostgreSQL server
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import wait_until
+
+from dictsqlite_v4 import ConflictError, DictSQLiteV4, WrongPasswordError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from with_server import NoServer, server  # noqa: E402
+
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def running():
+    try:
+        with server() as one:
+            try:
+                DictSQLiteV4(one.address).close()
+            except OSError as problem:
+                pytest.skip(f"this library cannot use it: {problem}")
+            yield one
+    except NoServer as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def address(running):
+    """A store that does not exist yet, asked for at each read."""
+    return f"{running.address}&max_staleness=0&table=store{next(numbers)}"
+
+
+def sql(running, statement):
+    """What the server says to it, as text."""
+    done = subprocess.run(
+        [running.programs / "psql", "-h", running.folder, "-U", "tests", "-At", "-c", statement,
+         "postgres"],
+        stdout=subprocess.PIPE, timeout=60, check=True)
+    return done.stdout.decode()
+
+
+def end_connections(running):
+    sql(running, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                 " WHERE application_name = 'dictsqlite'")
+
+
+@pytest.mark.parametrize("password", [None, "password"])
+@pytest.mark.parametrize("mode", ["lazy", "writethrough"])
+def test_keeps_what_a_file_keeps(address, mode, password):
+    values = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}],
+              "long" * 1000: "a key longer than an index takes", "big": b"x" * 3_000_000}
+    with DictSQLiteV4(address, persist_mode=mode, encryption_password=password) as store:
+        store.update(values)
+        store["gone"] = 1
+        del store["gone"]
+        store.set("short", "lived", expire=0.05)
+        store.table("other")["text"] = "in a table"
+    time.sleep(0.1)
+    with DictSQLiteV4(address, persist_mode=mode, encryption_password=password) as store:
+        assert dict(store) == values
+        assert list(store) == list(values) and list(reversed(store)) == list(values)[::-1]
+        assert len(store) == len(values) and "gone" not in store and "short" not in store
+        assert store.get_many(["text", "none", "list"]) == {"text": "x", "list": [1, {"a": 2}]}
+        assert dict(store.table("other")) == {"text": "in a table"}
+        store.clear()
+        assert len(store) == 0 and dict(store.table("other")) == {"text": "in a table"}
+
+
+def test_others_see_it(running, address):
+    with DictSQLiteV4(address) as one, DictSQLiteV4(address) as other:
+        one["a"] = 1
+        assert other["a"] == 1
+        other["a"] = 2
+        assert one["a"] == 2
+        del one["a"]
+        assert "a" not in other and len(other) == 0
+
+
+def test_staleness_is_bounded(running):
+    address = f"{running.address}&max_staleness=300&table=store{next(numbers)}"
+    with DictSQLiteV4(address) as one, DictSQLiteV4(address) as other:
+        one["a"] = 0
+        wait_until(lambda: other.get("a") == 0)
+        for turn in range(1, 4):
+            one["a"] = turn
+            committed = time.monotonic()
+            # each look begins after the commit has returned; one that began 300 ms after is true
+            while True:
+                looked = time.monotonic()
+                if other["a"] == turn:
+                    break
+                assert looked - committed < 0.3
+
+
+def test_increments_are_exact_across_clients(address):
+    code = """
+import sys
+from dictsqlite_v4 import DictSQLiteV4
+with DictSQLiteV4(sys.argv[1]) as store:
+    for _ in range(25):
+        store.incr("n")
+"""
+    DictSQLiteV4(address).close()
+    clients = [subprocess.Popen([sys.executable, "-W", "error", "-c", code, address])
+               for _ in range(4)]
+    assert [client.wait(300) for client in clients] == [0] * 4
+    with DictSQLiteV4(address) as store:
+        assert store["n"] == 100
+
+
+def test_a_transaction_that_lost_is_told(address):
+    with DictSQLiteV4(address) as one, DictSQLiteV4(address) as other:
+        one["a"] = 1
+        with pytest.raises(ConflictError), one.transaction() as inside:
+            seen = inside["a"]
+            other["a"] = 10
+            inside["a"] = seen + 1
+        assert one["a"] == other["a"] == 10
+
+
+def test_lost_connections_are_made_anew(running, address):
+    with DictSQLiteV4(address) as store:
+        for turn in range(5):
+            store[f"k{turn}"] = turn
+            end_connections(running)
+            assert store[f"k{turn}"] == turn and store.get("none") is None
+        assert len(store) == 5
+
+
+def test_nothing_acknowledged_is_lost_when_the_server_is(running, address):
+    acknowledged = []
+    is_done = threading.Event()
+
+    def write(store):
+        for number in itertools.count():
+            if is_done.is_set():
+                return
+            for _ in range(100):  # what was under way when the server went was not written
+                with contextlib.suppress(OSError):
+                    store[f"k{number}"] = number
+                    acknowledged.append(number)
+                    break
+
+    with DictSQLiteV4(address, busy_timeout=120) as store:
+        writer = threading.Thread(target=write, args=(store,))
+        writer.start()
+        for mode in ("immediate", "fast"):
+            at_least = len(acknowledged) + 5
+            wait_until(lambda least=at_least: len(acknowledged) >= least, 120)
+            running.stop(mode)
+            time.sleep(0.2)
+            running.start()
+        at_least = len(acknowledged) + 5
+        wait_until(lambda: len(acknowledged) >= at_least, 120)
+        is_done.set()
+        writer.join(120)
+        assert not writer.is_alive()
+    with DictSQLiteV4(address) as store:
+        assert dict(store) == {f"k{number}": number for number in acknowledged}
+
+
+def test_a_server_that_is_gone_is_an_error_in_time(running, address):
+    with DictSQLiteV4(address, busy_timeout=0.5) as store:
+        store["a"] = 1
+        running.stop()
+        try:
+            started = time.monotonic()
+            with pytest.raises(OSError):
+                store["a"]
+            with pytest.raises(OSError):
+                store["a"] = 2
+            assert time.monotonic() - started < 20
+        finally:
+            running.start()
+        assert store["a"] == 1
+
+
+def test_a_client_that_is_stopped_holds_up_nobody_for_ever(running, address):
+    """Its transaction ends by itself; here it is ended as the server would."""
+    with DictSQLiteV4(address, busy_timeout=0.3) as store:
+        holder = subprocess.Popen(
+            [running.programs / "psql", "-h", running.folder, "-U", "tests", "postgres"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        holder.stdin.write(b"BEGIN; SELECT * FROM dictsqlite.store FOR UPDATE;\n")
+        holder.stdin.flush()
+        try:
+            wait_until(lambda: "1" in sql(running, "SELECT count(*) FROM pg_stat_activity"
+                                                   " WHERE state = 'idle in transaction'"))
+            with pytest.raises(OSError):
+                store["a"] = 1
+        finally:
+            holder.kill()
+            holder.communicate()
+        wait_until(lambda: "0" in sql(running, "SELECT count(*) FROM pg_stat_activity"
+                                               " WHERE state = 'idle in transaction'"))
+        store["a"] = 2
+        assert store["a"] == 2
+
+
+def test_the_server_sees_no_plaintext(running, address):
+    canaries = ["canary-of-a-key", "canary-of-a-value", "canary-of-a-table"]
+    sql(running, "ALTER SYSTEM SET log_statement = 'all'")
+    sql(running, "ALTER SYSTEM SET log_parameter_max_length = -1")
+    sql(running, "SELECT pg_reload_conf()")
+    try:
+        with DictSQLiteV4(address, encryption_password="password") as store:
+            store[canaries[0]] = canaries[1]
+            store.table(canaries[2])[canaries[0] * 100] = [canaries[1]]
+            del store[canaries[0]]
+        with DictSQLiteV4(address, encryption_password="password") as store:
+            assert store.table(canaries[2])[canaries[0] * 100] == [canaries[1]]
+    finally:
+        sql(running, "ALTER SYSTEM RESET ALL")
+        sql(running, "SELECT pg_reload_conf()")
+    told = (running.folder / "data" / "log").read_text(errors="replace")
+    assert "INSERT INTO dictsqlite.entry" in told
+    dump = subprocess.run([running.programs / "pg_dump", "-h", running.folder, "-U", "tests",
+                           "postgres"], stdout=subprocess.PIPE, timeout=120, check=True).stdout
+    assert b"dictsqlite.entry" in dump
+    for canary in canaries:
+        for form in (canary, canary.encode().hex()):
+            assert form not in told and form.encode() not in dump
+    with pytest.raises(WrongPasswordError):
+        DictSQLiteV4(address, encryption_password="another")
+    with pytest.raises(WrongPasswordError):
+        DictSQLiteV4(address)
+
+
+@pytest.mark.parametrize("address", [
+    "postgresql://user:canary@host/db",
+    "postgresql://host/db?password=canary",
+    "postgresql://host/db?%70assword=canary",
+    "postgres://user:canary@host:x/db?table=a",
+])
+def test_a_password_in_an_address_is_refused_and_not_shown(address):
+    with pytest.raises(ValueError) as told:
+        DictSQLiteV4(address)
+    assert "canary" not in str(told.value) and "canary" not in repr(told.value)
+
+
+@pytest.mark.parametrize("rest", ["table=", "max_staleness=x", "max_staleness=-1", "nothing",
+                                  "no_parameter_of_libpq=1", "table=" + "x" * 201])
+def test_an_address_that_is_none_is_refused(running, rest):
+    with pytest.raises(ValueError):
+        DictSQLiteV4(f"{running.address}&{rest}")
+
+
+def test_what_a_file_alone_can_do_is_told(running, address, tmp_path):
+    with DictSQLiteV4(address) as store:
+        for call in (lambda: store.backup(tmp_path / "copy"), store.check,
+                     lambda: store.change_password("a", "b")):
+            with pytest.raises(OSError, match="not on a server"):
+                call()
+    with pytest.raises(ValueError, match="max-bytes"):
+        DictSQLiteV4(address, max_bytes=1 << 30)
+    with pytest.raises(OSError, match="there is none of that name"):
+        DictSQLiteV4(f"{running.address}&table=none{os.getpid()}", read_only=True)
+
+
+def test_reads_only(running, address):
+    with DictSQLiteV4(address) as store:
+        store["a"] = 1
+        store.table("t")["b"] = 2
+        with DictSQLiteV4(address, read_only=True) as reader:
+            assert dict(reader) == {"a": 1} and dict(reader.table("t")) == {"b": 2}
+            with pytest.raises(OSError):
+                reader["a"] = 2
+            store["a"] = 3
+            assert reader["a"] == 3
+
+
+def test_watches(address):
+    told = []
+    with DictSQLiteV4(address) as store, DictSQLiteV4(address) as other:
+        with store.watch(callback=told.append):
+            other["a"] = 1
+            wait_until(lambda: told)
+    assert told[0] == ["a"]
+
+
+def test_a_fork_leaves_the_connections_alone(address):
+    with DictSQLiteV4(address) as store:
+        store["a"] = 1
+        child = os.fork()
+        if child == 0:
+            try:
+                store["a"]
+            except RuntimeError:
+                with DictSQLiteV4(address) as own:
+                    own["b"] = own["a"] + 1
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert store["b"] == 2
+        store["c"] = 3
+        assert dict(store) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_pickles_by_its_address(address):
+    with DictSQLiteV4(address) as store:
+        store["a"] = 1
+        with pickle.loads(pickle.dumps(store)) as again:
+            assert again["a"] == 1 and repr(again).startswith(f"<DictSQLiteV4 {address!r}")
