@@ -32,7 +32,7 @@ typedef struct
   gboolean is_settled;       /* it is not asked about */
   gboolean may_settle;       /* see dsq_call_settle() */
   gint64 asked_at;           /* last, by the monotonic clock */
-  const void *place;         /* (unowned) (nullable) the door of the store that it is in */
+  const DsqCallPlace *place; /* (unowned) (nullable) the door of the store that it is in */
   guint depth;               /* entries of doors that it has not left */
   const DsqCallOut *out_of;  /* (unowned) (nullable) the call that asked what this is called by */
   gboolean memory_only;      /* the call must not wait */
@@ -41,7 +41,7 @@ typedef struct
 
 struct _DsqCallOut
 {
-  const void *place;
+  const DsqCallPlace *place;
   const DsqCallOut *out_of;
 };
 
@@ -144,7 +144,7 @@ dsq_call_ask (void)
 
 /* The call enters, and leaves, what @place stands for; may be nested. */
 static inline void
-dsq_call_enter (const void *place)
+dsq_call_enter (const DsqCallPlace *place)
 {
   if (dsq_call_state.depth++ == 0)
     dsq_call_state.place = place;
@@ -162,7 +162,7 @@ dsq_call_leave (void)
 
 /* Whether the thread does what a function of the caller's does that was asked in there. */
 static inline gboolean
-dsq_call_is_out_of (const void *place)
+dsq_call_is_out_of (const DsqCallPlace *place)
 {
   const DsqCallOut *out = dsq_call_state.out_of;
 
@@ -173,7 +173,9 @@ dsq_call_is_out_of (const void *place)
 
 gboolean dsq_call_lock_slowly (DsqMutex *mutex, GError **error);
 
-/* Locks it; FALSE with G_IO_ERROR_CANCELLED when the call is cancelled while it waits. */
+/* Locks it; FALSE with G_IO_ERROR_CANCELLED when the call is cancelled while it waits, and with
+ * DSQ_ERROR_BUSY when it has waited its busy timeout, and a thread of ours still waits for others.
+ */
 static inline gboolean
 dsq_call_lock (DsqMutex *mutex, GError **error)
 {
@@ -182,6 +184,8 @@ dsq_call_lock (DsqMutex *mutex, GError **error)
 
 /* Until it is signalled, or by chance, or for some milliseconds: look then whether that is over. */
 void dsq_call_wait (pthread_cond_t *cond, DsqMutex *mutex);
+/* FALSE when it is to wait no longer, as dsq_call_lock() has it. */
+gboolean dsq_call_check_wait (GError **error);
 
 /* To be asked before a wait. */
 static inline gboolean

@@ -5,4 +5,4 @@
 
 #include "base/dsq-patience-private.h"
 
-__thread DsqPatience dsq_patience;
+__thread DsqPatience dsq_patience = { .timeout_ms = DSQ_PATIENCE_UNTOLD };

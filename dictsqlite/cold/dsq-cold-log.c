@@ -280,14 +280,14 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
 {
   DsqColdSqlite *self = (DsqColdSqlite *) file;
   gint64 deadline = g_get_monotonic_time () + READERS_WAIT_US;
-  guint busy_timeout_ms = self->writer.database->busy_timeout_ms;
+  guint longest_wait_ms = self->writer.database->longest_wait_ms;
   gboolean is_whole, done;
 
   if (!dsq_cold_check_failed (self, error) || !dsq_cold_place_check_all (self, error))
     return FALSE;
   dsq_cold_readers_set_draining (self, TRUE);
   /* the writers that wait for this have a wait for SQLite's lock of their own before them */
-  self->writer.database->busy_timeout_ms = MIN (busy_timeout_ms, READERS_WAIT_US / 1000);
+  self->writer.database->longest_wait_ms = MIN (longest_wait_ms, READERS_WAIT_US / 1000);
   do
     {
       is_whole = FALSE;
@@ -297,7 +297,7 @@ dsq_cold_checkpoint (DsqColdFile *file, GError **error)
       wait_for_restart (self, deadline, &is_whole);
     }
   while (!is_whole && g_get_monotonic_time () < deadline);
-  self->writer.database->busy_timeout_ms = busy_timeout_ms;
+  self->writer.database->longest_wait_ms = longest_wait_ms;
   dsq_cold_readers_set_draining (self, FALSE);
   return done;
 }
@@ -324,7 +324,7 @@ dsq_cold_log_close (DsqColdSqlite *self, GError **error)
   if (self->log == NULL)
     return TRUE;
   self->file.tier.foreign_func = ignore_foreign_change;
-  self->writer.database->busy_timeout_ms = 0;
+  self->writer.database->longest_wait_ms = 0;
   if (!has_failed (self) && dsq_cold_wants_checkpoint (&self->file, TRUE))
     folded = dsq_cold_checkpoint (&self->file, &local_error) ||
              g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||

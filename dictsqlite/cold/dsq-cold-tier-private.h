@@ -19,8 +19,9 @@ struct _DsqColdTier
                             be committed; else only what memory cannot hold */
   gboolean begins_empty; /* constant: no table has rows before this engine commits some */
 
-  DsqColdForeignFunc foreign_func;      /* set before the first call, for where others may commit */
-  gpointer foreign_data;                /* (unowned) of foreign_func */
+  DsqColdForeignFunc foreign_func; /* set before the first call, for where others may commit */
+  gpointer foreign_data;           /* (unowned) of foreign_func */
+  gint64 *busy_since; /* (unowned) (nullable) (atomic) the same: where begin() says that it waits */
   const volatile guint64 *live_version; /* (unowned) (nullable) what every commit changes, whoever
                                            makes it, as it is now, maybe in memory shared with other
                                            processes; NULL: nobody else can commit */

@@ -125,9 +125,12 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
   gboolean begun;
 
   dsq_database_begin_call (writer->database);
+  writer->database->told_since = tier->busy_since;
   writer->database->is_unstoppable = FALSE;
   dsq_database_tune_sizes (writer->database, &self->tuning, NULL);
   begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
+  if (tier->busy_since != NULL)
+    __atomic_store_n (tier->busy_since, 0, __ATOMIC_RELAXED);
   /* from here on a statement that were ended would take the whole transaction with it */
   writer->database->is_unstoppable = TRUE;
   /* one that is cancelled at its very end has begun */

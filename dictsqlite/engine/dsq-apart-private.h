@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-mutex-private.h"
 #include "engine/dsq-workers-private.h"
 
@@ -16,6 +17,7 @@ struct _DsqApart
   void (*free) (DsqApart *self);
   GCancellable *cancellable; /* (owned) (nullable) ends its waits */
   guint n_references;        /* (atomic) */
+  const DsqCallPlace *place; /* (unowned) (nullable) constant: what the caller is in */
   guint64 stamp;             /* constant: of the process that has the other thread */
   DsqMutex lock;
   pthread_cond_t done;

@@ -37,8 +37,10 @@ run_job (DsqJob *job)
   g_auto (DsqCall) call = { 0 };
 
   dsq_fork_enter ();
+  dsq_call_enter (self->place);
   dsq_call_begin_for (&call, self->cancellable);
   self->run (self);
+  dsq_call_leave ();
   dsq_mutex_lock (&self->lock);
   self->is_done = TRUE;
   job->is_joined = self->ends_thread && !self->is_left;
@@ -91,6 +93,7 @@ dsq_apart_do (DsqApart *self, DsqWorkers *workers)
   self->cancellable = g_cancellable_new ();
   self->n_references = 2;
   self->stamp = dsq_fork_get_stamp ();
+  self->place = dsq_call_state.place;
   self->ends_thread = !dsq_workers_stay (workers);
   dsq_mutex_init (&self->lock, DSQ_RANK_APART, 0);
   dsq_cond_init (&self->done);

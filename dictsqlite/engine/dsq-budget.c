@@ -77,16 +77,20 @@ dsq_budget_mark (DsqBudget *self)
 gboolean
 dsq_budget_wait (DsqBudget *self, const DsqBudgetMark *mark, GError **error)
 {
-  gboolean has_failed;
+  gboolean goes_on = TRUE, has_failed;
+  g_autoptr (GError) local_error = NULL;
 
+  dsq_patience_note_wait (g_get_monotonic_time ());
   dsq_mutex_lock (&self->lock);
-  while (self->n_rounds == mark->n_rounds && !dsq_call_is_cancelled ())
+  while (self->n_rounds == mark->n_rounds && (goes_on = dsq_call_check_wait (&local_error)))
     dsq_call_wait (&self->cond, &self->lock);
   has_failed = self->last_error != NULL && self->n_failures != mark->n_failures;
   if (has_failed)
     g_propagate_error (error, g_error_copy (self->last_error));
   dsq_mutex_unlock (&self->lock);
-  return !has_failed && dsq_call_check (error);
+  if (!has_failed && !goes_on)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return !has_failed && goes_on && dsq_call_check (error);
 }
 
 guint64

@@ -12,7 +12,7 @@
  * their threads.
  *
  * Whoever is cancelled before its writes are taken leaves the queue with them, the leader too, and
- * so does a leader that has waited in vain: then another leads, whose own wait it is. What is taken
+ * so does who has waited in vain: after a leader another leads, whose own wait it is. What is taken
  * is committed, the writes excepted whose call is cancelled before their turn.
  */
 
@@ -98,15 +98,14 @@ dsq_commit_queue_leads (DsqCommitQueue *self, DsqQueued *first, DsqQueued *last)
   g_autoptr (GError) error = NULL;
   gboolean leads;
 
+  dsq_patience_note_wait (first->queued_at);
   dsq_mutex_lock (&self->lock);
   while (!last->is_done && self->has_leader)
     {
-      if (dsq_call_is_cancelled () &&
+      g_clear_error (&error);
+      if (!dsq_call_check_wait (&error) &&
           is_queued_locked (self, first_waiting_locked (self, first, last)))
-        {
-          dsq_call_set_error (&error);
-          leave_locked (self, first, last, error);
-        }
+        leave_locked (self, first, last, error);
       else
         dsq_call_wait (&self->cond, &self->lock);
     }

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   guint64 stamp; /* constant: of the process that the store was opened in */
+  DsqCallPlace place;
   DsqMutex users_lock;
   pthread_cond_t users_cond; /* the last user has left a closed door */
   guint n_users;             /* (atomic) calls under way that use the cold tier */
@@ -50,7 +51,7 @@ dsq_door_enter (DsqDoor *self, GError **error)
 
   if (!dsq_door_is_own (self))
     return dsq_door_refuse_inherited (error);
-  if (G_UNLIKELY (dsq_call_is_out_of (self)))
+  if (G_UNLIKELY (dsq_call_is_out_of (&self->place)))
     return dsq_door_refuse_reentered (error);
   __atomic_fetch_add (&self->n_users, 1, __ATOMIC_SEQ_CST);
   is_closed = __atomic_load_n (&self->is_closed, __ATOMIC_SEQ_CST);
@@ -58,7 +59,7 @@ dsq_door_enter (DsqDoor *self, GError **error)
     {
       dsq_mutex_assert_may_wait ("a fork");
       dsq_fork_enter ();
-      dsq_call_enter (self);
+      dsq_call_enter (&self->place);
       return TRUE;
     }
   dsq_door_count_out (self);

@@ -95,6 +95,9 @@ widen_locked (DsqEngine *self, const DsqEngineOptions *options)
   self->file->funcs->widen (self->file,
                             options->cache_size,
                             options->read_only ? 0 : options->wal_limit);
+  __atomic_store_n (&self->options.busy_timeout_ms,
+                    MAX (self->options.busy_timeout_ms, options->busy_timeout_ms),
+                    __ATOMIC_RELAXED);
   /* who writes nothing has nothing that is to be kept */
   if (options->read_only)
     return;

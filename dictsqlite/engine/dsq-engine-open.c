@@ -39,6 +39,7 @@ init_locks (DsqEngine *self)
   dsq_mutex_init (&self->writer_lock, DSQ_RANK_WRITER, 0);
   dsq_commit_queue_init (&self->queue);
   dsq_door_init (&self->door);
+  self->door.place.busy_since = &dsq_engine_get_root (self)->busy_since;
 }
 
 static gboolean
@@ -174,6 +175,7 @@ open_over (const DsqEngineOptions *options,
   self = engine_new (options, cold);
   cold->foreign_func = dsq_engine_on_foreign_change;
   cold->foreign_data = self;
+  cold->busy_since = &self->busy_since;
   dsq_shards_lock_all (self->shards);
   dsq_tables_add_locked (&self->tables,
                          NULL,
@@ -362,7 +364,7 @@ dsq_engine_may_close (DsqEngine *self, GError **error)
   if (!dsq_door_is_own (&self->door))
     return dsq_door_refuse_inherited (error);
   /* it would wait for itself */
-  return (dsq_call_state.place != &self->door && !dsq_call_is_out_of (&self->door)) ||
+  return (dsq_call_state.place != &self->door.place && !dsq_call_is_out_of (&self->door.place)) ||
          dsq_door_refuse_reentered (error);
 }
 
@@ -374,7 +376,7 @@ close_serially (DsqEngine *self, CloseHow how, GError **error)
   if (!dsq_engine_may_close (self, error))
     return FALSE;
   dsq_fork_enter ();
-  dsq_call_enter (&self->door);
+  dsq_call_enter (&self->door.place);
   if (!dsq_call_lock (&self->close_lock, error))
     {
       dsq_call_leave ();
@@ -410,7 +412,7 @@ dsq_engine_dismiss (DsqEngine *self)
   if (!dsq_door_is_own (&self->door) || !dsq_engine_is_closed (self))
     return;
   dsq_fork_enter ();
-  dsq_call_enter (&self->door);
+  dsq_call_enter (&self->door.place);
   dsq_workers_stop (self->workers);
   dsq_call_leave ();
   dsq_fork_leave ();

@@ -34,7 +34,8 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
 static gboolean
 void_old_password (DsqEngine *self, GError **error)
 {
-  const gint64 deadline = g_get_monotonic_time () + (gint64) self->options.busy_timeout_ms * 1000;
+  const gint64 deadline = g_get_monotonic_time () +
+                          dsq_patience_get_timeout (dsq_engine_option (self, busy_timeout_ms));
   gboolean is_renewed, success;
 
   for (;;)
@@ -174,6 +175,7 @@ dsq_engine_rekey_file (const char *path,
   if (!dsq_fork_enter_to_open (error))
     return FALSE;
   dsq_call_enter (NULL);
+  dsq_patience.timeout_ms = DSQ_PATIENCE_UNTOLD;
   rekeyed = dsq_cold_rekey_file (path, old_password, REKEY_BUSY_MS, &options, error);
   dsq_call_leave ();
   dsq_fork_leave ();

@@ -19,11 +19,12 @@ typedef struct
 /* What a store has with its tables and transactions. It is closed with its last reference. */
 struct _DsqHandle
 {
-  DsqEngine *usable;  /* (unowned) (nullable) (atomic) that of its calls; NULL: it is closed */
-  DsqPromise promise; /* constant: what its writes are promised */
-  guint n_references; /* (atomic) */
-  DsqDoor jobs;       /* what the engine's threads are to do for it */
-  DsqMutex lock;      /* one close at a time */
+  DsqEngine *usable;     /* (unowned) (nullable) (atomic) that of its calls; NULL: it is closed */
+  DsqPromise promise;    /* constant: what its writes are promised */
+  guint n_references;    /* (atomic) */
+  guint busy_timeout_ms; /* constant: so long each of its calls waits */
+  DsqDoor jobs;          /* what the engine's threads are to do for it */
+  DsqMutex lock;         /* one close at a time */
   DsqMutex
       tables_lock; /* of one that only reads: while it opens a table, or comes to another engine */
   DsqHold own;     /* (lock) what it has opened or joined */

@@ -146,6 +146,7 @@ join (DsqHold *self, const DsqFilePlace *place, const DsqEngineOptions *options,
 static gboolean
 set_usable (DsqHandle *self)
 {
+  self->jobs.place.busy_since = &self->own.engine->busy_since;
   __atomic_store_n (&self->usable, self->own.engine, __ATOMIC_RELEASE);
   return TRUE;
 }
@@ -217,6 +218,7 @@ dsq_handle_open (const DsqEngineOptions *options, gboolean is_separate, GError *
 
   self->n_references = 1;
   self->promise = promise_of (options);
+  self->busy_timeout_ms = dsq_patience.timeout_ms = options->busy_timeout_ms;
   dsq_door_init (&self->jobs);
   dsq_mutex_init (&self->lock, DSQ_RANK_HANDLE, 0);
   dsq_mutex_init (&self->tables_lock, DSQ_RANK_HANDLE, 1);
@@ -353,9 +355,9 @@ dsq_handle_close (DsqHandle *self, GError **error)
   if (!dsq_engine_may_close (self->own.engine, error))
     return FALSE;
   /* it would wait for itself */
-  if (dsq_call_is_out_of (&self->jobs))
+  if (dsq_call_is_out_of (&self->jobs.place))
     return dsq_door_refuse_reentered (error);
-  dsq_call_enter (&self->jobs);
+  dsq_call_enter (&self->jobs.place);
   success = close_serially (self, error);
   dsq_call_leave ();
   return success;
@@ -392,6 +394,7 @@ dsq_handle_unref (DsqHandle *self)
   /* in a fork's child: locks may be held for ever */
   if (self->own.engine != NULL && dsq_engine_is_inherited (self->own.engine))
     return;
+  dsq_patience.timeout_ms = self->busy_timeout_ms;
   drop (self, &self->own);
   drop (self, &self->writer);
   dsq_mutex_clear (&self->tables_lock);

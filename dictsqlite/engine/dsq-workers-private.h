@@ -45,9 +45,10 @@ struct _DsqJob
   /* It does nothing before it calls dsq_workers_pass_turn(), or waits for nothing: so the next of
    * this kind may begin once it has. */
   gboolean may_pass_turn;
-  gboolean has_passed_turn;  /* the workers' own */
-  gboolean is_joined;        /* out: by whom it was pushed, see dsq_workers_new() */
-  pthread_t thread;          /* out: that runs it */
+  gboolean has_passed_turn; /* the workers' own */
+  gboolean is_joined;       /* out: by whom it was pushed, see dsq_workers_new() */
+  pthread_t thread;         /* out: that runs it */
+  guint timeout_ms; /* the workers' own: of the call that pushed it, see dsq-patience-private.h */
   GCancellable *cancellable; /* (unowned) (nullable) ends its wait: it is run then, out of turn */
   DsqReach reach;
   guint slot;        /* of its one key: 1 to DSQ_N_SLOTS; or 0 */

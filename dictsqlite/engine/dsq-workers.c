@@ -306,7 +306,7 @@ run_locked (DsqWorkers *self, Lane *lane, DsqJob *job)
   owner = self;
   dsq_workers_ordered = job->is_ordered ? job : NULL;
   dsq_mutex_unlock (&self->lock);
-  dsq_patience_renew ();
+  dsq_patience = (DsqPatience){ .timeout_ms = job->timeout_ms };
   job->thread = pthread_self ();
   job->run (job);
   is_joined = job->is_joined;
@@ -429,6 +429,7 @@ dsq_workers_push (DsqWorkers *self, DsqLane lane, DsqJob *job)
       return FALSE;
     }
   job->next = NULL;
+  job->timeout_ms = dsq_patience.timeout_ms;
   job->number = ++to->n_jobs;
   job->waits_for = 0;
   if (job->reach == DSQ_REACH_WRITES && is_reached (&self->reads, job->slot))

@@ -119,6 +119,7 @@ dsq_engine_work_behind (gpointer user_data, gboolean is_idle)
 {
   DsqEngine *self = user_data;
 
+  dsq_patience.timeout_ms = dsq_engine_option (self, busy_timeout_ms);
   if (!self->is_lasting && !dsq_engine_wants_spill (self))
     dsq_budget_skip_round (&self->budget);
   /* the error is in the statistics, and the next flush() meets it as well */

@@ -34,13 +34,15 @@ struct _DsqDatabase
   sqlite3 *handle;         /* (owned) */
   gint64 busy_since;       /* when the wait under way began, see dsq_patience_begin() */
   gint64 free_at;          /* when its last transaction that writes ended, monotonic */
+  gint64 *told_since;      /* (unowned) (nullable) where a wait says that, see DsqCallPlace */
   gboolean is_unstoppable; /* what is run goes to its end, though the call be cancelled */
   gboolean is_watched;     /* that is looked at every few steps of SQLite's machine */
   guint64 n_run;           /* of these, by what is run to its next row */
   gboolean is_endless;     /* that are too many for any file of this size */
-  guint busy_timeout_ms;
-  guint cache_factor; /* of what its tuning says */
-  gsize cache_bytes;  /* of the tuning, when its sizes were set, and the next */
+  guint busy_timeout_ms;   /* of a call that has not told its own */
+  guint longest_wait_ms;   /* whatever the call's is */
+  guint cache_factor;      /* of what its tuning says */
+  gsize cache_bytes;       /* of the tuning, when its sizes were set, and the next */
   gsize wal_limit_bytes;
   gboolean found_full; /* the medium; whoever looks at it takes it back */
   guint64 stamp;       /* constant: of the process that opened it */

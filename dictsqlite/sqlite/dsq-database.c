@@ -62,8 +62,12 @@ busy_cb (void *user_data, int n_tries)
   gint64 left;
 
   if (n_tries == 0)
-    self->busy_since = dsq_patience_begin (self->free_at);
-  left = dsq_patience_left (self->busy_since, self->busy_timeout_ms);
+    {
+      self->busy_since = dsq_patience_begin (self->free_at);
+      if (self->told_since != NULL)
+        __atomic_store_n (self->told_since, MAX (self->free_at, 1), __ATOMIC_RELAXED);
+    }
+  left = dsq_patience_left (self->busy_since, self->busy_timeout_ms, self->longest_wait_ms);
   if (!self->is_unstoppable)
     dsq_call_ask ();
   if (left <= 0 || (!self->is_unstoppable && dsq_call_is_cancelled ()))
@@ -186,6 +190,7 @@ open_handle (const char *path, int flags, guint busy_timeout_ms, GError **error)
   int code;
 
   self->busy_timeout_ms = busy_timeout_ms;
+  self->longest_wait_ms = G_MAXUINT;
   self->cache_factor = 1;
   self->stamp = dsq_fork_get_stamp ();
   dsq_fork_assert_inside ();
@@ -270,13 +275,12 @@ dsq_database_open (const char *path, DsqDatabaseRole role, guint busy_timeout_ms
 gboolean
 dsq_database_check_writable (DsqDatabase *self, GError **error)
 {
-  guint busy_timeout_ms = self->busy_timeout_ms;
   g_autoptr (GError) local_error = NULL;
   gboolean begun;
 
-  self->busy_timeout_ms = 0;
+  self->longest_wait_ms = 0;
   begun = dsq_database_run (self, "BEGIN IMMEDIATE", "open the file", &local_error);
-  self->busy_timeout_ms = busy_timeout_ms;
+  self->longest_wait_ms = G_MAXUINT;
   if (begun)
     return dsq_database_run (self, "ROLLBACK", "open the file", error);
   if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY))
@@ -456,7 +460,7 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
           dsq_database_set_error (self, SQLITE_BUSY, MODE_PURPOSE, &local_error);
         }
       if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
-          dsq_patience_left (began, self->busy_timeout_ms) <= 0)
+          dsq_patience_left (began, self->busy_timeout_ms, self->longest_wait_ms) <= 0)
         {
           g_propagate_error (error, g_steal_pointer (&local_error));
           return FALSE;

@@ -55,7 +55,7 @@ lock_folder_of (const char *path, guint busy_timeout_ms, GError **error)
     {
       system_errno = errno;
       if ((errno == EWOULDBLOCK || errno == EINTR) &&
-          dsq_patience_left (began, busy_timeout_ms) > 0)
+          dsq_patience_left (began, busy_timeout_ms, G_MAXUINT) > 0)
         {
           dsq_mutex_assert_may_wait ("the folder's lock");
           dsq_fork_sleep (LOCK_STEP_US);

@@ -85,6 +85,8 @@ dsq_store_file_remove_traces (const char *path, DsqStoreBeside before)
   database = dsq_database_open (path, DSQ_DATABASE_WRITE, 0, NULL);
   if (database == NULL)
     return;
+  /* others that have it will see to that */
+  database->longest_wait_ms = 0;
   dsq_database_set_deadline (database, DSQ_SCHEMA_VERIFY_MS);
   dsq_database_run (database, "PRAGMA locking_mode = EXCLUSIVE", "open the store", NULL);
   /* in a damaged file this fails, with the lock held */

@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/dsq-patience-private.h"
+#include "codec/dsq-hash-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "dsq-store-records.h"
 #include "engine/dsq-engine-entries-private.h"
 #include "engine/dsq-handle-private.h"
@@ -28,8 +31,22 @@ struct _DsqStore
   gboolean ends_alone; /* constant: closing this ends this handle, and nothing else */
 };
 
-/* The engine of a store, or NULL with DSQ_ERROR_CLOSED when it was never opened. */
-DsqEngine *dsq_store_get_engine (DsqStore *self, GError **error);
+/* Sets DSQ_ERROR_CLOSED. */
+void dsq_store_refuse_closed (DsqStore *self, GError **error);
+
+/* The engine of a store, for a call of it, which waits as long as its handle says; or NULL with
+ * DSQ_ERROR_CLOSED. */
+static inline DsqEngine *
+dsq_store_get_engine (DsqStore *self, GError **error)
+{
+  DsqEngine *const *usable = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
+  DsqEngine *engine = __atomic_load_n (usable, __ATOMIC_ACQUIRE);
+
+  dsq_patience.timeout_ms = self->options.busy_timeout_ms;
+  if (G_UNLIKELY (engine == NULL))
+    dsq_store_refuse_closed (self, error);
+  return engine;
+}
 
 /* The same of the store that a transaction is over, for what is about its file. */
 DsqEngine *dsq_store_get_root (DsqStore *self, GError **error);
@@ -83,18 +100,37 @@ dsq_store_get_promise (const DsqStore *self)
 gboolean dsq_store_check_writable (DsqStore *self, GError **error);
 
 /* A key of the store's table; checks that the bytes are one. They are borrowed. */
-gboolean dsq_store_make_key (DsqStore *self,
-                             const guint8 *bytes,
-                             gsize length,
-                             DsqKey *out_key,
-                             GError **error);
+static inline gboolean
+dsq_store_make_key (DsqStore *self,
+                    const guint8 *bytes,
+                    gsize length,
+                    DsqKey *out_key,
+                    GError **error)
+{
+  guint32 table = self->table;
+
+  /* bindings pass NULL for an array of no bytes */
+  bytes = bytes != NULL ? bytes : (const guint8 *) "";
+  if (!dsq_key_codec_validate (bytes, length, error))
+    return FALSE;
+  *out_key = (DsqKey){ bytes, (guint32) length, table, dsq_hash (table, bytes, length) };
+  return TRUE;
+}
 
 /* What a call of one key begins with: the engine and the key, or NULL with @error set. */
-DsqEngine *dsq_store_begin_call (DsqStore *self,
-                                 const guint8 *key,
-                                 gsize key_length,
-                                 DsqKey *out_key,
-                                 GError **error);
+static inline DsqEngine *
+dsq_store_begin_call (DsqStore *self,
+                      const guint8 *key,
+                      gsize key_length,
+                      DsqKey *out_key,
+                      GError **error)
+{
+  DsqEngine *engine = dsq_store_get_engine (self, error);
+
+  if (engine == NULL || !dsq_store_make_key (self, key, key_length, out_key, error))
+    return NULL;
+  return engine;
+}
 
 /* An entry for a record that a caller passes; checks that it is one. */
 DsqEntry *

@@ -46,7 +46,7 @@ dsq_store_get_record (DsqStore *self,
   return record;
 }
 
-static gboolean
+static inline gboolean
 set_record (DsqStore *self,
             const guint8 *key,
             gsize key_length,

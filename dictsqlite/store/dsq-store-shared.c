@@ -3,8 +3,6 @@
 
 #include "config.h"
 
-#include "codec/dsq-hash-private.h"
-#include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-value-private.h"
 #include "cold/postgresql/dsq-server-address-private.h"
 #include "crypto/dsq-secret-private.h"
@@ -15,19 +13,13 @@
 
 DsqEngine *const dsq_store_no_engine = NULL;
 
-DsqEngine *
-dsq_store_get_engine (DsqStore *self, GError **error)
+void
+dsq_store_refuse_closed (DsqStore *self, GError **error)
 {
-  DsqEngine *const *usable = __atomic_load_n (&self->usable, __ATOMIC_RELAXED);
-  DsqEngine *engine = __atomic_load_n (usable, __ATOMIC_ACQUIRE);
-
-  if (G_LIKELY (engine != NULL))
-    return engine;
   g_set_error_literal (error,
                        DSQ_ERROR,
                        DSQ_ERROR_CLOSED,
                        self->engine != NULL ? "store is closed" : "store was never opened");
-  return NULL;
 }
 
 GFile *
@@ -92,36 +84,6 @@ dsq_store_new_handle (GType type, DsqStore *of, DsqEngine *engine, guint32 table
   self->engine = engine;
   self->usable = dsq_store_is_of_handle (engine) ? &self->handle->usable : &self->engine;
   return self;
-}
-
-gboolean
-dsq_store_make_key (DsqStore *self,
-                    const guint8 *bytes,
-                    gsize length,
-                    DsqKey *out_key,
-                    GError **error)
-{
-  /* bindings pass NULL for an array of no bytes */
-  bytes = bytes != NULL ? bytes : (const guint8 *) "";
-  if (!dsq_key_codec_validate (bytes, length, error))
-    return FALSE;
-  *out_key = (DsqKey){ bytes, (guint32) length, self->table, 0 };
-  out_key->hash = dsq_hash (self->table, bytes, length);
-  return TRUE;
-}
-
-DsqEngine *
-dsq_store_begin_call (DsqStore *self,
-                      const guint8 *key,
-                      gsize key_length,
-                      DsqKey *out_key,
-                      GError **error)
-{
-  DsqEngine *engine = dsq_store_get_engine (self, error);
-
-  if (engine == NULL || !dsq_store_make_key (self, key, key_length, out_key, error))
-    return NULL;
-  return engine;
 }
 
 DsqEntry *
