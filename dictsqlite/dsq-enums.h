@@ -74,6 +74,43 @@ typedef enum
 #define DSQ_NEVER (G_GINT64_CONSTANT (4611686018427387904))
 
 /**
+ * DSQ_N_WORDS:
+ *
+ * How many words [method@Store.map_words] gives.
+ *
+ * Since: 1.0
+ */
+#define DSQ_N_WORDS 8710
+
+/**
+ * DSQ_WORD_WALKS:
+ *
+ * Which of the words moves while something is walked, with every change of that.
+ *
+ * Since: 1.0
+ */
+#define DSQ_WORD_WALKS 8192
+
+/**
+ * DSQ_WORD_ASKS:
+ *
+ * Which of the words is other than 0 as long as %DSQ_WORD_WALKS does not tell all that
+ * [method@Scan.check] does.
+ *
+ * Since: 1.0
+ */
+#define DSQ_WORD_ASKS 8193
+
+/**
+ * DSQ_WORD_LIVE:
+ *
+ * Which of the words moves with every commit to the file, whoever makes it.
+ *
+ * Since: 1.0
+ */
+#define DSQ_WORD_LIVE 8709
+
+/**
  * DsqCopyForm:
  * @DSQ_COPY_SAME: as the store's own file is: plain, or encrypted under the same password
  * @DSQ_COPY_ENCRYPTED: encrypted, under a password of its own

@@ -69,6 +69,9 @@ DSQ_AVAILABLE_IN_1_0 gint64 dsq_store_get_expiry_key (DsqStore *self,
 
 DSQ_AVAILABLE_IN_1_0 guint8 *
 dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
+DSQ_AVAILABLE_IN_1_0 guint8 *
+dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_map_words (DsqStore *self);
 DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_set_text (DsqStore *self,
                                                    const char *text,
                                                    GError **error);
@@ -123,6 +126,11 @@ DSQ_AVAILABLE_IN_1_0 guint8 *dsq_scan_next_pack (DsqScan *self,
                                                  gsize *out_length,
                                                  GCancellable *cancellable,
                                                  GError **error);
+DSQ_AVAILABLE_IN_1_0 guint8 *dsq_scan_next_texts_pack (DsqScan *self,
+                                                       guint max_entries,
+                                                       gboolean keys_only,
+                                                       gsize *out_length,
+                                                       GError **error);
 DSQ_AVAILABLE_IN_1_0 guint8 *
 dsq_scan_next_key_pack (DsqScan *self, gsize *out_length, GError **error);
 DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_scan_check (DsqScan *self, guint n_used, GError **error);

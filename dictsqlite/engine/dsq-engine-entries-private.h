@@ -50,6 +50,12 @@ gboolean dsq_engine_get_record (DsqEngine *self,
                                 guint8 **out_record,
                                 gsize *out_length,
                                 GError **error);
+/* The same with DSQ_STAMP_LENGTH bytes before it. */
+gboolean dsq_engine_get_stamped (DsqEngine *self,
+                                 const DsqKey *key,
+                                 guint8 **out_stamped,
+                                 gsize *out_length,
+                                 GError **error);
 /* The string (g_free) that a record of @type in the hot tier holds. NULL: it is none that C has, or
  * there is another record, as *out_is_other tells, none, or an error; then the call counts for
  * nothing. */

@@ -256,6 +256,7 @@ shut_the_door (DsqEngine *self)
   dsq_door_shut (&self->door);
   for (guint i = 0; i < self->shards->n_shards; i++)
     self->shards->all[i].is_closed = TRUE;
+  dsq_words_move_all_locked (self->shards->words);
   dsq_shards_unlock_all (self->shards);
 }
 
@@ -280,6 +281,8 @@ close_tiers (DsqEngine *self, GError **error)
   guint64 n_bytes;
 
   self->file = NULL;
+  if (self->shards->words != NULL)
+    dsq_words_forget_live (self->shards->words);
   if (self->cold != NULL)
     success = self->cold->funcs->close (g_steal_pointer (&self->cold), error);
   dsq_shards_lock_all (self->shards);

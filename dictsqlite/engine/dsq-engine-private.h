@@ -8,6 +8,7 @@
 #include "crypto/dsq-kdf-private.h"
 #include "dsq-enums.h"
 #include "dsq-stats.h"
+#include "engine/dsq-words-private.h"
 #include "engine/dsq-workers-private.h"
 #include "tiers/dsq-entry-private.h"
 
@@ -89,6 +90,10 @@ typedef struct _DsqHandle DsqHandle;
 DsqEngine *dsq_engine_begin (DsqEngine *parent, const DsqHandle *handle, GError **error);
 /* What is over the engine looks at its next call whether it is closed. */
 void dsq_engine_count_turn (DsqEngine *self);
+/* Words to look at, from here on as long as the process lives; NULL: there are none. */
+const DsqWords *dsq_engine_map_words (DsqEngine *self);
+/* Whoever has kept something by them has it no more, and, if @asks says so, keeps nothing. */
+void dsq_engine_move_words (DsqEngine *self, DsqWordsAsk asks);
 /* Brings what was written in a transaction to what it is over, all or nothing, and closes it. Gives
  * DSQ_ERROR_CONFLICT when something that it had read is another by now; it is closed then as well.
  * After any other error it is open as before. */

@@ -59,6 +59,8 @@ dsq_expiry_may_end (const DsqExpiry *self)
 /* An entry that expires is dirty now, in its node; or is in the file. */
 void dsq_expiry_note_dirty_locked (DsqExpiry *self, DsqShard *shard, const DsqEntry *entry);
 void dsq_expiry_note_locked (DsqExpiry *self, gint64 expires);
+/* With a shard's lock, or all where nothing expires any more: whether anything may end. */
+void dsq_expiry_tell_words_locked (DsqExpiry *self);
 /* With all shard locks: nothing is known any more of what expires in the file. */
 void dsq_expiry_forget_locked (DsqExpiry *self);
 /* How often that was forgotten, and what was learned since it had been that often. */

@@ -65,10 +65,23 @@ lower (gint64 *bound, gint64 limit)
 }
 
 void
+dsq_expiry_tell_words_locked (DsqExpiry *self)
+{
+  DsqWords *words = self->shards->words;
+
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  if (words != NULL && dsq_expiry_may_end (self))
+    __atomic_fetch_or (&words->asks, DSQ_WORDS_ASK_EXPIRY, __ATOMIC_RELEASE);
+  else if (words != NULL)
+    __atomic_fetch_and (&words->asks, ~(guint64) DSQ_WORDS_ASK_EXPIRY, __ATOMIC_RELEASE);
+}
+
+void
 dsq_expiry_note_locked (DsqExpiry *self, gint64 expires)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   lower (&self->next, expires);
+  dsq_expiry_tell_words_locked (self);
 }
 
 void
@@ -83,6 +96,7 @@ dsq_expiry_note_dirty_locked (DsqExpiry *self, DsqShard *shard, const DsqEntry *
                                dsq_hot_shard_find_locked (&shard->hot, &key),
                                expires);
   lower (&self->next, expires);
+  dsq_expiry_tell_words_locked (self);
   /* one that has expired already may reach the file before a sweep comes by */
   lower (&self->swept_until, expires - 1);
 }
@@ -94,6 +108,7 @@ dsq_expiry_forget_locked (DsqExpiry *self)
   __atomic_store_n (&self->next, G_MININT64, __ATOMIC_RELAXED);
   __atomic_store_n (&self->swept_until, G_MININT64, __ATOMIC_RELAXED);
   self->n_forgotten++;
+  dsq_expiry_tell_words_locked (self);
 }
 
 guint64
@@ -123,6 +138,7 @@ dsq_expiry_learn (DsqExpiry *self, guint64 n_forgotten, gint64 swept_until, gint
     {
       __atomic_store_n (&self->next, MIN (in_memory, in_file), __ATOMIC_RELAXED);
       __atomic_store_n (&self->swept_until, MIN (swept_until, in_memory - 1), __ATOMIC_RELAXED);
+      dsq_expiry_tell_words_locked (self);
     }
   dsq_shards_unlock_all (self->shards);
 }

@@ -71,6 +71,7 @@ move_locked (DsqHandle *self, const DsqHold *writer, GError **error)
     {
       self->writer = (DsqHold){ dsq_engine_ref (writer->engine), writer->file, FALSE };
       __atomic_store_n (&self->usable, writer->engine, __ATOMIC_RELEASE);
+      dsq_engine_move_words (self->own.engine, DSQ_WORDS_ASK_ALWAYS);
     }
   dsq_mutex_unlock (&self->tables_lock);
   return success;
@@ -303,6 +304,7 @@ set_closed (DsqHandle *self)
   DsqEngine *engine = __atomic_exchange_n (&self->usable, NULL, __ATOMIC_RELAXED);
 
   dsq_engine_count_turn (engine);
+  dsq_engine_move_words (engine, 0);
   dsq_engine_end_watchers (engine, self);
   if (self->own.engine == engine)
     return;

@@ -5,6 +5,7 @@
 #include "cold/dsq-cold-types-private.h"
 #include "engine/dsq-budget-private.h"
 #include "engine/dsq-expiry-heap-private.h"
+#include "engine/dsq-words-private.h"
 #include "tiers/dsq-hot-tier-private.h"
 #include "tiers/dsq-warm-tier-private.h"
 
@@ -35,6 +36,7 @@ typedef struct
 {
   DsqHotTier hot;
   DsqBudget *budget; /* (unowned) */
+  DsqWords *words;   /* (owned) (nullable) (all shard locks) for who looks at them */
   guint n_shards;    /* constant: a power of two */
   guint hash_shift;  /* constant */
   DsqShard all[];

@@ -62,6 +62,7 @@ dsq_shards_free (DsqShards *self)
       dsq_expiry_heap_clear (&shard->expiries);
       dsq_mutex_clear (&shard->lock);
     }
+  g_clear_pointer (&self->words, dsq_words_free);
   free (self);
 }
 
@@ -89,6 +90,7 @@ drop_key_locked (DsqShards *self, const DsqKey *key)
   dsq_shard_assert_locked (shard);
   number = dsq_hot_shard_find_locked (&shard->hot, key);
   shard->epoch++;
+  dsq_words_move_locked (self->words, dsq_words_slot (key->hash));
   if (number == 0 && dsq_warm_shard_n_entries (&shard->warm) > 0)
     dsq_warm_shard_remove_locked (&shard->warm, key);
   else if (number != 0 && shard->hot.nodes[number].pin == 0)
@@ -101,6 +103,8 @@ dsq_shards_drop_clean_locked (DsqShards *self, const DsqColdChanged *changed)
   dsq_shards_assert_all_locked (self);
   for (gsize i = 0; changed != NULL && i < changed->n_keys; i++)
     drop_key_locked (self, &changed->keys[i]);
+  if (changed == NULL)
+    dsq_words_move_all_locked (self->words);
   for (guint i = 0; changed == NULL && i < self->n_shards; i++)
     {
       dsq_hot_shard_drop_locked (&self->hot, &self->all[i].hot, TRUE);

@@ -88,14 +88,21 @@ dsq_table_tell_walks_locked (DsqTable *self, DsqChangeKind kind)
   if (kind == DSQ_CHANGE_OF_KEYS)
     __atomic_fetch_add (&self->keys_version, 1, __ATOMIC_RELEASE);
   __atomic_fetch_add (&self->version, 1, __ATOMIC_RELEASE);
+  if (self->pending->shards->words != NULL)
+    __atomic_fetch_add (&self->pending->shards->words->walks, 1, __ATOMIC_RELEASE);
 }
 
-/* Every change of the table comes by here: of @key, or, with NULL, maybe of all of them. */
+/* Every change of the table comes by here, with the shard of @key locked, or, with NULL, maybe of
+ * all of them, with all shards locked. */
 static inline void
 dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind, const DsqKey *key)
 {
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   dsq_table_tell_walks_locked (self, kind);
+  if (key != NULL)
+    dsq_words_move_locked (self->pending->shards->words, dsq_words_slot (key->hash));
+  else
+    dsq_words_move_all_locked (self->pending->shards->words);
   if (G_UNLIKELY (self->watchers != NULL))
     dsq_watcher_note (self->watchers, key);
 }

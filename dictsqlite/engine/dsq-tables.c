@@ -103,6 +103,7 @@ dsq_tables_drop_locked (DsqTables *self, DsqTable *table)
   if (table->name == NULL)
     return;
   table->is_dropped = TRUE;
+  dsq_words_move_all_locked (table->pending->shards->words);
   dsq_watcher_end (table->watchers, NULL, TRUE);
   dsq_front_clear (&table->front);
   dsq_pending_discard_locked (table->pending);

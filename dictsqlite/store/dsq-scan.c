@@ -4,6 +4,9 @@
 #include "config.h"
 
 #include "base/dsq-call-private.h"
+#include <string.h>
+
+#include "codec/dsq-key-codec-private.h"
 #include "codec/dsq-pack-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-walker-private.h"
@@ -330,6 +333,22 @@ dsq_scan_next_entries (DsqScan *self, guint max_entries, GError **error)
   return next_entries (self, max_entries, FALSE, error);
 }
 
+static guint8 *
+pack_any (const GPtrArray *entries, gboolean keys_only, gsize *out_length, GError **error)
+{
+  DsqPackBuilder *builder = dsq_pack_builder_new ();
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const DsqEntry *entry = entries->pdata[i];
+
+      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
+      if (!keys_only)
+        dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
+    }
+  return dsq_pack_builder_finish (builder, out_length, error);
+}
+
 /**
  * dsq_scan_next_pack:
  * @self: a scan
@@ -357,7 +376,6 @@ dsq_scan_next_pack (DsqScan *self,
 {
   g_auto (DsqCall) call = { 0 };
   g_autoptr (GPtrArray) entries = NULL;
-  DsqPackBuilder *builder;
 
   g_return_val_if_fail (self != NULL, NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
@@ -368,16 +386,97 @@ dsq_scan_next_pack (DsqScan *self,
   entries = next_entries (self, max_entries, keys_only, error);
   if (entries == NULL)
     return NULL;
-  builder = dsq_pack_builder_new ();
+  return pack_any (entries, keys_only, out_length, error);
+}
+
+/* Whether it may stand among texts; adds its bytes, with what ends each of them. */
+static gboolean
+is_text (const DsqEntry *entry, gboolean keys_only, gsize *length)
+{
+  const guint8 *record = dsq_entry_record (entry);
+
+  *length += entry->key_length + 1 + (keys_only ? 0 : entry->record_length + 1);
+  return dsq_key_codec_is_c_string (dsq_entry_key (entry), entry->key_length) &&
+         (keys_only ||
+          (record[0] == DSQ_VALUE_STRING && memchr (record, 0, entry->record_length) == NULL));
+}
+
+static guint8 *
+append (guint8 *at, const guint8 *bytes, gsize length)
+{
+  memcpy (at, bytes, length);
+  at[length] = 0;
+  return at + length + 1;
+}
+
+/* The pack of texts that entries make; NULL of others. */
+static guint8 *
+pack_texts (const GPtrArray *entries, gboolean keys_only, gsize *out_length)
+{
+  guint n_columns = keys_only ? 1 : 2;
+  gsize length = DSQ_PACK_TEXTS_HEAD - 1;
+  guint8 *pack, *at;
+
+  for (guint i = 0; i < entries->len; i++)
+    if (!is_text (entries->pdata[i], keys_only, &length))
+      return NULL;
+  if (entries->len == 0 || length > G_MAXUINT32)
+    return NULL;
+  pack = g_malloc (length + 1);
+  at = dsq_pack_write_texts_head (pack, n_columns * entries->len, n_columns);
   for (guint i = 0; i < entries->len; i++)
     {
       const DsqEntry *entry = entries->pdata[i];
 
-      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
-      if (!keys_only)
-        dsq_pack_builder_add (builder, dsq_entry_record (entry), entry->record_length);
+      at = append (at, dsq_entry_key (entry), entry->key_length);
     }
-  return dsq_pack_builder_finish (builder, out_length, error);
+  for (guint i = 0; i < entries->len && !keys_only; i++)
+    {
+      const DsqEntry *entry = entries->pdata[i];
+
+      at = append (at, dsq_entry_record (entry), entry->record_length);
+    }
+  *out_length = length;
+  return pack;
+}
+
+/**
+ * dsq_scan_next_texts_pack:
+ * @self: a scan
+ * @max_entries: the most entries to give
+ * @keys_only: whether their keys are enough
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gives the next entries as [method@Scan.next_pack] does, but as texts where all of them, keys and
+ * values, are strings without a NUL character.
+ *
+ * Returns: (transfer full) (array length=out_length): the pack; of none at the end
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_scan_next_texts_pack (DsqScan *self,
+                          guint max_entries,
+                          gboolean keys_only,
+                          gsize *out_length,
+                          GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+  g_autoptr (GPtrArray) entries = NULL;
+  guint8 *pack;
+
+  g_return_val_if_fail (self != NULL, NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  *out_length = 0;
+  if (!dsq_call_begin (&call, NULL, error))
+    return NULL;
+  entries = next_entries (self, max_entries, keys_only, error);
+  if (entries == NULL)
+    return NULL;
+  pack = pack_texts (entries, keys_only, out_length);
+  return pack != NULL ? pack : pack_any (entries, keys_only, out_length, error);
 }
 
 /**

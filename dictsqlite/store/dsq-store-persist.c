@@ -94,6 +94,8 @@ dsq_store_close (DsqStore *self, GCancellable *cancellable, GError **error)
   if (self->ends_alone && (engine == NULL || !dsq_engine_is_inherited (engine)))
     {
       __atomic_store_n (&self->usable, &dsq_store_no_engine, __ATOMIC_RELAXED);
+      if (engine != NULL)
+        dsq_engine_move_words (engine, 0);
       return TRUE;
     }
   if (engine == NULL)

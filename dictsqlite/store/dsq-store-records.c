@@ -211,6 +211,72 @@ dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError *
 }
 
 /**
+ * dsq_store_get_stamped_text:
+ * @self: a store
+ * @key: a key that is a string
+ * @out_length: (out): bytes returned
+ * @error: return location for an error
+ *
+ * Gets the record of a key, as [method@Store.get_text] does, and what tells how long it is the
+ * newest, for who keeps it.
+ *
+ * Before the record stand 12 bytes, in the machine's own byte order: 8 of a word, which is 0 where
+ * the record is not to be kept, since it expires, is long or was not in memory; and 4 that say
+ * which of the words of [method@Store.map_words] it was. As long as it is that word still, looked
+ * at after the one of %DSQ_WORD_LIVE, which must be what that was before some call that has
+ * returned since, the record is the key's newest.
+ *
+ * Returns: (transfer full) (array length=out_length): a word, its number and the record; empty when
+ *   the key is missing
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, GError **error)
+{
+  DsqEngine *engine;
+  guint8 *stamped;
+  DsqKey made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
+  g_return_val_if_fail (key != NULL, NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  *out_length = 0;
+  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
+  if (engine == NULL || !dsq_engine_get_stamped (engine, &made, &stamped, out_length, error))
+    return NULL;
+  /* whoever closes it, or has it use another engine, has moved all words before or after */
+  if (stamped != NULL && dsq_store_get_engine (self, NULL) != engine)
+    memset (stamped, 0, sizeof (guint64));
+  return stamped;
+}
+
+/**
+ * dsq_store_map_words:
+ * @self: a store
+ *
+ * Tells where in memory %DSQ_N_WORDS words of 64 bits are, at which a binding may look to find out
+ * without a call whether something has changed. They stay there as long as the process lives, are
+ * not to be written, and are all 0 in the child of a fork.
+ *
+ * Returns: their address; 0 where there are none, on this machine, in a transaction, or for a file
+ *   without an index of its log
+ *
+ * Since: 1.0
+ */
+guint64
+dsq_store_map_words (DsqStore *self)
+{
+  DsqEngine *engine;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+
+  engine = dsq_store_get_engine (self, NULL);
+  return engine != NULL ? (guint64) (gsize) dsq_engine_map_words (engine) : 0;
+}
+
+/**
  * dsq_store_set_text:
  * @self: a store
  * @text: a key that is a string, the type byte %DSQ_VALUE_STRING, and a string

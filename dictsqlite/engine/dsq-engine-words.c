@@ -1,0 +1,126 @@
+/* dsq-engine-words.c - what a binding keeps, and how it is told that this is not so any more
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "engine/dsq-engine-internal.h"
+#include "engine/dsq-locate-private.h"
+#include "engine/dsq-path-private.h"
+#include "engine/dsq-sweep-private.h"
+#include "tiers/dsq-hot-lookup-private.h"
+
+/*
+ * A binding that has got a record together with the word of its key's slot, both under the shard's
+ * lock, knows that it is the key's newest as long as that word has not moved: every change moves it
+ * under the same lock. What others commit is a change once it is learned, which it is before the
+ * live version is seen; so the binding looks at that first, see docs/architecture.md.
+ */
+
+/* Larger records are not worth to be kept twice. */
+#define MAX_RECORD 1024
+
+static DsqWords *
+share_words_locked (DsqEngine *self, DsqWords *words)
+{
+  DsqShards *shards = self->shards;
+
+  dsq_shards_assert_all_locked (shards);
+  if (shards->words == NULL && words != NULL && !shards->all[0].is_closed)
+    {
+      words->asks = DSQ_WORDS_ASK_EXPIRY;
+      shards->words = words;
+      dsq_expiry_tell_words_locked (&self->expiry);
+    }
+  return shards->words;
+}
+
+const DsqWords *
+dsq_engine_map_words (DsqEngine *self)
+{
+  DsqWords *words, *shared;
+
+  /* a transaction's change when what it is over does */
+  if (self->depth > 0 || !dsq_engine_enter (self, NULL))
+    return NULL;
+  words = dsq_words_new (self->cold->live_version);
+  dsq_shards_lock_all (self->shards);
+  shared = share_words_locked (self, words);
+  dsq_shards_unlock_all (self->shards);
+  if (words != NULL && words != shared)
+    dsq_words_free (words);
+  dsq_engine_leave (self);
+  return shared;
+}
+
+void
+dsq_engine_move_words (DsqEngine *self, DsqWordsAsk asks)
+{
+  DsqWords *words;
+
+  dsq_shards_lock_all (self->shards);
+  words = self->shards->words;
+  dsq_words_move_all_locked (words);
+  if (words != NULL)
+    __atomic_fetch_or (&words->asks, asks, __ATOMIC_RELEASE);
+  dsq_shards_unlock_all (self->shards);
+}
+
+static guint8 *
+stamp (const DsqWords *words, guint32 slot, const guint8 *record, gsize length, gsize *out_length)
+{
+  guint64 word = words != NULL ? words->slots[slot] : 0;
+  guint8 *stamped = g_malloc (DSQ_STAMP_LENGTH + length);
+
+  memcpy (stamped, &word, sizeof word);
+  memcpy (stamped + sizeof word, &slot, sizeof slot);
+  memcpy (stamped + DSQ_STAMP_LENGTH, record, length);
+  *out_length = DSQ_STAMP_LENGTH + length;
+  return stamped;
+}
+
+/* What is used least goes where there is a limit, so each use is to be seen there. */
+static gboolean
+may_be_kept (DsqEngine *self, const DsqEntry *entry)
+{
+  return !dsq_entry_is_tombstone (entry) && !entry->has_expiry &&
+         entry->record_length <= MAX_RECORD && dsq_engine_option (self, max_bytes) == 0;
+}
+
+gboolean
+dsq_engine_get_stamped (DsqEngine *self,
+                        const DsqKey *key,
+                        guint8 **out_stamped,
+                        gsize *out_length,
+                        GError **error)
+{
+  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
+  g_autofree guint8 *record = NULL;
+  gsize length;
+  guint32 number;
+
+  *out_stamped = NULL;
+  *out_length = 0;
+  if (shard == NULL)
+    return FALSE;
+  number = dsq_hot_shard_find_locked (&shard->hot, key);
+  if (number != 0 && may_be_kept (self, shard->hot.nodes[number].entry))
+    {
+      const DsqEntry *entry = shard->hot.nodes[number].entry;
+
+      dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
+      shard->n_hits++;
+      *out_stamped = stamp (self->shards->words,
+                            dsq_words_slot (key->hash),
+                            dsq_entry_record (entry),
+                            entry->record_length,
+                            out_length);
+      dsq_shard_unlock (shard);
+      return TRUE;
+    }
+  dsq_shard_unlock (shard);
+  if (!dsq_engine_get_record (self, key, &record, &length, error))
+    return FALSE;
+  if (record != NULL)
+    *out_stamped = stamp (NULL, 0, record, length, out_length);
+  return TRUE;
+}

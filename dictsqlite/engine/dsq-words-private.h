@@ -1,0 +1,70 @@
+/* dsq-words-private.h - words that tell a binding, without a call, that nothing has changed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <dsq-enums.h>
+
+#include "base/dsq-mutex-private.h"
+
+G_BEGIN_DECLS
+
+#define DSQ_WORDS_N_SLOTS 8192 /* a power of two, and a multiple of how many shards there are */
+
+/*
+ * What lies at the address that dsq_store_map_words() gives. It stays mapped for good, for whoever
+ * has looked once may look again at any time: what a store has done with goes to the next one. No
+ * word of a slot, nor that of walks, is ever what one of the same place was before, for another
+ * store or in the parent of a fork; in a fork's child all of them are 0.
+ */
+typedef struct
+{
+  guint64 slots[DSQ_WORDS_N_SLOTS]; /* each (lock of the keys' shard) moves with every change of a
+                                       key whose hash begins with the slot's number */
+  guint64 walks;                    /* (atomic) moves with every change of a table that is walked */
+  guint64 asks;                     /* (atomic) DsqWordsAsk: why that word does not tell all */
+  gpointer next;                    /* of those that nobody has */
+} DsqWords;
+
+typedef enum
+{
+  DSQ_WORDS_ASK_EXPIRY = 1, /* something may expire, which changes nothing until it is looked for */
+  DSQ_WORDS_ASK_ALWAYS = 2  /* another engine has been taken in this one's place */
+} DsqWordsAsk;
+
+/* Of a store in whose cold tier nobody else commits, or where @live (nullable) moves with commits,
+ * which is the beginning of a page that others share. NULL: not on this machine, or not there. */
+DsqWords *dsq_words_new (const volatile guint64 *live);
+void dsq_words_free (DsqWords *self);
+/* Bytes before a record: the word of its key's slot, or 0 where it is not to be kept; the slot. */
+#define DSQ_STAMP_LENGTH (sizeof (guint64) + sizeof (guint32))
+
+/* What it looked at is not looked at any more. */
+void dsq_words_forget_live (DsqWords *self);
+
+static inline guint
+dsq_words_slot (guint64 hash)
+{
+  return (guint) (hash / (G_MAXUINT64 / DSQ_WORDS_N_SLOTS + 1));
+}
+
+/* With the lock of the key's shard, which nobody else who writes the slot is without. */
+static inline void
+dsq_words_move_locked (DsqWords *self, guint slot)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  if (self != NULL)
+    __atomic_store_n (&self->slots[slot], self->slots[slot] + 1, __ATOMIC_RELEASE);
+}
+
+/* With the locks of all shards: the one of walks as well. */
+static inline void
+dsq_words_move_all_locked (DsqWords *self)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  if (self != NULL)
+    __atomic_fetch_add (&self->walks, 1, __ATOMIC_RELEASE);
+  for (guint i = 0; self != NULL && i < DSQ_WORDS_N_SLOTS; i++)
+    dsq_words_move_locked (self, i);
+}
+
+G_END_DECLS

@@ -1,0 +1,148 @@
+/* dsq-words.c - words that tell a binding, without a call, that nothing has changed
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/dsq-words-private.h"
+
+/*
+ *   page 0 ... 16   DsqWords     private, wiped in the child of a fork
+ *   page 17         the index's  shared with SQLite, or empty
+ *
+ * SQLite's own mapping of the index goes when it likes; this one is another of the same page, and
+ * gives place to an empty page before SQLite lets the file go, which a later one may cut short.
+ *
+ * One who looks has no lock. Loads that a compiler keeps in order are in order on x86-64, and an
+ * interpreter's are far apart; on other machines there are no words.
+ */
+
+#if defined(__x86_64__) && defined(__linux__) && defined(MADV_WIPEONFORK)
+
+#define PAGE      4096
+#define OWN_BYTES ((sizeof (DsqWords) + PAGE - 1) / PAGE * PAGE)
+
+G_STATIC_ASSERT (DSQ_WORD_WALKS == G_STRUCT_OFFSET (DsqWords, walks) / 8);
+G_STATIC_ASSERT (DSQ_WORD_ASKS == G_STRUCT_OFFSET (DsqWords, asks) / 8);
+/* the checksum of the index's header, which depends on every byte of every commit */
+G_STATIC_ASSERT (DSQ_WORD_LIVE == (OWN_BYTES + 40) / 8);
+G_STATIC_ASSERT (DSQ_N_WORDS == DSQ_WORD_LIVE + 1);
+
+/* A word may move so often before it would be another store's. */
+#define MOST_MOVES (G_GUINT64_CONSTANT (1) << 36)
+
+static DsqWords *unused; /* (atomic) the first of a list that is only taken as a whole */
+
+static void
+put_back (DsqWords *first)
+{
+  while (first != NULL)
+    {
+      DsqWords *self = first;
+      DsqWords *head = __atomic_load_n (&unused, __ATOMIC_RELAXED);
+
+      first = self->next;
+      do
+        self->next = head;
+      while (!__atomic_compare_exchange_n (&unused,
+                                           &head,
+                                           self,
+                                           TRUE,
+                                           __ATOMIC_RELEASE,
+                                           __ATOMIC_RELAXED));
+    }
+}
+
+static gpointer
+map_empty (gpointer place, gsize n_bytes)
+{
+  int fixed = place != NULL ? MAP_FIXED : 0;
+
+  return mmap (place, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+}
+
+static DsqWords *
+map (void)
+{
+  gpointer area = map_empty (NULL, OWN_BYTES + PAGE);
+
+  if (area == MAP_FAILED)
+    return NULL;
+  if (madvise (area, OWN_BYTES, MADV_WIPEONFORK) == 0)
+    return area;
+  munmap (area, OWN_BYTES + PAGE);
+  return NULL;
+}
+
+static DsqWords *
+take (void)
+{
+  DsqWords *self = __atomic_exchange_n (&unused, NULL, __ATOMIC_ACQUIRE);
+
+  if (self == NULL)
+    return map ();
+  put_back (self->next);
+  return self;
+}
+
+DsqWords *
+dsq_words_new (const volatile guint64 *live)
+{
+  static guint64 n_stores; /* (atomic) */
+  DsqWords *self = sysconf (_SC_PAGESIZE) == PAGE ? take () : NULL;
+  guint64 first;
+
+  if (self == NULL)
+    return NULL;
+  first = __atomic_add_fetch (&n_stores, 1, __ATOMIC_RELAXED) * MOST_MOVES;
+  for (guint i = 0; i < DSQ_WORDS_N_SLOTS; i++)
+    __atomic_store_n (&self->slots[i], first, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->walks, first, __ATOMIC_RELEASE);
+  self->next = NULL;
+  /* of no length: the old mapping stays, which only a shared one can */
+  if (live == NULL || mremap ((gpointer) live,
+                              0,
+                              PAGE,
+                              MREMAP_MAYMOVE | MREMAP_FIXED,
+                              (guint8 *) self + OWN_BYTES) != MAP_FAILED)
+    return self;
+  dsq_words_free (self);
+  return NULL;
+}
+
+void
+dsq_words_forget_live (DsqWords *self)
+{
+  if (map_empty ((guint8 *) self + OWN_BYTES, PAGE) == MAP_FAILED)
+    g_error ("out of memory");
+}
+
+void
+dsq_words_free (DsqWords *self)
+{
+  dsq_words_forget_live (self);
+  self->next = NULL;
+  put_back (self);
+}
+
+#else
+
+DsqWords *
+dsq_words_new (const volatile guint64 *live)
+{
+  return NULL;
+}
+
+void
+dsq_words_forget_live (DsqWords *self)
+{
+}
+
+void
+dsq_words_free (DsqWords *self)
+{
+}
+
+#endif
