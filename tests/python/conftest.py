@@ -43,6 +43,11 @@ def seed(fixed):
     return fresh
 
 
+if os.environ.get("DSQ_NEAR") == "0":
+    init = DictSQLiteV4.__init__
+    getattr(init, "__wrapped__", init).__kwdefaults__["near_capacity"] = 0
+
+
 @pytest.fixture(params=MODES)
 def mode(request):
     """Each persist mode in turn."""

@@ -26,7 +26,8 @@ VALUES = st.one_of(TEXTS, TEXTS, st.integers(), st.binary(max_size=4), st.none()
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    with DictSQLiteV4(tmp_path_factory.mktemp("packs") / "a.db", persist_mode="lazy") as db:
+    path = tmp_path_factory.mktemp("packs") / "a.db"
+    with DictSQLiteV4(path, persist_mode="lazy", near_capacity=0) as db:
         yield db
 
 

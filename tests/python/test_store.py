@@ -224,6 +224,8 @@ WRONG = [
     {"cache_size": 2**31},
     {"busy_timeout": 2**31},
     {"cache_size": "8M"},
+    {"near_capacity": -1},
+    {"near_capacity": 1.5},
     {"db_path": ""},
     {"db_path": "a\0b"},
 ]
@@ -264,6 +266,8 @@ def test_extras_are_keyword_only(path):
         {"busy_timeout": 0},
         {"wal_limit": 1 << 20},
         {"cache_size": 1 << 16},
+        {"near_capacity": 0},
+        {"near_capacity": 1},
         {"hot_capacity": 1},
         {"enable_async": 0},
     ),

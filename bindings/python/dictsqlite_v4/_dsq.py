@@ -30,7 +30,7 @@ class NativeError(Protocol):
 class Scan(Protocol):
     """``Dsq.Scan``: a walk over the keys in order. A pack without items is its end."""
 
-    def next_pack(self, max_entries: int, keys_only: bool) -> bytes:
+    def next_texts_pack(self, max_entries: int, keys_only: bool) -> bytes:
         """The next keys, as a pack; or key, record, key, record, ..."""
 
     def next_key_pack(self) -> bytes:
@@ -81,6 +81,8 @@ class Store(Protocol):
     def init(self, cancellable: Any) -> bool: ...
     def get_record(self, key: bytes) -> bytes: ...
     def get_text(self, key: str) -> bytes: ...
+    def get_stamped_text(self, key: str) -> bytes: ...
+    def map_words(self) -> int: ...
     def set_text(self, text: str) -> int: ...
     def contains_text(self, key: str) -> int: ...
     def remove_text(self, key: str) -> int: ...
@@ -198,6 +200,10 @@ GError: Type[Exception] = RuntimeError
 ErrorCode: Any = _Dsq.Error
 FORWARD: Any = _Dsq.WalkOrder.FORWARD
 NEVER: int = _Dsq.NEVER
+N_WORDS: int = _Dsq.N_WORDS
+WORD_WALKS: int = _Dsq.WORD_WALKS
+WORD_ASKS: int = _Dsq.WORD_ASKS
+WORD_LIVE: int = _Dsq.WORD_LIVE
 VERSION = f"{_Dsq.MAJOR_VERSION}.{_Dsq.MINOR_VERSION}.{_Dsq.MICRO_VERSION}"
 COPY_SAME: Any = _Dsq.CopyForm.SAME
 COPY_ENCRYPTED: Any = _Dsq.CopyForm.ENCRYPTED

@@ -49,7 +49,8 @@ def _reopen(store: Any, construct: _Open) -> None:
     try:
         construct(store, store._absolute_path, **store._parameters)
         for name, table in tables:
-            table._bind(store._store.get_table_utf8(name.encode()), store._safe)
+            native = store._store.get_table_utf8(name.encode())
+            table._bind(native, store._safe, store._near_capacity)
             store._tables[name] = table
     except Exception as error:
         # the objects raise what they do without this, at their first use

@@ -25,10 +25,11 @@ from typing import (
 )
 
 from ._atomic import AtomicMethods
-from ._dsq import GError, Store
+from ._dsq import WORD_LIVE, GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
+from ._near import MISSING, UNSEEN, NearTier
 from ._pack import pack, pack_entries, pack_keys, unpack, unpack_records, unpack_strings
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
@@ -41,7 +42,7 @@ from ._watch import Watches
 if TYPE_CHECKING:
     from ._pickle import SafePickle
 
-_MISSING: Any = object()
+_MISSING = MISSING
 _EMPTY_PACK = pack(())
 
 # Keys looked up by one call of get_many().
@@ -60,6 +61,7 @@ _Default = TypeVar("_Default")
 class StoreMapping(
     AtomicMethods,
     Expiry,
+    NearTier,
     Ranges,
     Verbs,
     Walks[_Key],
@@ -81,13 +83,17 @@ class StoreMapping(
         # the store that it is, or is a table of
         return self
 
-    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
+    def _bind(
+        self, store: Store, safe: Optional[SafePickle] = None, near_capacity: int = 0
+    ) -> None:
         # How values become records, and records values: all ways in and out go through these.
         self._safe = safe
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
         self._handle = store
         self._routes = routes_to(store)
+        self._begin_near(store, near_capacity)
+        self._routes["_near"] = self._near  # none in a transaction
         # One by one: where __dict__ is asked for, each look at an attribute takes longer ever on.
         for name, route in self._routes.items():
             setattr(self, name, route)
@@ -113,6 +119,22 @@ class StoreMapping(
         """The value of `key`; where it is missing what a subclass's __missing__() gives, else
         KeyError.
         """
+        near = self._near
+        if near is not None and type(key) is str:
+            kept = near.get(key, UNSEEN)
+            if kept:
+                value, slot, word = kept
+                words = self._words  # looked at in this order
+                if (words[WORD_LIVE] == self._seen or self._catch_up()) and words[slot] == word:
+                    if slot < 0:
+                        value = self._load(key, value)
+                    return value  # type: ignore[no-any-return]
+                near[key] = None
+            elif kept is None:
+                found: Any = self._fetch(near, key)
+                return self._miss(key) if found is MISSING else found  # type: ignore[no-any-return]
+            else:
+                self._note_seen(near, key)
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)
@@ -164,6 +186,15 @@ class StoreMapping(
 
     def __contains__(self, key: object) -> bool:
         """Whether there is `key`. Raises TypeError for what is unhashable."""
+        near = self._near
+        if near is not None and type(key) is str:
+            kept = near.get(key)
+            if kept:
+                words = self._words
+                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
+                    words[kept[1]] == kept[2]
+                ):
+                    return True
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 return self._contains_text(self._handle, key) == 1
@@ -179,6 +210,20 @@ class StoreMapping(
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
+        near = self._near
+        if near is not None and type(key) is str:
+            kept = near.get(key, UNSEEN)
+            if kept:
+                value, slot, word = kept
+                words = self._words
+                if (words[WORD_LIVE] == self._seen or self._catch_up()) and words[slot] == word:
+                    return value if slot >= 0 else self._load(key, value)
+                near[key] = None
+            elif kept is None:
+                value = self._fetch(near, key)
+                return default if value is MISSING else value
+            else:
+                self._note_seen(near, key)
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import accumulate
-from typing import Any, Callable, Dict, Final, List, Optional, Sequence
+from typing import Any, Callable, Dict, Final, List, Optional, Sequence, Tuple
 
-from ._keys import encode_key, encode_keys, find_key
+from ._keys import decode_key, encode_key, encode_keys, find_key
 from ._values import STRING, encode_value
 
 _U32: Final = "I"
@@ -109,6 +109,25 @@ def unpack_strings(data: bytes) -> Optional[List[str]]:
         return data[_TEXTS_HEAD:].decode().split(_NUL)
     except UnicodeDecodeError:
         return None  # one of them cannot be loaded
+
+
+def unpack_text_entries(data: bytes) -> Optional[Tuple[List[str], List[str]]]:
+    """The keys and values in a pack of entries that came as texts; None of any other pack."""
+    if data[:4] != _OF_TEXTS:
+        return None
+    try:
+        keys, *values = data[_TEXTS_HEAD:].decode().split(_NUL_STRING)
+    except UnicodeDecodeError:
+        return None  # one of them cannot be loaded
+    names = keys.split(_NUL)
+    return (names, values) if len(names) == len(values) else None  # a key looks like a value
+
+
+def unpack_keys(data: bytes) -> List[Any]:
+    """The keys in a pack of keys."""
+    if data[:4] == _OF_TEXTS:
+        return list(data[_TEXTS_HEAD:].decode().split(_NUL))
+    return list(map(decode_key, unpack(data)))
 
 
 def unpack_records(data: bytes) -> List[bytes]:

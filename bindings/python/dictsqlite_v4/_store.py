@@ -80,6 +80,10 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
     :param busy_timeout: seconds to wait for another process that has the file locked.
     :param wal_limit: bytes that the write-ahead log may reach, at least 1 MiB.
     :param cache_size: bytes of SQLite's cache for each connection, at least 64 KiB.
+    :param near_capacity: most values, of at most 1 KiB, that this object keeps itself, in front of
+        all other tiers, as do each of its tables; 0 turns that off. A use of them does not renew an
+        entry's place in the hot tier, and there are none where entries expire by default or
+        max_bytes is set.
     :param kdf_memory: bytes of memory that one try of the password of a new file takes, 19 MiB
         to 1 GiB.
     :param kdf_passes: passes over that memory, 2 to 16.
@@ -124,6 +128,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         busy_timeout: float = 30.0,
         wal_limit: int = 64 << 20,
         cache_size: int = 8 << 20,
+        near_capacity: int = 65_536,
         kdf_memory: int = 64 << 20,
         kdf_passes: int = 3,
         kdf_limit: int = _options.KDF_LIMIT,
@@ -140,6 +145,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         if enable_safe_pickle or safe_pickle_allowed_modules is not None:
             safe = _new_safe_pickle(safe_pickle_allowed_modules)
         mode = _options.choice("persist_mode", persist_mode, PERSIST_MODES)
+        near = _options.count("near_capacity", near_capacity, 0, 2**31 - 1)
         default = _options.default_expire(default_expire, sliding)
         reopens = _options.choice("after_fork", after_fork, AFTER_FORK) == "reopen"
         if reopens and encryption_password is not None:
@@ -188,12 +194,16 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
             raise problem from None
         if default is not None:
             store = ExpiringStore(store, default, bool(sliding) and not read_only)
-        self._bind(store, safe if enable_safe_pickle else None)
+        # each use is to be seen where it gives an entry more time, or keeps it from being dropped
+        is_near = default is None and not max_bytes
+        self._bind(store, safe if enable_safe_pickle else None, near if is_near else 0)
         if reopens and self._mode != "memory":
             reopen_after_fork(self, DictSQLiteV4.__init__)
 
-    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
-        super()._bind(store, safe)
+    def _bind(
+        self, store: Store, safe: Optional[SafePickle] = None, near_capacity: int = 0
+    ) -> None:
+        super()._bind(store, safe, near_capacity)
         dropped = weakref.finalize(self, close_dropped, store, self._path, os.getpid())
         dropped.atexit = False
         if self._mode != "memory":
@@ -231,16 +241,23 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
                 leave_free(lambda ended, _: self._store.close(ended))
         except GError as error:
             raise to_exception(error, self._path) from None
+        for mapping in (self, *self._tables.values()):
+            mapping._forget_near()
 
     def stats(self) -> Dict[str, Any]:
         """The store's counters: entries, bytes, hits and misses of each tier, and more.
 
-        The keys are the fields of Dsq.Stats, the same by tier under 'tiers', and hot_tier_size,
+        The keys are the fields of Dsq.Stats, the same by tier under 'tiers', where 'near' is what
+        this object keeps itself, tables apart, and hot_tier_size,
         hot_tier_capacity, encryption_enabled, safe_pickle_enabled and persist_mode.
         """
         self._check_open()
         stats = stats_dict(self._store.get_stats(), self._mode)
         stats["safe_pickle_enabled"] = self._safe is not None
+        stats["tiers"]["near"] = {
+            "entries": len(self._routes["_near"] or ()),
+            "capacity": self._near_capacity,
+        }
         return stats
 
     def __enter__(self: _Self) -> _Self:

@@ -28,8 +28,10 @@ _Value = TypeVar("_Value")
 class StoreWithTables(StoreMapping[_Key, _Value]):
     """A mapping that has further ones, by name."""
 
-    def _bind(self, store: Store, safe: Optional[SafePickle] = None) -> None:
-        super()._bind(store, safe)
+    def _bind(
+        self, store: Store, safe: Optional[SafePickle] = None, near_capacity: int = 0
+    ) -> None:
+        super()._bind(store, safe, near_capacity)
         self._tables: WeakValueDictionary[str, Table[Any, Any]] = WeakValueDictionary()
 
     def table(self, name: str) -> Table[Any, Any]:
@@ -100,7 +102,7 @@ class Table(StoreMapping[_Key, _Value]):
         self._parent = parent
         self._name = name
         self._path, self._has_password = parent._path, parent._has_password
-        self._bind(native, parent._safe)
+        self._bind(native, parent._safe, parent._near_capacity)
 
     @property
     def name(self) -> str:

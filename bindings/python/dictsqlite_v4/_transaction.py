@@ -246,6 +246,7 @@ class _Router:
         routes: Dict[str, Any] = {"_" + name: self._route_text(name) for name in _TEXT}
         routes.update({"_" + name: self._route(name) for name in _BYTES})
         routes["_store"] = self
+        routes["_near"] = None
         return routes
 
     def _store(self) -> Any:

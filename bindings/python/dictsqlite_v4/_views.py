@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, KeysView, ValuesView
-from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Set, Tuple, TypeVar
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from ._mapping import StoreMapping
 
 _MISSING: Any = object()
-_value_of = itemgetter(1)
 _ERRORS = ("strict", "skip", "report")
 
 _Key = TypeVar("_Key")
@@ -68,10 +66,10 @@ class StoreValues(ValuesView[_Value]):
         return any(mine is value or mine == value for mine in self)
 
     def __iter__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_values(False, self._errors))
+        return self._mapping._walk_values(False, self._errors)
 
     def __reversed__(self) -> Iterator[_Value]:
-        return map(_value_of, self._mapping._walk_values(True, self._errors))
+        return self._mapping._walk_values(True, self._errors)
 
     @property
     def mapping(self) -> MappingProxyType[Any, _Value]:

@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Walks.
 
-A scan of the library's gives entries in batches. It is asked after each entry whether the rest of
-the batch is still true, as the one who got the entry may have changed anything since. Where it is
-not, as little as can be is asked for: who has changed something will do so again.
+A scan of the library's gives entries in batches. After each entry the rest of the batch may not be
+true any more, as the one who got the entry may have changed anything since. Words in memory tell
+when it surely is; else the scan is asked. Where it is not, as little as can be is asked for: who
+has changed something will do so again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable, Generic, Tuple, TypeVar
+from collections.abc import Generator, Iterable, Iterator
+from operator import length_hint
+from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
 
-from ._dsq import GError, Scan, Store
+from ._dsq import WORD_ASKS, WORD_LIVE, WORD_WALKS, GError, Scan, Store
 from ._errors import to_exception, unloadable, unreadable
 from ._keys import decode_key
-from ._pack import unpack
+from ._pack import unpack, unpack_keys, unpack_text_entries
 
 # Entries fetched by one call of a scan: one at first, since next(iter(db)) needs no more, then
 # these, and so on.
@@ -28,29 +30,46 @@ _EMPTY, _BEFORE_ONE = 4, 8
 _Key = TypeVar("_Key")
 
 
+# What walks look at that must ask each time.
+_ASK_ALWAYS = {WORD_LIVE: 0, WORD_WALKS: 0, WORD_ASKS: 1}
+
+
+def _look_at(words: Any) -> Tuple[int, int]:
+    """What is to be the same still, if nothing has changed when it is looked at again, in this
+    order. Where others than the words may tell of a change, that it never is."""
+    live, walks = words[WORD_LIVE], words[WORD_WALKS]
+    return live, -1 if words[WORD_ASKS] else walks
+
+
 class Walks(Generic[_Key]):
     """What StoreMapping has of these."""
 
     _path: str
     _has_password: bool
     _store: Store
+    _handle: Store
+    _words: Any
     _decode: Callable[[bytes], Any]
 
     def __iter__(self) -> Iterator[_Key]:
         """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(False))
+        return self._walk_keys(*self._walk(False))
 
     def __reversed__(self) -> Iterator[_Key]:
         """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(self._walk(True))
+        return self._walk_keys(*self._walk(True))
 
-    def _walk(self, backwards: bool) -> Scan:
+    def _walk(self, backwards: bool) -> Tuple[Scan, Any]:
+        """A scan, and the words to look at before it is asked."""
+        store = self._store
+        # a transaction's are the scan's own matter
+        words = self._words if store is self._handle and self._words is not None else _ASK_ALWAYS
         try:
-            return self._store.walk_pack(backwards)  # it begins here, as a dict's iterator does
+            return store.walk_pack(backwards), words  # it begins here, as a dict's iterator does
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_keys(self, scan: Scan) -> Iterator[Any]:
+    def _walk_keys(self, scan: Scan, words: Any) -> Iterator[Any]:
         try:
             # by itself, for who uses the store as a queue: next(iter(db)), and no more
             first = scan.next_key_pack()
@@ -60,55 +79,96 @@ class Walks(Generic[_Key]):
             size, then = _SECOND_BATCH, 2 * _SECOND_BATCH
             if not scan.check(1):
                 size, then = 1, 2
-            while batch := unpack(scan.next_pack(size, True)):
+            live, walks = _look_at(words)
+            while batch := unpack_keys(scan.next_texts_pack(size, True)):
                 size, then = then, min(2 * then, _LARGEST_BATCH)
-                for n_used, key in enumerate(batch, 1):
-                    yield decode_key(key)
-                    if not scan.check(n_used):
-                        size, then = 1, 2
-                        break
+                rest = iter(batch)
+                for key in rest:
+                    yield key
+                    if words[WORD_LIVE] != live or words[WORD_WALKS] != walks:
+                        live, walks = _look_at(words)
+                        if not scan.check(len(batch) - length_hint(rest)):
+                            size, then = 1, 2
+                            break
+                live, walks = _look_at(words)
         except GError as error:
             raise to_exception(error, self._path) from None
 
     def _peek_keys(self) -> Iterator[Any]:
         """The keys, some of which may be gone when they come; no change is an error."""
-        scan = self._walk(False)
+        scan, _ = self._walk(False)
         size, then = 1, _SECOND_BATCH
         try:
-            while batch := unpack(scan.next_pack(size, True)):
-                yield from map(decode_key, batch)
+            while batch := unpack_keys(scan.next_texts_pack(size, True)):
+                yield from batch
                 size, then = then, min(2 * then, _LARGEST_BATCH)
         except GError as error:
             raise to_exception(error, self._path) from None
 
-    def _walk_values(self, backwards: bool, errors: str) -> Iterator[Tuple[bytes, Any]]:
-        """Encoded keys, with values; what cannot be loaded as `errors` says."""
-        return self._load_walk(self._walk(backwards), errors)
-
-    def _load_walk(self, scan: Scan, errors: str) -> Iterator[Tuple[bytes, Any]]:
-        decode = self._decode
-        size, then = 1, _SECOND_BATCH
-        try:
-            while batch := unpack(scan.next_pack(size, False)):
-                size, then = then, min(2 * then, _LARGEST_BATCH)
-                n_used = 0
-                for key, record in zip(batch[::2], batch[1::2]):
-                    n_used += 1
-                    try:
-                        value = decode(record)
-                    except Exception as error:
-                        value = self._report(error, decode_key(key), record, errors)
-                        if errors == "skip":
-                            continue
-                    yield key, value
-                    if not scan.check(n_used):
-                        size, then = 1, 2
-                        break
-        except GError as error:
-            raise to_exception(error, self._path) from None
+    def _walk_values(self, backwards: bool, errors: str) -> Iterator[Any]:
+        """The values; what cannot be loaded as `errors` says."""
+        return self._load_walk(False, errors, *self._walk(backwards))
 
     def _walk_items(self, backwards: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
-        return ((decode_key(key), value) for key, value in self._walk_values(backwards, errors))
+        """Keys and values; what cannot be loaded as `errors` says."""
+        return self._load_walk(True, errors, *self._walk(backwards))
+
+    def _load_walk(self, is_of_items: bool, errors: str, scan: Scan, words: Any) -> Iterator[Any]:
+        size, then = 1, _SECOND_BATCH
+        try:
+            while True:
+                live, walks = _look_at(words)
+                batch = scan.next_texts_pack(size, False)
+                if len(batch) <= _EMPTY:
+                    return
+                size, then = then, min(2 * then, _LARGEST_BATCH)
+                keys, values = self._load_batch(batch)
+                if values is None:
+                    each = self._load_slowly(is_of_items, errors, scan, unpack(batch))
+                    if not (yield from each):
+                        size, then = 1, 2
+                    continue
+                rest = iter(values)
+                for item in zip(keys, rest) if is_of_items else rest:
+                    yield item
+                    if words[WORD_LIVE] != live or words[WORD_WALKS] != walks:
+                        live, walks = _look_at(words)
+                        if not scan.check(len(values) - length_hint(rest)):
+                            size, then = 1, 2
+                            break
+        except GError as error:
+            raise to_exception(error, self._path) from None
+
+    def _load_batch(self, batch: bytes) -> Tuple[List[Any], Optional[List[Any]]]:
+        """The keys and values of a batch; without values where one of them cannot be loaded."""
+        texts = unpack_text_entries(batch)
+        if texts is not None:
+            return texts
+        items = unpack(batch)
+        try:
+            # no map(), which what loading raises may end as if it were at its end
+            return [*map(decode_key, items[::2])], [self._decode(item) for item in items[1::2]]
+        except Exception:
+            return [], None
+
+    def _load_slowly(
+        self, is_of_items: bool, errors: str, scan: Scan, batch: List[bytes]
+    ) -> Generator[Any, None, bool]:
+        """Load each when its turn has come. Gives whether the batch was current to its end."""
+        n_used = 0
+        for encoded, record in zip(batch[::2], batch[1::2]):
+            n_used += 1
+            key = decode_key(encoded)
+            try:
+                value = self._decode(record)
+            except Exception as error:
+                value = self._report(error, key, record, errors)
+                if errors == "skip":
+                    continue
+            yield (key, value) if is_of_items else value
+            if not scan.check(n_used):
+                return False
+        return True
 
     def _load_each(
         self, entries: Iterable[Tuple[Any, bytes]], errors: str
