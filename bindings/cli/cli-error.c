@@ -5,6 +5,7 @@
 
 #include <dictsqlite.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli-text.h"
 
@@ -21,12 +22,28 @@ cli_set_error (GError **error, CliStatus status, const char *format, ...)
   va_end (arguments);
 }
 
+/* The library was given a file, whose name it knows from the root on. */
+static void
+name_as_typed (GError *error, const char *path)
+{
+  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
+  g_autofree char *shown = g_filename_display_name (absolute);
+  g_autofree char *message = error->message;
+  gsize length = strlen (shown);
+
+  if (g_str_has_prefix (message, shown) && message[length] == ':')
+    error->message = g_strconcat (path, message + length, NULL);
+  else
+    error->message = g_steal_pointer (&message);
+}
+
 void
 cli_prefix_error (GError **error, const char *what)
 {
   /* what of the command's own goes wrong with a file names that file, be it another */
   if (g_error_matches (*error, CLI_ERROR, CLI_FAILED))
     return;
+  name_as_typed (*error, what);
   if (strstr ((*error)->message, what) == NULL)
     g_prefix_error (error, "%s: ", what);
 }

@@ -3,7 +3,10 @@
 
 #include "cli-store.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli-pack.h"
 
@@ -18,9 +21,11 @@ cli_store_open_under (CliCall *call,
   g_autoptr (GFile) file = g_file_new_for_path (path);
   DsqStore *store;
 
-  if (purpose != CLI_MAKE && purpose != CLI_FILL && !g_file_query_exists (file, NULL))
+  if (purpose != CLI_MAKE && purpose != CLI_FILL && g_access (path, F_OK) != 0)
     {
-      cli_set_error (error, CLI_FAILED, "%s: there is no such file", path);
+      const char *cause = errno == ENOENT ? "there is no such file" : g_strerror (errno);
+
+      cli_set_error (error, CLI_FAILED, "%s: %s", path, cause);
       return NULL;
     }
   store = g_initable_new (DSQ_TYPE_STORE,

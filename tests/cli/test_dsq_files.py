@@ -49,6 +49,29 @@ def test_backup(tmp_path, path):
     assert sorted(os.listdir(tmp_path)) == ["copy.db", "store.db"]
 
 
+@pytest.mark.parametrize("words", (
+    ("get", "k"), ("set", "k", "v"), ("keys",), ("stat",), ("check",), ("dump",), ("compact",),
+    ("salvage", "new.db"), ("backup", "new.db"), ("watch",),
+), ids=" ".join)
+def test_a_file_is_named_as_it_was_typed(tmp_path, path, words):
+    fill(path, n=1)
+    (tmp_path / "text").write_text("no store, and longer than the name of one " * 100)
+    (tmp_path / "folder").mkdir()
+    verb, *rest = words
+    for name, status, cause in (
+        ("text", DAMAGED, "store"),
+        ("./text", DAMAGED, "store"),
+        ("folder", DAMAGED if verb == "stat" else FAILED, "folder" if verb == "stat" else "file"),
+        ("store.db/below", FAILED, "Not a directory"),
+        ("nowhere/below", FAILED, "o such file"),
+    ):
+        done = dsq(verb, name, *rest, cwd=tmp_path)
+        assert (done.status, done.out) == (status, ""), done
+        assert done.err.startswith(f"dsq: {name}: ") and cause in done.err, done
+        assert str(tmp_path) not in done.err
+    assert sorted(os.listdir(tmp_path)) == ["folder", "store.db", "text"]
+
+
 def test_backup_of_what_is_in_use(tmp_path, path):
     with DictSQLiteV4(path, persist_mode="writethrough") as db:
         db["k"] = "v"
