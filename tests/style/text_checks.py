@@ -19,6 +19,7 @@ TOP_LEVEL = {
 }
 # A line that parts a file into its sections, with the section's name.
 RULER = re.compile(r"/\* -+ \w.* -+ \*/")
+TEST = re.compile(r"test(-.*\.(c|js|vala)|_.*\.py)")
 # Written so that this line is none itself.
 LEFTOVER = re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b|^[<]{7} |^[>]{7} ")
 
@@ -134,6 +135,23 @@ def check_leftovers(tree: Tree) -> List[str]:
     ]
 
 
+def check_tests(tree: Tree) -> List[str]:
+    """Each test is named by the meson.build beside it, or its folder is collected by tests/run."""
+    problems = []
+    for path in tree.paths:
+        folder, _, name = path.rpartition("/")
+        if not folder.startswith("tests/") or not TEST.fullmatch(name):
+            continue
+        if name.endswith(".py") and f'"${folder}"' in tree.text("tests/run"):
+            continue
+        build = f"{folder}/meson.build"
+        listed = re.sub(r"#.*", "", tree.text(build)) if build in tree.paths else ""
+        words = "|".join(map(re.escape, re.findall(r"'([^']+)'", listed)))
+        if not re.fullmatch(rf"(test[-_])?({words})(\.\w+)?", name):
+            problems.append(f"{path}: no meson.build names it, and tests/run does not collect it")
+    return problems
+
+
 CHECKS = {
     "format-is-clang-formats": check_format,
     "no-source-over-600-lines": check_length,
@@ -144,4 +162,5 @@ CHECKS = {
     "python-compiles-within-100-columns": check_python,
     "top-level-holds-only-its-names": check_top_level,
     "nothing-is-left-over": check_leftovers,
+    "each-test-is-run": check_tests,
 }
