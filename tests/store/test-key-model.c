@@ -439,7 +439,6 @@ static void
 test_store_closes (Fixture *self, gconstpointer mode)
 {
   g_autoptr (DsqItem) item = NULL;
-  g_autofree char *key = NULL;
   Mirror all;
 
   fill (self->store, 0, 1000);

@@ -402,7 +402,6 @@ test_refuses_another_file (Fixture *self, gconstpointer data)
 {
   DsqStore *old = open_store (self, DSQ_PERSIST_LAZY);
   g_autofree char *moved = g_strconcat (self->path, ".moved", NULL);
-  g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (g_rename (self->path, moved), ==, 0);
   assert_refused (self, DSQ_ERROR_BUSY);

@@ -95,7 +95,6 @@ test_keeps_the_log_of_a_file_that_is_gone (Fixture *fixture, gconstpointer data)
   g_autofree char *copy = g_build_filename (fixture->folder, "copy", NULL);
   g_autofree char *aside = g_build_filename (fixture->folder, "aside", NULL);
   g_autofree char *log = g_strconcat (copy, "-wal", NULL);
-  g_autofree char *log_aside = g_strconcat (aside, "-wal", NULL);
   Foreign foreign;
   DsqColdTier *tier = open_tier (fixture->path, &foreign);
 
