@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 /* One that is loading. */
 DsqItem *dsq_item_new (void);
 /* It is, or has become, that entry. Tells who listens. */
-void dsq_item_load (DsqItem *self, const DsqEntry *entry);
+void dsq_item_load (DsqItem *self, DsqEntry *entry);
 gboolean dsq_item_is_loading (const DsqItem *self);
 /* Whether anybody but the caller has it. */
 gboolean dsq_item_is_held (DsqItem *self);

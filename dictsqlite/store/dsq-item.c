@@ -22,9 +22,7 @@ struct _DsqItem
 {
   GObject parent_instance;
 
-  char *key;       /* (owned) (nullable) */
-  GVariant *value; /* (owned) (nullable) */
-  gboolean is_loaded;
+  DsqEntry *entry; /* (owned) (nullable) NULL while it is loading */
 };
 
 G_DEFINE_FINAL_TYPE (DsqItem, dsq_item, G_TYPE_OBJECT)
@@ -33,28 +31,55 @@ enum
 {
   PROP_0,
   PROP_KEY,
+  PROP_KEY_BYTES,
   PROP_VALUE,
+  PROP_RECORD,
   PROP_LOADING,
   N_PROPS
 };
 
 static GParamSpec *props[N_PROPS];
 
+/* Bytes of the entry, which live as long as it. */
+static void
+take_bytes (DsqItem *self, GValue *value, const guint8 *bytes, gsize length)
+{
+  g_value_take_boxed (value,
+                      g_bytes_new_with_free_func (bytes,
+                                                  length,
+                                                  (GDestroyNotify) dsq_entry_unref,
+                                                  dsq_entry_ref (self->entry)));
+}
+
 static void
 dsq_item_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   DsqItem *self = DSQ_ITEM (object);
+  DsqEntry *entry = self->entry;
+  const guint8 *key = entry != NULL ? dsq_entry_key (entry) : NULL;
+  const guint8 *record = entry != NULL ? dsq_entry_record (entry) : NULL;
 
+  if (id == PROP_LOADING)
+    {
+      g_value_set_boolean (value, entry == NULL);
+      return;
+    }
+  if (entry == NULL)
+    return;
   switch (id)
     {
     case PROP_KEY:
-      g_value_set_string (value, self->key);
+      if (dsq_key_codec_is_c_string (key, entry->key_length))
+        g_value_take_string (value, g_strndup ((const char *) key, entry->key_length));
+      break;
+    case PROP_KEY_BYTES:
+      take_bytes (self, value, key, entry->key_length);
       break;
     case PROP_VALUE:
-      g_value_set_variant (value, self->value);
+      g_value_take_variant (value, dsq_value_get_variant (record, entry->record_length, NULL));
       break;
-    case PROP_LOADING:
-      g_value_set_boolean (value, !self->is_loaded);
+    case PROP_RECORD:
+      take_bytes (self, value, record, entry->record_length);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -66,8 +91,7 @@ dsq_item_finalize (GObject *object)
 {
   DsqItem *self = DSQ_ITEM (object);
 
-  g_free (self->key);
-  g_clear_pointer (&self->value, g_variant_unref);
+  g_clear_pointer (&self->entry, dsq_entry_unref);
   G_OBJECT_CLASS (dsq_item_parent_class)->finalize (object);
 }
 
@@ -89,6 +113,15 @@ dsq_item_class_init (DsqItemClass *klass)
    */
   props[PROP_KEY] = g_param_spec_string ("key", NULL, NULL, NULL, flags);
   /**
+   * DsqItem:key-bytes:
+   *
+   * The key, whatever it is, in the encoded form that [method@Store.get_record] takes; %NULL while
+   * it is loading.
+   *
+   * Since: 1.0
+   */
+  props[PROP_KEY_BYTES] = g_param_spec_boxed ("key-bytes", NULL, NULL, G_TYPE_BYTES, flags);
+  /**
    * DsqItem:value:
    *
    * The value, as [method@Store.get] gives it; %NULL while it is loading, and when it has no form
@@ -97,6 +130,15 @@ dsq_item_class_init (DsqItemClass *klass)
    * Since: 1.0
    */
   props[PROP_VALUE] = g_param_spec_variant ("value", NULL, NULL, G_VARIANT_TYPE_ANY, NULL, flags);
+  /**
+   * DsqItem:record:
+   *
+   * The value, whatever it is, in the form that [method@Store.get_record] gives: a byte of
+   * [enum@ValueType] and what follows it; %NULL while it is loading.
+   *
+   * Since: 1.0
+   */
+  props[PROP_RECORD] = g_param_spec_boxed ("record", NULL, NULL, G_TYPE_BYTES, flags);
   /**
    * DsqItem:loading:
    *
@@ -120,36 +162,23 @@ dsq_item_new (void)
   return g_object_new (DSQ_TYPE_ITEM, NULL);
 }
 
-static void
-take_value (DsqItem *self, GVariant *value)
-{
-  if (self->value == value ||
-      (self->value != NULL && value != NULL && g_variant_equal (self->value, value)))
-    {
-      g_clear_pointer (&value, g_variant_unref);
-      return;
-    }
-  g_clear_pointer (&self->value, g_variant_unref);
-  self->value = value;
-  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_VALUE]);
-}
-
 void
-dsq_item_load (DsqItem *self, const DsqEntry *entry)
+dsq_item_load (DsqItem *self, DsqEntry *entry)
 {
-  const guint8 *key = dsq_entry_key (entry);
+  g_autoptr (DsqEntry) old = g_steal_pointer (&self->entry);
 
+  self->entry = dsq_entry_ref (entry);
   g_object_freeze_notify (G_OBJECT (self));
-  if (self->key == NULL && dsq_key_codec_is_c_string (key, entry->key_length))
+  if (old == NULL)
     {
-      self->key = g_strndup ((const char *) key, entry->key_length);
       g_object_notify_by_pspec (G_OBJECT (self), props[PROP_KEY]);
-    }
-  take_value (self, dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL));
-  if (!self->is_loaded)
-    {
-      self->is_loaded = TRUE;
+      g_object_notify_by_pspec (G_OBJECT (self), props[PROP_KEY_BYTES]);
       g_object_notify_by_pspec (G_OBJECT (self), props[PROP_LOADING]);
+    }
+  if (!dsq_entry_has_record_of (old, entry))
+    {
+      g_object_notify_by_pspec (G_OBJECT (self), props[PROP_VALUE]);
+      g_object_notify_by_pspec (G_OBJECT (self), props[PROP_RECORD]);
     }
   g_object_thaw_notify (G_OBJECT (self));
 }
@@ -157,7 +186,7 @@ dsq_item_load (DsqItem *self, const DsqEntry *entry)
 gboolean
 dsq_item_is_loading (const DsqItem *self)
 {
-  return !self->is_loaded;
+  return self->entry == NULL;
 }
 
 gboolean
