@@ -1,0 +1,560 @@
+/* test-browser.c - the browser, used as somebody before the screen uses it
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "browser-support.h"
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+static void
+fill (const char *path, guint n_keys)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = dsq_store_open (path, DSQ_PERSIST_LAZY, NULL, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < n_keys; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key/%07u", i);
+
+      dsq_store_set_string (store, key, "some value", NULL, &error);
+      g_assert_no_error (error);
+    }
+  dsq_store_close (store, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* Runs the loop until there are so many rows; the longest that it stood still, in microseconds. */
+static gint64
+wait_for_rows (Seat *self, guint n_rows)
+{
+  gint64 longest = 0, end = g_get_monotonic_time () + 120 * G_USEC_PER_SEC;
+
+  while (seat_rows (self) != n_rows || seat_sees (self, "reading"))
+    {
+      gint64 start = g_get_monotonic_time ();
+
+      g_assert_cmpint (start, <, end);
+      if (!g_main_context_iteration (NULL, FALSE))
+        g_usleep (500);
+      longest = MAX (longest, g_get_monotonic_time () - start);
+    }
+  return longest;
+}
+
+static void
+test_lists_and_filters (Seat *self, gconstpointer unused)
+{
+  guint n_keys = g_getenv ("DSQ_LONG") != NULL ? 1000000 : 50000;
+  gint64 longest;
+
+  fill (self->path, n_keys);
+  seat_open (self, self->path, FALSE);
+  longest = wait_for_rows (self, n_keys);
+  g_test_message ("%u keys listed: the loop stood still for %.1f ms at most",
+                  n_keys,
+                  (double) longest / 1000);
+  seat_until (seat_sees (self, n_keys == 50000 ? "50,000 entries" : "1,000,000 entries"));
+  seat_until (seat_sees (self, "key/0000000"));
+  g_assert_false (seat_sees (self, "key/0040000"));
+
+  seat_type (self, "search", "key/00001");
+  longest = wait_for_rows (self, 100);
+  g_test_message ("filtered: %.1f ms", (double) longest / 1000);
+  seat_until (seat_sees (self, "100 entries") && seat_sees (self, "key/0000100") &&
+              !seat_sees (self, "key/0000000"));
+  seat_type (self, "search", "nothing/");
+  wait_for_rows (self, 0);
+  seat_until (seat_sees (self, "0 entries"));
+  seat_type (self, "search", "");
+  wait_for_rows (self, n_keys);
+}
+
+static void
+test_tables_of_others_come_and_go (Seat *self, gconstpointer unused)
+{
+  GtkListView *view;
+  GtkSelectionModel *model;
+
+  other ("", "set", self->path, "in-main", "1", NULL);
+  other ("", "set", self->path, "in-queue", "2", "--table", "queue", NULL);
+  seat_open_store (self);
+  view = seat_part (self, "tables_view");
+  model = gtk_list_view_get_model (view);
+  seat_until (seat_sees (self, "in-main") && seat_sees (self, "queue"));
+  g_assert_false (seat_sees (self, "in-queue"));
+  gtk_selection_model_select_item (model, 1, TRUE);
+  seat_until (seat_sees (self, "in-queue") && !seat_sees (self, "in-main"));
+
+  other ("", "set", self->path, "more", "3", "--table", "another", NULL);
+  seat_until (seat_sees (self, "another"));
+  g_assert_true (gtk_selection_model_is_selected (model, 1));
+  g_assert_true (seat_sees (self, "in-queue"));
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static void
+test_shows_each_type (Seat *self, gconstpointer unused)
+{
+  static const struct
+  {
+    const char *type;
+    const char *word;
+    const char *in_list;
+    const char *in_editor;
+  } values[] = {
+    { "str", "some text\nof two lines", "some text of two lines", "some text\nof two lines" },
+    { "bytes", "\001\377z", "3 bytes: 01 ff 7a", "01 ff 7a" },
+    { "int", "-42", "-42", "-42" },
+    { "int", "0x10000000000000000", "18446744073709551616", "18446744073709551616" },
+    { "float", "0.5", "0.5", "0.5" },
+    { "float", "nan", "nan", "nan" },
+    { "bool", "true", "true", "true" },
+    { "null", "null", "None", "" },
+    { "variant", "{'a': <1>}", "{'a': <1>}", "{'a': <1>}" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autofree char *key = g_strdup_printf ("%u", i);
+
+      other ("", "set", self->path, key, "--type", values[i].type, "--", values[i].word, NULL);
+    }
+  other ("", "set", self->path, "--json-key", "[1,\"x\"]", "of a tuple", NULL);
+  seat_open_store (self);
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autofree char *key = g_strdup_printf ("%u", i);
+      g_autofree char *text = NULL;
+
+      seat_until (seat_sees (self, values[i].in_list));
+      seat_select (self, key);
+      text = seat_value (self);
+      g_assert_cmpstr (text, ==, values[i].in_editor);
+      g_assert_false (seat_can (self, "entry.save"));
+    }
+  seat_until (seat_sees (self, "[1,\"x\"]") && seat_sees (self, "of a tuple"));
+}
+
+static void
+test_describes_pickles (Seat *self, gconstpointer unused)
+{
+  /* to load it would call os.system ("touch ...") */
+  g_autofree char *touched = g_build_filename (self->folder, "touched", NULL);
+  g_autoptr (GString) pickle = g_string_new_len ("\x80\x02"
+                                                 "cposix\nsystem\nX",
+                                                 17);
+  g_autofree char *command = g_strconcat ("touch ", touched, NULL);
+  guint32 length = GUINT32_TO_LE ((guint32) strlen (command));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = dsq_store_open (self->path, DSQ_PERSIST_LAZY, NULL, &error);
+
+  g_string_append_len (pickle, (const char *) &length, sizeof length);
+  g_string_append (pickle, command);
+  g_string_append (pickle, "\x85R.");
+  g_assert_no_error (error);
+  dsq_store_set_record (store,
+                        (const guint8 *) "evil",
+                        4,
+                        (const guint8 *) pickle->str,
+                        pickle->len,
+                        &error);
+  g_assert_no_error (error);
+  dsq_store_set_record (store,
+                        (const guint8 *) "plain",
+                        5,
+                        (const guint8 *) "\x80\x02]q\0.",
+                        6,
+                        &error);
+  g_assert_no_error (error);
+  g_clear_object (&store);
+
+  seat_open_store (self);
+  seat_select (self, "evil");
+  g_assert_true (seat_sees (self, "never loaded"));
+  g_assert_true (seat_sees (self, "posix.system"));
+  g_assert_false (gtk_text_view_get_editable (seat_part (self, "text_view")));
+  seat_select (self, "plain");
+  g_assert_true (seat_sees (self, "plain data"));
+  g_assert_false (g_file_test (touched, G_FILE_TEST_EXISTS));
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static void
+test_edits (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "name", "before", NULL);
+  seat_open_store (self);
+  seat_select (self, "name");
+
+  seat_type_value (self, "after");
+  g_assert_true (seat_can (self, "entry.save"));
+  seat_act (self, "win.save-entry");
+  seat_until (seat_is_saved (self));
+  other ("\"after\"\n", "get", self->path, "name", "--json", NULL);
+
+  /* what is no number is not saved as one */
+  gtk_drop_down_set_selected (seat_part (self, "type_drop"), 2);
+  g_assert_true (seat_sees (self, "Not an integer"));
+  g_assert_false (seat_can (self, "entry.save"));
+  seat_type_value (self, "1e3");
+  g_assert_true (seat_sees (self, "Not an integer"));
+  seat_type_value (self, "18446744073709551617");
+  g_assert_false (seat_sees (self, "Not an integer"));
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  other ("18446744073709551617\n", "get", self->path, "name", "--json", NULL);
+
+  gtk_drop_down_set_selected (seat_part (self, "type_drop"), 1);
+  seat_type_value (self, "00 0");
+  g_assert_true (seat_sees (self, "pairs of hexadecimal digits"));
+  seat_type_value (self, "00\nFF");
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  other ("{\"bytes\":\"AP8=\"}\n", "get", self->path, "name", "--json", NULL);
+
+  seat_type_value (self, "01");
+  seat_click (self, "_Revert");
+  g_assert_true (seat_sees (self, "00 ff"));
+  g_assert_false (seat_can (self, "entry.save"));
+}
+
+static void
+test_times_to_live (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "name", "value", NULL);
+  seat_open_store (self);
+  seat_select (self, "name");
+  g_assert_true (seat_sees (self, "never"));
+  seat_type (self, "time_entry", "soon");
+  g_assert_true (seat_sees (self, "not a number of seconds"));
+  seat_type (self, "time_entry", "7200");
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self) &&
+              (seat_sees (self, "in 1 h 59 min") || seat_sees (self, "in 2 h 0 min")));
+
+  /* a new value leaves it, unless a new one is given */
+  seat_type_value (self, "other");
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  g_assert_true (seat_sees (self, "in 1 h 59 min") || seat_sees (self, "in 2 h 0 min"));
+  seat_type (self, "time_entry", "never");
+  seat_click (self, "_Save");
+  seat_until (seat_sees (self, "never") && seat_is_saved (self));
+
+  /* what expires is seen to go */
+  seat_type (self, "time_entry", "0.2");
+  seat_click (self, "_Save");
+  seat_until (seat_sees (self, "has expired") || seat_rows (self) == 0);
+  g_assert_false (seat_can (self, "entry.delete"));
+}
+
+static void
+test_conflicts_are_told (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "name", "before", NULL);
+  seat_open_store (self);
+  seat_select (self, "name");
+
+  /* another's change while it is edited */
+  seat_type_value (self, "mine");
+  other ("", "set", self->path, "name", "--type", "int", "7", NULL);
+  seat_until (seat_sees (self, "Another has changed this entry meanwhile. It is now int: 7"));
+  g_assert_true (seat_sees (self, "mine"));
+  g_assert_false (seat_can (self, "entry.save"));
+  other ("7\n", "get", self->path, "name", "--json", NULL);
+  seat_click (self, "_Keep mine");
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  other ("\"mine\"\n", "get", self->path, "name", "--json", NULL);
+
+  /* another's change that is not known of yet */
+  seat_type_value (self, "mine again");
+  other ("", "set", self->path, "name", "theirs", NULL);
+  seat_act (self, "win.save-entry");
+  seat_until (seat_sees (self, "It is now str: theirs"));
+  other ("\"theirs\"\n", "get", self->path, "name", "--json", NULL);
+  seat_click (self, "_Take theirs");
+  seat_until (seat_sees (self, "theirs") && seat_is_saved (self));
+
+  /* another's deletion */
+  seat_type_value (self, "mine at last");
+  other ("", "del", self->path, "name", NULL);
+  seat_until (seat_sees (self, "Another has deleted this entry meanwhile"));
+  seat_click (self, "_Keep mine");
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  other ("\"mine at last\"\n", "get", self->path, "name", "--json", NULL);
+}
+
+static void
+test_others_changes_are_seen (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "a", "first", NULL);
+  seat_open_store (self);
+  seat_select (self, "a");
+  other ("", "set", self->path, "b", "second", NULL);
+  seat_until (seat_rows (self) == 2 && seat_sees (self, "second"));
+  other ("", "set", self->path, "a", "third", NULL);
+  seat_until (!seat_sees (self, "first"));
+  g_assert_true (seat_sees (self, "third"));
+  other ("", "del", self->path, "a", NULL);
+  seat_until (seat_rows (self) == 1 &&
+              seat_sees (self, "Select an entry") | seat_sees (self, "has been deleted"));
+}
+
+static void
+test_adds_and_deletes (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "old", "here before", NULL);
+  seat_open_store (self);
+  seat_act (self, "win.add-entry");
+  seat_type (self, "key_entry", "old");
+  seat_type_value (self, "new value");
+  seat_click (self, "_Save");
+  seat_until (seat_sees (self, "There is an entry of this key already"));
+  other ("\"here before\"\n", "get", self->path, "old", "--json", NULL);
+  seat_type (self, "key_entry", "new");
+  seat_type (self, "time_entry", "7200");
+  seat_click (self, "_Save");
+  seat_until (seat_rows (self) == 2);
+  other ("\"new value\"\n", "get", self->path, "new", "--json", NULL);
+
+  /* a key that is no text */
+  seat_act (self, "win.add-entry");
+  gtk_check_button_set_active (seat_part (self, "json_check"), TRUE);
+  seat_type (self, "key_entry", "[1,");
+  seat_type_value (self, "of a tuple");
+  seat_click (self, "_Save");
+  g_assert_true (seat_sees (self, "The key is not JSON"));
+  seat_type (self, "key_entry", "[1, null]");
+  seat_click (self, "_Save");
+  seat_until (seat_rows (self) == 3);
+  other ("\"of a tuple\"\n", "get", self->path, "--json-key", "[1,null]", "--json", NULL);
+
+  /* deleted, and put back with what it had to live */
+  seat_select (self, "new");
+  seat_act (self, "win.delete-entry");
+  seat_until (seat_rows (self) == 2 && seat_sees (self, "Deleted new"));
+  seat_click (self, "_Undo");
+  seat_until (seat_rows (self) == 3);
+  seat_select (self, "new");
+  seat_until (seat_sees (self, "in 1 h 59 min"));
+  g_assert_true (seat_sees (self, "new value"));
+
+  /* what another has changed is not deleted */
+  other ("", "set", self->path, "new", "newer value", NULL);
+  seat_act (self, "win.delete-entry");
+  seat_until (seat_sees (self, "was not deleted") && seat_sees (self, "newer value"));
+  g_assert_true (seat_sees (self, self->path));
+  other ("\"newer value\"\n", "get", self->path, "new", "--json", NULL);
+}
+
+static void
+test_what_is_not_saved_stays (Seat *self, gconstpointer unused)
+{
+  GtkSelectionModel *model;
+  GList *windows;
+
+  other ("", "set", self->path, "a", "first", NULL);
+  other ("", "set", self->path, "b", "second", NULL);
+  seat_open_store (self);
+  model = gtk_column_view_get_model (seat_part (self, "view"));
+  seat_select (self, "a");
+  seat_type_value (self, "not saved");
+  gtk_selection_model_select_item (model, 1, TRUE);
+  seat_type (self, "search", "b");
+  seat_until (seat_rows (self) == 1);
+  gtk_window_close (GTK_WINDOW (self->window));
+  seat_linger (100);
+  g_assert_true (seat_sees (self, "not saved"));
+  windows = gtk_window_list_toplevels ();
+  for (GList *window = windows; window != NULL; window = window->next)
+    if (GTK_IS_MESSAGE_DIALOG (window->data))
+      gtk_dialog_response (window->data, GTK_RESPONSE_CANCEL);
+  g_list_free (windows);
+  g_assert_true (gtk_widget_get_mapped (GTK_WIDGET (self->window)));
+  seat_click (self, "_Save");
+  seat_until (seat_is_saved (self));
+  other ("\"not saved\"\n", "get", self->path, "a", "--json", NULL);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static void
+test_asks_for_the_password (Seat *self, gconstpointer unused)
+{
+  g_setenv ("DSQ_TEST_PASSWORD", "sesame", TRUE);
+  other ("",
+         "set",
+         self->path,
+         "secret",
+         "of the store",
+         "--password-env",
+         "DSQ_TEST_PASSWORD",
+         NULL);
+  seat_open (self, self->path, FALSE);
+  seat_until (seat_sees (self, "This store is encrypted"));
+  g_assert_true (seat_sees (self, self->path));
+  seat_type (self, "password_entry", "wrong");
+  seat_click (self, "_Unlock");
+  seat_until (seat_sees (self, "This is not its password"));
+  g_assert_cmpstr (gtk_editable_get_text (seat_part (self, "password_entry")), ==, "");
+  seat_type (self, "password_entry", "sesame");
+  seat_click (self, "_Unlock");
+  seat_until (seat_sees (self, "secret") && seat_sees (self, "of the store"));
+  seat_type (self, "search", "sec");
+  seat_until (seat_sees (self, "1 entry"));
+}
+
+static void
+test_tells_what_is_no_store (Seat *self, gconstpointer unused)
+{
+  static const struct
+  {
+    const char *name;
+    const char *content;
+    const char *said;
+  } files[] = {
+    { "missing.db", NULL, "No such file" },
+    { "empty.db", "", "no store, but an empty file" },
+    { "text.txt", "some text\n", "no store, but text" },
+    { "sqlite.db", "SQLite format 3", "no store, but" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path = g_build_filename (self->folder, files[i].name, NULL);
+      g_autofree char *now = NULL;
+
+      if (files[i].content != NULL)
+        g_assert_true (g_file_set_contents (path, files[i].content, -1, NULL));
+      seat_open (self, path, FALSE);
+      seat_until (seat_sees (self, files[i].said));
+      g_assert_true (seat_sees (self, path));
+      g_assert_true (seat_sees (self, "Open a store"));
+      if (files[i].content == NULL)
+        g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+      else
+        {
+          g_assert_true (g_file_get_contents (path, &now, NULL, NULL));
+          g_assert_cmpstr (now, ==, files[i].content);
+        }
+    }
+  seat_open (self, self->folder, FALSE);
+  seat_until (seat_sees (self, "no store, but a folder"));
+  seat_open (self, "/dev/null", FALSE);
+  seat_until (seat_sees (self, "no store, but no file, but a pipe or a device"));
+}
+
+/* Damages one byte of each page behind the first two. */
+static void
+test_tells_what_is_damaged (Seat *self, gconstpointer unused)
+{
+  g_autofree char *content = NULL;
+  gsize length;
+
+  fill (self->path, 5000);
+  g_assert_true (g_file_get_contents (self->path, &content, &length, NULL));
+  for (gsize i = 2 * 4096 + 3000; i < length; i += 4096)
+    content[i] ^= 0x55;
+  g_assert_true (g_file_set_contents (self->path, content, (gssize) length, NULL));
+  seat_open (self, self->path, FALSE);
+  seat_until (seat_sees (self, "damaged") || seat_sees (self, "malformed") ||
+              seat_sees (self, "checksum"));
+  g_assert_true (seat_sees (self, self->path));
+}
+
+static void
+test_read_only_changes_nothing (Seat *self, gconstpointer unused)
+{
+  g_autofree char *before = NULL;
+  g_autofree char *after = NULL;
+  gsize n_before, n_after;
+
+  other ("", "set", self->path, "name", "value", NULL);
+  g_assert_true (g_file_get_contents (self->path, &before, &n_before, NULL));
+  seat_open (self, self->path, TRUE);
+  seat_until (seat_sees (self, "1 entry"));
+  g_assert_true (seat_sees (self, "(read-only)"));
+  seat_select (self, "name");
+  g_assert_true (seat_sees (self, "value"));
+  g_assert_false (gtk_text_view_get_editable (seat_part (self, "text_view")));
+  g_assert_false (seat_can (self, "entry.save"));
+  g_assert_false (seat_can (self, "entry.delete"));
+  g_assert_false (seat_can (self, "win.add-entry"));
+  seat_act (self, "win.delete-entry");
+  seat_linger (100);
+  g_assert_true (g_file_get_contents (self->path, &after, &n_after, NULL));
+  g_assert_cmpmem (before, n_before, after, n_after);
+
+  /* and still it follows */
+  other ("", "set", self->path, "name", "new value", NULL);
+  seat_until (seat_sees (self, "new value"));
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static void
+test_shows_the_tiers (Seat *self, gconstpointer unused)
+{
+  other ("", "set", self->path, "name", "value", NULL);
+  seat_open_store (self);
+  seat_select (self, "name");
+  gtk_stack_set_visible_child_name (seat_part (self, "pages"), "stats");
+  seat_until (seat_sees (self, "Hit rate") && seat_sees (self, "Warm"));
+  g_assert_true (seat_sees (self, self->path));
+  g_assert_true (seat_sees (self, "not encrypted"));
+  seat_until (seat_sees (self, " %"));
+}
+
+static void
+test_parts_have_names (Seat *self, gconstpointer unused)
+{
+  static const char *const parts[] = { "search",     "view",      "tables_view",    "key_entry",
+                                       "time_entry", "text_view", "password_entry", "type_drop" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    {
+      GtkAccessible *part = seat_part (self, parts[i]);
+
+      g_test_message ("%s", parts[i]);
+      g_assert_true (gtk_test_accessible_has_property (part, GTK_ACCESSIBLE_PROPERTY_LABEL));
+    }
+}
+
+static void
+add (const char *name, void (*test) (Seat *, gconstpointer))
+{
+  g_autofree char *path = g_strconcat ("/dsq/browser/", name, NULL);
+
+  g_test_add (path, Seat, NULL, seat_init, test, seat_clear);
+}
+
+int
+main (int argc, char **argv)
+{
+  gtk_test_init (&argc, &argv, NULL);
+
+  add ("lists-and-filters", test_lists_and_filters);
+  add ("tables-of-others-come-and-go", test_tables_of_others_come_and_go);
+  add ("shows-each-type", test_shows_each_type);
+  add ("describes-pickles", test_describes_pickles);
+  add ("edits", test_edits);
+  add ("times-to-live", test_times_to_live);
+  add ("conflicts-are-told", test_conflicts_are_told);
+  add ("others-changes-are-seen", test_others_changes_are_seen);
+  add ("adds-and-deletes", test_adds_and_deletes);
+  add ("what-is-not-saved-stays", test_what_is_not_saved_stays);
+  add ("asks-for-the-password", test_asks_for_the_password);
+  add ("tells-what-is-no-store", test_tells_what_is_no_store);
+  add ("tells-what-is-damaged", test_tells_what_is_damaged);
+  add ("read-only-changes-nothing", test_read_only_changes_nothing);
+  add ("shows-the-tiers", test_shows_the_tiers);
+  add ("parts-have-names", test_parts_have_names);
+  return g_test_run ();
+}
