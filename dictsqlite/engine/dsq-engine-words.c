@@ -39,9 +39,14 @@ dsq_engine_map_words (DsqEngine *self)
 {
   DsqWords *words, *shared;
 
-  /* a transaction's change when what it is over does */
+  /* a transaction's change when what it is over does, and a lease runs out with no word moved */
   if (self->depth > 0 || !dsq_engine_enter (self, NULL))
     return NULL;
+  if (__atomic_load_n (&self->cold->believed_until, __ATOMIC_RELAXED) != 0)
+    {
+      dsq_engine_leave (self);
+      return NULL;
+    }
   words = dsq_words_new (self->cold->live_version);
   dsq_shards_lock_all (self->shards);
   shared = share_words_locked (self, words);
