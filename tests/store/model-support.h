@@ -4,6 +4,8 @@
 
 #include "async-support.h"
 
+#define SETTLED_US (100 * G_USEC_PER_SEC) /* for what never is */
+
 /* Does to a list of its own what it is told, and nothing else. */
 typedef struct
 {
@@ -79,9 +81,14 @@ is_loading (gpointer object)
 static inline void
 settle (DsqKeyModel *model)
 {
+  const gint64 until = g_get_monotonic_time () + SETTLED_US;
+
   while (g_main_context_iteration (NULL, FALSE) || is_loading (model))
-    if (is_loading (model))
-      g_main_context_iteration (NULL, TRUE);
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, until);
+      if (!g_main_context_pending (NULL))
+        g_usleep (100);
+    }
 }
 
 /* What the list is to be: keys, and values, which are numbers, one after another. */
