@@ -193,6 +193,33 @@ test_readers_that_let_go_are_waited_for (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (sqlite3_close (reader), ==, SQLITE_OK);
 }
 
+/* In the place of the tier's own: somebody commits between its commit and its look at the index. */
+static int
+commit_behind_cb (void *user_data, sqlite3 *handle, const char *name, int n_frames)
+{
+  Fixture *fixture = user_data;
+
+  sqlite3_wal_hook (handle, NULL, NULL);
+  ((DsqColdSqlite *) fixture->tier)->writer.hook_frames = (guint32) n_frames;
+  run_stock (fixture->path, "UPDATE entry SET expires = 99999999999999");
+  return SQLITE_OK;
+}
+
+static void
+test_a_commit_right_behind_is_foreign (Fixture *fixture, gconstpointer data)
+{
+  DsqColdWriter *writer = &((DsqColdSqlite *) fixture->tier)->writer;
+
+  put (fixture->tier, "a", "1");
+  sqlite3_wal_hook (writer->database->handle, commit_behind_cb, fixture);
+  put (fixture->tier, "b", "2");
+  g_assert_false (dsq_cold_tier_is_current (fixture->tier));
+  g_assert_cmpuint (fixture->foreign.n_calls, ==, 0);
+  catch_up (fixture->tier);
+  g_assert_true (dsq_cold_tier_is_current (fixture->tier));
+  g_assert_cmpuint (fixture->foreign.n_calls, ==, 1);
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down_alone)
 
@@ -206,5 +233,11 @@ main (int argc, char **argv)
   ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
   ADD ("checkpoints-give-up-a-reader-that-stays", test_checkpoints_give_up_a_reader_that_stays);
   ADD ("readers-that-let-go-are-waited-for", test_readers_that_let_go_are_waited_for);
+  g_test_add ("/dsq/cold-log/a-commit-right-behind-is-foreign",
+              Fixture,
+              NULL,
+              set_up,
+              test_a_commit_right_behind_is_foreign,
+              tear_down);
   return g_test_run ();
 }

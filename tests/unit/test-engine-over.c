@@ -148,6 +148,146 @@ test_what_is_not_measured_has_no_limit (void)
   remove_folder (folder);
 }
 
+/* --- changed behind a read -------------------------------------------------------------------- */
+
+static struct
+{
+  DsqColdTierFuncs funcs;
+  const DsqColdTierFuncs *real;
+  DsqEngine *engine; /* (nullable) for as long as nothing was changed */
+} between;
+
+/* What is set in between is in the file alone again before the reader looks. */
+static gboolean
+get_and_change (DsqColdTier *tier, const DsqKey *keys, gsize n_keys, DsqEntry **out, GError **error)
+{
+  DsqEngine *engine = g_steal_pointer (&between.engine);
+  gboolean read = between.real->get_many (tier, keys, n_keys, out, error);
+
+  if (engine != NULL)
+    {
+      set (engine, "a", "other");
+      g_assert_true (dsq_engine_flush (engine, NULL));
+      assert_holds (engine, "b", "2");
+    }
+  return read;
+}
+
+/* Of what was read none is admitted to memory. */
+static void
+get (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqEntry) entry = NULL;
+  DsqKey key = key_of ("a");
+
+  g_assert_true (dsq_engine_get (engine, &key, &entry, &error));
+  g_assert_no_error (error);
+}
+
+static void
+get_many (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  const DsqKey keys[] = { key_of ("a"), key_of ("b") };
+  DsqEntry *entries[2];
+
+  g_assert_true (dsq_engine_get_many (engine, keys, 2, entries, &error));
+  g_assert_no_error (error);
+  dsq_entry_unref (entries[0]);
+  dsq_entry_unref (entries[1]);
+}
+
+/* The key is not any more what was expected. */
+static void
+compare_and_set (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  DsqChange expected = change_of ("a", "1", 0, DSQ_PRESENCE_UNKNOWN);
+  DsqChange change = change_of ("a", "9", 0, DSQ_PRESENCE_UNKNOWN);
+  DsqBatchTable table = { .id = DSQ_TABLE_MAIN };
+  const DsqEngineBatch batch = {
+    .promise = DSQ_PROMISE_STAGED,
+    .tables = &table,
+    .n_tables = 1,
+    .changes = &change.entry,
+    .n_changes = 1,
+    .expected = &expected.entry,
+    .n_expected = 1,
+  };
+  gboolean applied = TRUE;
+
+  g_assert_true (dsq_engine_apply (engine, &batch, &applied, &error));
+  g_assert_no_error (error);
+  g_assert_false (applied);
+  dsq_entry_unref (expected.entry);
+  dsq_entry_unref (change.entry);
+}
+
+static gboolean
+see_other (const DsqKey *key, DsqEntry *old, DsqEntry **out_new, gpointer data, GError **error)
+{
+  assert_entry (old, "other");
+  return TRUE;
+}
+
+static void
+modify (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  DsqKey key = key_of ("a");
+
+  g_assert_true (dsq_engine_modify (engine, DSQ_PROMISE_STAGED, &key, see_other, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static const struct
+{
+  const char *name;
+  void (*run) (DsqEngine *engine);
+} readers[] = {
+  { "get", get },
+  { "get-many", get_many },
+  { "compare-and-set", compare_and_set },
+  { "modify", modify },
+};
+
+static void
+test_changed_behind_a_read (gconstpointer number)
+{
+  const DsqEngineOptions options = {
+    .persist_mode = DSQ_PERSIST_LAZY,
+    .hot_capacity = 1,
+    .hot_limit = 1 << 20,
+    .dirty_limit = 1 << 20,
+    .flush_interval_ms = 1000,
+  };
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqTableState main;
+  DsqColdTier *tier;
+  DsqEngine *engine;
+
+  make_store (path);
+  tier = open_file (path, &main);
+  put (tier, "b", "2");
+  g_assert_true (tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &main));
+  engine = dsq_engine_open_over (&options, tier, &main, &error);
+  g_assert_no_error (error);
+  between.real = tier->funcs;
+  between.funcs = *tier->funcs;
+  between.funcs.get_many = get_and_change;
+  between.engine = engine;
+  tier->funcs = &between.funcs;
+
+  readers[GPOINTER_TO_UINT (number)].run (engine);
+  g_assert_null (between.engine);
+  assert_holds (engine, "a", "other");
+  close_engine (engine);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -163,6 +303,13 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/engine-over/over-what-does-not-last", test_over_what_does_not_last);
   g_test_add_func ("/dsq/engine-over/what-is-not-measured-has-no-limit",
                    test_what_is_not_measured_has_no_limit);
+  for (guint i = 0; i < G_N_ELEMENTS (readers); i++)
+    {
+      g_autofree char *path =
+          g_strconcat ("/dsq/engine-over/changed-behind-a-read/", readers[i].name, NULL);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_changed_behind_a_read);
+    }
   /* an engine does so for the tiers that it calls */
   dsq_fork_enter ();
   result = g_test_run ();

@@ -269,7 +269,7 @@ pending_state (World *self, guint i)
 static void
 write_as_others (World *self)
 {
-  DsqTableState state = { self->table, 0, 0 };
+  DsqTableState state = { .table = self->table };
 
   for (guint n = g_rand_int_range (self->rand, 1, 6); n > 0; n--)
     {
@@ -415,7 +415,7 @@ run_worlds (guint seed, guint capacity, gboolean with_others)
   shards->hot.has_tables = TRUE;
   for (guint w = 0; w < G_N_ELEMENTS (worlds); w++)
     {
-      DsqTableState state = { DSQ_TABLE_MAIN + w, 1, 0 };
+      DsqTableState state = { .table = DSQ_TABLE_MAIN + w, .next = 1 };
 
       worlds[w] = (World){ .rand = rand, .table = state.table, .shards = shards, .next = 1 };
       worlds[w].pending = dsq_pending_new (shards, &state, FALSE);
