@@ -49,6 +49,15 @@ def test_stores(venv, tmp_path):
     assert out == "python: {'from': 'Python'}\n"
 
 
+def test_the_class_of_the_library_is_a_mapping(venv, tmp_path):
+    out = run(venv[0] / "bin/python", "-c",
+              "import dictsqlite_v4; from gi.repository import Dsq\n"
+              "with Dsq.Store.open('gi.db', Dsq.PersistMode.LAZY) as store:\n"
+              "    store['name'] = 'Alice'; print(store['name'], list(store), len(store))",
+              folder=tmp_path)
+    assert out == "Alice ['name'] 1\n"
+
+
 def test_says_what_it_is(venv, tmp_path):
     out = run(venv[0] / "bin/python", "-m", "dictsqlite_v4", folder=tmp_path)
     said = dict(line.split(None, 1) for line in out.splitlines())
@@ -65,7 +74,9 @@ def test_wheel_holds_the_packages_and_is_true_to_its_record(venv):
     with zipfile.ZipFile(venv[1]) as wheel:
         names = wheel.namelist()
         assert {name.split("/")[0] for name in names} == {
-            "dictsqlite", "dictsqlite_v4", "dictsqlite-1.0.0.dist-info"}
+            "dictsqlite", "dictsqlite_v4", "dictsqlite-1.0.0.dist-info", "gi"}
+        # what is PyGObject's own stays so
+        assert [name for name in names if name.startswith("gi/")] == ["gi/overrides/Dsq.py"]
         assert not [name for name in names if name.endswith((".pyc", ".h", ".gir", ".pc"))]
         wheel.extractall(venv[1].parent / "whole")
         metadata = wheel.read("dictsqlite-1.0.0.dist-info/METADATA").decode()
