@@ -321,17 +321,19 @@ read_value (Reader *self, GError **error)
 CliJson *
 cli_json_parse (const char *text, gsize length, GError **error)
 {
-  Reader reader = { text, text, text + length, 0 };
+  /* of no bytes there may be no memory */
+  const char *start = length > 0 ? text : "";
+  Reader reader = { start, start, start + length, 0 };
   g_autoptr (CliJson) value = NULL;
   const char *invalid;
 
   /* g_utf8_validate_len() takes a NUL for no character; here it is one that JSON refuses itself */
-  if (memchr (text, '\0', length) != NULL)
+  if (memchr (start, '\0', length) != NULL)
     {
       cli_set_error (error, CLI_DAMAGED, "no sound JSON: it holds a NUL");
       return NULL;
     }
-  if (!g_utf8_validate_len (text, length, &invalid))
+  if (!g_utf8_validate_len (start, length, &invalid))
     {
       reader.next = invalid;
       refuse (&reader, "it is not UTF-8", error);
