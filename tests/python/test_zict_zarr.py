@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import re
 import shutil
@@ -91,6 +92,7 @@ def test_as_file(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", LMDB_TESTS)
 def test_as_lmdb(name, tmp_path, monkeypatch):
+    gc.collect()  # what other tests have left: descriptors are counted
     monkeypatch.setattr(test_lmdb, "LMDB", opener())
     getattr(test_lmdb, name)(str(tmp_path / "lmdb"))
 
