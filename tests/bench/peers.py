@@ -6,6 +6,7 @@ So nothing stands between the loop and what its user would write. {k} and {v} ar
 key and a value, {r} of what was read. Names in them are those that open() gives.
 """
 
+import abc
 import importlib
 import importlib.metadata
 import importlib.util
@@ -19,7 +20,7 @@ AS_BYTES = {'text': '{v}.encode()', 'bytes': '{v}', 'object': 'dumps({v}, 5)'}
 FROM_BYTES = {'text': '{r}.decode()', 'bytes': '{r}', 'object': 'loads({r})'}
 
 
-class Peer:
+class Peer(abc.ABC):
     """What a mapping of str to anything does by itself."""
 
     module = None  # what it needs; a peer whose module is missing is left out
@@ -62,9 +63,9 @@ class Peer:
         except importlib.metadata.PackageNotFoundError:
             return ''
 
+    @abc.abstractmethod
     def open(self, path):
         """The names that its operations use; 'm' is what close() closes."""
-        raise NotImplementedError
 
     def close(self, names):
         names['m'].close()

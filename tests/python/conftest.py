@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -114,6 +115,13 @@ def check_log(path, wal_limit=WAL_LIMIT):
         return 0
     assert size <= 2 * wal_limit, f"the log takes {size} bytes, and may take twice {wal_limit}"
     return size
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """A loop that watches no descriptors for others, like that of Windows."""
+
+    add_reader = asyncio.AbstractEventLoop.add_reader
+    remove_reader = asyncio.AbstractEventLoop.remove_reader
 
 
 def wait_until(condition, seconds=30.0):

@@ -9,19 +9,9 @@ import threading
 
 import pytest
 
-from conftest import join_soon, python, wait_until
+from conftest import LoopWithoutReaders, join_soon, python, wait_until
 
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
-
-
-class LoopWithoutReaders(asyncio.SelectorEventLoop):
-    """A loop that watches no descriptors for others, like that of Windows."""
-
-    def add_reader(self, fd, callback, *args):
-        raise NotImplementedError
-
-    def remove_reader(self, fd):
-        raise NotImplementedError
 
 
 @pytest.fixture(params=(asyncio.SelectorEventLoop, LoopWithoutReaders))

@@ -16,7 +16,7 @@ import threading
 import time
 
 import pytest
-from conftest import ENCRYPTED, LONG, wait_until
+from conftest import ENCRYPTED, LONG, LoopWithoutReaders, wait_until
 
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 
@@ -421,14 +421,7 @@ def test_wrong_arguments(store):
 # --- in a loop ------------------------------------------------------------------------------------
 
 
-class NoReaders(asyncio.SelectorEventLoop):
-    """A loop that watches no descriptors."""
-
-    def add_reader(self, fd, callback, *args):
-        raise NotImplementedError
-
-
-@pytest.mark.parametrize("make_loop", (asyncio.SelectorEventLoop, NoReaders))
+@pytest.mark.parametrize("make_loop", (asyncio.SelectorEventLoop, LoopWithoutReaders))
 def test_tasks(path, make_loop):
     async def collect(watch, keys):
         async for some in watch:
