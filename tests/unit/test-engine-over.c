@@ -8,11 +8,11 @@
 #include "engine/dsq-engine-entries-private.h"
 
 static DsqEngine *
-open_over (DsqColdTier *cold, const DsqTableState *main, DsqPersistMode mode)
+open_over (DsqColdTier *cold, const DsqTableState *main, DsqPersistMode mode, guint hot_capacity)
 {
   const DsqEngineOptions options = {
     .persist_mode = mode,
-    .hot_capacity = 1000,
+    .hot_capacity = hot_capacity,
     .hot_limit = 1 << 20,
     .dirty_limit = 1 << 20,
     .flush_interval_ms = 1000,
@@ -84,7 +84,7 @@ test_over_a_file (gconstpointer mode)
   make_store (path);
   tier = open_file (path, &main);
   g_assert_cmpint (main.count, ==, 1);
-  engine = open_over (tier, &main, GPOINTER_TO_INT (mode));
+  engine = open_over (tier, &main, GPOINTER_TO_INT (mode), 1000);
   assert_holds (engine, "a", "1");
   set (engine, "b", "2");
   g_assert_true (dsq_engine_flush (engine, &error));
@@ -116,7 +116,7 @@ test_over_what_does_not_last (void)
   const DsqColdOptions options = { .cache_bytes = 1 << 20 };
   DsqTableState main;
   DsqColdTier *tier = dsq_cold_tier_new_private (&options, &main);
-  DsqEngine *engine = open_over (tier, &main, DSQ_PERSIST_MEMORY);
+  DsqEngine *engine = open_over (tier, &main, DSQ_PERSIST_MEMORY, 1000);
   g_autoptr (GError) error = NULL;
 
   set (engine, "a", "1");
@@ -255,16 +255,8 @@ static const struct
 static void
 test_changed_behind_a_read (gconstpointer number)
 {
-  const DsqEngineOptions options = {
-    .persist_mode = DSQ_PERSIST_LAZY,
-    .hot_capacity = 1,
-    .hot_limit = 1 << 20,
-    .dirty_limit = 1 << 20,
-    .flush_interval_ms = 1000,
-  };
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
-  g_autoptr (GError) error = NULL;
   DsqTableState main;
   DsqColdTier *tier;
   DsqEngine *engine;
@@ -273,8 +265,7 @@ test_changed_behind_a_read (gconstpointer number)
   tier = open_file (path, &main);
   put (tier, "b", "2");
   g_assert_true (tier->funcs->get_table (tier, DSQ_TABLE_MAIN, &main));
-  engine = dsq_engine_open_over (&options, tier, &main, &error);
-  g_assert_no_error (error);
+  engine = open_over (tier, &main, DSQ_PERSIST_LAZY, 1);
   between.real = tier->funcs;
   between.funcs = *tier->funcs;
   between.funcs.get_many = get_and_change;
