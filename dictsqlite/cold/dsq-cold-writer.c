@@ -125,10 +125,11 @@ dsq_cold_begin (DsqColdTier *tier, GError **error)
   gboolean begun;
 
   dsq_database_begin_call (writer->database);
-  writer->database->told_since = tier->busy_since;
   writer->database->is_unstoppable = FALSE;
   dsq_database_tune_sizes (writer->database, &self->tuning, NULL);
+  writer->database->told_since = tier->busy_since;
   begun = run (self, DSQ_COLD_WRITE_BEGIN, error);
+  writer->database->told_since = NULL;
   if (tier->busy_since != NULL)
     __atomic_store_n (tier->busy_since, 0, __ATOMIC_RELAXED);
   /* from here on a statement that were ended would take the whole transaction with it */
@@ -331,15 +332,15 @@ static void
 cut_log (DsqColdSqlite *self)
 {
   DsqDatabase *database = self->writer.database;
-  guint busy_timeout_ms = database->busy_timeout_ms;
+  guint longest_wait_ms = database->longest_wait_ms;
   sqlite3_file *file = NULL;
   sqlite3_int64 length, end;
   DsqWalStamp stamp;
   gboolean begun;
 
-  database->busy_timeout_ms = 0;
+  database->longest_wait_ms = 0;
   begun = run (self, DSQ_COLD_WRITE_BEGIN, NULL);
-  database->busy_timeout_ms = busy_timeout_ms;
+  database->longest_wait_ms = longest_wait_ms;
   if (begun && dsq_wal_index_read (&self->wal_index, &stamp) &&
       sqlite3_file_control (database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) ==
           SQLITE_OK &&

@@ -220,6 +220,31 @@ test_a_commit_right_behind_is_foreign (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->foreign.n_calls, ==, 1);
 }
 
+/* Others may have SQLite's lock again by then: they are not waited for, however long the call may
+ * wait, and nothing but begin() says that it does. */
+static void
+test_a_full_log_is_not_waited_for (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tier;
+  sqlite3 *other = open_stock (fixture->path);
+  gint64 busy_since = 0;
+  gint64 began;
+
+  tier->busy_since = &busy_since;
+  put (tier, "a", "1");
+  g_assert_cmpint (sqlite3_exec (other, "BEGIN IMMEDIATE", NULL, NULL, NULL), ==, SQLITE_OK);
+  ((DsqColdSqlite *) tier)->writer.database->found_full = TRUE;
+  dsq_patience_renew ();
+  dsq_patience.timeout_ms = 10000;
+  began = g_get_monotonic_time ();
+  tier->funcs->rollback (tier);
+  g_assert_cmpint (g_get_monotonic_time () - began, <, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (busy_since, ==, 0);
+  dsq_patience.timeout_ms = DSQ_PATIENCE_UNTOLD;
+  g_assert_cmpint (sqlite3_close (other), ==, SQLITE_OK);
+  put (tier, "a", "2");
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/cold-log/" path, Fixture, NULL, set_up, func, tear_down_alone)
 
@@ -233,6 +258,7 @@ main (int argc, char **argv)
   ADD ("reader-holds-a-checkpoint-up", test_reader_holds_a_checkpoint_up);
   ADD ("checkpoints-give-up-a-reader-that-stays", test_checkpoints_give_up_a_reader_that_stays);
   ADD ("readers-that-let-go-are-waited-for", test_readers_that_let_go_are_waited_for);
+  ADD ("a-full-log-is-not-waited-for", test_a_full_log_is_not_waited_for);
   g_test_add ("/dsq/cold-log/a-commit-right-behind-is-foreign",
               Fixture,
               NULL,
