@@ -9,7 +9,9 @@
  * nothing (O_PATH), and opened through that handle, so that it is what was looked at.
  *
  * Who has it open holds a shared lock on it, which ends with its process however that ends. It is
- * of the open file (F_OFD_SETLK): two of one process see each other, and no close() drops it.
+ * of the open file (F_OFD_SETLK): two of one process see each other, and no close() of another
+ * descriptor drops it. A fork's child has the open file too: as long as that lives, or somebody who
+ * has the ring is stopped, facts are written that nobody reads, which costs speed only.
  */
 
 #include "config.h"
