@@ -175,8 +175,9 @@ browser_value_dup_text (GBytes *record)
   switch (type)
     {
     case BROWSER_STR:
-      /* a view of text holds no NUL */
-      if (payload_length > MAX_TEXT || memchr (payload, '\0', payload_length) != NULL)
+      /* a view of text holds no NUL, and the library looks through short texts alone */
+      if (payload_length > MAX_TEXT ||
+          !g_utf8_validate_len ((const char *) payload, payload_length, NULL))
         return NULL;
       return g_strndup ((const char *) payload, payload_length);
     case BROWSER_BYTES:
@@ -276,9 +277,10 @@ browser_value_describe (GBytes *record)
     case BROWSER_STR:
       size = cli_text_size (payload_length);
       g_string_printf (out,
-                       payload_length > MAX_TEXT ? "A text of %s, too long to edit here:\n\n"
-                                                 : "A text of %s with NUL characters in it, which "
-                                                   "cannot be edited here:\n\n",
+                       payload_length > MAX_TEXT
+                           ? "A text of %s, too long to edit here:\n\n"
+                           : "A text of %s with NUL characters or bytes that are "
+                             "no UTF-8 in it, which cannot be edited here:\n\n",
                        size);
       cli_text_append (out,
                        (const char *) payload,

@@ -139,6 +139,34 @@ test_shows_each_type (Seat *self, gconstpointer unused)
   seat_until (seat_sees (self, "[1,\"x\"]") && seat_sees (self, "of a tuple"));
 }
 
+/* A text of what is no UTF-8 is refused by the library only where it is short. */
+static void
+test_shows_what_is_no_text (Seat *self, gconstpointer unused)
+{
+  g_autofree char *longer = g_strnfill (5000, 'x');
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = dsq_store_open (self->path, DSQ_PERSIST_LAZY, NULL, &error);
+
+  g_assert_no_error (error);
+  dsq_store_set_string (store, "good", "some text", NULL, &error);
+  g_assert_no_error (error);
+  longer[0] = DSQ_VALUE_STRING;
+  longer[10] = '\xff';
+  dsq_store_set_record (store, (const guint8 *) "bad", 3, (const guint8 *) longer, 5000, &error);
+  g_assert_no_error (error);
+  g_clear_object (&store);
+
+  seat_open_store (self);
+  seat_select (self, "good");
+  seat_select (self, "bad");
+  g_assert_true (seat_sees (self, "no UTF-8"));
+  g_assert_true (seat_sees (self, "xxxxxxxxx\\xFFx"));
+  g_assert_false (gtk_text_view_get_editable (seat_part (self, "text_view")));
+  text = seat_value (self);
+  g_assert_null (strstr (text, "some text"));
+}
+
 static void
 test_describes_pickles (Seat *self, gconstpointer unused)
 {
@@ -543,6 +571,7 @@ main (int argc, char **argv)
   add ("lists-and-filters", test_lists_and_filters);
   add ("tables-of-others-come-and-go", test_tables_of_others_come_and_go);
   add ("shows-each-type", test_shows_each_type);
+  add ("shows-what-is-no-text", test_shows_what_is_no_text);
   add ("describes-pickles", test_describes_pickles);
   add ("edits", test_edits);
   add ("times-to-live", test_times_to_live);
