@@ -105,11 +105,8 @@ on_saved (GObject *source, GAsyncResult *result, gpointer data)
   self->is_dirty = self->is_dirty || answer != DSQ_ANSWER_YES;
   end_writing (self);
   if (error != NULL)
-    {
-      g_signal_emit_by_name (self, "failed", error);
-      return;
-    }
-  if (answer == DSQ_ANSWER_YES)
+    g_signal_emit_by_name (self, "failed", error);
+  else if (answer == DSQ_ANSWER_YES)
     {
       browser_take_bytes (&self->key, asked->key);
       browser_take_bytes (&self->record, asked->record);
@@ -125,7 +122,7 @@ on_saved (GObject *source, GAsyncResult *result, gpointer data)
       browser_editor_say (self, "There is an entry of this key already");
       browser_editor_update_actions (self);
     }
-  /* whose it is, or what another has made of it */
+  /* whose it is, or what another has made of it, maybe while this was written */
   browser_editor_read (self);
 }
 
