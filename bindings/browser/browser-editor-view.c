@@ -155,6 +155,7 @@ browser_editor_fill (BrowserEditor *self)
     text = browser_value_describe (self->record);
   gtk_editable_set_text (GTK_EDITABLE (self->key_entry), key);
   gtk_editable_set_editable (GTK_EDITABLE (self->key_entry), is_new);
+  gtk_check_button_set_active (self->json_check, FALSE);
   gtk_widget_set_visible (GTK_WIDGET (self->json_check), is_new);
   gtk_widget_set_visible (GTK_WIDGET (self->type_drop), self->is_text && can_write);
   gtk_widget_set_visible (GTK_WIDGET (self->type_label), !self->is_text || !can_write);
@@ -272,7 +273,6 @@ start (BrowserEditor *self, DsqStore *table, GBytes *key)
 
   self->table = g_object_ref (table);
   browser_take_bytes (&self->key, key);
-  gtk_check_button_set_active (self->json_check, FALSE);
   /* of all keys: a watch does not name those that are no text */
   self->watch = dsq_store_watch (table, NULL, &error);
   if (self->watch != NULL)

@@ -359,6 +359,9 @@ test_adds_and_deletes (Seat *self, gconstpointer unused)
   seat_type_value (self, "of a tuple");
   seat_click (self, "_Save");
   g_assert_true (seat_sees (self, "The key is not JSON"));
+  gtk_check_button_set_active (seat_part (self, "json_check"), FALSE);
+  g_assert_true (seat_can (self, "entry.save"));
+  gtk_check_button_set_active (seat_part (self, "json_check"), TRUE);
   seat_type (self, "key_entry", "[1, null]");
   seat_click (self, "_Save");
   seat_until (seat_rows (self) == 3);
