@@ -272,10 +272,19 @@ open_with (BrowserWindow *self, GBytes *password)
 }
 
 static void
+wipe_password (gpointer text)
+{
+  explicit_bzero (text, strlen (text));
+  g_free (text);
+}
+
+static void
 on_password (BrowserWindow *self)
 {
   const char *text = gtk_editable_get_text (self->password_entry);
-  g_autoptr (GBytes) password = g_bytes_new (text, strlen (text));
+  gsize length = strlen (text);
+  char *copy = g_strdup (text);
+  g_autoptr (GBytes) password = g_bytes_new_with_free_func (copy, length, wipe_password, copy);
 
   if (self->cancellable != NULL || *text == '\0')
     return;
