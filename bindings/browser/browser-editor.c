@@ -114,7 +114,6 @@ on_saved (GObject *source, GAsyncResult *result, gpointer data)
         gtk_editable_set_editable (GTK_EDITABLE (self->key_entry), FALSE);
       else
         browser_editor_fill (self);
-      g_signal_emit_by_name (self, "saved", asked->key);
       browser_editor_go_on (self);
     }
   else if (self->key == NULL)
@@ -251,7 +250,6 @@ browser_editor_class_init (BrowserEditorClass *klass)
   G_OBJECT_CLASS (klass)->dispose = browser_editor_dispose;
 
   add_signal ("failed", 1, (GType[]){ G_TYPE_ERROR });
-  add_signal ("saved", 1, (GType[]){ G_TYPE_BYTES });
   add_signal ("deleted", 4, (GType[]){ DSQ_TYPE_STORE, G_TYPE_BYTES, G_TYPE_BYTES, G_TYPE_INT64 });
 
   gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);

@@ -14,7 +14,6 @@ G_DECLARE_FINAL_TYPE (BrowserEditor, browser_editor, BROWSER, EDITOR, GtkWidget)
 /* It has the actions entry.save, entry.revert and entry.delete, and the signals
  *
  *   failed (GError *error)
- *   saved (GBytes *key)
  *   deleted (DsqStore *table, GBytes *key, GBytes *record, gint64 milliseconds) */
 
 /* Shows an entry of a table, or nothing where that is NULL. While it holds what was not saved it
