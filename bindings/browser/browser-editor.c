@@ -4,6 +4,7 @@
 #include "browser-editor-internal.h"
 
 #include "browser-job.h"
+#include "browser-part.h"
 #include "browser-value.h"
 #include "cli-error.h"
 
@@ -220,26 +221,9 @@ revert (GtkWidget *widget, const char *name, GVariant *parameter)
 static void
 browser_editor_dispose (GObject *object)
 {
-  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (object));
   browser_editor_clear (BROWSER_EDITOR (object));
-  g_clear_pointer (&child, gtk_widget_unparent);
-  gtk_widget_dispose_template (GTK_WIDGET (object), BROWSER_TYPE_EDITOR);
+  browser_part_dispose (GTK_WIDGET (object), BROWSER_TYPE_EDITOR);
   G_OBJECT_CLASS (browser_editor_parent_class)->dispose (object);
-}
-
-static void
-add_signal (const char *name, guint n_types, GType *types)
-{
-  g_signal_newv (name,
-                 BROWSER_TYPE_EDITOR,
-                 G_SIGNAL_RUN_LAST,
-                 NULL,
-                 NULL,
-                 NULL,
-                 NULL,
-                 G_TYPE_NONE,
-                 n_types,
-                 types);
 }
 
 static void
@@ -249,12 +233,16 @@ browser_editor_class_init (BrowserEditorClass *klass)
 
   G_OBJECT_CLASS (klass)->dispose = browser_editor_dispose;
 
-  add_signal ("failed", 1, (GType[]){ G_TYPE_ERROR });
-  add_signal ("deleted", 4, (GType[]){ DSQ_TYPE_STORE, G_TYPE_BYTES, G_TYPE_BYTES, G_TYPE_INT64 });
+  browser_part_add_signal (BROWSER_TYPE_EDITOR, "failed", 1, G_TYPE_ERROR);
+  browser_part_add_signal (BROWSER_TYPE_EDITOR,
+                           "deleted",
+                           4,
+                           DSQ_TYPE_STORE,
+                           G_TYPE_BYTES,
+                           G_TYPE_BYTES,
+                           G_TYPE_INT64);
 
-  gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);
-  gtk_widget_class_set_template_from_resource (widget_class,
-                                               "/org/dictsqlite/Browser/browser-editor.ui");
+  browser_part_set_template (widget_class, "browser-editor.ui");
   gtk_widget_class_bind_template_child (widget_class, BrowserEditor, stack);
   gtk_widget_class_bind_template_child (widget_class, BrowserEditor, none_label);
   gtk_widget_class_bind_template_child (widget_class, BrowserEditor, conflict);

@@ -3,6 +3,7 @@
 
 #include "browser-list.h"
 
+#include "browser-part.h"
 #include "browser-value.h"
 #include "cli-text.h"
 
@@ -22,16 +23,6 @@ struct _BrowserList
 };
 
 G_DEFINE_FINAL_TYPE (BrowserList, browser_list, GTK_TYPE_WIDGET)
-
-enum
-{
-  SELECTED,
-  ACTIVATED,
-  FAILED,
-  N_SIGNALS
-};
-
-static guint signals[N_SIGNALS];
 
 /* --- columns ---------------------------------------------------------------------------------- */
 
@@ -78,13 +69,8 @@ on_item_changed (DsqItem *item, GParamSpec *pspec, GtkListItem *cell)
 static void
 set_up_cell (GtkListItemFactory *factory, GtkListItem *cell, gpointer get_text)
 {
-  GtkWidget *label = gtk_label_new (NULL);
-
-  gtk_label_set_xalign (GTK_LABEL (label), 0);
-  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
-  gtk_label_set_single_line_mode (GTK_LABEL (label), TRUE);
+  gtk_label_set_single_line_mode (browser_part_add_label (cell), TRUE);
   g_object_set_data (G_OBJECT (cell), "text", get_text);
-  gtk_list_item_set_child (cell, label);
 }
 
 static void
@@ -136,7 +122,7 @@ on_item_loaded (DsqItem *item, GParamSpec *pspec, BrowserList *self)
 
   g_object_get (item, "key-bytes", &key, NULL);
   drop_item (self);
-  g_signal_emit (self, signals[SELECTED], 0, key);
+  g_signal_emit_by_name (self, "selected", key);
 }
 
 static void
@@ -156,13 +142,13 @@ on_selected (BrowserList *self)
           return;
         }
     }
-  g_signal_emit (self, signals[SELECTED], 0, key);
+  g_signal_emit_by_name (self, "selected", key);
 }
 
 static void
 on_activate (BrowserList *self, guint position)
 {
-  g_signal_emit (self, signals[ACTIVATED], 0);
+  g_signal_emit_by_name (self, "activated");
 }
 
 /* --- the list --------------------------------------------------------------------------------- */
@@ -193,7 +179,7 @@ on_error (BrowserList *self)
   g_object_get (self->model, "error", &error, NULL);
   /* that the table is gone is to be seen */
   if (error != NULL && !g_error_matches (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE))
-    g_signal_emit (self, signals[FAILED], 0, error);
+    g_signal_emit_by_name (self, "failed", error);
 }
 
 static void
@@ -227,7 +213,7 @@ browser_list_show (BrowserList *self, DsqStore *table)
       gtk_single_selection_set_model (self->selection, G_LIST_MODEL (self->model));
     }
   if (error != NULL)
-    g_signal_emit (self, signals[FAILED], 0, error);
+    g_signal_emit_by_name (self, "failed", error);
   update_status (self);
 }
 
@@ -239,16 +225,16 @@ on_search (BrowserList *self)
 }
 
 static void
-stop_search (BrowserList *self)
+focus_list (BrowserList *self)
 {
-  gtk_editable_set_text (GTK_EDITABLE (self->search), "");
   gtk_widget_grab_focus (GTK_WIDGET (self->view));
 }
 
 static void
-focus_list (BrowserList *self)
+stop_search (BrowserList *self)
 {
-  gtk_widget_grab_focus (GTK_WIDGET (self->view));
+  gtk_editable_set_text (GTK_EDITABLE (self->search), "");
+  focus_list (self);
 }
 
 void
@@ -263,7 +249,6 @@ browser_list_search (BrowserList *self)
 static void
 browser_list_dispose (GObject *object)
 {
-  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (object));
   BrowserList *self = BROWSER_LIST (object);
 
   if (self->selection != NULL)
@@ -273,8 +258,7 @@ browser_list_dispose (GObject *object)
       drop_model (self);
     }
   g_clear_object (&self->selection);
-  g_clear_pointer (&child, gtk_widget_unparent);
-  gtk_widget_dispose_template (GTK_WIDGET (object), BROWSER_TYPE_LIST);
+  browser_part_dispose (GTK_WIDGET (object), BROWSER_TYPE_LIST);
   G_OBJECT_CLASS (browser_list_parent_class)->dispose (object);
 }
 
@@ -286,32 +270,11 @@ browser_list_class_init (BrowserListClass *klass)
 
   G_OBJECT_CLASS (klass)->dispose = browser_list_dispose;
 
-  signals[SELECTED] = g_signal_new ("selected",
-                                    type,
-                                    G_SIGNAL_RUN_LAST,
-                                    0,
-                                    NULL,
-                                    NULL,
-                                    NULL,
-                                    G_TYPE_NONE,
-                                    1,
-                                    G_TYPE_BYTES);
-  signals[ACTIVATED] =
-      g_signal_new ("activated", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
-  signals[FAILED] = g_signal_new ("failed",
-                                  type,
-                                  G_SIGNAL_RUN_LAST,
-                                  0,
-                                  NULL,
-                                  NULL,
-                                  NULL,
-                                  G_TYPE_NONE,
-                                  1,
-                                  G_TYPE_ERROR);
+  browser_part_add_signal (type, "selected", 1, G_TYPE_BYTES);
+  browser_part_add_signal (type, "activated", 0);
+  browser_part_add_signal (type, "failed", 1, G_TYPE_ERROR);
 
-  gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);
-  gtk_widget_class_set_template_from_resource (widget_class,
-                                               "/org/dictsqlite/Browser/browser-list.ui");
+  browser_part_set_template (widget_class, "browser-list.ui");
   gtk_widget_class_bind_template_child (widget_class, BrowserList, box);
   gtk_widget_class_bind_template_child (widget_class, BrowserList, search);
   gtk_widget_class_bind_template_child (widget_class, BrowserList, view);

@@ -3,6 +3,7 @@
 
 #include "browser-stats.h"
 
+#include "browser-part.h"
 #include "cli-text.h"
 
 #define N_TIERS   3
@@ -196,13 +197,11 @@ browser_stats_unmap (GtkWidget *widget)
 static void
 browser_stats_dispose (GObject *object)
 {
-  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (object));
   BrowserStats *self = BROWSER_STATS (object);
 
   g_clear_object (&self->store);
   g_clear_handle_id (&self->clock, g_source_remove);
-  g_clear_pointer (&child, gtk_widget_unparent);
-  gtk_widget_dispose_template (GTK_WIDGET (object), BROWSER_TYPE_STATS);
+  browser_part_dispose (GTK_WIDGET (object), BROWSER_TYPE_STATS);
   G_OBJECT_CLASS (browser_stats_parent_class)->dispose (object);
 }
 
@@ -215,9 +214,7 @@ browser_stats_class_init (BrowserStatsClass *klass)
   widget_class->map = browser_stats_map;
   widget_class->unmap = browser_stats_unmap;
 
-  gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);
-  gtk_widget_class_set_template_from_resource (widget_class,
-                                               "/org/dictsqlite/Browser/browser-stats.ui");
+  browser_part_set_template (widget_class, "browser-stats.ui");
   gtk_widget_class_bind_template_child (widget_class, BrowserStats, tiers);
   gtk_widget_class_bind_template_child (widget_class, BrowserStats, facts);
 }

@@ -4,6 +4,7 @@
 #include "browser-tables.h"
 
 #include "browser-job.h"
+#include "browser-part.h"
 #include "browser-value.h"
 
 /* How often others' tables are looked for: a watch tells of one table's entries alone. */
@@ -26,25 +27,12 @@ struct _BrowserTables
 
 G_DEFINE_FINAL_TYPE (BrowserTables, browser_tables, G_TYPE_OBJECT)
 
-enum
-{
-  SELECTED,
-  FAILED,
-  N_SIGNALS
-};
-
-static guint signals[N_SIGNALS];
-
 /* --- the list --------------------------------------------------------------------------------- */
 
 static void
 set_up_row (GtkListItemFactory *factory, GtkListItem *row, gpointer data)
 {
-  GtkWidget *label = gtk_label_new (NULL);
-
-  gtk_label_set_xalign (GTK_LABEL (label), 0);
-  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
-  gtk_list_item_set_child (row, label);
+  browser_part_add_label (row);
 }
 
 static void
@@ -73,9 +61,9 @@ show_chosen (BrowserTables *self)
       table = dsq_store_get_table_utf8 (self->store, name, length, &error);
     }
   if (table != NULL)
-    g_signal_emit (self, signals[SELECTED], 0, table);
+    g_signal_emit_by_name (self, "selected", table);
   else
-    g_signal_emit (self, signals[FAILED], 0, error);
+    g_signal_emit_by_name (self, "failed", error);
 }
 
 static void
@@ -157,7 +145,7 @@ on_listed (GObject *source, GAsyncResult *result, gpointer data)
     {
       /* once, and not every time */
       g_clear_handle_id (&self->clock, g_source_remove);
-      g_signal_emit (self, signals[FAILED], 0, error);
+      g_signal_emit_by_name (self, "failed", error);
     }
 }
 
@@ -221,30 +209,10 @@ browser_tables_finalize (GObject *object)
 static void
 browser_tables_class_init (BrowserTablesClass *klass)
 {
-  GType type = BROWSER_TYPE_TABLES;
-
   G_OBJECT_CLASS (klass)->finalize = browser_tables_finalize;
 
-  signals[SELECTED] = g_signal_new ("selected",
-                                    type,
-                                    G_SIGNAL_RUN_LAST,
-                                    0,
-                                    NULL,
-                                    NULL,
-                                    NULL,
-                                    G_TYPE_NONE,
-                                    1,
-                                    DSQ_TYPE_STORE);
-  signals[FAILED] = g_signal_new ("failed",
-                                  type,
-                                  G_SIGNAL_RUN_LAST,
-                                  0,
-                                  NULL,
-                                  NULL,
-                                  NULL,
-                                  G_TYPE_NONE,
-                                  1,
-                                  G_TYPE_ERROR);
+  browser_part_add_signal (BROWSER_TYPE_TABLES, "selected", 1, DSQ_TYPE_STORE);
+  browser_part_add_signal (BROWSER_TYPE_TABLES, "failed", 1, G_TYPE_ERROR);
 }
 
 static void
