@@ -67,6 +67,14 @@ seat_clear (Seat *self, gconstpointer unused)
   g_free (self->path);
 }
 
+void
+seat_add (const char *name, void (*test) (Seat *, gconstpointer))
+{
+  g_autofree char *path = g_strconcat ("/dsq/browser/", name, NULL);
+
+  g_test_add (path, Seat, NULL, seat_init, test, seat_clear);
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static gboolean
@@ -260,6 +268,24 @@ seat_open_store (Seat *self)
   seat_open (self, self->path, FALSE);
   g_assert_cmpstr (gtk_stack_get_visible_child_name (seat_part (self, "stack")), ==, "store");
   seat_until (seat_sees (self, " entr") && !seat_sees (self, "reading"));
+}
+
+void
+seat_fill (Seat *self, guint n_keys)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = dsq_store_open (self->path, DSQ_PERSIST_LAZY, NULL, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < n_keys; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key/%07u", i);
+
+      dsq_store_set_string (store, key, "some value", NULL, &error);
+      g_assert_no_error (error);
+    }
+  dsq_store_close (store, NULL, &error);
+  g_assert_no_error (error);
 }
 
 void

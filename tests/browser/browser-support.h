@@ -19,7 +19,11 @@ typedef struct
 
 void seat_init (Seat *self, gconstpointer unused);
 void seat_clear (Seat *self, gconstpointer unused);
+/* Adds a test that begins with a window without a store. */
+void seat_add (const char *name, void (*test) (Seat *, gconstpointer));
 
+/* Makes the store, with the keys key/0000000 and so on. */
+void seat_fill (Seat *self, guint n_keys);
 /* Opens a file in the window, and waits until that shows what it makes of it. */
 void seat_open (Seat *self, const char *path, gboolean read_only);
 void seat_open_store (Seat *self);

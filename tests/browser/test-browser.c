@@ -1,30 +1,11 @@
 /* test-browser.c - the browser, used as somebody before the screen uses it
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "browser-support.h"
 
 /* --- lists ------------------------------------------------------------------------------------ */
-
-static void
-fill (const char *path, guint n_keys)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DsqStore) store = dsq_store_open (path, DSQ_PERSIST_LAZY, NULL, &error);
-
-  g_assert_no_error (error);
-  for (guint i = 0; i < n_keys; i++)
-    {
-      g_autofree char *key = g_strdup_printf ("key/%07u", i);
-
-      dsq_store_set_string (store, key, "some value", NULL, &error);
-      g_assert_no_error (error);
-    }
-  dsq_store_close (store, NULL, &error);
-  g_assert_no_error (error);
-}
 
 /* Runs the loop until there are so many rows; the longest that it stood still, in microseconds. */
 static gint64
@@ -50,7 +31,7 @@ test_lists_and_filters (Seat *self, gconstpointer unused)
   guint n_keys = g_getenv ("DSQ_LONG") != NULL ? 1000000 : 50000;
   gint64 longest;
 
-  fill (self->path, n_keys);
+  seat_fill (self, n_keys);
   seat_open (self, self->path, FALSE);
   longest = wait_for_rows (self, n_keys);
   g_test_message ("%u keys listed: the loop stood still for %.1f ms at most",
@@ -414,120 +395,6 @@ test_what_is_not_saved_stays (Seat *self, gconstpointer unused)
   other ("\"not saved\"\n", "get", self->path, "a", "--json", NULL);
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
-
-static void
-test_asks_for_the_password (Seat *self, gconstpointer unused)
-{
-  g_setenv ("DSQ_TEST_PASSWORD", "sesame", TRUE);
-  other ("",
-         "set",
-         self->path,
-         "secret",
-         "of the store",
-         "--password-env",
-         "DSQ_TEST_PASSWORD",
-         NULL);
-  seat_open (self, self->path, FALSE);
-  seat_until (seat_sees (self, "This store is encrypted"));
-  g_assert_true (seat_sees (self, self->path));
-  seat_type (self, "password_entry", "wrong");
-  seat_click (self, "_Unlock");
-  seat_until (seat_sees (self, "This is not its password"));
-  g_assert_cmpstr (gtk_editable_get_text (seat_part (self, "password_entry")), ==, "");
-  seat_type (self, "password_entry", "sesame");
-  seat_click (self, "_Unlock");
-  seat_until (seat_sees (self, "secret") && seat_sees (self, "of the store"));
-  seat_type (self, "search", "sec");
-  seat_until (seat_sees (self, "1 entry"));
-}
-
-static void
-test_tells_what_is_no_store (Seat *self, gconstpointer unused)
-{
-  static const struct
-  {
-    const char *name;
-    const char *content;
-    const char *said;
-  } files[] = {
-    { "missing.db", NULL, "No such file" },
-    { "empty.db", "", "no store, but an empty file" },
-    { "text.txt", "some text\n", "no store, but text" },
-    { "sqlite.db", "SQLite format 3", "no store, but" },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
-    {
-      g_autofree char *path = g_build_filename (self->folder, files[i].name, NULL);
-      g_autofree char *now = NULL;
-
-      if (files[i].content != NULL)
-        g_assert_true (g_file_set_contents (path, files[i].content, -1, NULL));
-      seat_open (self, path, FALSE);
-      seat_until (seat_sees (self, files[i].said));
-      g_assert_true (seat_sees (self, path));
-      g_assert_true (seat_sees (self, "Open a store"));
-      if (files[i].content == NULL)
-        g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
-      else
-        {
-          g_assert_true (g_file_get_contents (path, &now, NULL, NULL));
-          g_assert_cmpstr (now, ==, files[i].content);
-        }
-    }
-  seat_open (self, self->folder, FALSE);
-  seat_until (seat_sees (self, "no store, but a folder"));
-  seat_open (self, "/dev/null", FALSE);
-  seat_until (seat_sees (self, "no store, but no file, but a pipe or a device"));
-}
-
-/* Damages one byte of each page behind the first two. */
-static void
-test_tells_what_is_damaged (Seat *self, gconstpointer unused)
-{
-  g_autofree char *content = NULL;
-  gsize length;
-
-  fill (self->path, 5000);
-  g_assert_true (g_file_get_contents (self->path, &content, &length, NULL));
-  for (gsize i = 2 * 4096 + 3000; i < length; i += 4096)
-    content[i] ^= 0x55;
-  g_assert_true (g_file_set_contents (self->path, content, (gssize) length, NULL));
-  seat_open (self, self->path, FALSE);
-  seat_until (seat_sees (self, "damaged") || seat_sees (self, "malformed") ||
-              seat_sees (self, "checksum"));
-  g_assert_true (seat_sees (self, self->path));
-}
-
-static void
-test_read_only_changes_nothing (Seat *self, gconstpointer unused)
-{
-  g_autofree char *before = NULL;
-  g_autofree char *after = NULL;
-  gsize n_before, n_after;
-
-  other ("", "set", self->path, "name", "value", NULL);
-  g_assert_true (g_file_get_contents (self->path, &before, &n_before, NULL));
-  seat_open (self, self->path, TRUE);
-  seat_until (seat_sees (self, "1 entry"));
-  g_assert_true (seat_sees (self, "(read-only)"));
-  seat_select (self, "name");
-  g_assert_true (seat_sees (self, "value"));
-  g_assert_false (gtk_text_view_get_editable (seat_part (self, "text_view")));
-  g_assert_false (seat_can (self, "entry.save"));
-  g_assert_false (seat_can (self, "entry.delete"));
-  g_assert_false (seat_can (self, "win.add-entry"));
-  seat_act (self, "win.delete-entry");
-  seat_linger (100);
-  g_assert_true (g_file_get_contents (self->path, &after, &n_after, NULL));
-  g_assert_cmpmem (before, n_before, after, n_after);
-
-  /* and still it follows */
-  other ("", "set", self->path, "name", "new value", NULL);
-  seat_until (seat_sees (self, "new value"));
-}
-
 /* --- the rest --------------------------------------------------------------------------------- */
 
 static void
@@ -558,12 +425,52 @@ test_parts_have_names (Seat *self, gconstpointer unused)
     }
 }
 
-static void
-add (const char *name, void (*test) (Seat *, gconstpointer))
+static gboolean
+has_action (Seat *self, const char *name)
 {
-  g_autofree char *path = g_strconcat ("/dsq/browser/", name, NULL);
+  GtkWidgetClass *klass = GTK_WIDGET_GET_CLASS (self->window);
+  const GVariantType *parameter;
+  const char *known, *property;
+  GType owner;
 
-  g_test_add (path, Seat, NULL, seat_init, test, seat_clear);
+  for (guint i = 0; gtk_widget_class_query_action (klass, i, &owner, &known, &parameter, &property);
+       i++)
+    if (g_str_equal (known, name))
+      return TRUE;
+  if (g_str_has_prefix (name, "win."))
+    return g_action_group_has_action (G_ACTION_GROUP (self->window), name + strlen ("win."));
+  return g_action_group_has_action (G_ACTION_GROUP (self->application), name + strlen ("app."));
+}
+
+static void
+test_keys_act (Seat *self, gconstpointer unused)
+{
+  GtkApplication *application = GTK_APPLICATION (self->application);
+  g_auto (GStrv) actions = gtk_application_list_action_descriptions (application);
+  g_autoptr (GHashTable) keys = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; actions[i] != NULL; i++)
+    {
+      g_autofree char **its = gtk_application_get_accels_for_action (application, actions[i]);
+
+      g_test_message ("%s", actions[i]);
+      g_assert_true (has_action (self, actions[i]));
+      for (guint k = 0; its[k] != NULL; k++)
+        g_assert_true (g_hash_table_add (keys, its[k]));
+    }
+  g_assert_cmpuint (g_hash_table_size (keys), ==, 9);
+
+  other ("", "set", self->path, "name", "value", NULL);
+  seat_open_store (self);
+  gtk_stack_set_visible_child_name (seat_part (self, "pages"), "stats");
+  seat_act (self, "win.search");
+  g_assert_cmpstr (gtk_stack_get_visible_child_name (seat_part (self, "pages")), ==, "entries");
+  g_assert_nonnull (gtk_widget_get_focus_child (seat_part (self, "search")));
+  seat_act (self, "win.add-entry");
+  g_assert_nonnull (gtk_widget_get_focus_child (seat_part (self, "key_entry")));
+  seat_act (self, "win.show-help-overlay");
+  seat_until (gtk_widget_get_mapped (GTK_WIDGET (
+      gtk_application_window_get_help_overlay (GTK_APPLICATION_WINDOW (self->window)))));
 }
 
 int
@@ -571,22 +478,19 @@ main (int argc, char **argv)
 {
   gtk_test_init (&argc, &argv, NULL);
 
-  add ("lists-and-filters", test_lists_and_filters);
-  add ("tables-of-others-come-and-go", test_tables_of_others_come_and_go);
-  add ("shows-each-type", test_shows_each_type);
-  add ("shows-what-is-no-text", test_shows_what_is_no_text);
-  add ("describes-pickles", test_describes_pickles);
-  add ("edits", test_edits);
-  add ("times-to-live", test_times_to_live);
-  add ("conflicts-are-told", test_conflicts_are_told);
-  add ("others-changes-are-seen", test_others_changes_are_seen);
-  add ("adds-and-deletes", test_adds_and_deletes);
-  add ("what-is-not-saved-stays", test_what_is_not_saved_stays);
-  add ("asks-for-the-password", test_asks_for_the_password);
-  add ("tells-what-is-no-store", test_tells_what_is_no_store);
-  add ("tells-what-is-damaged", test_tells_what_is_damaged);
-  add ("read-only-changes-nothing", test_read_only_changes_nothing);
-  add ("shows-the-tiers", test_shows_the_tiers);
-  add ("parts-have-names", test_parts_have_names);
+  seat_add ("lists-and-filters", test_lists_and_filters);
+  seat_add ("tables-of-others-come-and-go", test_tables_of_others_come_and_go);
+  seat_add ("shows-each-type", test_shows_each_type);
+  seat_add ("shows-what-is-no-text", test_shows_what_is_no_text);
+  seat_add ("describes-pickles", test_describes_pickles);
+  seat_add ("edits", test_edits);
+  seat_add ("times-to-live", test_times_to_live);
+  seat_add ("conflicts-are-told", test_conflicts_are_told);
+  seat_add ("others-changes-are-seen", test_others_changes_are_seen);
+  seat_add ("adds-and-deletes", test_adds_and_deletes);
+  seat_add ("what-is-not-saved-stays", test_what_is_not_saved_stays);
+  seat_add ("keys-act", test_keys_act);
+  seat_add ("shows-the-tiers", test_shows_the_tiers);
+  seat_add ("parts-have-names", test_parts_have_names);
   return g_test_run ();
 }
