@@ -260,6 +260,14 @@ test_times_to_live (Seat *self, gconstpointer unused)
   seat_click (self, "_Save");
   seat_until (seat_sees (self, "has expired") || seat_rows (self) == 0);
   g_assert_false (seat_can (self, "entry.delete"));
+
+  /* in the list with the next change, be it of another key */
+  other ("", "set", self->path, "brief", "value", NULL);
+  seat_until (seat_sees (self, "brief"));
+  other ("", "set", self->path, "brief", "value", "--expire", "0.2", NULL);
+  seat_linger (300);
+  other ("", "set", self->path, "other", "value", NULL);
+  seat_until (!seat_sees (self, "brief") && seat_rows (self) == 1);
 }
 
 static void
