@@ -157,8 +157,14 @@ browser_value_dup_summary (GBytes *record)
       g_string_append (out, "None");
       break;
     default:
-      cli_value_write (out, bytes, length);
-      return unwrap (out);
+      if (payload_length <= MAX_SUMMARY)
+        {
+          cli_value_write (out, bytes, length);
+          return unwrap (out);
+        }
+      size = cli_text_size (payload_length);
+      g_string_append_printf (out, "an integer of %s", size);
+      break;
     }
   return g_string_free (out, FALSE);
 }

@@ -97,6 +97,7 @@ test_shows_each_type (Seat *self, gconstpointer unused)
     { "null", "null", "None", "" },
     { "variant", "{'a': <1>}", "{'a': <1>}", "{'a': <1>}" },
   };
+  char digits[4003] = "";
 
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     {
@@ -104,6 +105,9 @@ test_shows_each_type (Seat *self, gconstpointer unused)
 
       other ("", "set", self->path, key, "--type", values[i].type, "--", values[i].word, NULL);
     }
+  memset (digits, 'f', sizeof digits - 1);
+  memcpy (digits, "0x", 2);
+  other ("", "set", self->path, "long", "--type", "int", digits, NULL);
   other ("", "set", self->path, "--json-key", "[1,\"x\"]", "of a tuple", NULL);
   seat_open_store (self);
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
@@ -117,6 +121,7 @@ test_shows_each_type (Seat *self, gconstpointer unused)
       g_assert_cmpstr (text, ==, values[i].in_editor);
       g_assert_false (seat_can (self, "entry.save"));
     }
+  seat_until (seat_sees (self, "an integer of 2,0"));
   seat_until (seat_sees (self, "[1,\"x\"]") && seat_sees (self, "of a tuple"));
 }
 
