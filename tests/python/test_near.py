@@ -157,6 +157,26 @@ def test_no_more_are_kept_than_there_is_room_for(open_store):
     assert all(is_kept(store, key) for key in keys[:5])
 
 
+def test_long_keys_take_the_room_of_many(open_store):
+    """Also those that are nowhere."""
+    store = open_store(persist_mode="lazy", near_capacity=100)
+    for i in range(200):
+        assert store.get(f"{i:08}" * 1000) is None
+        assert sum(map(len, store._near)) <= 100 * 128
+
+
+def test_long_values_take_the_room_of_many(open_store):
+    store = open_store(persist_mode="lazy", near_capacity=100)
+    keys = [f"k{i}" for i in range(99)]
+    store.update(dict.fromkeys(keys, "x" * 1000))
+    for _ in range(2):
+        for key in keys:  # all are seen before one of them is kept
+            assert len(store[key]) == 1000
+            kept = [value for value in store._near.values() if value]
+            assert sum(len(value) for value, *_ in kept) <= 5 * 100 * 128
+    keep(store)
+
+
 def test_each_table_keeps_its_own(near):
     table = near.table("t")
     keep(near)

@@ -28,7 +28,8 @@ _unpack_stamp = struct.Struct("=QI").unpack_from
 _RECORD = 12
 # Once it is full, so many times as many keys are looked for elsewhere before it begins anew.
 _REST = 4
-# A record takes the room of one key more for each of so many bytes.
+# A key, and its record each time that it is kept, take the room of one key more for each of so many
+# bytes.
 _BYTES_A_KEY = 128
 
 # The types from here on are of values that might be changed: these are loaded each time.
@@ -92,7 +93,7 @@ class NearTier:
 
     def _note_seen(self, near: Dict[str, Optional[Kept]], key: str) -> None:
         """`key` is looked for: when it is again, it is worth to be kept."""
-        self._near_room -= 1
+        self._near_room -= 1 + len(key) // _BYTES_A_KEY
         if self._near_room > 0:
             near[key] = None
         elif self._near_room < -_REST * self._near_capacity:
@@ -114,19 +115,22 @@ class NearTier:
             return MISSING
         word, slot = _unpack_stamp(stamped)
         kind = stamped[_RECORD]
+        kept: Any
         if kind == STRING_TYPE:
             try:
-                value: Any = stamped[_RECORD + 1 :].decode()
+                value = kept = stamped[_RECORD + 1 :].decode()
             except UnicodeDecodeError as error:
                 raise unloadable(error, key, not self._has_password)
-            if word:
-                near[key] = value, slot, word
-                self._near_room -= len(stamped) // _BYTES_A_KEY
-            return value
-        record = stamped[_RECORD:]
-        value = self._load(key, record)
+        else:
+            kept = stamped[_RECORD:]
+            value = self._load(key, kept)
+            if kind >= _IMMUTABLE_END:
+                slot -= N_WORDS
+            else:
+                kept = value
         if word:
-            is_pickle = kind >= _IMMUTABLE_END
-            near[key] = (record, slot - N_WORDS, word) if is_pickle else (value, slot, word)
+            near[key] = kept, slot, word
             self._near_room -= len(stamped) // _BYTES_A_KEY
+            if self._near_room < -_REST * self._near_capacity:
+                self._forget_near()
         return value
