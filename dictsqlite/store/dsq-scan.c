@@ -349,46 +349,6 @@ pack_any (const GPtrArray *entries, gboolean keys_only, gsize *out_length, GErro
   return dsq_pack_builder_finish (builder, out_length, error);
 }
 
-/**
- * dsq_scan_next_pack:
- * @self: a scan
- * @max_entries: the most entries to give
- * @keys_only: whether their keys are enough
- * @out_length: (out): bytes returned
- * @cancellable: (nullable): a #GCancellable
- * @error: return location for an error
- *
- * Gives the next entries, at least one unless the walk is at its end; fewer than asked when they
- * are large. What stands for a record that is damaged is as [method@Store.get_pack] says.
- *
- * Returns: (transfer full) (array length=out_length): the pack of encoded keys, or of key, record,
- *   key, record, ...; of none at the end
- *
- * Since: 1.0
- */
-guint8 *
-dsq_scan_next_pack (DsqScan *self,
-                    guint max_entries,
-                    gboolean keys_only,
-                    gsize *out_length,
-                    GCancellable *cancellable,
-                    GError **error)
-{
-  g_auto (DsqCall) call = { 0 };
-  g_autoptr (GPtrArray) entries = NULL;
-
-  g_return_val_if_fail (self != NULL, NULL);
-  g_return_val_if_fail (out_length != NULL, NULL);
-
-  *out_length = 0;
-  if (!dsq_call_begin (&call, cancellable, error))
-    return NULL;
-  entries = next_entries (self, max_entries, keys_only, error);
-  if (entries == NULL)
-    return NULL;
-  return pack_any (entries, keys_only, out_length, error);
-}
-
 /* Whether it may stand among texts; adds its bytes, with what ends each of them. */
 static gboolean
 is_text (const DsqEntry *entry, gboolean keys_only, gsize *length)
@@ -440,6 +400,61 @@ pack_texts (const GPtrArray *entries, gboolean keys_only, gsize *out_length)
   return pack;
 }
 
+static guint8 *
+next_pack (DsqScan *self,
+           guint max_entries,
+           gboolean keys_only,
+           gboolean may_be_texts,
+           gsize *out_length,
+           GCancellable *cancellable,
+           GError **error)
+{
+  g_auto (DsqCall) call = { 0 };
+  g_autoptr (GPtrArray) entries = NULL;
+  guint8 *pack = NULL;
+
+  *out_length = 0;
+  if (!dsq_call_begin (&call, cancellable, error))
+    return NULL;
+  entries = next_entries (self, max_entries, keys_only, error);
+  if (entries == NULL)
+    return NULL;
+  if (may_be_texts)
+    pack = pack_texts (entries, keys_only, out_length);
+  return pack != NULL ? pack : pack_any (entries, keys_only, out_length, error);
+}
+
+/**
+ * dsq_scan_next_pack:
+ * @self: a scan
+ * @max_entries: the most entries to give
+ * @keys_only: whether their keys are enough
+ * @out_length: (out): bytes returned
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error
+ *
+ * Gives the next entries, at least one unless the walk is at its end; fewer than asked when they
+ * are large. What stands for a record that is damaged is as [method@Store.get_pack] says.
+ *
+ * Returns: (transfer full) (array length=out_length): the pack of encoded keys, or of key, record,
+ *   key, record, ...; of none at the end
+ *
+ * Since: 1.0
+ */
+guint8 *
+dsq_scan_next_pack (DsqScan *self,
+                    guint max_entries,
+                    gboolean keys_only,
+                    gsize *out_length,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+  g_return_val_if_fail (out_length != NULL, NULL);
+
+  return next_pack (self, max_entries, keys_only, FALSE, out_length, cancellable, error);
+}
+
 /**
  * dsq_scan_next_texts_pack:
  * @self: a scan
@@ -462,21 +477,10 @@ dsq_scan_next_texts_pack (DsqScan *self,
                           gsize *out_length,
                           GError **error)
 {
-  g_auto (DsqCall) call = { 0 };
-  g_autoptr (GPtrArray) entries = NULL;
-  guint8 *pack;
-
   g_return_val_if_fail (self != NULL, NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
 
-  *out_length = 0;
-  if (!dsq_call_begin (&call, NULL, error))
-    return NULL;
-  entries = next_entries (self, max_entries, keys_only, error);
-  if (entries == NULL)
-    return NULL;
-  pack = pack_texts (entries, keys_only, out_length);
-  return pack != NULL ? pack : pack_any (entries, keys_only, out_length, error);
+  return next_pack (self, max_entries, keys_only, TRUE, out_length, NULL, error);
 }
 
 /**
