@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 
 import pytest
+from conftest import join_soon
 
 from dictsqlite_v4 import AsyncDictSQLite, ConflictError, DictSQLiteV4, OutcomeUnknownError
 
@@ -363,6 +365,36 @@ def test_passwords(path):
             assert await db.get_async("a") == 1
 
     asyncio.run(main())
+
+
+def test_a_change_of_passwords_ends_when_it_is_cancelled(path):
+    """While it waits for another connection's lock, and not when that is given back."""
+    def waits():
+        return [t for t in threading.enumerate() if t.name.startswith("dictsqlite-copy")]
+
+    async def main():
+        async with AsyncDictSQLite(
+            path, encryption_password="old", kdf_memory=19 << 20, busy_timeout=60
+        ) as db:
+            await db.set_async("a", 1)
+            await db.flush_async()
+            holder = sqlite3.connect(path, isolation_level=None)
+            holder.execute("BEGIN IMMEDIATE")
+            try:
+                task = asyncio.ensure_future(db.change_password_async("old", "new"))
+                await asyncio.sleep(0.5)
+                assert not task.done()
+                thread, = waits()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                join_soon(thread, 2)
+            finally:
+                holder.close()
+
+    asyncio.run(main())
+    with DictSQLiteV4(path, encryption_password="old") as db:
+        assert db["a"] == 1
 
 
 def test_tables(run):
