@@ -343,33 +343,38 @@ READS = {
 }
 
 
+def check_each_step(store, read, prepare, change):
+    """Each of the steps of a read in turn is where another thread makes the change."""
+    prepare("count")
+    _, n_steps = steps_of(read, lambda step: None)
+    assert n_steps > 10
+    for wanted in range(1, n_steps + 1):
+        old, new = f"old {wanted}", f"new {wanted}"
+        prepare(old)
+
+        def change_there(step):
+            if step == wanted:
+                in_a_thread(lambda: change(new))
+
+        got, _ = steps_of(read, change_there)
+        assert got in (old, new)
+        assert [store["k"] for _ in range(4)] == [new] * 4
+
+
 @pytest.mark.parametrize("state", range(3), ids=("unseen", "seen", "kept"))
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_a_change_between_any_two_steps_is_seen_after_it(near, read, state):
-    """Each of the steps of a read in turn is where another thread sets the key, and reads it."""
-
     def prepare(value):
         near["k"] = value
         near._forget_near()
         for _ in range(state):
             near["k"]
 
-    prepare("count")
-    _, n_steps = steps_of(lambda: read(near), lambda step: None)
-    assert n_steps > 10
-    for wanted in range(1, n_steps + 1):
-        old, new = f"old {wanted}", f"new {wanted}"
-        prepare(old)
+    def change(value):
+        near["k"] = value
+        assert [near["k"] for _ in range(3)] == [value] * 3
 
-        def change():
-            near["k"] = new
-            assert [near["k"] for _ in range(3)] == [new] * 3
-
-        got, _ = steps_of(
-            lambda: read(near), lambda step: step == wanted and in_a_thread(change)
-        )
-        assert got in (old, new)
-        assert [near["k"] for _ in range(4)] == [new] * 4
+    check_each_step(near, lambda: read(near), prepare, change)
 
 
 @pytest.mark.parametrize("state", range(3), ids=("unseen", "seen", "kept"))
@@ -383,21 +388,11 @@ def test_a_commit_of_others_between_any_two_steps_is_seen_after_it(open_store, p
         for _ in range(state):
             store["k"]
 
-    prepare("count")
-    _, n_steps = steps_of(lambda: store["k"], lambda step: None)
-    for wanted in range(1, n_steps + 1):
-        old, new = f"old {wanted}", f"new {wanted}"
-        prepare(old)
+    def change(value):
+        other["k"] = value
+        store["another"] = value  # which has it learn
 
-        def change():
-            other["k"] = new
-            store["another"] = wanted  # which has it learn
-
-        got, _ = steps_of(
-            lambda: store["k"], lambda step: step == wanted and in_a_thread(change)
-        )
-        assert got in (old, new)
-        assert [store["k"] for _ in range(4)] == [new] * 4
+    check_each_step(store, lambda: store["k"], prepare, change)
 
 
 # --- threads ---------------------------------------------------------------------------------
