@@ -27,8 +27,10 @@ _LARGEST_BATCH = 512
 # Bytes of a pack of nothing, and of what stands before the item in a pack of one.
 _EMPTY, _BEFORE_ONE = 4, 8
 
-_Key = TypeVar("_Key")
+# What a walk gives.
+_KEYS, _VALUES, _ITEMS = range(3)
 
+_Key = TypeVar("_Key")
 
 # What walks look at that must ask each time.
 _ASK_ALWAYS = {WORD_LIVE: 0, WORD_WALKS: 0, WORD_ASKS: 1}
@@ -53,11 +55,11 @@ class Walks(Generic[_Key]):
 
     def __iter__(self) -> Iterator[_Key]:
         """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(*self._walk(False))
+        return self._give(self._walk(False), _KEYS)
 
     def __reversed__(self) -> Iterator[_Key]:
         """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._walk_keys(*self._walk(True))
+        return self._give(self._walk(True), _KEYS)
 
     def _walk(self, backwards: bool) -> Tuple[Scan, Any]:
         """A scan, and the words to look at before it is asked."""
@@ -66,31 +68,6 @@ class Walks(Generic[_Key]):
         words = self._words if store is self._handle and self._words is not None else _ASK_ALWAYS
         try:
             return store.walk_pack(backwards), words  # it begins here, as a dict's iterator does
-        except GError as error:
-            raise to_exception(error, self._path) from None
-
-    def _walk_keys(self, scan: Scan, words: Any) -> Iterator[Any]:
-        try:
-            # by itself, for who uses the store as a queue: next(iter(db)), and no more
-            first = scan.next_key_pack()
-            if len(first) <= _EMPTY:
-                return
-            yield decode_key(first[_BEFORE_ONE:])
-            size, then = _SECOND_BATCH, 2 * _SECOND_BATCH
-            if not scan.check(1):
-                size, then = 1, 2
-            live, walks = _look_at(words)
-            while batch := unpack_keys(scan.next_texts_pack(size, True)):
-                size, then = then, min(2 * then, _LARGEST_BATCH)
-                rest = iter(batch)
-                for key in rest:
-                    yield key
-                    if words[WORD_LIVE] != live or words[WORD_WALKS] != walks:
-                        live, walks = _look_at(words)
-                        if not scan.check(len(batch) - length_hint(rest)):
-                            size, then = 1, 2
-                            break
-                live, walks = _look_at(words)
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -107,29 +84,39 @@ class Walks(Generic[_Key]):
 
     def _walk_values(self, backwards: bool, errors: str) -> Iterator[Any]:
         """The values; what cannot be loaded as `errors` says."""
-        return self._load_walk(False, errors, *self._walk(backwards))
+        return self._give(self._walk(backwards), _VALUES, errors)
 
     def _walk_items(self, backwards: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
         """Keys and values; what cannot be loaded as `errors` says."""
-        return self._load_walk(True, errors, *self._walk(backwards))
+        return self._give(self._walk(backwards), _ITEMS, errors)
 
-    def _load_walk(self, is_of_items: bool, errors: str, scan: Scan, words: Any) -> Iterator[Any]:
+    def _give(
+        self, walk: Tuple[Scan, Any], what: int, errors: str = "strict"
+    ) -> Iterator[Any]:
+        scan, words = walk
         size, then = 1, _SECOND_BATCH
         try:
+            if what == _KEYS:
+                # by itself, for who uses the store as a queue: next(iter(db)), and no more
+                first = scan.next_key_pack()
+                if len(first) <= _EMPTY:
+                    return
+                yield decode_key(first[_BEFORE_ONE:])
+                size, then = (then, 2 * then) if scan.check(1) else (1, 2)
             while True:
                 live, walks = _look_at(words)
-                batch = scan.next_texts_pack(size, False)
+                batch = scan.next_texts_pack(size, what == _KEYS)
                 if len(batch) <= _EMPTY:
                     return
                 size, then = then, min(2 * then, _LARGEST_BATCH)
-                keys, values = self._load_batch(batch)
+                keys, values = ([], unpack_keys(batch)) if what == _KEYS else self._load_batch(batch)
                 if values is None:
-                    each = self._load_slowly(is_of_items, errors, scan, unpack(batch))
+                    each = self._load_slowly(what == _ITEMS, errors, scan, unpack(batch))
                     if not (yield from each):
                         size, then = 1, 2
                     continue
                 rest = iter(values)
-                for item in zip(keys, rest) if is_of_items else rest:
+                for item in zip(keys, rest) if what == _ITEMS else rest:
                     yield item
                     if words[WORD_LIVE] != live or words[WORD_WALKS] != walks:
                         live, walks = _look_at(words)
