@@ -28,8 +28,7 @@ _unpack_stamp = struct.Struct("=QI").unpack_from
 _RECORD = 12
 # Once it is full, so many times as many keys are looked for elsewhere before it begins anew.
 _REST = 4
-# A key, and its record each time that it is kept, take the room of one key more for each of so many
-# bytes.
+# A key, and its record whenever it is kept, take the room of one more for each of so many bytes.
 _BYTES_A_KEY = 128
 
 # The types from here on are of values that might be changed: these are loaded each time.

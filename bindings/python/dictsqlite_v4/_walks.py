@@ -109,7 +109,10 @@ class Walks(Generic[_Key]):
                 if len(batch) <= _EMPTY:
                     return
                 size, then = then, min(2 * then, _LARGEST_BATCH)
-                keys, values = ([], unpack_keys(batch)) if what == _KEYS else self._load_batch(batch)
+                if what == _KEYS:
+                    keys, values = [], unpack_keys(batch)
+                else:
+                    keys, values = self._load_batch(batch)
                 if values is None:
                     each = self._load_slowly(what == _ITEMS, errors, scan, unpack(batch))
                     if not (yield from each):
