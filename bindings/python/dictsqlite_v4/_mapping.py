@@ -111,9 +111,10 @@ class StoreMapping(
     # --- one entry: the hot path. Each is one call of the library. A str travels as a C string,
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
     # U+0000, and copy one that is too long, so such a str, like every key of another type, goes as
-    # an array. The tests stand in each of these, and the look at what is kept in three: a function of
-    # their own would cost more than the tests do, and a third of a get that is kept. And the functions are those of the class, given the store: for a bound one
-    # PyGObject copies its arguments once more.
+    # an array. The tests stand in each of these, and the look at what is kept in three: a function
+    # of their own would cost more than the tests do, and a third of a get that is kept. And the
+    # functions are those of the class, given the store: for a bound one PyGObject copies its
+    # arguments once more.
 
     def __getitem__(self, key: _Key) -> _Value:
         """The value of `key`; where it is missing what a subclass's __missing__() gives, else

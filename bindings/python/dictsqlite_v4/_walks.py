@@ -94,6 +94,7 @@ class Walks(Generic[_Key]):
         self, walk: Tuple[Scan, Any], what: int, errors: str = "strict"
     ) -> Iterator[Any]:
         scan, words = walk
+        values: Optional[List[Any]]
         size, then = 1, _SECOND_BATCH
         try:
             if what == _KEYS:
@@ -110,7 +111,7 @@ class Walks(Generic[_Key]):
                     return
                 size, then = then, min(2 * then, _LARGEST_BATCH)
                 if what == _KEYS:
-                    keys, values = [], unpack_keys(batch)
+                    keys, values = [], unpack_keys(batch)  # what is given stands in values
                 else:
                     keys, values = self._load_batch(batch)
                 if values is None:
