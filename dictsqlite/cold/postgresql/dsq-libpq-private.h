@@ -15,7 +15,6 @@ G_BEGIN_DECLS
   F (void, conninfoFree, (PQconninfoOption *) )                                                    \
   F (void, freemem, (void *) )                                                                     \
   F (ConnStatusType, status, (const PGconn *) )                                                    \
-  F (PGTransactionStatusType, transactionStatus, (const PGconn *) )                                \
   F (char *, errorMessage, (const PGconn *) )                                                      \
   F (int, socket, (const PGconn *) )                                                               \
   F (int, connectionNeedsPassword, (const PGconn *) )                                              \
@@ -47,11 +46,9 @@ G_BEGIN_DECLS
   F (ExecStatusType, resultStatus, (const PGresult *) )                                            \
   F (char *, resultErrorField, (const PGresult *, int) )                                           \
   F (int, ntuples, (const PGresult *) )                                                            \
-  F (int, nfields, (const PGresult *) )                                                            \
   F (char *, getvalue, (const PGresult *, int, int) )                                              \
   F (int, getlength, (const PGresult *, int, int) )                                                \
   F (int, getisnull, (const PGresult *, int, int) )                                                \
-  F (char *, cmdTuples, (PGresult *) )                                                             \
   F (void, clear, (PGresult *) )
 
 typedef struct

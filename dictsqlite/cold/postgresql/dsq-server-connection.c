@@ -229,7 +229,12 @@ set_up (DsqServerConnection *self, GError **error)
 gboolean
 dsq_server_connection_open (DsqServerConnection *self, GError **error)
 {
-  return check_uri (self->target, error) && connect_it (self, error) && set_up (self, error);
+  if (!check_uri (self->target, error) || !connect_it (self, error))
+    return FALSE;
+  if (set_up (self, error))
+    return TRUE;
+  dsq_server_connection_close (self);
+  return FALSE;
 }
 
 void
