@@ -187,26 +187,57 @@ def test_a_server_that_is_gone_is_an_error_in_time(running, address):
         assert store["a"] == 1
 
 
+@contextlib.contextmanager
+def stopped_client(running, statement):
+    """Another client, whose transaction has run `statement` and does not go on."""
+    def is_idle(number):
+        return sql(running, "SELECT count(*) FROM pg_stat_activity"
+                            " WHERE state = 'idle in transaction'") == f"{number}\n"
+
+    holder = subprocess.Popen(
+        [running.programs / "psql", "-h", running.folder, "-U", "tests", "postgres"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    holder.stdin.write(f"BEGIN; {statement};\n".encode())
+    holder.stdin.flush()
+    try:
+        wait_until(lambda: is_idle(1))
+        yield
+    finally:
+        holder.kill()
+        holder.communicate()
+    wait_until(lambda: is_idle(0))
+
+
 def test_a_client_that_is_stopped_holds_up_nobody_for_ever(running, address):
     """Its transaction ends by itself; here it is ended as the server would."""
     with DictSQLiteV4(address, busy_timeout=0.3) as store:
-        holder = subprocess.Popen(
-            [running.programs / "psql", "-h", running.folder, "-U", "tests", "postgres"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        holder.stdin.write(b"BEGIN; SELECT * FROM dictsqlite.store FOR UPDATE;\n")
-        holder.stdin.flush()
-        try:
-            wait_until(lambda: "1" in sql(running, "SELECT count(*) FROM pg_stat_activity"
-                                                   " WHERE state = 'idle in transaction'"))
+        with stopped_client(running, "SELECT * FROM dictsqlite.store FOR UPDATE"):
             with pytest.raises(OSError):
                 store["a"] = 1
-        finally:
-            holder.kill()
-            holder.communicate()
-        wait_until(lambda: "0" in sql(running, "SELECT count(*) FROM pg_stat_activity"
-                                               " WHERE state = 'idle in transaction'"))
         store["a"] = 2
         assert store["a"] == 2
+
+
+def test_who_reads_waits_for_a_connection_no_longer_than_for_a_lock(running, address):
+    """Four times as many read as there are connections for that, which all wait for a lock."""
+    told = []
+
+    def read(store, key):
+        started = time.monotonic()
+        with pytest.raises(OSError):
+            store.get(key)
+        told.append(time.monotonic() - started)
+
+    with DictSQLiteV4(address, busy_timeout=2) as store:
+        with stopped_client(running, "LOCK TABLE dictsqlite.entry"):
+            readers = [threading.Thread(target=read, args=(store, f"k{number}"))
+                       for number in range(32)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join(60)
+        assert len(told) == len(readers) and max(told) < 5
+        assert store.get("k0") is None
 
 
 def test_the_server_sees_no_plaintext(running, address):

@@ -508,7 +508,7 @@ void
 dsq_server_tries_begin (DsqServerTries *self, const DsqServerTarget *target)
 {
   *self = (DsqServerTries){
-    g_get_monotonic_time () + (gint64) target->lock_wait_ms * 1000,
+    g_get_monotonic_time () + dsq_patience_get_timeout (target->lock_wait_ms),
     0,
   };
 }

@@ -12,6 +12,8 @@
 static DsqServerConnection *
 take_locked (DsqColdServer *self, GError **error)
 {
+  const gint64 deadline =
+      g_get_monotonic_time () + dsq_patience_get_timeout (self->target.lock_wait_ms);
   DsqServerConnection *reader;
 
   dsq_mutex_assert_held (&self->readers_lock);
@@ -19,6 +21,15 @@ take_locked (DsqColdServer *self, GError **error)
     {
       if (!dsq_call_check (error))
         return NULL;
+      if (g_get_monotonic_time () >= deadline)
+        {
+          g_set_error (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_BUSY,
+                       "Failed to read from the server: all %d connections for that are busy",
+                       MAX_READERS);
+          return NULL;
+        }
       dsq_call_wait (&self->reader_is_free, &self->readers_lock);
     }
   if (self->readers->len > 0)
