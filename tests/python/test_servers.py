@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import os
 import pickle
+import select
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +17,8 @@ from pathlib import Path
 import pytest
 from conftest import wait_until
 
-from dictsqlite_v4 import ConflictError, DictSQLiteV4, WrongPasswordError
+from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
+                           WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from with_server import NoServer, server  # noqa: E402
@@ -169,6 +172,72 @@ def test_nothing_acknowledged_is_lost_when_the_server_is(running, address):
         assert not writer.is_alive()
     with DictSQLiteV4(address) as store:
         assert dict(store) == {f"k{number}": number for number in acknowledged}
+
+
+@contextlib.contextmanager
+def relay(running, folder, is_cut):
+    """Another way to the server, a folder with a socket. What a client says is passed on unless
+    is_cut(what, the server's socket) ends that connection."""
+    def carry(client):
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(str(running.folder / ".s.PGSQL.5432"))
+            others = {client: server, server: client}
+            while True:
+                for ready in select.select(list(others), [], [])[0]:
+                    said = ready.recv(1 << 16)
+                    if not said or (ready is client and is_cut(said, server)):
+                        return
+                    others[ready].sendall(said)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=carry, args=(door.accept()[0],), daemon=True).start()
+
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / ".s.PGSQL.5432"))
+        door.listen()
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield folder
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            accepting.join(60)
+
+
+@pytest.mark.parametrize("becomes", ["written", "not written", "forgotten"])
+def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, becomes):
+    name = f"store{next(numbers)}"
+    armed = threading.Event()
+
+    def is_cut(said, server):
+        if not armed.is_set() or b"COMMIT" not in said:
+            return False
+        armed.clear()
+        if becomes != "not written":
+            server.sendall(said)
+            answer = b""
+            while b"COMMIT\0" not in answer:
+                answer += server.recv(1 << 16)
+        if becomes == "forgotten":  # as when so many others have committed since
+            sql(running, f"UPDATE dictsqlite.store SET version = version + 2000"
+                         f" WHERE name = '{name}'; DELETE FROM dictsqlite.change")
+        return True
+
+    with relay(running, tmp_path, is_cut) as folder:
+        with DictSQLiteV4(f"postgresql://tests@/postgres?host={folder}&table={name}") as store:
+            assert store.incr("n") == 1
+            armed.set()
+            if becomes == "written":
+                assert store.incr("n") == 2
+            else:
+                with pytest.raises(OSError) as told:
+                    store.incr("n")
+                assert isinstance(told.value, OutcomeUnknownError) == (becomes == "forgotten")
+            assert not armed.is_set()
+    with DictSQLiteV4(f"{running.address}&table={name}") as store:
+        assert store["n"] == (1 if becomes == "not written" else 2)
 
 
 def test_a_server_that_is_gone_is_an_error_in_time(running, address):

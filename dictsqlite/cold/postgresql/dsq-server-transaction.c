@@ -202,12 +202,20 @@ forget (DsqColdServer *self, GError **error)
   return dsq_server_do (&self->writer.connection, DSQ_SERVER_FORGET, &args, error);
 }
 
-/* Whether the commit with that mark was made, once the connection that made it is over: as long as
- * that is not, it holds the store's row. */
+typedef enum
+{
+  OUTCOME_UNKNOWN,
+  OUTCOME_COMMITTED,
+  OUTCOME_NOT_COMMITTED
+} Outcome;
+
+/* What became of the commit with that mark, once the connection that made it is over: as long as
+ * that is not, it holds the store's row. The mark may be forgotten when so many others have
+ * committed since. FALSE: it could not be asked. */
 static gboolean
 find_outcome_once (DsqColdServer *self,
                    const guint8 mark[MARK],
-                   gboolean *out_is_committed,
+                   Outcome *out_outcome,
                    GError **error)
 {
   const DsqLibpq *pq = self->target.pq;
@@ -227,8 +235,12 @@ find_outcome_once (DsqColdServer *self,
     return FALSE;
   dsq_server_get_number (pq, result, 0, 0, &n_found);
   pq->clear (result);
-  *out_is_committed = n_found > 0;
-  return dsq_server_say (connection, "ROLLBACK", "find out what became of a commit", error);
+  if (n_found > 0)
+    *out_outcome = OUTCOME_COMMITTED;
+  else if (version <= self->writer.version + KEPT_NOTES)
+    *out_outcome = OUTCOME_NOT_COMMITTED;
+  dsq_server_rollback (&self->tier);
+  return TRUE;
 }
 
 /* The connection was lost when it had been told to commit. */
@@ -236,28 +248,22 @@ static gboolean
 find_outcome (DsqColdServer *self, const guint8 mark[MARK], GError **error)
 {
   g_autoptr (GError) local_error = NULL;
-  gboolean is_committed = FALSE, is_known;
+  Outcome outcome = OUTCOME_UNKNOWN;
   DsqServerTries tries;
 
   dsq_server_tries_begin (&tries, &self->target);
-  do
-    is_known = find_outcome_once (self, mark, &is_committed, &local_error);
-  while (!is_known && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
-  if (is_committed && is_known)
-    {
-      g_clear_error (error);
-      return TRUE;
-    }
-  if (!is_known)
-    {
-      g_clear_error (error);
-      g_set_error_literal (error,
-                           DSQ_ERROR,
-                           DSQ_ERROR_OUTCOME_UNKNOWN,
-                           "Failed to commit: the connection to the server was lost, and whether "
-                           "what was written lasts is not known");
-    }
-  return FALSE;
+  while (!find_outcome_once (self, mark, &outcome, &local_error) &&
+         dsq_server_tries_again (&tries, &self->writer.connection, &local_error))
+    ;
+  if (outcome != OUTCOME_NOT_COMMITTED)
+    g_clear_error (error);
+  if (outcome == OUTCOME_UNKNOWN)
+    g_set_error_literal (error,
+                         DSQ_ERROR,
+                         DSQ_ERROR_OUTCOME_UNKNOWN,
+                         "Failed to commit: the connection to the server was lost, and whether "
+                         "what was written lasts is not known");
+  return outcome == OUTCOME_COMMITTED;
 }
 
 static gboolean
