@@ -240,6 +240,31 @@ def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, become
         assert store["n"] == (1 if becomes == "not written" else 2)
 
 
+def test_threads_that_wait_share_a_look_at_the_server(running, tmp_path):
+    asked = []
+
+    def is_cut(said, server):
+        asked.extend([1] * said.count(b"dictsqlite0\0"))  # the statement that asks, prepared
+        return False
+
+    name = f"store{next(numbers)}"
+    with relay(running, tmp_path, is_cut) as folder, DictSQLiteV4(
+            f"postgresql://tests@/postgres?host={folder}&max_staleness=0&table={name}") as store:
+        store["a"] = 1
+        for _ in range(5):
+            assert store["a"] == 1
+        assert len(asked) >= 3
+        readers = [threading.Thread(target=store.get, args=("a",)) for _ in range(32)]
+        with stopped_client(running, "LOCK TABLE dictsqlite.store"):
+            asked.clear()
+            for reader in readers:
+                reader.start()
+            time.sleep(0.5)
+        for reader in readers:
+            reader.join(60)
+        assert 1 <= len(asked) < 16
+
+
 def test_a_server_that_is_gone_is_an_error_in_time(running, address):
     with DictSQLiteV4(address, busy_timeout=0.5) as store:
         store["a"] = 1

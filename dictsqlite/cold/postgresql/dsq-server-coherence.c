@@ -179,6 +179,7 @@ dsq_server_believe_locked (DsqColdServer *self, gint64 since)
   gint64 until = since + (gint64) self->address.max_staleness_ms * 1000;
 
   dsq_mutex_assert_held (&self->coherence_lock);
+  self->asked_at = since;
   /* 0 would be for ever */
   if (self->address.max_staleness_ms == 0)
     until = 1;
@@ -259,11 +260,12 @@ catch_up_locked (DsqColdServer *self, GError **error)
 }
 
 /* A commit of this tier's own holds the lock until it is over. What it is waited for by, and so
- * what a caller's function could want, is the lock. */
+ * what a caller's function could want, is the lock. Of many that wait one asks for all. */
 gboolean
 dsq_server_catch_up (DsqColdTier *tier, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
+  const gint64 called_at = g_get_monotonic_time ();
   g_autoptr (GError) local_error = NULL;
   DsqServerTries tries;
   gboolean success;
@@ -272,7 +274,7 @@ dsq_server_catch_up (DsqColdTier *tier, GError **error)
     return FALSE;
   dsq_server_tries_begin (&tries, &self->target);
   do
-    success = catch_up_locked (self, &local_error);
+    success = self->asked_at >= called_at || catch_up_locked (self, &local_error);
   while (!success && dsq_server_tries_again (&tries, &self->lookout, &local_error));
   dsq_mutex_unlock (&self->coherence_lock);
   if (!success)

@@ -39,6 +39,7 @@ typedef struct
   DsqMutex coherence_lock;
   DsqServerConnection lookout; /* (lock coherence) */
   gint64 version;              /* (lock coherence) as last learned */
+  gint64 asked_at;             /* (lock coherence) all that was committed before then is learned */
   GArray *committed;           /* (owned) (lock coherence) of DsqTableState, as last learned */
   GByteArray *learned;         /* (owned) (lock coherence) what was read of the changes */
   guint64 live[DSQ_COLD_VERSION_WORDS]; /* constant: it is the lease that says what is current */
