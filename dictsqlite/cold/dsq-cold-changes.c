@@ -173,13 +173,6 @@ write_row (DsqColdSqlite *self,
   return TRUE;
 }
 
-static void
-count_inserted (DsqTableState *state, gint64 place)
-{
-  state->count++;
-  state->next = MAX (state->next, place + 1);
-}
-
 /* Whether it inserted shows in the last rowid, which an update leaves as it was. */
 static gboolean
 upsert_row (DsqColdSqlite *self,
@@ -198,7 +191,7 @@ upsert_row (DsqColdSqlite *self,
   if (sqlite3_last_insert_rowid (handle) == place)
     {
       change->presence = DSQ_PRESENCE_ABSENT;
-      count_inserted (state, place);
+      dsq_cold_count_inserted (state, place);
     }
   return TRUE;
 }
@@ -220,28 +213,8 @@ insert_row (DsqColdSqlite *self,
 {
   if (!write_row (self, DSQ_COLD_WRITE_INSERT, change, place, row, error))
     return FALSE;
-  count_inserted (state, place);
+  dsq_cold_count_inserted (state, place);
   return TRUE;
-}
-
-/* A table's places end where the next table's begin. The last is never given out, so that next is a
- * position too. */
-static gboolean
-check_place (guint32 table, gint64 place, GError **error)
-{
-  gint64 position = place & DSQ_FORMAT_POSITION_MAX;
-
-  if (place >> DSQ_FORMAT_POSITION_BITS == table && position > 0 &&
-      position < DSQ_FORMAT_POSITION_MAX)
-    return TRUE;
-  g_set_error (error, DSQ_ERROR, DSQ_ERROR_FAILED, "Failed to write an entry: the table is full");
-  return FALSE;
-}
-
-static gint64
-find_place (const DsqTableState *state, const DsqChange *change)
-{
-  return change->place != 0 ? change->place : state->next;
 }
 
 /* The filter knows some keys to be absent, and has to know of those that come. */
@@ -260,25 +233,11 @@ ask_filter (DsqColdSqlite *self, DsqChange *change)
     dsq_filter_add (filter, key.hash);
 }
 
-static DsqTableState *
-find_state (DsqColdSqlite *self, const DsqChange *change, GError **error)
-{
-  DsqTableState *state =
-      dsq_cold_undo_change (&self->writer.undo, self->tables, change->entry->table);
-
-  if (state == NULL)
-    g_set_error (error,
-                 DSQ_ERROR,
-                 DSQ_ERROR_NO_TABLE,
-                 "Failed to write an entry: its table was dropped");
-  return state;
-}
-
 /* @row may be NULL: then it is encoded here. */
 static gboolean
 apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row, GError **error)
 {
-  DsqTableState *state = find_state (self, change, error);
+  DsqTableState *state = dsq_cold_undo_change_for (&self->writer.undo, self->tables, change, error);
   gint64 place;
 
   if (state == NULL)
@@ -288,8 +247,7 @@ apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row,
     return remove_row (self, state, change, row, error);
   if (!dsq_cold_has_name (change))
     return update_row (self, change, row, error);
-  place = find_place (state, change);
-  if (!check_place (state->table, place, error))
+  if (!dsq_cold_find_place (state, change, &place, error))
     return FALSE;
   if (change->presence == DSQ_PRESENCE_UNKNOWN && !change->reinsert)
     return upsert_row (self, state, change, place, row, error);
@@ -324,7 +282,7 @@ settle_run (const Run *self, gboolean inserted, gint64 place, GError **error)
     return disagree (error);
   change->presence = inserted ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_PRESENT;
   if (inserted)
-    count_inserted (self->state, place);
+    dsq_cold_count_inserted (self->state, place);
   return TRUE;
 }
 
@@ -351,13 +309,14 @@ next_of_run (gboolean inserted, DsqColdStreamRow *row, gpointer user_data, GErro
     return DSQ_STEP_FAILED;
   change = &self->changes[self->n_given++];
   if (self->state == NULL || self->state->table != change->entry->table)
-    self->state = find_state (self->tier, change, error);
+    self->state =
+        dsq_cold_undo_change_for (&self->tier->writer.undo, self->tier->tables, change, error);
   if (self->state == NULL || !encode_change (self->tier, change, &row->columns, error))
     return DSQ_STEP_FAILED;
   ask_filter (self->tier, change);
   row->entry = change->entry;
-  row->place = find_place (self->state, change);
-  return check_place (self->state->table, row->place, error) ? DSQ_STEP_ROW : DSQ_STEP_FAILED;
+  return dsq_cold_find_place (self->state, change, &row->place, error) ? DSQ_STEP_ROW
+                                                                       : DSQ_STEP_FAILED;
 }
 
 /* How many changes from the first on are of that kind. A row that is known to be there is changed

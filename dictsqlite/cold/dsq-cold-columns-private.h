@@ -3,7 +3,7 @@
 #pragma once
 
 #include "codec/dsq-row-private.h"
-#include "tiers/dsq-entry-private.h"
+#include "cold/dsq-cold-types-private.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +38,19 @@ DsqEntry *dsq_cold_decode_value (const DsqRecordCodec *codec,
                                  const guint8 *value,
                                  gsize length,
                                  GError **error);
+
+/* Where a row goes that @change inserts. */
+gboolean dsq_cold_find_place (const DsqTableState *state,
+                              const DsqChange *change,
+                              gint64 *out_place,
+                              GError **error);
+/* What its insertion there does to the table. */
+static inline void
+dsq_cold_count_inserted (DsqTableState *state, gint64 place)
+{
+  state->count++;
+  state->next = MAX (state->next, place + 1);
+}
 
 /* Bytes that dsq_cold_encode_row() wants to write to. */
 gsize dsq_cold_row_length (const DsqRecordCodec *codec, const DsqEntry *entry, gboolean with_name);

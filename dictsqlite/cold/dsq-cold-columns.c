@@ -123,6 +123,32 @@ dsq_cold_decode_value (const DsqRecordCodec *codec,
   return take_record (key, &record, g_steal_pointer (&entry), error);
 }
 
+/* --- places ----------------------------------------------------------------------------------- */
+
+/* A table's places end where the next table's begin. The last is never given out, so that next is a
+ * position too. */
+gboolean
+dsq_cold_find_place (const DsqTableState *state,
+                     const DsqChange *change,
+                     gint64 *out_place,
+                     GError **error)
+{
+  gint64 place = change->place != 0 ? change->place : state->next;
+  gint64 position = place & DSQ_FORMAT_POSITION_MAX;
+
+  if (place >> DSQ_FORMAT_POSITION_BITS == state->table && position > 0 &&
+      position < DSQ_FORMAT_POSITION_MAX)
+    {
+      *out_place = place;
+      return TRUE;
+    }
+  g_set_error_literal (error,
+                       DSQ_ERROR,
+                       DSQ_ERROR_FAILED,
+                       "Failed to write an entry: the table is full");
+  return FALSE;
+}
+
 /* --- encoding --------------------------------------------------------------------------------- */
 
 static DsqRecord

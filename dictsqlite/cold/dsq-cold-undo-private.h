@@ -28,6 +28,11 @@ void dsq_cold_undo_back_to (DsqColdUndo *self, guint savepoint, GArray *tables);
 DsqTableState *dsq_cold_undo_find (GArray *tables, guint32 table);
 /* To be changed: NULL where there is no such table. */
 DsqTableState *dsq_cold_undo_change (DsqColdUndo *self, GArray *tables, guint32 table);
+/* To be changed by @change, an entry's: DSQ_ERROR_NO_TABLE where there is no such table. */
+DsqTableState *dsq_cold_undo_change_for (DsqColdUndo *self,
+                                         GArray *tables,
+                                         const DsqChange *change,
+                                         GError **error);
 /* @state, whose id is the greatest. */
 void dsq_cold_undo_make (DsqColdUndo *self, GArray *tables, const DsqTableState *state);
 /* One that is there. */

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "cold/dsq-cold-undo-private.h"
+#include "dsq-error.h"
 
 typedef enum
 {
@@ -120,6 +121,22 @@ dsq_cold_undo_change (DsqColdUndo *self, GArray *tables, guint32 table)
 
   if (state != NULL && state->noted != self->now)
     note (self, STEP_CHANGED, state);
+  return state;
+}
+
+DsqTableState *
+dsq_cold_undo_change_for (DsqColdUndo *self,
+                          GArray *tables,
+                          const DsqChange *change,
+                          GError **error)
+{
+  DsqTableState *state = dsq_cold_undo_change (self, tables, change->entry->table);
+
+  if (state == NULL)
+    g_set_error_literal (error,
+                         DSQ_ERROR,
+                         DSQ_ERROR_NO_TABLE,
+                         "Failed to write an entry: its table was dropped");
   return state;
 }
 

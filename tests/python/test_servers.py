@@ -81,6 +81,19 @@ def test_keeps_what_a_file_keeps(address, mode, password):
         assert len(store) == 0 and dict(store.table("other")) == {"text": "in a table"}
 
 
+def test_a_commit_writes_the_states_of_what_it_changes_alone(running):
+    name = f"store{next(numbers)}"
+    with DictSQLiteV4(f"{running.address}&table={name}") as store:
+        for number in range(10):
+            store.table(f"t{number}")["a"] = number
+        store["a"] = 1
+        # xmin: what wrote the row last
+        written = sql(running, "SELECT count(DISTINCT t.xmin::text) FROM dictsqlite.tables AS t"
+                               " JOIN dictsqlite.store AS s ON t.store = s.id"
+                               f" WHERE s.name = '{name}'")
+        assert int(written) == 11
+
+
 def test_others_see_it(running, address):
     with DictSQLiteV4(address) as one, DictSQLiteV4(address) as other:
         one["a"] = 1

@@ -168,7 +168,7 @@ close_tier (DsqColdTier *tier, GError **error)
   g_byte_array_unref (self->learned);
   g_ptr_array_unref (self->readers);
   g_array_unref (self->writer.tables);
-  g_array_unref (self->writer.at_savepoint);
+  dsq_cold_undo_clear (&self->writer.undo);
   g_byte_array_unref (self->writer.keys);
   if (self->codec.marks != NULL)
     dsq_record_codec_clear (&self->codec);
@@ -215,7 +215,7 @@ server_new (const DsqColdOptions *options)
   self->learned = g_byte_array_new ();
   self->readers = g_ptr_array_new ();
   self->writer.tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  self->writer.at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  dsq_cold_undo_init (&self->writer.undo);
   self->writer.keys = g_byte_array_new ();
   self->writer.connection.target = &self->target;
   self->lookout.target = &self->target;

@@ -5,6 +5,7 @@
 #include "base/dsq-call-private.h"
 #include "cold/dsq-cold-columns-private.h"
 #include "cold/dsq-cold-tier-private.h"
+#include "cold/dsq-cold-undo-private.h"
 #include "cold/postgresql/dsq-server-address-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
 
@@ -18,7 +19,8 @@ typedef struct
   gboolean has_changed;
   gboolean had_changed;   /* at the savepoint */
   GArray *tables;         /* (owned) of DsqTableState, by id */
-  GArray *at_savepoint;   /* (owned) the same as it was there */
+  DsqColdUndo undo;       /* of tables */
+  guint savepoint;        /* that of undo */
   gint64 version;         /* that it began with */
   gint64 last_table;      /* the last id that was given out */
   GByteArray *keys;       /* (owned) those that it has changed, as others are told of them */
@@ -110,7 +112,6 @@ void dsq_server_pool_close (DsqColdServer *self);
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-DsqTableState *dsq_server_find_state (GArray *states, guint32 table);
 /* Reads all tables, whose marks are known from then on. */
 gboolean dsq_server_read_tables (DsqColdServer *self,
                                  DsqServerConnection *connection,

@@ -5,17 +5,6 @@
 
 #include "cold/postgresql/dsq-server-private.h"
 
-DsqTableState *
-dsq_server_find_state (GArray *states, guint32 table)
-{
-  for (guint i = 0; i < states->len; i++)
-    if (g_array_index (states, DsqTableState, i).table == table)
-      return &g_array_index (states, DsqTableState, i);
-  return NULL;
-}
-
-/* --- reading ---------------------------------------------------------------------------------- */
-
 /* Columns id, token, and the mark at @at_mark. */
 static gboolean
 read_id (DsqColdServer *self,
@@ -67,7 +56,7 @@ read_state (DsqColdServer *self,
 static gboolean
 is_listed (guint32 table, gpointer user_data)
 {
-  return dsq_server_find_state (user_data, table) != NULL;
+  return dsq_cold_undo_find (user_data, table) != NULL;
 }
 
 gboolean
@@ -88,7 +77,7 @@ dsq_server_read_tables (DsqColdServer *self,
     return FALSE;
   for (int i = 0; is_sound && i < pq->ntuples (result); i++)
     {
-      DsqTableState state;
+      DsqTableState state = { 0 };
 
       is_sound = read_state (self, result, i, &state, error);
       g_array_append_val (found, state);

@@ -103,7 +103,7 @@ make_table (DsqColdServer *self,
     return FALSE;
   writer->last_table++;
   writer->has_changed = TRUE;
-  g_array_append_val (writer->tables, *out_state);
+  dsq_cold_undo_make (&writer->undo, writer->tables, out_state);
   return TRUE;
 }
 
@@ -122,6 +122,20 @@ find_id (DsqColdServer *self, GBytes *token, gint64 *out_id, GError **error)
   return take_id (self, result, out_id, error);
 }
 
+/* The table's state, or NULL in *out_state where there is none. */
+static gboolean
+find_table (DsqColdServer *self, GBytes *token, DsqTableState **out_state, GError **error)
+{
+  gint64 id;
+
+  *out_state = NULL;
+  if (!find_id (self, token, &id, error))
+    return FALSE;
+  *out_state = dsq_cold_undo_find (self->writer.tables, (guint32) id);
+  return id == 0 || *out_state != NULL ||
+         dsq_cold_set_damaged ("its list of tables is damaged", error);
+}
+
 /* As of a look at all tables, which others may have changed since. */
 static gboolean
 find_to_read (DsqColdServer *self, GBytes *token, DsqTableState *out_state, GError **error)
@@ -132,7 +146,7 @@ find_to_read (DsqColdServer *self, GBytes *token, DsqTableState *out_state, GErr
   if (!find_id (self, token, &id, error) || !dsq_server_catch_up (&self->tier, error))
     return FALSE;
   dsq_mutex_lock (&self->coherence_lock);
-  state = dsq_server_find_state (self->committed, (guint32) id);
+  state = dsq_cold_undo_find (self->committed, (guint32) id);
   *out_state = state != NULL ? *state : (DsqTableState){ 0 };
   dsq_mutex_unlock (&self->coherence_lock);
   return TRUE;
@@ -149,17 +163,15 @@ dsq_server_open_table (DsqColdTier *tier,
   DsqColdServer *self = (DsqColdServer *) tier;
   g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
   DsqTableState *state;
-  gint64 id;
 
   if (!self->writer.is_begun)
     return find_to_read (self, token, out_state, error);
-  if (!find_id (self, token, &id, error))
+  if (!find_table (self, token, &state, error))
     return FALSE;
-  if (id == 0 && may_make)
+  if (state == NULL && may_make)
     return make_table (self, token, name, length, out_state, error);
-  state = dsq_server_find_state (self->writer.tables, (guint32) id);
   *out_state = state != NULL ? *state : (DsqTableState){ 0 };
-  return id == 0 || state != NULL || dsq_cold_set_damaged ("its list of tables is damaged", error);
+  return TRUE;
 }
 
 static gboolean
@@ -176,7 +188,7 @@ gboolean
 dsq_server_clear_table (DsqColdTier *tier, guint32 table, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
-  DsqTableState *state = dsq_server_find_state (self->writer.tables, table);
+  DsqTableState *state = dsq_cold_undo_change (&self->writer.undo, self->writer.tables, table);
 
   if (state == NULL || state->count == 0)
     return TRUE;
@@ -197,20 +209,18 @@ dsq_server_drop_table (DsqColdTier *tier,
 {
   DsqColdServer *self = (DsqColdServer *) tier;
   g_autoptr (GBytes) token = dsq_row_make_table_token (&self->codec, name, length);
-  gint64 id;
+  DsqTableState *state;
 
   *out_table = 0;
-  if (!find_id (self, token, &id, error))
+  if (!find_table (self, token, &state, error))
     return FALSE;
-  if (id == 0)
+  if (state == NULL)
     return TRUE;
-  if (!dsq_server_clear_table (tier, (guint32) id, error) ||
-      !run_with_id (self, DSQ_SERVER_DROP_TABLE, (guint32) id, error))
+  if (!dsq_server_clear_table (tier, state->table, error) ||
+      !run_with_id (self, DSQ_SERVER_DROP_TABLE, state->table, error))
     return FALSE;
   self->writer.has_changed = TRUE;
-  *out_table = (guint32) id;
-  for (guint i = 0; i < self->writer.tables->len; i++)
-    if (g_array_index (self->writer.tables, DsqTableState, i).table == id)
-      g_array_remove_index (self->writer.tables, i);
+  *out_table = state->table;
+  dsq_cold_undo_drop (&self->writer.undo, self->writer.tables, state->table);
   return TRUE;
 }

@@ -54,6 +54,7 @@ learn (DsqColdServer *self, gint64 version, gint64 asked_at, GError **error)
   if (learned)
     {
       writer->version = version;
+      dsq_cold_undo_begin (&writer->undo, self->committed);
       copy_states (writer->tables, self->committed);
     }
   dsq_mutex_unlock (&self->coherence_lock);
@@ -107,8 +108,7 @@ dsq_server_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state
   const DsqTableState *state;
 
   /* outside of one it is the only thread that uses the tier */
-  state =
-      dsq_server_find_state (self->writer.is_begun ? self->writer.tables : self->committed, table);
+  state = dsq_cold_undo_find (self->writer.is_begun ? self->writer.tables : self->committed, table);
   if (state != NULL)
     *out_state = *state;
   return state != NULL;
@@ -128,7 +128,7 @@ dsq_server_savepoint (DsqColdTier *tier, GError **error)
   if (!say (self, "SAVEPOINT one", error))
     return FALSE;
   self->writer.had_changed = self->writer.has_changed;
-  copy_states (self->writer.at_savepoint, self->writer.tables);
+  self->writer.savepoint = dsq_cold_undo_get_savepoint (&self->writer.undo);
   return TRUE;
 }
 
@@ -142,7 +142,7 @@ dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
   if (!say (self, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", error))
     return FALSE;
   self->writer.has_changed = self->writer.had_changed;
-  copy_states (self->writer.tables, self->writer.at_savepoint);
+  dsq_cold_undo_back_to (&self->writer.undo, self->writer.savepoint, self->writer.tables);
   return TRUE;
 }
 
@@ -162,10 +162,14 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   dsq_server_array_init (&ids, TRUE);
   dsq_server_array_init (&nexts, TRUE);
   dsq_server_array_init (&counts, TRUE);
-  for (guint i = 0; i < writer->tables->len; i++)
+  for (guint i = 0; i < writer->undo.steps->len; i++)
     {
-      const DsqTableState *state = &g_array_index (writer->tables, DsqTableState, i);
+      const DsqTableState *before = dsq_cold_undo_get_first (&writer->undo, i);
+      const DsqTableState *state =
+          before != NULL ? dsq_cold_undo_find (writer->tables, before->table) : NULL;
 
+      if (state == NULL)
+        continue;
       dsq_server_array_add_number (&ids, state->table);
       dsq_server_array_add_number (&nexts, state->next);
       dsq_server_array_add_number (&counts, state->count);

@@ -149,45 +149,24 @@ disagree (GError **error)
 }
 
 static gboolean
-check_place (guint32 table, gint64 place, GError **error)
-{
-  gint64 position = place & DSQ_FORMAT_POSITION_MAX;
-
-  if (place >> DSQ_FORMAT_POSITION_BITS == table && position > 0 &&
-      position < DSQ_FORMAT_POSITION_MAX)
-    return TRUE;
-  g_set_error (error, DSQ_ERROR, DSQ_ERROR_FAILED, "Failed to write an entry: the table is full");
-  return FALSE;
-}
-
-static gboolean
 give_place (DsqTableState *state, const DsqChange *change, Target *target, GError **error)
 {
-  gint64 place = change->place != 0 ? change->place : state->next;
-
-  if (!check_place (state->table, place, error))
+  if (!dsq_cold_find_place (state, change, &target->place, error))
     return FALSE;
-  target->place = place;
-  state->count++;
-  state->next = MAX (state->next, place + 1);
+  dsq_cold_count_inserted (state, target->place);
   return TRUE;
 }
 
 static gboolean
 do_change (DsqColdServer *tier, DsqChange *change, Target *target, GError **error)
 {
-  DsqTableState *state = dsq_server_find_state (tier->writer.tables, target->table);
+  DsqTableState *state =
+      dsq_cold_undo_change_for (&tier->writer.undo, tier->writer.tables, change, error);
   const gboolean is_there = target->place != 0;
   const gboolean is_removal = dsq_entry_is_tombstone (change->entry);
 
   if (state == NULL)
-    {
-      g_set_error (error,
-                   DSQ_ERROR,
-                   DSQ_ERROR_NO_TABLE,
-                   "Failed to write an entry: its table was dropped");
-      return FALSE;
-    }
+    return FALSE;
   if (is_there ? change->presence == DSQ_PRESENCE_ABSENT && !is_removal
                : change->presence == DSQ_PRESENCE_PRESENT)
     return disagree (error);
