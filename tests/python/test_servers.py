@@ -315,6 +315,25 @@ def stopped_client(running, statement):
     wait_until(lambda: is_idle(0))
 
 
+def test_a_login_that_is_refused_is_an_error_at_once(running, address):
+    sql(running, "CREATE ROLE guest SUPERUSER LOGIN")
+    with DictSQLiteV4(address.replace("tests@", "guest@"), busy_timeout=60) as store:
+        store["a"] = 1
+        sql(running, "ALTER ROLE guest NOLOGIN")
+        end_connections(running)
+        started = time.monotonic()
+        for call in (lambda: store.get("b"), lambda: store.update(a=2)):
+            with pytest.raises(PermissionError, match='FATAL:  role "guest" is not permitted to log in: '):
+                call()
+        assert time.monotonic() - started < 20
+        sql(running, "ALTER ROLE guest LOGIN")
+        assert store.get("b") is None and store["a"] == 1
+    with pytest.raises(PermissionError):
+        DictSQLiteV4(address.replace("tests@", "nobody@"))
+    with pytest.raises(FileNotFoundError):
+        DictSQLiteV4(address.replace("/postgres?", "/none?"))
+
+
 def test_a_client_that_is_stopped_holds_up_nobody_for_ever(running, address):
     """Its transaction ends by itself; here it is ended as the server would."""
     with DictSQLiteV4(address, busy_timeout=0.3) as store:

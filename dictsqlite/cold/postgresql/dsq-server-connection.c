@@ -34,6 +34,7 @@ static const struct
   { "40", DSQ_ERROR_BUSY },         { "25P03", DSQ_ERROR_BUSY },
   { "25006", DSQ_ERROR_READ_ONLY }, { "42501", DSQ_ERROR_PERMISSION },
   { "53100", DSQ_ERROR_NO_SPACE },  { "3F000", DSQ_ERROR_FORMAT },
+  { "28", DSQ_ERROR_PERMISSION },   { "3D000", DSQ_ERROR_NOT_FOUND },
   { "42P01", DSQ_ERROR_FORMAT },    { "42703", DSQ_ERROR_FORMAT },
 };
 
@@ -157,19 +158,31 @@ check_uri (const DsqServerTarget *target, GError **error)
   return FALSE;
 }
 
+/* What the server says of a login that it refuses libpq tells in a message alone, and its state
+ * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". */
 static gboolean
 refuse_connection (DsqServerConnection *self, GError **error)
 {
   const DsqLibpq *pq = self->target->pq;
-  g_autofree char *message =
-      g_strstrip (g_strdup (self->handle != NULL ? pq->errorMessage (self->handle) : ""));
-  gboolean needs_password = self->handle != NULL && pq->connectionNeedsPassword (self->handle);
+  const char *told = self->handle != NULL ? pq->errorMessage (self->handle) : "";
+  g_autoptr (GRegex) regex =
+      g_regex_new ("(?<=:  )([0-9A-Z]{5}): |\nLOCATION:.*", G_REGEX_RAW, 0, NULL);
+  g_autofree char *message = g_regex_replace_literal (regex, told, -1, 0, "", 0, NULL);
+  g_autoptr (GMatchInfo) match = NULL;
+  g_autofree char *state = NULL;
+  DsqError code = DSQ_ERROR_IO;
 
+  if (g_regex_match (regex, told, 0, &match))
+    state = g_match_info_fetch (match, 1);
+  if (self->handle != NULL && pq->connectionNeedsPassword (self->handle))
+    code = DSQ_ERROR_PERMISSION;
+  else if (state != NULL)
+    code = code_of (state);
   g_set_error (error,
                DSQ_ERROR,
-               needs_password ? DSQ_ERROR_PERMISSION : DSQ_ERROR_IO,
+               (gint) code,
                "Failed to connect to the server: %s",
-               message);
+               g_strchomp (message));
   dsq_server_connection_close (self);
   return FALSE;
 }
@@ -192,6 +205,7 @@ connect_it (DsqServerConnection *self, GError **error)
   if (self->handle == NULL || pq->status (self->handle) == CONNECTION_BAD)
     return refuse_connection (self, error);
   pq->setNoticeReceiver (self->handle, ignore_notice, NULL);
+  pq->setErrorVerbosity (self->handle, PQERRORS_VERBOSE);
   while (state != PGRES_POLLING_OK)
     {
       if (!wait_for (self,
