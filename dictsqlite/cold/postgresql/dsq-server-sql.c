@@ -8,8 +8,8 @@
  * docs/on-disk-format.md. But an index takes no token of any length: a plain one that is longer
  * than it may be is cut, with a hash behind it, and the row's name is the key.
  *
- * The statements keep to what PostgreSQL and those who speak like it have in common: no triggers,
- * no functions of ours, no temporary tables, arrays in place of COPY.
+ * The statements ask little of the server, so that what speaks like PostgreSQL may do as well: no
+ * triggers, no functions of ours, no temporary tables, arrays in place of COPY.
  */
 
 #include "config.h"
