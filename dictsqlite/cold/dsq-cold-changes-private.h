@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 
 DsqTableState *dsq_cold_find_table (DsqColdSqlite *self, guint32 table);
 void dsq_cold_forget_marks (DsqColdSqlite *self);
-gboolean dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error);
-gboolean dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error);
+DSQ_COLD_FUNCTION (clear_table) dsq_cold_clear_table;
+DSQ_COLD_FUNCTION (apply) dsq_cold_apply;
 
 /* An update of a row that is there leaves its name as it is. */
 static inline gboolean

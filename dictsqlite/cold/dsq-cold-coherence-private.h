@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 /* The writer has read from the file. */
 gboolean dsq_cold_coherence_init (DsqColdSqlite *self, GError **error);
-gboolean dsq_cold_catch_up (DsqColdTier *tier, GError **error);
+DSQ_COLD_FUNCTION (catch_up) dsq_cold_catch_up;
 /* SQLite's write lock was just taken: learns, and the transaction is under way. */
 gboolean dsq_cold_coherence_begin (DsqColdSqlite *self, GError **error);
 /* Before and after a COMMIT that succeeded. */

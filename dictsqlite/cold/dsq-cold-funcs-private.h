@@ -176,4 +176,7 @@ struct _DsqColdTierFuncs
   gboolean (*close) (DsqColdTier *self, GError **error);
 };
 
+/* One of them, as it is declared: DSQ_COLD_FUNCTION (walk) dsq_cold_walk; */
+#define DSQ_COLD_FUNCTION(name) __typeof__ (*((DsqColdTierFuncs *) NULL)->name)
+
 G_END_DECLS

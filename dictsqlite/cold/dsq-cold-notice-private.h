@@ -6,6 +6,6 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_open_notice (DsqColdTier *tier, int *out_fd, GError **error);
+DSQ_COLD_FUNCTION (open_notice) dsq_cold_open_notice;
 
 G_END_DECLS

@@ -6,33 +6,10 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_get_many (DsqColdTier *tier,
-                            const DsqKey *keys,
-                            gsize n_keys,
-                            DsqEntry **out,
-                            GError **error);
-gboolean dsq_cold_probe (DsqColdTier *tier,
-                         const DsqKey *keys,
-                         gsize n_keys,
-                         gint64 *out_places,
-                         GError **error);
-gboolean dsq_cold_walk (DsqColdTier *tier,
-                        guint32 table,
-                        gint64 place,
-                        DsqWalkOrder order,
-                        guint max_rows,
-                        gsize max_bytes,
-                        gboolean keys_only,
-                        GArray *rows,
-                        gboolean *out_is_last,
-                        GError **error);
-
-gboolean dsq_cold_list_keys (DsqColdTier *tier,
-                             const DsqKey *from,
-                             const DsqKey *end,
-                             guint max_keys,
-                             GPtrArray *entries,
-                             GError **error);
+DSQ_COLD_FUNCTION (get_many) dsq_cold_get_many;
+DSQ_COLD_FUNCTION (probe) dsq_cold_probe;
+DSQ_COLD_FUNCTION (walk) dsq_cold_walk;
+DSQ_COLD_FUNCTION (list_keys) dsq_cold_list_keys;
 
 /* Appends the row that @statement stands at, which is one of a walk. */
 gboolean dsq_cold_append_row (DsqColdSqlite *self,

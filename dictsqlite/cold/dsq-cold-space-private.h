@@ -6,13 +6,7 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_find_expired (DsqColdTier *tier,
-                                gboolean in_transaction,
-                                DsqExpirySpan *span,
-                                guint max_rows,
-                                GArray *rows,
-                                gint64 *out_next,
-                                GError **error);
+DSQ_COLD_FUNCTION (find_expired) dsq_cold_find_expired;
 gboolean dsq_cold_find_oldest (DsqColdFile *file,
                                gint64 *place,
                                guint max_rows,

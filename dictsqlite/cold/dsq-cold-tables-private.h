@@ -6,19 +6,11 @@
 
 G_BEGIN_DECLS
 
-gboolean dsq_cold_open_table (DsqColdTier *tier,
-                              const guint8 *name,
-                              gsize length,
-                              gboolean may_make,
-                              DsqTableState *out_state,
-                              GError **error);
-gboolean dsq_cold_drop_table (DsqColdTier *tier,
-                              const guint8 *name,
-                              gsize length,
-                              guint32 *out_table,
-                              GError **error);
+DSQ_COLD_FUNCTION (list_tables) dsq_cold_list_tables;
+DSQ_COLD_FUNCTION (open_table) dsq_cold_open_table;
+DSQ_COLD_FUNCTION (drop_table) dsq_cold_drop_table;
+
 /* Of a row with the columns id, token, name and mark. */
 GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
-gboolean dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error);
 
 G_END_DECLS

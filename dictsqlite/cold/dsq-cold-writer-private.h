@@ -67,18 +67,12 @@ void dsq_cold_writer_close (DsqColdSqlite *self);
 /* Gives a long buffer back after a transaction. */
 void dsq_cold_trim_buffer (DsqColdWriter *writer);
 
-gboolean dsq_cold_begin (DsqColdTier *tier, GError **error);
-gboolean dsq_cold_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state);
-gboolean dsq_cold_get_in_transaction (DsqColdTier *tier,
-                                      const DsqKey *key,
-                                      DsqEntry **out_entry,
-                                      GError **error);
-gboolean dsq_cold_savepoint (DsqColdTier *tier, GError **error);
-gboolean dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error);
-gboolean dsq_cold_commit (DsqColdTier *tier,
-                          DsqColdCommittedFunc committed,
-                          gpointer committed_data,
-                          GError **error);
-void dsq_cold_rollback (DsqColdTier *tier);
+DSQ_COLD_FUNCTION (begin) dsq_cold_begin;
+DSQ_COLD_FUNCTION (get_table) dsq_cold_get_table;
+DSQ_COLD_FUNCTION (get_in_transaction) dsq_cold_get_in_transaction;
+DSQ_COLD_FUNCTION (savepoint) dsq_cold_savepoint;
+DSQ_COLD_FUNCTION (release) dsq_cold_release;
+DSQ_COLD_FUNCTION (commit) dsq_cold_commit;
+DSQ_COLD_FUNCTION (rollback) dsq_cold_rollback;
 
 G_END_DECLS
