@@ -366,6 +366,25 @@ def test_who_reads_waits_for_a_connection_no_longer_than_for_a_lock(running, add
         assert store.get("k0") is None
 
 
+def test_who_waits_for_no_lock_waits_for_threads_that_read(address):
+    errors = []
+
+    def read(store, first):
+        try:
+            for number in range(first, first + 50):
+                assert store.get(f"k{number}") is None
+        except OSError as problem:
+            errors.append(problem)
+
+    with DictSQLiteV4(address, busy_timeout=0) as store:
+        readers = [threading.Thread(target=read, args=(store, 100 * one)) for one in range(32)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(60)
+        assert errors == []
+
+
 def test_the_server_sees_no_plaintext(running, address):
     canaries = ["canary-of-a-key", "canary-of-a-value", "canary-of-a-table"]
     sql(running, "ALTER SYSTEM SET log_statement = 'all'")

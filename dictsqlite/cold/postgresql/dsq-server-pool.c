@@ -8,12 +8,14 @@
 
 /* Beside the two that each store has: one that writes, and one that looks for others' commits. */
 #define MAX_READERS 8
+/* Who waits for nobody else's lock waits so long for threads of ours that read. */
+#define MIN_WAIT_US G_USEC_PER_SEC
 
 static DsqServerConnection *
 take_locked (DsqColdServer *self, GError **error)
 {
-  const gint64 deadline =
-      g_get_monotonic_time () + dsq_patience_get_timeout (self->target.lock_wait_ms);
+  const gint64 deadline = g_get_monotonic_time () +
+                          MAX (dsq_patience_get_timeout (self->target.lock_wait_ms), MIN_WAIT_US);
   DsqServerConnection *reader;
 
   dsq_mutex_assert_held (&self->readers_lock);
