@@ -188,8 +188,8 @@ def show_tiers(db: DictSQLiteV4) -> None:
 
 
 def show_count(tier: str, what: str, count: int) -> str:
-    """A number of the statistics with its unit; room of the hot tier is for entries."""
-    if what == "capacity" and tier == "hot":
+    """A number of the statistics with its unit; room near and hot is for entries."""
+    if what == "capacity" and tier in ("near", "hot"):
         return f"room for {count_of(count, 'entry')}"
     if what == "capacity":
         return f"room for {count >> 20:,} MiB"

@@ -46,6 +46,20 @@ def near(open_store, mode):
     return store
 
 
+def test_stats_count_what_is_kept(near):
+    def count():
+        return near.stats()["tiers"]["near"]
+
+    near["k"] = "value"
+    assert near["k"] == "value"  # seen, and no more
+    assert count() == {"entries": 0, "capacity": 100}
+    keep(near, "k")
+    keep(near, "other")
+    assert count()["entries"] == 2
+    with near.transaction():
+        assert count()["entries"] == 2
+
+
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_what_is_kept_is_what_was_set(near, value):
     keep(near, "k", value)

@@ -55,8 +55,11 @@ PACKAGES = "Package: a\nVersion: 1\nDescription: one\n two\n .\n\nPackage: b\nVe
 
 
 def test_package_list(quickstart, write):
-    status, _, entries = quickstart(write(PACKAGES))
+    status, printed, entries = quickstart(write(PACKAGES))
     assert status == 0
+    # each tier's room in its own unit
+    assert "room for 1,000,000 entries" in printed and "room for 65,536 entries" in printed
+    assert "room for 64 MiB" in printed and "room for 0 MiB" not in printed
     assert entries == {
         "a": {"Package": "a", "Version": "1", "Description": "one\ntwo\n."},
         "b": {"Package": "b", "Version": "2"},

@@ -112,7 +112,7 @@ class StoreMapping(
     # which PyGObject passes in two thirds of the time of an array; it would cut one that holds
     # U+0000, and copy one that is too long, so such a str, like every key of another type, goes as
     # an array. The tests stand in each of these, and the look at what is kept in three: a function
-    # of their own would cost more than the tests do, and a third of a get that is kept. And the
+    # of their own would cost more than the tests do, and a fifth of a get that is kept. And the
     # functions are those of the class, given the store: for a bound one PyGObject copies its
     # arguments once more.
 

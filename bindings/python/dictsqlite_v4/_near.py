@@ -58,6 +58,7 @@ class NearTier:
     _words: Any  # memoryview
     _seen = 0  # the word of commits, as it was before some call that has returned
     _handle: Store
+    _routes: Dict[str, Any]
     _has_password: bool
     _decode: Callable[[bytes], Any]
     _load: Callable[[object, bytes], Any]
@@ -89,6 +90,10 @@ class NearTier:
         if self._near is not None:
             self._near.clear()
             self._near_room = self._near_capacity
+
+    def _count_near(self) -> int:
+        """How many values are kept, in a transaction as well; keys that were seen once are not."""
+        return sum(kept is not None for kept in list((self._routes["_near"] or {}).values()))
 
     def _note_seen(self, near: Dict[str, Optional[Kept]], key: str) -> None:
         """`key` is looked for: when it is again, it is worth to be kept."""

@@ -255,7 +255,7 @@ class DictSQLiteV4(EncryptionMethods, UpkeepMethods, StoreWithTables[_Key, _Valu
         stats = stats_dict(self._store.get_stats(), self._mode)
         stats["safe_pickle_enabled"] = self._safe is not None
         stats["tiers"]["near"] = {
-            "entries": len(self._routes["_near"] or ()),
+            "entries": self._count_near(),
             "capacity": self._near_capacity,
         }
         return stats

@@ -94,6 +94,7 @@ class Walks(Generic[_Key]):
         self, walk: Tuple[Scan, Any], what: int, errors: str = "strict"
     ) -> Iterator[Any]:
         scan, words = walk
+        keys: List[Any]
         values: Optional[List[Any]]
         size, then = 1, _SECOND_BATCH
         try:
