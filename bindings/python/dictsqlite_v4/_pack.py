@@ -101,12 +101,16 @@ def _pack_text(text: str, n_items: int, n_columns: int) -> Optional[bytes]:
     return _OF_TEXTS + array(_U32, (n_items, n_columns)).tobytes() + encoded
 
 
+def _texts(data: bytes) -> str:
+    return str(memoryview(data)[_TEXTS_HEAD:], "utf-8")
+
+
 def unpack_strings(data: bytes) -> Optional[List[str]]:
     """The values in a pack of records that came as texts; None of any other pack."""
     if data[:4] != _OF_TEXTS:
         return None
     try:
-        return data[_TEXTS_HEAD:].decode().split(_NUL)
+        return _texts(data).split(_NUL)
     except UnicodeDecodeError:
         return None  # one of them cannot be loaded
 
@@ -116,7 +120,7 @@ def unpack_text_entries(data: bytes) -> Optional[Tuple[List[str], List[str]]]:
     if data[:4] != _OF_TEXTS:
         return None
     try:
-        keys, *values = data[_TEXTS_HEAD:].decode().split(_NUL_STRING)
+        keys, *values = _texts(data).split(_NUL_STRING)
     except UnicodeDecodeError:
         return None  # one of them cannot be loaded
     names = keys.split(_NUL)
@@ -126,7 +130,7 @@ def unpack_text_entries(data: bytes) -> Optional[Tuple[List[str], List[str]]]:
 def unpack_keys(data: bytes) -> List[Any]:
     """The keys in a pack of keys."""
     if data[:4] == _OF_TEXTS:
-        return list(data[_TEXTS_HEAD:].decode().split(_NUL))
+        return list(_texts(data).split(_NUL))
     return list(map(decode_key, unpack(data)))
 
 

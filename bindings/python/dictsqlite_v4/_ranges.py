@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional
 
 from ._dsq import GError, Store
 from ._errors import hides_order, to_exception
@@ -49,10 +50,11 @@ class Ranges:
 
     def _between(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
         try:
-            for key in self._list_keys(b"", start):
-                if end is not None and key >= end:
+            for keys in self._list_keys(b"", start):
+                if end is not None and keys[-1] >= end:
+                    yield from map(bytes.decode, keys[: bisect_left(keys, end)])
                     return
-                yield key.decode()
+                yield from map(bytes.decode, keys)
         except GError as error:
             if not hides_order(error):
                 raise to_exception(error, self._path) from None
@@ -65,18 +67,18 @@ class Ranges:
 
     def _with_prefix(self, prefix: str, encoded: bytes) -> Iterator[str]:
         try:
-            for key in self._list_keys(encoded, b""):
-                yield key.decode()
+            for keys in self._list_keys(encoded, b""):
+                yield from map(bytes.decode, keys)
         except GError as error:
             if not hides_order(error):
                 raise to_exception(error, self._path) from None
             yield from (key for key in self._texts() if key.startswith(prefix))
 
-    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[bytes]:
-        """The encoded keys that are str, from `start` on; raises GError."""
+    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[List[bytes]]:
+        """The encoded keys that are str, from `start` on, by batches; raises GError."""
         size = _FIRST_LISTED
         while keys := unpack(self._store.list_keys_pack(prefix, start, size)):
-            yield from keys
+            yield keys
             start = keys[-1] + b"\0"
             size = min(2 * size, _MOST_LISTED)
 
