@@ -294,7 +294,7 @@ close_tiers (DsqEngine *self, GError **error)
       DsqTable *table = self->tables.used->pdata[i];
 
       dsq_pending_discard_locked (table->pending);
-      dsq_watcher_end (table->watchers, NULL, FALSE);
+      dsq_watchers_end (table->watchers, NULL, FALSE);
     }
   dsq_shards_tidy_locked (self->shards);
   dsq_shards_unlock_all (self->shards);

@@ -459,14 +459,14 @@ dsq_engine_on_foreign_change (const DsqTableState *states,
         dsq_tables_drop_locked (&self->tables, table);
       dsq_table_tell_walks_locked (table, DSQ_CHANGE_OF_KEYS);
       if (changed == NULL)
-        dsq_watcher_note (table->watchers, NULL);
+        dsq_watchers_note (table->watchers, NULL);
     }
   for (gsize i = 0; changed != NULL && i < changed->n_keys; i++)
     {
       const DsqTable *table = dsq_tables_find (&self->tables, changed->keys[i].table);
 
       if (table != NULL)
-        dsq_watcher_note (table->watchers, &changed->keys[i]);
+        dsq_watchers_note (table->watchers, &changed->keys[i]);
     }
   dsq_shards_drop_clean_locked (self->shards, changed);
   if (changed == NULL || changed->next_expiry != G_MAXINT64 || dsq_expiry_may_end (&self->expiry))

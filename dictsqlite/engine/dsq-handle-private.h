@@ -5,6 +5,7 @@
 #include "engine/dsq-door-private.h"
 #include "engine/dsq-engine-private.h"
 #include "engine/dsq-open-files-private.h"
+#include "engine/dsq-watcher-private.h"
 
 G_BEGIN_DECLS
 
@@ -25,8 +26,8 @@ struct _DsqHandle
   guint busy_timeout_ms; /* constant: so long each of its calls waits */
   DsqDoor jobs;          /* what the engine's threads are to do for it */
   DsqMutex lock;         /* one close at a time */
-  DsqMutex
-      tables_lock; /* of one that only reads: while it opens a table, or comes to another engine */
+  DsqMutex tables_lock; /* of one that only reads: while it opens or watches a table, or comes to
+                         * another engine */
   DsqHold own;     /* (lock) what it has opened or joined */
   DsqHold writer;  /* (lock) what was opened later to be written, where @own only reads */
 };
@@ -47,6 +48,10 @@ gboolean dsq_handle_open_table (DsqHandle *self,
                                 gsize length,
                                 guint32 *out_table,
                                 GError **error);
+
+/* dsq_engine_add_watcher() to its engine, and to the one that it comes to; and the end of that. */
+gboolean dsq_handle_add_watcher (DsqHandle *self, DsqWatcher *watcher, GError **error);
+void dsq_handle_remove_watcher (DsqHandle *self, DsqWatcher *watcher);
 
 static inline gboolean
 dsq_handle_is_closed (const DsqHandle *self)

@@ -54,7 +54,7 @@ take (gpointer user)
   return FALSE;
 }
 
-/* Its calls go to the engine from here on. Walks and transactions that have begun end where they
+/* Its calls go to the engine from here on, and its news comes from there. Walks and transactions that have begun end where they
  * are, in what is committed, and so its own engine stays until it is closed. */
 static gboolean
 move_locked (DsqHandle *self, const DsqHold *writer, GError **error)
@@ -66,7 +66,8 @@ move_locked (DsqHandle *self, const DsqHold *writer, GError **error)
     return FALSE;
   if (!dsq_call_lock (&self->tables_lock, error))
     return FALSE;
-  success = dsq_engine_adopt (writer->engine, self->own.engine, error);
+  success = dsq_engine_adopt (writer->engine, self->own.engine, error) &&
+            dsq_engine_move_watchers (writer->engine, self->own.engine, self, error);
   if (success)
     {
       self->writer = (DsqHold){ dsq_engine_ref (writer->engine), writer->file, FALSE };
@@ -235,6 +236,31 @@ dsq_handle_open (const DsqEngineOptions *options, gboolean is_separate, GError *
   return NULL;
 }
 
+/* --- what goes over with it ------------------------------------------------------------------- */
+
+static void
+unsettle (DsqHandle *self)
+{
+  if (self->promise == DSQ_PROMISE_NONE)
+    dsq_mutex_unlock (&self->tables_lock);
+}
+
+/* Its engine, which it does not leave for another before unsettle(); NULL: it is closed. */
+static DsqEngine *
+settle (DsqHandle *self, GError **error)
+{
+  DsqEngine *engine;
+
+  if (self->promise == DSQ_PROMISE_NONE && !dsq_call_lock (&self->tables_lock, error))
+    return NULL;
+  engine = __atomic_load_n (&self->usable, __ATOMIC_ACQUIRE);
+  if (engine != NULL)
+    return engine;
+  dsq_door_refuse_closed (error);
+  unsettle (self);
+  return NULL;
+}
+
 gboolean
 dsq_handle_open_table (DsqHandle *self,
                        const guint8 *name,
@@ -242,18 +268,37 @@ dsq_handle_open_table (DsqHandle *self,
                        guint32 *out_table,
                        GError **error)
 {
-  DsqEngine *engine;
+  DsqEngine *engine = settle (self, error);
   gboolean success;
 
-  if (self->promise == DSQ_PROMISE_NONE && !dsq_call_lock (&self->tables_lock, error))
+  if (engine == NULL)
     return FALSE;
-  engine = __atomic_load_n (&self->usable, __ATOMIC_ACQUIRE);
-  success = engine != NULL
-                ? dsq_engine_open_table (engine, self->promise, name, length, out_table, error)
-                : dsq_door_refuse_closed (error);
-  if (self->promise == DSQ_PROMISE_NONE)
-    dsq_mutex_unlock (&self->tables_lock);
+  success = dsq_engine_open_table (engine, self->promise, name, length, out_table, error);
+  unsettle (self);
   return success;
+}
+
+gboolean
+dsq_handle_add_watcher (DsqHandle *self, DsqWatcher *watcher, GError **error)
+{
+  DsqEngine *engine = settle (self, error);
+  gboolean success;
+
+  if (engine == NULL)
+    return FALSE;
+  watcher->owner = self;
+  success = dsq_engine_add_watcher (engine, watcher, error);
+  unsettle (self);
+  return success;
+}
+
+void
+dsq_handle_remove_watcher (DsqHandle *self, DsqWatcher *watcher)
+{
+  if (self->promise == DSQ_PROMISE_NONE)
+    dsq_mutex_lock (&self->tables_lock);
+  dsq_engine_remove_watcher (watcher);
+  unsettle (self);
 }
 
 /* --- close ------------------------------------------------------------------------------------ */

@@ -23,7 +23,7 @@ typedef struct
   guint64
       dead_settled; /* (all shard locks) ... as long as its pending changes' n_settled is this */
   DsqFront front;   /* (lock of the first shard) */
-  DsqWatcher *watchers; /* (unowned) (nullable) (all shard locks) the first of a list */
+  GSList *watchers; /* (owned) (all shard locks) of DsqWatcher (unowned) */
 } DsqTable;
 
 typedef struct
@@ -104,7 +104,7 @@ dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind, const DsqKey 
   else
     dsq_words_move_all_locked (self->pending->shards->words);
   if (G_UNLIKELY (self->watchers != NULL))
-    dsq_watcher_note (self->watchers, key);
+    dsq_watchers_note (self->watchers, key);
 }
 
 G_END_DECLS

@@ -104,7 +104,7 @@ dsq_tables_drop_locked (DsqTables *self, DsqTable *table)
     return;
   table->is_dropped = TRUE;
   dsq_words_move_all_locked (table->pending->shards->words);
-  dsq_watcher_end (table->watchers, NULL, TRUE);
+  dsq_watchers_end (table->watchers, NULL, TRUE);
   dsq_front_clear (&table->front);
   dsq_pending_discard_locked (table->pending);
   g_hash_table_remove (self->names, table->name);

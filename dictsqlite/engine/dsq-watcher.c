@@ -133,10 +133,11 @@ note_key_locked (DsqWatcher *self, const DsqKey *key)
 }
 
 void
-dsq_watcher_note (DsqWatcher *self, const DsqKey *key)
+dsq_watchers_note (GSList *watchers, const DsqKey *key)
 {
-  for (; self != NULL; self = self->next)
+  for (; watchers != NULL; watchers = watchers->next)
     {
+      DsqWatcher *self = watchers->data;
       gboolean had_news;
 
       dsq_mutex_lock (&self->lock);
@@ -151,10 +152,11 @@ dsq_watcher_note (DsqWatcher *self, const DsqKey *key)
 }
 
 void
-dsq_watcher_end (DsqWatcher *self, gconstpointer owner, gboolean is_news)
+dsq_watchers_end (GSList *watchers, gconstpointer owner, gboolean is_news)
 {
-  for (; self != NULL; self = self->next)
+  for (; watchers != NULL; watchers = watchers->next)
     {
+      DsqWatcher *self = watchers->data;
       gboolean had_news;
 
       if (owner != NULL && self->owner != owner)

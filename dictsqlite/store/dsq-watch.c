@@ -52,7 +52,6 @@ struct _DsqWatch
 
   DsqHandle *handle;   /* (owned) (nullable) constant but for the end */
   DsqEngine *engine;   /* (owned) (nullable) the same: of the handle, no transaction's */
-  guint32 table;       /* constant */
   DsqWatcher *watcher; /* (owned) (nullable) constant but for the end */
   GSource *source;     /* (owned) (nullable) constant but for the end */
 };
@@ -80,7 +79,7 @@ dsq_watch_dispose (GObject *object)
   /* in the child of a fork its locks may be held for ever */
   if (watcher != NULL && !dsq_engine_is_inherited (self->engine))
     {
-      dsq_engine_remove_watcher (self->engine, self->table, watcher);
+      dsq_handle_remove_watcher (self->handle, watcher);
       dsq_watcher_free (watcher);
     }
   g_clear_pointer (&self->engine, dsq_engine_unref);
@@ -229,8 +228,8 @@ watch (DsqStore *store, const guint8 *prefix, gsize length, GError **error)
   watcher = dsq_watcher_new (prefix, length, error);
   if (watcher == NULL)
     return NULL;
-  watcher->owner = store->handle;
-  if (!dsq_engine_add_watcher (engine, store->table, watcher, error))
+  watcher->table = store->table;
+  if (!dsq_handle_add_watcher (store->handle, watcher, error))
     {
       dsq_watcher_free (watcher);
       return NULL;
@@ -238,7 +237,6 @@ watch (DsqStore *store, const guint8 *prefix, gsize length, GError **error)
   self = g_object_new (DSQ_TYPE_WATCH, NULL);
   self->handle = dsq_handle_ref (store->handle);
   self->engine = dsq_engine_ref (engine);
-  self->table = store->table;
   self->watcher = watcher;
   return self;
 }

@@ -306,16 +306,25 @@ test_others_are_told_without_a_call (Fixture *self, gconstpointer mode)
   g_assert_no_error (error);
 }
 
+static DsqStore *
+open_to_read (Fixture *self)
+{
+  g_autoptr (GError) error = NULL;
+  DsqStore *reader =
+      g_initable_new (DSQ_TYPE_STORE, NULL, &error, "path", self->path, "read-only", TRUE, NULL);
+
+  g_assert_no_error (error);
+  return reader;
+}
+
 static void
 test_a_store_that_only_reads_is_told (Fixture *self, gconstpointer mode)
 {
   static const char *const keys[] = { "k", NULL };
   g_autoptr (GError) error = NULL;
-  g_autoptr (DsqStore) reader =
-      g_initable_new (DSQ_TYPE_STORE, NULL, &error, "path", self->path, "read-only", TRUE, NULL);
+  g_autoptr (DsqStore) reader = open_to_read (self);
   Listener all;
 
-  g_assert_no_error (error);
   listen_to (&all, reader, NULL);
   set_string (self->store, "k", "v");
   g_assert_true (dsq_store_flush (self->store, NULL, &error));
@@ -324,6 +333,59 @@ test_a_store_that_only_reads_is_told (Fixture *self, gconstpointer mode)
   stop_listening (&all);
   g_assert_true (dsq_store_close (reader, NULL, &error));
   g_assert_no_error (error);
+}
+
+/* What only reads goes over to who comes to write, with who watches it: of him it is told as he
+ * does it, and not when it is in the file. */
+static void
+test_news_goes_over_to_who_writes (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) made = dsq_store_get_table (self->store, "t", NULL, &error);
+  g_autoptr (DsqStore) reader = NULL;
+  g_autoptr (DsqStore) read = NULL;
+  g_autoptr (DsqStore) written = NULL;
+  Listener all, some, table;
+
+  g_assert_no_error (error);
+  g_assert_true (dsq_store_close (self->store, NULL, &error));
+  g_object_unref (self->store);
+  reader = open_to_read (self);
+  read = dsq_store_get_table (reader, "t", NULL, &error);
+  listen_to (&all, reader, NULL);
+  listen_to (&some, reader, "a");
+  listen_to (&table, read, NULL);
+  self->store = open_store (self, GPOINTER_TO_INT (mode));
+  written = dsq_store_get_table (self->store, "t", NULL, &error);
+  assert_told (&all, "");
+  set_string (self->store, "k", "v");
+  set_string (self->store, "a1", "v");
+  set_string (written, "in", "v");
+  assert_told (&all, "k a1;");
+  g_assert_cmpstr (some.told->str, ==, "a1;");
+  stop_listening (&some);
+
+  g_assert_cmpint (dsq_store_drop_table (self->store, "t", NULL, &error), ==, DSQ_ANSWER_YES);
+  assert_told (&all, "");
+  g_assert_cmpstr (table.told->str, ==, "in;*;");
+  stop_listening (&table);
+
+  /* who watches later is with him at once; his end is not theirs */
+  listen_to (&some, reader, "a");
+  set_string (self->store, "a2", "v");
+  hear (&some);
+  g_assert_cmpstr (some.told->str, ==, "a2;");
+  reopen (self, GPOINTER_TO_INT (mode));
+  g_string_truncate (all.told, 0);
+  set_string (self->store, "a3", "v");
+  hear (&some);
+  g_assert_cmpstr (some.told->str, ==, "a3;");
+  g_assert_cmpstr (all.told->str, ==, "a3;");
+  g_assert_true (dsq_store_close (reader, NULL, &error));
+  set_string (self->store, "a4", "v");
+  assert_told (&all, "");
+  stop_listening (&some);
+  stop_listening (&all);
 }
 
 /* --- its end ---------------------------------------------------------------------------------- */
@@ -396,6 +458,7 @@ main (int argc, char **argv)
     { "exactly-what-changes", test_exactly_what_changes, FALSE },
     { "others-are-told-without-a-call", test_others_are_told_without_a_call, TRUE },
     { "a-store-that-only-reads-is-told", test_a_store_that_only_reads_is_told, TRUE },
+    { "news-goes-over-to-who-writes", test_news_goes_over_to_who_writes, TRUE },
     { "a-close-is-the-end", test_a_close_is_the_end, FALSE },
     { "a-handler-may-drop-it", test_a_handler_may_drop_it, FALSE },
   };

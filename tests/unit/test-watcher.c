@@ -13,7 +13,8 @@
 typedef struct
 {
   DsqWatcher *watcher; /* (owned) */
-  DsqWatcher *other;   /* (owned) of keys that begin with "a", in the same list */
+  DsqWatcher *other;   /* (owned) of keys that begin with "a" */
+  GSList *list;        /* (owned) of both */
   gboolean has_ended;  /* as last told */
 } Fixture;
 
@@ -26,12 +27,13 @@ set_up (Fixture *self, gconstpointer data)
   g_assert_no_error (error);
   self->other = dsq_watcher_new ((const guint8 *) "a", 1, &error);
   g_assert_no_error (error);
-  self->watcher->next = self->other;
+  self->list = g_slist_prepend (g_slist_prepend (NULL, self->other), self->watcher);
 }
 
 static void
 tear_down (Fixture *self, gconstpointer data)
 {
+  g_slist_free (self->list);
   dsq_watcher_free (self->watcher);
   dsq_watcher_free (self->other);
 }
@@ -41,7 +43,7 @@ note (Fixture *self, const char *text)
 {
   const DsqKey key = { (const guint8 *) text, (guint32) strlen (text), 1, 0 };
 
-  dsq_watcher_note (self->watcher, &key);
+  dsq_watchers_note (self->list, &key);
 }
 
 static gboolean
@@ -105,7 +107,7 @@ test_each_has_its_prefix (Fixture *self, gconstpointer data)
   note (self, "a");
   note (self, "ba");
   assert_taken (self, self->other, "ab a");
-  dsq_watcher_note (self->watcher, NULL);
+  dsq_watchers_note (self->list, NULL);
   assert_taken (self, self->other, "*");
 }
 
@@ -113,7 +115,7 @@ static void
 test_everything_holds_all_keys (Fixture *self, gconstpointer data)
 {
   note (self, "a");
-  dsq_watcher_note (self->watcher, NULL);
+  dsq_watchers_note (self->list, NULL);
   note (self, "b");
   assert_taken (self, self->watcher, "*");
   note (self, "b");
@@ -163,10 +165,10 @@ static void
 test_an_end_is_told_for_ever (Fixture *self, gconstpointer data)
 {
   note (self, "b");
-  dsq_watcher_end (self->watcher, NULL, FALSE);
-  dsq_watcher_end (self->watcher, NULL, TRUE);
+  dsq_watchers_end (self->list, NULL, FALSE);
+  dsq_watchers_end (self->list, NULL, TRUE);
   note (self, "b");
-  dsq_watcher_note (self->watcher, NULL);
+  dsq_watchers_note (self->list, NULL);
   for (guint i = 0; i < 2; i++)
     {
       g_autofree char *taken = NULL;
@@ -185,7 +187,7 @@ test_an_end_may_be_news (Fixture *self, gconstpointer data)
   g_autofree char *none = NULL;
 
   note (self, "b");
-  dsq_watcher_end (self->watcher, NULL, TRUE);
+  dsq_watchers_end (self->list, NULL, TRUE);
   last = take (self, self->watcher);
   g_assert_cmpstr (last, ==, "*");
   g_assert_true (self->has_ended);
