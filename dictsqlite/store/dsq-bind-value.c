@@ -67,11 +67,13 @@ make_enum (const GValue *value)
   return made;
 }
 
+/* By their names, and by number where these do not say all of it. */
 static GVariant *
 make_flags (const GValue *value)
 {
   GFlagsClass *klass = g_type_class_ref (G_VALUE_TYPE (value));
-  guint rest = g_value_get_flags (value);
+  guint flags = g_value_get_flags (value);
+  guint rest = flags;
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
@@ -85,7 +87,10 @@ make_flags (const GValue *value)
       rest &= ~named->value;
     }
   g_type_class_unref (klass);
-  return g_variant_builder_end (&builder);
+  if (rest == 0)
+    return g_variant_builder_end (&builder);
+  g_variant_builder_clear (&builder);
+  return g_variant_new_int64 (flags);
 }
 
 static GVariant *
@@ -305,7 +310,7 @@ take_enum (GValue *out, GVariant *variant, GError **error)
 }
 
 static gboolean
-take_flags (GValue *out, GVariant *variant, GError **error)
+take_nicks (GValue *out, GVariant *variant, GError **error)
 {
   GFlagsClass *klass;
   GVariantIter iter;
@@ -313,8 +318,6 @@ take_flags (GValue *out, GVariant *variant, GError **error)
   gboolean is_known = TRUE;
   guint flags = 0;
 
-  if (!g_variant_is_of_type (variant, G_VARIANT_TYPE_STRING_ARRAY))
-    return refuse_type (out, variant, error);
   klass = g_type_class_ref (G_VALUE_TYPE (out));
   g_variant_iter_init (&iter, variant);
   while (g_variant_iter_next (&iter, "&s", &nick))
@@ -328,6 +331,22 @@ take_flags (GValue *out, GVariant *variant, GError **error)
   if (!is_known)
     return refuse_range (out, error);
   g_value_set_flags (out, flags);
+  return TRUE;
+}
+
+static gboolean
+take_flags (GValue *out, GVariant *variant, GError **error)
+{
+  gint64 negative;
+  guint64 other;
+
+  if (g_variant_is_of_type (variant, G_VARIANT_TYPE_STRING_ARRAY))
+    return take_nicks (out, variant, error);
+  if (!read_integer (variant, &negative, &other))
+    return refuse_type (out, variant, error);
+  if (negative < 0 || other > G_MAXUINT)
+    return refuse_range (out, error);
+  g_value_set_flags (out, (guint) other);
   return TRUE;
 }
 

@@ -444,9 +444,9 @@ connect_signals (Binding *self)
  * writes, in order and without waiting for it; a flush or a close afterwards has it in the file.
  *
  * Booleans, integers, floats, strings, #GBytes, arrays of strings, #GVariants, enumerations (by
- * their nicks, as a string) and flags (as an array of strings) can be bound. A string, #GBytes,
- * array or variant of %NULL is nothing, Python's None. An integer may hold what any integer of the
- * store is in its range, and a float all that but the largest.
+ * their nicks, as a string) and flags (as an array of strings) can be bound; what has no nick is an
+ * integer. A string, #GBytes, array or variant of %NULL is nothing, Python's None. An integer may
+ * hold what any integer of the store is in its range, and a float all that but the largest.
  *
  * A binding ends with the object, when the store is closed, and by [func@Store.unbind]. Another one
  * of the same property replaces it. It does not keep the object alive, but the store as long as it

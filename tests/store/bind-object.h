@@ -9,7 +9,7 @@
 enum
 {
   PLACE_SENSITIVE = 18,
-  N_PLACES = 22
+  N_PLACES = 23
 };
 
 typedef struct
@@ -79,6 +79,20 @@ make_number (const char *name, GType type)
     }
 }
 
+/* One bit of it has no name, and two have one together. */
+static GType
+mode_get_type (void)
+{
+  static const GFlagsValue values[] = {
+    { 1 << 0, "MODE_X", "x" },
+    { 1 << 1 | 1 << 2, "MODE_RW", "rw" },
+    { 0, NULL, NULL },
+  };
+  GType type = g_type_from_name ("Mode");
+
+  return type != 0 ? type : g_flags_register_static ("Mode", values);
+}
+
 static void
 bound_class_init (BoundClass *klass)
 {
@@ -106,6 +120,7 @@ bound_class_init (BoundClass *klass)
     g_param_spec_int ("write-only", NULL, NULL, 0, 10, 0, G_PARAM_WRITABLE),
     g_param_spec_int ("read-only", NULL, NULL, 0, 10, 0, G_PARAM_READABLE),
     g_param_spec_object ("object", NULL, NULL, G_TYPE_OBJECT, rw),
+    g_param_spec_flags ("mode", NULL, NULL, mode_get_type (), 0, rw),
   };
 
   klass->set_property = bound_set_property;

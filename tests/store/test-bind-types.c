@@ -39,6 +39,10 @@ test_types (Fixture *self, gconstpointer mode)
     { "enum", "int64 2", "'writethrough'" },
     { "flags", "['get', 'invert-boolean']", "['get', 'invert-boolean']" },
     { "flags", "@as []", "@as []" },
+    { "flags", "int64 3", "['get', 'set']" },
+    { "mode", "['rw', 'x']", "['x', 'rw']" },
+    { "mode", "byte 0x05", "int64 5" },
+    { "mode", "uint64 7", "['x', 'rw']" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -77,6 +81,9 @@ test_what_does_not_fit_is_an_error (Fixture *self, gconstpointer mode)
     { "enum", "true", "a value of type 'b' is no DsqPersistMode" },
     { "flags", "['get', 'nobody']", "the value is out of the range of a DsqBindFlags" },
     { "flags", "'get'", "a value of type 's' is no DsqBindFlags" },
+    { "flags", "int64 32", "the property may not have this value" },
+    { "flags", "int64 -1", "the value is out of the range of a DsqBindFlags" },
+    { "flags", "int64 4294967296", "the value is out of the range of a DsqBindFlags" },
     { "small", "int64 11", "the property may not have this value" },
   };
 
