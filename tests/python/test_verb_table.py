@@ -66,13 +66,16 @@ def test_vala():
     vapi = build_folder() / "dictsqlite-1.vapi"
     if not vapi.exists():
         pytest.skip("the build has no vapi")
-    store = vapi.read_text().split("class Store ", 1)[1].split("\n\t}", 1)[0]
+    classes = vapi.read_text()
+    store = classes.split("class Store ", 1)[1].split("\n\t}", 1)[0]
     for name in column(3):
         assert re.search(rf"\b{name} \(", store), name
         # what the binding adds has no pair of its own but that of the call it makes
-        pair = {"has_key": "contains", "add": "compare_and_set", "delete_many": "apply",
-                "delete_prefix": "list_keys"}.get(name, name)
-        assert bool(re.search(rf"\basync .*\b{pair}_async \(", store)) == (name not in AT_ONCE)
+        pair = {"has_key": "contains", "add": "compare_and_set", "setdefault": "compare_and_set",
+                "edit": "compare_and_set", "delete_many": "apply", "delete_prefix": "list_keys",
+                "memoize": "set_expiring", "popitem": "compare_and_set",
+                "transact": "commit"}.get(name, name)
+        assert bool(re.search(rf"\basync .*\b{pair}_async \(", classes)) == (name not in AT_ONCE)
 
 
 def test_gjs():

@@ -27,6 +27,81 @@ Variant changes () {
     return builder.end ();
 }
 
+// Each is called again after a conflict, and what is thrown in it leaves all as it was.
+void use_delegates (Dsq.Store store) throws Error {
+    var calls = 0;
+
+    store.transact ((inside) => {
+        var n = inside["n"].get_int64 ();
+        if (calls++ < 2)
+            store["n"] = new Variant.int64 (n + 1);
+        inside["double"] = new Variant.int64 (n * 2);
+    });
+    assert (calls == 3 && shown (store["n"]) == "44" && shown (store["double"]) == "88");
+    calls = 0;
+    try {
+        store.transact ((inside) => {
+            store["n"] = new Variant.int64 (inside["n"].get_int64 () + 1);
+            inside["double"] = new Variant.int64 (calls++);
+        }, 1);
+        assert_not_reached ();
+    } catch (Dsq.Error.CONFLICT error) {
+        assert (calls == 2 && shown (store["double"]) == "88");
+    }
+    Dsq.Transaction? kept = null;
+    try {
+        store.transact ((inside) => {
+            kept = inside;
+            inside["double"] = new Variant.int64 (0);
+            throw new IOError.FAILED ("of the work");
+        });
+        assert_not_reached ();
+    } catch (IOError.FAILED error) {
+        assert (shown (store["double"]) == "88");
+    }
+    try {
+        kept.get ("double");
+        assert_not_reached ();
+    } catch (Dsq.Error.CLOSED error) {
+    }
+
+    store.set_expiring ("double", new Variant.int64 (1), 60000);
+    calls = 0;
+    var changed = store.edit ("double", (value) => {
+        if (calls++ == 0)
+            store.set_expiring ("double", new Variant.int64 (5), 60000);
+        return new Variant.int64 (value.get_int64 () * 10);
+    });
+    assert (calls == 2 && shown (changed) == "50" && shown (store["double"]) == "50");
+    assert (store.get_expiry ("double") > 50000 && store.get_expiry ("double") <= 60000);
+    try {
+        store.edit ("double", (value) => {
+            throw new IOError.FAILED ("of the change");
+        });
+        assert_not_reached ();
+    } catch (IOError.FAILED error) {
+        assert (shown (store["double"]) == "50");
+    }
+    assert (store.edit ("double", (value) => null) == null && !("double" in store));
+    store.edit ("double", (value) => new Variant.boolean (value == null));
+    assert (shown (store["double"]) == "true" && store.get_expiry ("double") == Dsq.NEVER);
+
+    calls = 0;
+    for (var i = 0; i < 2; i++)
+        assert (store.memoize ("double/2", () => new Variant.int64 (++calls), 60000).get_int64 () == 1);
+    assert (calls == 1 && store.get_expiry ("double/2") > 50000);
+    try {
+        store.memoize ("none", () => {
+            throw new IOError.FAILED ("of the computing");
+        });
+        assert_not_reached ();
+    } catch (IOError.FAILED error) {
+        assert (!("none" in store));
+    }
+    assert (store.delete_prefix ("double") == 2);
+    store["n"] = new Variant.int64 (42);
+}
+
 void use (Dsq.Store store, string path) throws Error {
     int64 sum;
 
@@ -50,6 +125,12 @@ void use (Dsq.Store store, string path) throws Error {
     store.set_expiring ("e", new Variant.string ("soon"), 60000);
     assert (store.get_expiry ("e") > 50000 && store.get_expiry ("n") == Dsq.NEVER);
     assert (store.touch ("e", 0) == Dsq.Answer.YES && store["e"] == null && store.expire () == 0);
+
+    assert (shown (store.setdefault ("d", new Variant.int64 (1))) == "1");
+    assert (shown (store.setdefault ("d", new Variant.int64 (2))) == "1");
+    Variant? popped;
+    assert (store.popitem (out popped) == "d" && shown (popped) == "1" && !("d" in store));
+    use_delegates (store);
 
     var transaction = store.begin ();
     transaction["n"] = new Variant.int64 (0);
