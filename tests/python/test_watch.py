@@ -272,6 +272,35 @@ def test_a_stock_program_is_heard(shared, path):
         assert f"k{i}" not in shared
 
 
+def test_a_store_that_only_reads_hears_who_comes_to_write(path, file_mode):
+    DictSQLiteV4(path).close()
+    neighbour = Neighbour(path)
+    n_by_key = n_rounds = 20
+    for i in range(n_rounds):
+        with DictSQLiteV4(path, read_only=True) as reader:
+            heard = Heard(reader)
+            # while others commit it comes over to the one that writes, and misses nothing
+            commits = threading.Thread(target=neighbour.do, args=(
+                f"for n in range(50): store[f'n{{n}}'] = {i}",))
+            commits.start()
+            with DictSQLiteV4(path, persist_mode=file_mode, flush_interval=WAIT) as store:
+                told = heard.until("n49")
+                commits.join()
+                if told is None:
+                    n_by_key -= 1
+                else:
+                    assert set(told) == {f"n{n}" for n in range(50)}
+                while not heard.told.empty():
+                    heard.told.get()
+                # what is in no file yet is told as well
+                store["mine"] = i
+                assert heard.until("mine") is not None and reader["mine"] == i
+            heard.watch.close()
+    neighbour.end()
+    # a fact that came late is told as anything
+    assert n_by_key > n_rounds // 2
+
+
 def switches(name):
     """How often threads of that name have waited."""
     total = 0
