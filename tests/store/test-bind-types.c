@@ -60,6 +60,37 @@ test_types (Fixture *self, gconstpointer mode)
     }
 }
 
+/* Of what has the same value in another place of memory as well. */
+static void
+test_what_it_is_already_is_not_set (Fixture *self, gconstpointer mode)
+{
+  static const Case cases[] = {
+    { "int", "int64 5", NULL },        { "string", "'a'", NULL },
+    { "bytes", "[byte 1, 2]", NULL },  { "strv", "['a', 'b']", NULL },
+    { "variant", "(1, 'a')", NULL },   { "flags", "['get']", NULL },
+    { "string", "@mv nothing", NULL },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (Bound) object = bound_new ();
+      g_autoptr (Bound) after = bound_new ();
+      guint n_sets;
+
+      set (self->store, "k", cases[i].stored);
+      bind (self->store, "k", object, cases[i].property, DSQ_BIND_GET);
+      bind (self->store, "after", after, "int", DSQ_BIND_GET);
+      n_sets = object->n_sets;
+      g_assert_cmpuint (n_sets, ==, strstr (cases[i].stored, "nothing") == NULL);
+      set (self->store, "k", cases[i].stored);
+      set (self->store, "after", "int64 1");
+      wait_for_int (after, "int", 1);
+      settle ();
+      g_assert_cmpuint (object->n_sets, ==, n_sets);
+      g_assert_cmpint (dsq_store_remove (self->store, "after", NULL, NULL), ==, DSQ_ANSWER_YES);
+    }
+}
+
 static void
 test_what_does_not_fit_is_an_error (Fixture *self, gconstpointer mode)
 {
@@ -182,6 +213,7 @@ main (int argc, char **argv)
 {
   static const Test tests[] = {
     { "types", test_types, FALSE },
+    { "what-it-is-already-is-not-set", test_what_it_is_already_is_not_set, FALSE },
     { "what-does-not-fit-is-an-error", test_what_does_not_fit_is_an_error, FALSE },
     { "what-comes-later-fails-once", test_what_comes_later_fails_once, FALSE },
     { "what-cannot-be-bound", test_what_cannot_be_bound, FALSE },

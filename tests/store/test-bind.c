@@ -69,6 +69,73 @@ test_all_of_many_are_written_in_order (Fixture *self, gconstpointer mode)
 }
 
 static void
+test_other_keys_change_nothing (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+  g_autoptr (Bound) other = bound_new ();
+
+  set (self->store, "k", "int64 1");
+  bind (self->store, "k", object, "int", DSQ_BIND_GET);
+  bind (self->store, "k2", other, "int", DSQ_BIND_GET);
+  set_int (object, "int", 2);
+  set (self->store, "k2", "int64 3");
+  wait_for_int (other, "int", 3);
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 2);
+}
+
+/* What is told is then that anything may have changed. */
+static void
+test_follows_what_comes_after_a_clear (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Bound) object = bound_new ();
+
+  set (self->store, "k", "int64 1");
+  bind (self->store, "k", object, "int", DSQ_BIND_GET);
+  g_assert_true (dsq_store_clear (self->store, NULL, &error));
+  g_assert_no_error (error);
+  set (self->store, "k", "int64 2");
+  wait_for_int (object, "int", 2);
+}
+
+/* The binding has heard of the change, and reads what the key holds. */
+static void
+type_cb (DsqWatch *watch, const char *const *keys, gpointer user_data)
+{
+  g_signal_handlers_disconnect_by_data (watch, user_data);
+  set_int (user_data, "int", 2);
+}
+
+static void
+note_cb (Bound *object, GParamSpec *pspec, gpointer user_data)
+{
+  g_string_append_printf (user_data, "%d ", get_int (object, "int"));
+}
+
+/* Who types sees no older value come back. */
+static void
+test_what_is_read_meanwhile_does_not_count (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) seen = g_string_new (NULL);
+  g_autoptr (Bound) object = bound_new ();
+  g_autoptr (DsqWatch) watch = NULL;
+
+  bind (self->store, "k", object, "int", DSQ_BIND_DEFAULT);
+  watch = dsq_store_watch (self->store, "k", &error);
+  g_assert_no_error (error);
+  g_signal_connect (watch, "changed", G_CALLBACK (type_cb), object);
+  g_signal_connect (object, "notify::int", G_CALLBACK (note_cb), seen);
+  set (self->store, "k", "int64 1");
+  wait_for_int (object, "int", 2);
+  assert_holds (self->store, "k", "int64 2");
+  settle ();
+  g_assert_cmpstr (seen->str, ==, "2 ");
+  g_signal_handlers_disconnect_by_data (object, seen);
+}
+
+static void
 test_flags (Fixture *self, gconstpointer mode)
 {
   g_autoptr (Bound) object = bound_new ();
@@ -358,6 +425,9 @@ main (int argc, char **argv)
     { "follows-and-is-followed", test_follows_and_is_followed, FALSE },
     { "what-is-missing-changes-nothing", test_what_is_missing_changes_nothing, FALSE },
     { "all-of-many-are-written-in-order", test_all_of_many_are_written_in_order, FALSE },
+    { "other-keys-change-nothing", test_other_keys_change_nothing, FALSE },
+    { "follows-what-comes-after-a-clear", test_follows_what_comes_after_a_clear, FALSE },
+    { "what-is-read-meanwhile-does-not-count", test_what_is_read_meanwhile_does_not_count, FALSE },
     { "flags", test_flags, FALSE },
     { "read-only-is-insensitive", test_read_only_is_insensitive, TRUE },
     { "another-replaces-it", test_another_replaces_it, FALSE },
