@@ -66,12 +66,12 @@ typedef enum
 /**
  * DSQ_NEVER:
  *
- * The time to live, in milliseconds, of an entry that does not expire: 2 to the 62nd, which a
- * double holds exactly. Anything longer is taken for it.
+ * The time to live, in milliseconds, of an entry that does not expire: 2 to the 53rd less 1, the
+ * largest integer that every language holds exactly. Anything longer is taken for it.
  *
  * Since: 1.0
  */
-#define DSQ_NEVER (G_GINT64_CONSTANT (4611686018427387904))
+#define DSQ_NEVER (G_GINT64_CONSTANT (9007199254740991))
 
 /**
  * DSQ_N_WORDS:

@@ -11,19 +11,41 @@ const CALLS_OF_STRINGS = [
     'list_keys',
 ];
 const OTHER_CALLS = [
-    'set_many', 'apply', 'clear', 'count', 'expire', 'list_tables', 'flush', 'copy', 'check',
-    'close', 'change_password',
+    'set_many', 'apply', 'clear', 'count', 'expire', 'list_tables', 'flush', 'check', 'close',
 ];
+const CALLS_OF_PASSWORDS = ['copy', 'change_password'];
 
-// C's strings end at U+0000, and gjs cuts them there without a word.
-function refuseNul(what) {
-    if (typeof what === 'string' && what.includes('\0'))
+// Which arguments are integers: gjs takes for 0 what is none, and cuts fractions off.
+const INTEGERS = {increment: [1, 2], set_expiring: [2], touch: [1], list_keys: [2]};
+
+// C's strings end at U+0000, and gjs cuts them there without a word; for half of a surrogate pair
+// it writes U+FFFD.
+function refuseUntold(what) {
+    if (typeof what !== 'string')
+        return;
+    if (what.includes('\0'))
         throw new TypeError('a string that holds U+0000 has no form in C: keep it as bytes');
+    if (/\p{Surrogate}/u.test(what))
+        throw new TypeError('a string that holds half of a surrogate pair has no UTF-8');
 }
 
-function withoutNul(method) {
+function refuseNoText(what) {
+    if (typeof what !== 'string')
+        throw new TypeError(`a key is a string, not ${kindOf(what)}`);
+    refuseUntold(what);
+}
+
+function kindOf(what) {
+    return what === null || what === undefined ? `${what}` : `a value of type ${typeof what}`;
+}
+
+function checked(method, integers = []) {
     return function (...args) {
-        args.flat().forEach(refuseNul);
+        args.flat().forEach(refuseUntold);
+        for (const i of integers) {
+            if (typeof args[i] !== 'bigint' && !Number.isInteger(args[i]))
+                throw new TypeError(`argument ${i + 1} is a whole number, not ${String(args[i])}`);
+        }
         return method.apply(this, args);
     };
 }
@@ -54,7 +76,7 @@ function variantOf(value) {
         return new GLib.Variant('mv', null);
     if (value instanceof Uint8Array)
         return GLib.Variant.new_from_bytes(new GLib.VariantType('ay'), new GLib.Bytes(value), true);
-    refuseNul(value);
+    refuseUntold(value);
     switch (typeof value) {
     case 'string':
         return GLib.Variant.new_string(value);
@@ -68,8 +90,21 @@ function variantOf(value) {
         return Number.isSafeInteger(value) && !Object.is(value, -0)
             ? GLib.Variant.new_int64(value) : GLib.Variant.new_double(value);
     default:
-        throw new TypeError(`a ${typeof value} is no plain value: make a GLib.Variant of it`);
+        throw new TypeError(`no plain value, but ${kindOf(value)}: make a GLib.Variant of it`);
     }
+}
+
+// JSON has one text for several arguments of these kinds.
+function jsonOf(args) {
+    return JSON.stringify(args, function (name) {
+        const value = this[name];
+        const isTold = value === null || ['string', 'boolean'].includes(typeof value) ||
+            Number.isFinite(value) || Array.isArray(value) ||
+            (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype);
+        if (!isTold)
+            throw new TypeError(`JSON does not tell an argument apart: ${String(value)}`);
+        return value;
+    });
 }
 
 function* entries(page) {
@@ -101,13 +136,22 @@ const VERBS = {
     },
     // An object, a Map, or pairs, all or none.
     *update(values) {
+        if (typeof values !== 'object' || values === null)
+            throw new TypeError(`no object, Map or pairs, but ${kindOf(values)}`);
         const pairs = values[Symbol.iterator] ? [...values] : Object.entries(values);
-        pairs.forEach(([key]) => refuseNul(key));
-        const entries = Object.fromEntries(pairs.map(([key, value]) => [key, variantOf(value)]));
-        yield ['set_many', new GLib.Variant('a{sv}', entries)];
+        const entries = pairs.map(pair => {
+            if (!Array.isArray(pair))
+                throw new TypeError(`no pair, but ${kindOf(pair)}`);
+            refuseNoText(pair[0]);
+            return GLib.Variant.new_dict_entry(GLib.Variant.new_string(pair[0]),
+                GLib.Variant.new_variant(variantOf(pair[1])));
+        });
+        yield ['set_many', GLib.Variant.new_array(new GLib.VariantType('{sv}'), entries)];
     },
     // How many there were, at one instant.
     *delete_many(keys) {
+        if (typeof keys === 'string')
+            throw new TypeError('a string, not an array of keys');
         return yield* VERBS.transact.call(this, function* (inside) {
             let count = 0;
             for (const key of keys)
@@ -124,7 +168,7 @@ const VERBS = {
             const left = yield ['get_expiry', key];
             const again = left === 0 ? null : yield ['get', key];
             if (again?.equal(value))
-                return [plainOf(value), left > Number.MAX_SAFE_INTEGER ? null : left];
+                return [plainOf(value), left === imports.gi.Dsq.NEVER ? null : left];
         }
     },
     // Sets a key to what change(value) gives, again where somebody came between.
@@ -164,12 +208,19 @@ function callOf(store, step) {
     return suffix => object[`${name}${suffix}`](...args, null);
 }
 
+function notPromised(value) {
+    if (typeof value?.then === 'function')
+        throw new TypeError('a promise is not waited for: use the call that ends in _async');
+    return value;
+}
+
 function doNow(store, steps) {
     let step = steps.next();
     while (!step.done) {
         let result;
         try {
-            result = Array.isArray(step.value) ? callOf(store, step.value)('') : step.value.value;
+            result = Array.isArray(step.value)
+                ? callOf(store, step.value)('') : notPromised(step.value.value);
         } catch (error) {
             step = steps.throw(error);
             continue;
@@ -238,12 +289,19 @@ function _init() {
     const Dsq = this;
     const store = Dsq.Store.prototype;
 
+    for (const name of ['open', 'open_async'])
+        Dsq.Store[name] = checked(Dsq.Store[name]);
     Gio._promisify(Dsq.Store, 'open_async', 'open_finish');
-    for (const name of CALLS_OF_STRINGS) {
-        store[name] = withoutNul(store[name]);
-        store[`${name}_async`] = withoutNul(store[`${name}_async`]);
+    const {_init: construct} = store;
+    store._init = function (properties = {}) {
+        Object.values(properties).forEach(refuseUntold);
+        construct.call(this, properties);
+    };
+    for (const name of [...CALLS_OF_STRINGS, ...CALLS_OF_PASSWORDS]) {
+        store[name] = checked(store[name], INTEGERS[name]);
+        store[`${name}_async`] = checked(store[`${name}_async`], INTEGERS[name]);
     }
-    for (const name of [...CALLS_OF_STRINGS, ...OTHER_CALLS])
+    for (const name of [...CALLS_OF_STRINGS, ...CALLS_OF_PASSWORDS, ...OTHER_CALLS])
         Gio._promisify(store, `${name}_async`, `${name}_finish`);
     Gio._promisify(Dsq.Cursor.prototype, 'next_many_async', 'next_many_finish');
     Gio._promisify(Dsq.Transaction.prototype, 'commit_async', 'commit_finish');
@@ -278,9 +336,12 @@ function _init() {
         return await this.delete_many_async(keys);
     };
     // An async function whose results are kept, told apart by the JSON of its arguments.
-    store.memoize = function (name, compute, milliseconds = Number(Dsq.NEVER)) {
+    store.memoize = function (name, compute, milliseconds = Dsq.NEVER) {
+        refuseNoText(name);
+        if (typeof compute !== 'function')
+            throw new TypeError(`no function, but ${kindOf(compute)}`);
         return async (...args) => {
-            const key = `dictsqlite.memoize ${name} ${JSON.stringify(args)}`;
+            const key = `dictsqlite.memoize ${name} ${jsonOf(args)}`;
             const found = await this.get_async(key, null);
             if (found !== null)
                 return plainOf(found);
