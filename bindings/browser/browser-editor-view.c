@@ -281,20 +281,20 @@ start (BrowserEditor *self, DsqStore *table, GBytes *key)
     g_signal_emit_by_name (self, "failed", error);
 }
 
-void
+gboolean
 browser_editor_show (BrowserEditor *self, DsqStore *table, GBytes *key)
 {
   if (self->key != NULL && key != NULL && self->table == table && g_bytes_equal (self->key, key))
     {
       self->has_next = FALSE;
-      return;
+      return FALSE;
     }
   if (self->is_dirty || self->is_writing)
     {
       g_set_object (&self->next_table, table);
       browser_take_bytes (&self->next_key, key);
       self->has_next = key != NULL;
-      return;
+      return self->has_next;
     }
   browser_editor_clear (self);
   if (key == NULL)
@@ -305,6 +305,7 @@ browser_editor_show (BrowserEditor *self, DsqStore *table, GBytes *key)
       browser_editor_read (self);
     }
   browser_editor_update_actions (self);
+  return FALSE;
 }
 
 /* Shows what has been asked for while there was something to save. */
@@ -324,8 +325,6 @@ browser_editor_go_on (BrowserEditor *self)
 void
 browser_editor_make (BrowserEditor *self, DsqStore *table)
 {
-  if (self->is_dirty || self->is_writing)
-    return;
   browser_editor_clear (self);
   start (self, table, NULL);
   take_time (self, DSQ_NEVER);
@@ -337,4 +336,10 @@ gboolean
 browser_editor_is_dirty (BrowserEditor *self)
 {
   return self->is_dirty || self->is_writing;
+}
+
+gboolean
+browser_editor_is_writing (BrowserEditor *self)
+{
+  return self->is_writing;
 }

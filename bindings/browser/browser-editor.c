@@ -124,6 +124,7 @@ on_saved (GObject *source, GAsyncResult *result, gpointer data)
     }
   /* whose it is, or what another has made of it, maybe while this was written */
   browser_editor_read (self);
+  g_signal_emit_by_name (self, "settled");
 }
 
 static void
@@ -184,6 +185,7 @@ on_deleted (GObject *source, GAsyncResult *result, gpointer data)
     {
       g_signal_emit_by_name (self, "failed", error);
       browser_editor_read (self);
+      g_signal_emit_by_name (self, "settled");
       return;
     }
   self->is_dirty = FALSE;
@@ -192,6 +194,7 @@ on_deleted (GObject *source, GAsyncResult *result, gpointer data)
   if (!self->has_next)
     browser_editor_show (self, NULL, NULL);
   browser_editor_go_on (self);
+  g_signal_emit_by_name (self, "settled");
 }
 
 static void
@@ -234,6 +237,7 @@ browser_editor_class_init (BrowserEditorClass *klass)
   G_OBJECT_CLASS (klass)->dispose = browser_editor_dispose;
 
   browser_part_add_signal (BROWSER_TYPE_EDITOR, "failed", 1, G_TYPE_ERROR);
+  browser_part_add_signal (BROWSER_TYPE_EDITOR, "settled", 0);
   browser_part_add_signal (BROWSER_TYPE_EDITOR,
                            "deleted",
                            4,

@@ -36,13 +36,15 @@ struct _BrowserWindow
   BrowserEditor *editor;
   BrowserStats *stats;
 
-  BrowserTables *tables;         /* (owned) */
-  GFile *file;                   /* (owned) (nullable) what is open, or being opened */
-  gboolean read_only;            /* how it was asked for */
-  GCancellable *cancellable;     /* (owned) (nullable) of the opening */
-  DsqStore *store;               /* (owned) (nullable) */
-  DsqStore *table;               /* (owned) (nullable) the one that is listed */
-  GtkFileChooserNative *chooser; /* (owned) (nullable) */
+  BrowserTables *tables;          /* (owned) */
+  GFile *file;                    /* (owned) (nullable) what is open, or being opened */
+  gboolean read_only;             /* how it was asked for */
+  GCancellable *cancellable;      /* (owned) (nullable) of the opening */
+  DsqStore *store;                /* (owned) (nullable) */
+  DsqStore *table;                /* (owned) (nullable) the one that is listed */
+  GtkWidget *question;            /* (unowned) (nullable) what is to become of what was typed */
+  void (*then) (BrowserWindow *); /* (nullable) what is done once nothing is left to save */
+  GtkFileChooserNative *chooser;  /* (owned) (nullable) */
 
   /* what was deleted last */
   DsqStore *undo_table; /* (owned) (nullable) */
@@ -85,6 +87,70 @@ on_failed (BrowserWindow *self, const GError *error)
   show_banner (self, text != NULL ? text : error->message, TRUE);
 }
 
+/* --- what was typed, and is not saved --------------------------------------------------------- */
+
+/* What was begun is written, or is not. */
+static void
+on_settled (BrowserWindow *self)
+{
+  void (*then) (BrowserWindow *) = self->then;
+
+  if (self->question != NULL)
+    return;
+  self->then = NULL;
+  if (then != NULL && !browser_editor_is_dirty (self->editor))
+    then (self);
+}
+
+static void
+on_answered (GtkDialog *dialog, int response, BrowserWindow *self)
+{
+  self->question = NULL;
+  gtk_window_destroy (GTK_WINDOW (dialog));
+  if (response == GTK_RESPONSE_ACCEPT)
+    gtk_widget_activate_action (GTK_WIDGET (self->editor), "entry.save", NULL);
+  else if (response == GTK_RESPONSE_REJECT)
+    browser_editor_revert (self->editor);
+  if (!browser_editor_is_writing (self->editor))
+    on_settled (self);
+}
+
+static void
+ask (BrowserWindow *self)
+{
+  GtkWidget *dialog = gtk_message_dialog_new (GTK_WINDOW (self),
+                                              GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
+                                              GTK_MESSAGE_QUESTION,
+                                              GTK_BUTTONS_NONE,
+                                              "Save the changes to this entry?");
+  GtkWidget *button;
+
+  gtk_message_dialog_format_secondary_text (GTK_MESSAGE_DIALOG (dialog),
+                                            "Changes that are not saved will be lost.");
+  gtk_dialog_add_button (GTK_DIALOG (dialog), "_Cancel", GTK_RESPONSE_CANCEL);
+  button = gtk_dialog_add_button (GTK_DIALOG (dialog), "_Discard", GTK_RESPONSE_REJECT);
+  gtk_widget_add_css_class (button, "destructive-action");
+  gtk_dialog_add_button (GTK_DIALOG (dialog), "_Save", GTK_RESPONSE_ACCEPT);
+  gtk_dialog_set_default_response (GTK_DIALOG (dialog), GTK_RESPONSE_ACCEPT);
+  g_signal_connect (dialog, "response", G_CALLBACK (on_answered), self);
+  self->question = dialog;
+  gtk_window_present (GTK_WINDOW (dialog));
+}
+
+/* Does it now, or when what is being written is there and the user has said what is to become of
+ * the rest; or never, where they say so, or where that cannot be saved. */
+static void
+when_saved (BrowserWindow *self, void (*then) (BrowserWindow *))
+{
+  self->then = then;
+  if (self->question != NULL)
+    gtk_window_present (GTK_WINDOW (self->question));
+  else if (!browser_editor_is_dirty (self->editor))
+    on_settled (self);
+  else if (!browser_editor_is_writing (self->editor))
+    ask (self);
+}
+
 /* --- tables and entries ----------------------------------------------------------------------- */
 
 static gboolean
@@ -98,16 +164,24 @@ is_read_only (BrowserWindow *self)
 }
 
 static void
+show_none (BrowserWindow *self)
+{
+  browser_editor_show (self->editor, NULL, NULL);
+}
+
+static void
 on_table (BrowserWindow *self, DsqStore *table)
 {
   g_set_object (&self->table, table);
   browser_list_show (self->list, table);
+  when_saved (self, show_none);
 }
 
 static void
 on_selected (BrowserWindow *self, GBytes *key)
 {
-  browser_editor_show (self->editor, self->table, key);
+  if (browser_editor_show (self->editor, self->table, key))
+    when_saved (self, NULL);
 }
 
 static void
@@ -372,12 +446,18 @@ on_drop (BrowserWindow *self, const GValue *value)
 /* --- other actions ---------------------------------------------------------------------------- */
 
 static void
+make_entry (BrowserWindow *self)
+{
+  browser_editor_make (self->editor, self->table);
+}
+
+static void
 add_entry (GtkWidget *widget, const char *name, GVariant *parameter)
 {
   BrowserWindow *self = BROWSER_WINDOW (widget);
 
   gtk_stack_set_visible_child_name (self->pages, "entries");
-  browser_editor_make (self->editor, self->table);
+  when_saved (self, make_entry);
 }
 
 static void
@@ -401,12 +481,8 @@ act_on_entry (GtkWidget *widget, const char *name, GVariant *parameter)
 /* --- beginning and end ------------------------------------------------------------------------ */
 
 static void
-on_answered (GtkDialog *dialog, int response, BrowserWindow *self)
+close_window (BrowserWindow *self)
 {
-  gtk_window_destroy (GTK_WINDOW (dialog));
-  if (response != GTK_RESPONSE_ACCEPT)
-    return;
-  browser_editor_revert (self->editor);
   gtk_window_close (GTK_WINDOW (self));
 }
 
@@ -414,19 +490,10 @@ static gboolean
 browser_window_close_request (GtkWindow *window)
 {
   BrowserWindow *self = BROWSER_WINDOW (window);
-  GtkWidget *dialog;
 
   if (!browser_editor_is_dirty (self->editor))
     return GTK_WINDOW_CLASS (browser_window_parent_class)->close_request (window);
-  dialog = gtk_message_dialog_new (window,
-                                   GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-                                   GTK_MESSAGE_QUESTION,
-                                   GTK_BUTTONS_NONE,
-                                   "Close without saving the entry?");
-  gtk_dialog_add_button (GTK_DIALOG (dialog), "_Cancel", GTK_RESPONSE_CANCEL);
-  gtk_dialog_add_button (GTK_DIALOG (dialog), "_Discard", GTK_RESPONSE_ACCEPT);
-  g_signal_connect (dialog, "response", G_CALLBACK (on_answered), self);
-  gtk_window_present (GTK_WINDOW (dialog));
+  when_saved (self, close_window);
   return TRUE;
 }
 
@@ -483,6 +550,7 @@ bind_children (GtkWidgetClass *widget_class)
   gtk_widget_class_bind_template_callback (widget_class, on_activated);
   gtk_widget_class_bind_template_callback (widget_class, on_failed);
   gtk_widget_class_bind_template_callback (widget_class, on_deleted);
+  gtk_widget_class_bind_template_callback (widget_class, on_settled);
 }
 
 static void

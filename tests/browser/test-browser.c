@@ -379,35 +379,6 @@ test_adds_and_deletes (Seat *self, gconstpointer unused)
   other ("\"newer value\"\n", "get", self->path, "new", "--json", NULL);
 }
 
-static void
-test_what_is_not_saved_stays (Seat *self, gconstpointer unused)
-{
-  GtkSelectionModel *model;
-  GList *windows;
-
-  other ("", "set", self->path, "a", "first", NULL);
-  other ("", "set", self->path, "b", "second", NULL);
-  seat_open_store (self);
-  model = gtk_column_view_get_model (seat_part (self, "view"));
-  seat_select (self, "a");
-  seat_type_value (self, "not saved");
-  gtk_selection_model_select_item (model, 1, TRUE);
-  seat_type (self, "search", "b");
-  seat_until (seat_rows (self) == 1);
-  gtk_window_close (GTK_WINDOW (self->window));
-  seat_linger (100);
-  g_assert_true (seat_sees (self, "not saved"));
-  windows = gtk_window_list_toplevels ();
-  for (GList *window = windows; window != NULL; window = window->next)
-    if (GTK_IS_MESSAGE_DIALOG (window->data))
-      gtk_dialog_response (window->data, GTK_RESPONSE_CANCEL);
-  g_list_free (windows);
-  g_assert_true (gtk_widget_get_mapped (GTK_WIDGET (self->window)));
-  seat_click (self, "_Save");
-  seat_until (seat_is_saved (self));
-  other ("\"not saved\"\n", "get", self->path, "a", "--json", NULL);
-}
-
 /* --- the rest --------------------------------------------------------------------------------- */
 
 static void
@@ -501,7 +472,6 @@ main (int argc, char **argv)
   seat_add ("conflicts-are-told", test_conflicts_are_told);
   seat_add ("others-changes-are-seen", test_others_changes_are_seen);
   seat_add ("adds-and-deletes", test_adds_and_deletes);
-  seat_add ("what-is-not-saved-stays", test_what_is_not_saved_stays);
   seat_add ("keys-act", test_keys_act);
   seat_add ("shows-the-tiers", test_shows_the_tiers);
   seat_add ("parts-have-names", test_parts_have_names);
