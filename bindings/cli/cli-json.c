@@ -314,7 +314,10 @@ read_value (Reader *self, GError **error)
     case 't':
       return read_word (self, "true", CLI_JSON_TRUE, error);
     default:
-      return read_number (self, error);
+      if (self->next < self->end && (*self->next == '-' || g_ascii_isdigit (*self->next)))
+        return read_number (self, error);
+      refuse (self, "no value begins so", error);
+      return NULL;
     }
 }
 

@@ -177,7 +177,9 @@ cli_tell_what_it_is (CliCall *call, GError **error)
     {
       cli_text_append (cli_output (), path, strlen (path));
       g_string_append_printf (cli_output (), ": no store, but %s\n", kind);
-      return cli_output_flush (error);
+      if (cli_output_flush (error))
+        cli_set_error (error, CLI_DAMAGED, "%s", "");
+      return FALSE;
     }
   store = cli_store_open_under (call, NULL, path, CLI_READ, &local_error);
   if (store != NULL || g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_ENCRYPTED))

@@ -127,8 +127,9 @@ parse (const CliCommand *command, char ***arguments, CliCall *call, GError **err
     return TRUE;
   cli_set_error (error,
                  CLI_USAGE,
-                 "usage: dsq %s [OPTION...] %s",
+                 "usage: dsq %s [OPTION...]%s%s",
                  command->name,
+                 *command->arguments != '\0' ? " " : "",
                  command->arguments);
   return FALSE;
 }
@@ -261,7 +262,7 @@ main (int argc, char **argv)
   if (cli_signal_got () != 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
       !g_str_has_prefix (error->message, "interrupted"))
     cli_print_error ("interrupted");
-  else
+  else if (*error->message != '\0') /* what is to say may be said already */
     cli_print_error (error->message);
   return status_of (error);
 }

@@ -63,6 +63,14 @@ def ok(*words: Word, **options: Any) -> Result:
     return result
 
 
+def is_no_store(file: Word, **options: Any) -> str:
+    """What dsq says that a file is which is no store."""
+    result = dsq(file, **options)
+    assert result.status == DAMAGED and result.err == "", (file, result)
+    assert "no store, but" in result.out and result.out.count("\n") == 1
+    return result.out
+
+
 def fails(status: int, *words: Word, says: str = "", **options: Any) -> Result:
     """A call that fails with one line."""
     result = dsq(*words, **options)
