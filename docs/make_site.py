@@ -4,8 +4,8 @@
 """The pages stand in the sources as they are read there. For gi-docgen they get a title, links to
 pages of the site, and lie in one folder: docs/ja/guide.md is ja-guide.html, README.md is the front
 page, and what gi-docgen makes the front page of is reference.html; the reference in Python is made
-by python_pages.py. With --strict a warning of
-gi-docgen is an error, and so is a link of the site that leads nowhere."""
+by python_pages.py. With --strict a warning of gi-docgen is an error, and so is a link of the site
+that leads nowhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Dict, List, Set
@@ -30,8 +31,10 @@ DOCS = ROOT / "docs"
 FIRST = ["README", "guide", "modes", "recipes", "files", "limits", "python", "c", "gjs", "vala",
          "comparison", "migration", "threading", "durability", "encryption", "safe-pickle",
          "performance"]
-# Code has room for 90 columns, and is not covered by the button that copies it.
+# Code has room for 90 columns, and is not covered by the button that copies it. A wide table is
+# moved in its place, and covers nothing.
 STYLE = """
+.docblock table { display: block; max-width: 100%; overflow-x: auto; }
 .docblock .codehilite pre { font-size: 80%; }
 .docblock .codehilite > .copy-button { opacity: 0; }
 .docblock .codehilite:hover > .copy-button, .docblock .codehilite > .copy-button:focus {
@@ -40,6 +43,7 @@ STYLE = """
 """
 EXTRA_FILES = sorted([*DOCS.rglob("*.svg"), *DOCS.rglob("*.png"), ROOT / "LICENSE"])
 PYTHON_CLASSES = {page_of(name) for name in CLASSES}
+WIDE_SIGNS = "、。・（「"
 HIGHLIGHT = {".py": "python", ".js": "js", ".c": "c", ".vala": "c"}
 
 
@@ -84,6 +88,13 @@ def inline_code(found: re.Match) -> str:
     return f"<code>{code}</code>"
 
 
+def continues(before: str, line: str) -> bool:
+    """Whether a browser would show a space, which Japanese has none of, for the end of a line."""
+    wide = [bool(end) and unicodedata.east_asian_width(end) in "WF" for end in
+            (before[-1:], line.lstrip()[:1])]
+    return all(wide) or (wide[0] and before[-1] in WIDE_SIGNS and line.lstrip()[:1].isalnum())
+
+
 def converted(text: str, page: Path) -> str:
     lines = text.splitlines()
     title = next(line[2:] for line in lines if line.startswith("# "))
@@ -98,6 +109,9 @@ def converted(text: str, page: Path) -> str:
             line = re.sub(r"(?<=\]\()[^)\s]+(?=\))",
                           lambda found: link_on_site(found[0], page), line)
             line = re.sub(r"`([^`]*[@#%]\w[^`]*)`", inline_code, line)
+            if continues(written[-1], line):
+                written[-1] += line.lstrip()
+                continue
         written.append(line)
     return "\n".join(written) + "\n"
 
