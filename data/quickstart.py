@@ -155,7 +155,7 @@ def use(db: DictSQLiteV4, first: str, last: str, steps: Steps) -> None:
 
     changed = {**(value if isinstance(value, dict) else {"value": value}), "Note": "read and noted"}
     db[first] = changed
-    if db[first] != changed:
+    if repr(db[first]) != repr(changed):  # a NaN is not equal to itself
         raise Failure(f"The change of {show_key(first)} did not hold.")
     steps.done("change", f"{show_key(first)}: has a Note now")
     removed = value if last == first else db[last]

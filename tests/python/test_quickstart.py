@@ -106,6 +106,11 @@ def test_a_json_object_is_a_store_of_its_keys(quickstart, write, indent):
     assert entries == value
 
 
+def test_numbers_that_are_none(quickstart, write):
+    status, printed, entries = quickstart(write('{"a": NaN, "b": 1e999, "c": {"d": NaN}}'))
+    assert (status, str(entries)) == (0, "{'a': nan, 'b': inf, 'c': {'d': nan}}"), printed
+
+
 def test_an_object_with_the_key_that_was_asked_for_is_a_record(quickstart, write):
     value = {"name": "shop", "id": 7}
     _, _, entries = quickstart(write(json.dumps(value)), "--key", "id")
