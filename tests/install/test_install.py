@@ -170,3 +170,18 @@ def test_headers_and_gir_are_installed(prefix):
     assert {"dsq-store.h", "dsq-enum-types.h", "dsq-version.h"} <= set(os.listdir(headers))
     assert not [name for name in os.listdir(headers) if "private" in name]
     find(prefix, "Dsq-1.0.gir")
+
+
+def test_desktops_know_a_store(run, prefix, tmp_path):
+    types = prefix / "share/mime/packages/org.dictsqlite.Browser.xml"
+    if not types.exists() or not shutil.which("update-mime-database"):
+        pytest.skip("there is no browser, or no types of files")
+    packages = tmp_path / ".local/share/mime/packages"
+    packages.mkdir(parents=True)
+    shutil.copy(types, packages)
+    run("update-mime-database", packages.parent)
+    run(prefix / "bin/dsq", "set", "store", "key", "value")
+    run(prefix / "bin/dsq", "encrypt", "--new-password-env", "WORD", "store", "sealed", WORD="word")
+    for name in ("store", "sealed"):
+        told = run("gio", "info", "-a", "standard::content-type", name)
+        assert "application/x-dictsqlite" in told
