@@ -18,19 +18,23 @@ from conftest import build_folder
 ROOT = Path(__file__).parents[2]
 # What examples import that data/debian-packages does not have for each release.
 OPTIONAL = ("requests_cache",)
+COMMENT = re.compile(r"\s*(?<!\S)(#|//) .*$", re.MULTILINE)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language):
-    """The examples in that language, each named by its page and line; what two pages have, once."""
+    """The examples in that language, each named by its page and line.
+
+    What two pages have, be it with other comments, is there once."""
     examples = []
     known = set()
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
             runs = language != "c" or "main (" in found[2]
-            if found[1] == language and runs and found[2] not in known:
-                known.add(found[2])
+            code = COMMENT.sub("", found[2])
+            if found[1] == language and runs and code not in known:
+                known.add(code)
                 line = text.count("\n", 0, found.start()) + 1
                 examples.append(pytest.param(found[2], id=f"{page.relative_to(ROOT)}:{line}"))
     return examples
@@ -55,7 +59,7 @@ def outline(page):
             in_code = not in_code
             parts.append(line)
         elif in_code:
-            parts.append(re.sub(r"\s*(?<!\S)(#|//) .*$", "", line))
+            parts.append(COMMENT.sub("", line))
         elif line.startswith(("#", "|", "![")):
             parts.append(re.match(r"#+|\||!", line)[0])
     return parts
