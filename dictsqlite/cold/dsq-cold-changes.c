@@ -257,42 +257,61 @@ apply_change (DsqColdSqlite *self, DsqChange *change, const DsqColdColumns *row,
 
 /* --- many at once ----------------------------------------------------------------------------- */
 
-/* So few are written one by one, and so many at a time: SQLite keeps the pages that one statement
+/* So few are written one by one, and so many at a time: SQLite keeps pages that one statement
  * changes as they were before it, as long as it runs. */
 #define MIN_RUN 8
 #define MAX_RUN 4096
+/* Where a statement only inserts, what is there already costs more than by itself: so many tell how
+ * it is with the rest. */
+#define TRIAL_RUN 256
 
 /* Sets of keys that may be new, which one statement writes. */
 typedef struct
 {
   DsqColdSqlite *tier; /* (unowned) */
+  DsqColdAhead *ahead; /* (unowned) (nullable) */
   DsqChange *changes;  /* (unowned) */
   gsize n_changes;
   gsize n_given;
+  gsize n_inserted;
   DsqTableState *state; /* (unowned) (nullable) of the last one's table */
+  DsqColdColumns own;   /* of the last row, where nobody seals ahead */
 } Run;
 
-/* The change that was given last is written. */
 static gboolean
-settle_run (const Run *self, gboolean inserted, gint64 place, GError **error)
+inserts_only (const DsqColdSqlite *self)
+{
+  return self->codec.keys != NULL;
+}
+
+/* The change that was given last is written, or what it overwrites is left to be updated here. */
+static gboolean
+settle_run (Run *self, gboolean inserted, const DsqColdStreamRow *row, GError **error)
 {
   DsqChange *change = &self->changes[self->n_given - 1];
 
   if (!inserted && change->presence == DSQ_PRESENCE_ABSENT)
     return disagree (error);
   change->presence = inserted ? DSQ_PRESENCE_ABSENT : DSQ_PRESENCE_PRESENT;
-  if (inserted)
-    dsq_cold_count_inserted (self->state, place);
+  if (!inserted)
+    return !inserts_only (self->tier) || update_row (self->tier, change, row->columns, error);
+  self->n_inserted++;
+  dsq_cold_count_inserted (self->state, row->place);
   return TRUE;
 }
 
-static gboolean
-encode_change (DsqColdSqlite *self, const DsqChange *change, DsqColdColumns *row, GError **error)
+static const DsqColdColumns *
+encode_change (Run *self, const DsqChange *change, GError **error)
 {
-  DsqColdBuffer *buffer = &self->writer.buffer;
+  const DsqRecordCodec *codec = &self->tier->codec;
+  DsqColdBuffer *buffer = &self->tier->writer.buffer;
 
-  dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->codec, change->entry, TRUE));
-  return dsq_cold_encode_row (&self->codec, change->entry, TRUE, buffer->bytes, row, error);
+  if (self->ahead != NULL)
+    return dsq_cold_ahead_next (self->ahead, error);
+  dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (codec, change->entry, TRUE));
+  if (!dsq_cold_encode_row (codec, change->entry, TRUE, buffer->bytes, &self->own, error))
+    return NULL;
+  return &self->own;
 }
 
 static DsqStep
@@ -301,7 +320,7 @@ next_of_run (gboolean inserted, DsqColdStreamRow *row, gpointer user_data, GErro
   Run *self = user_data;
   DsqChange *change;
 
-  if (self->n_given > 0 && !settle_run (self, inserted, row->place, error))
+  if (self->n_given > 0 && !settle_run (self, inserted, row, error))
     return DSQ_STEP_FAILED;
   if (self->n_given == self->n_changes)
     return DSQ_STEP_DONE;
@@ -311,7 +330,7 @@ next_of_run (gboolean inserted, DsqColdStreamRow *row, gpointer user_data, GErro
   if (self->state == NULL || self->state->table != change->entry->table)
     self->state =
         dsq_cold_undo_change_for (&self->tier->writer.undo, self->tier->tables, change, error);
-  if (self->state == NULL || !encode_change (self->tier, change, &row->columns, error))
+  if (self->state == NULL || (row->columns = encode_change (self, change, error)) == NULL)
     return DSQ_STEP_FAILED;
   ask_filter (self->tier, change);
   row->entry = change->entry;
@@ -322,13 +341,11 @@ next_of_run (gboolean inserted, DsqColdStreamRow *row, gpointer user_data, GErro
 /* How many changes from the first on are of that kind. A row that is known to be there is changed
  * faster by itself: such come in no order, so that SQLite would keep a page for nearly each. */
 static gsize
-measure_run (const DsqColdSqlite *self, const DsqChange *changes, gsize n_changes)
+measure_run (const DsqChange *changes, gsize n_changes)
 {
   gsize n = 0;
 
-  if (self->writer.stream == NULL)
-    return 0;
-  while (n < MIN (n_changes, MAX_RUN) && changes[n].entry != NULL && !changes[n].reinsert &&
+  while (n < n_changes && changes[n].entry != NULL && !changes[n].reinsert &&
          changes[n].presence != DSQ_PRESENCE_PRESENT && !dsq_entry_is_tombstone (changes[n].entry))
     n++;
   return n;
@@ -344,13 +361,23 @@ apply_one (DsqColdSqlite *self, DsqChange *change, DsqColdAhead *ahead, GError *
   return change->entry == NULL || apply_change (self, change, row, error);
 }
 
+/* *max_run: of the next one. */
 static gboolean
-apply_run (DsqColdSqlite *self, DsqChange *changes, gsize n_changes, GError **error)
+apply_run (DsqColdSqlite *self,
+           DsqChange *changes,
+           gsize n_changes,
+           DsqColdAhead *ahead,
+           gsize *max_run,
+           GError **error)
 {
-  Run run = { self, changes, n_changes, 0, NULL };
+  Run run = { .tier = self, .ahead = ahead, .changes = changes, .n_changes = n_changes };
 
   self->writer.has_changed = TRUE;
-  return dsq_cold_stream_write (self->writer.stream, next_of_run, &run, error);
+  if (!dsq_cold_stream_write (self->writer.stream, next_of_run, &run, error))
+    return FALSE;
+  if (inserts_only (self))
+    *max_run = run.n_inserted >= n_changes / 2 ? MAX_RUN : 0;
+  return TRUE;
 }
 
 static gboolean
@@ -360,9 +387,12 @@ apply_all (DsqColdSqlite *self,
            DsqColdAhead *ahead,
            GError **error)
 {
+  gsize max_run = inserts_only (self) ? TRIAL_RUN : MAX_RUN;
   gsize n_asked = 0;
   gsize n_run;
 
+  if (self->writer.stream == NULL)
+    max_run = 0;
   for (gsize i = 0; i < n_changes; i += n_run)
     {
       if (i >= n_asked)
@@ -372,10 +402,10 @@ apply_all (DsqColdSqlite *self,
             return FALSE;
           n_asked = i + CANCEL_STEPS;
         }
-      n_run = measure_run (self, changes + i, n_changes - i);
+      n_run = measure_run (changes + i, MIN (n_changes - i, max_run));
       if (n_run >= MIN_RUN)
         {
-          if (!apply_run (self, changes + i, n_run, error))
+          if (!apply_run (self, changes + i, n_run, ahead, &max_run, error))
             return FALSE;
           continue;
         }

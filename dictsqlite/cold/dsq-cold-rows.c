@@ -150,8 +150,10 @@ dsq_cold_bind_row (DsqStatement *statement,
   else
     dsq_statement_bind_null (statement, 4);
   dsq_statement_bind_bytes (statement, 5, row->value, row->value_length);
-  if (place != 0)
-    dsq_statement_bind_number (statement, 1, place);
+  /* an update changes neither place nor name */
+  if (place == 0)
+    return;
+  dsq_statement_bind_number (statement, 1, place);
   if (row->name_length > 0)
     dsq_statement_bind_bytes (statement, 6, row->name, row->name_length);
 }

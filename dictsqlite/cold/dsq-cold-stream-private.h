@@ -11,23 +11,25 @@ typedef struct
 {
   const DsqEntry *entry; /* (unowned) */
   gint64 place;
-  DsqColdColumns columns;
+  const DsqColdColumns *columns; /* (unowned) */
 } DsqColdStreamRow;
 
-/* Gives the next row, whose memory must last until the next call. Is told before whether the row
- * before was @inserted. DSQ_STEP_FAILED ends the statement, with the error that it sets. */
+/* Puts the next row in the place of the one before, whose memory has lasted until then, and is told
+ * whether that was @inserted. DSQ_STEP_FAILED ends the statement, with the error that it sets. */
 typedef DsqStep (*DsqColdStreamFunc) (gboolean inserted,
-                                      DsqColdStreamRow *out_row,
+                                      DsqColdStreamRow *row,
                                       gpointer user_data,
                                       GError **error);
 
 typedef struct _DsqColdStream DsqColdStream;
 
-/* Of the connection that commits, whose last inserted rowid is the stream's to set. */
-DsqColdStream *dsq_cold_stream_new (DsqDatabase *database, GError **error);
+/* Of the connection that commits, whose last inserted rowid is the stream's to set. Where it does
+ * not @overwrite, what is there already is left as it is, to whoever gives the rows. */
+DsqColdStream *dsq_cold_stream_new (DsqDatabase *database, gboolean overwrites, GError **error);
 void dsq_cold_stream_free (DsqColdStream *self);
 
-/* Inserts or overwrites all that @next gives. */
+/* Writes all that @next gives. After an error the transaction, or the savepoint, is to be rolled
+ * back. */
 gboolean dsq_cold_stream_write (DsqColdStream *self,
                                 DsqColdStreamFunc next,
                                 gpointer user_data,

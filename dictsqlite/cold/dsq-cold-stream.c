@@ -17,12 +17,18 @@
 
 #define PURPOSE "write entries"
 
+#define SQL_ROWS                                                                                   \
+  "INTO entry (place, table_id, token, expires, value, name)"                                      \
+  " SELECT place, table_id, token, expires, value, name FROM dsq_stream"
+
 /* "WHERE true", since ON would be read as a join's. */
-#define SQL_WRITE                                                                                  \
-  "INSERT INTO entry (place, table_id, token, expires, value, name)"                               \
-  " SELECT place, table_id, token, expires, value, name FROM dsq_stream WHERE true"                \
-  " ON CONFLICT (table_id, token)"                                                                 \
+#define SQL_UPSERT                                                                                 \
+  "INSERT " SQL_ROWS " WHERE true ON CONFLICT (table_id, token)"                                   \
   " DO UPDATE SET expires = excluded.expires, value = excluded.value"
+
+/* SQLite keeps each page that a statement of many rows changes as it was before, in a file of its
+ * own beyond 64 KiB, unless no constraint can have it undo that statement alone. */
+#define SQL_INSERT "INSERT OR IGNORE " SQL_ROWS
 
 enum
 {
@@ -64,7 +70,7 @@ static void
 give_column (gpointer user_data, sqlite3_context *context, int at)
 {
   const DsqColdStreamRow *row = &((DsqColdStream *) user_data)->row;
-  const DsqColdColumns *columns = &row->columns;
+  const DsqColdColumns *columns = row->columns;
 
   if (at == AT_PLACE)
     sqlite3_result_int64 (context, row->place);
@@ -90,12 +96,12 @@ static const DsqRowSourceFuncs source_funcs = {
 /* --- the stream ------------------------------------------------------------------------------- */
 
 DsqColdStream *
-dsq_cold_stream_new (DsqDatabase *database, GError **error)
+dsq_cold_stream_new (DsqDatabase *database, gboolean overwrites, GError **error)
 {
   DsqColdStream *self = g_new0 (DsqColdStream, 1);
 
   self->database = database;
-  dsq_statement_plan (&self->statement, database, SQL_WRITE, PURPOSE);
+  dsq_statement_plan (&self->statement, database, overwrites ? SQL_UPSERT : SQL_INSERT, PURPOSE);
   if (dsq_row_source_add (&self->source, database, &source_funcs, PURPOSE, error))
     return self;
   dsq_cold_stream_free (self);

@@ -95,9 +95,9 @@ dsq_cold_writer_init (DsqColdSqlite *self, DsqDatabase *database, GError **error
 gboolean
 dsq_cold_writer_stream (DsqColdSqlite *self, GError **error)
 {
-  if (self->keys != NULL)
-    return TRUE;
-  self->writer.stream = dsq_cold_stream_new (self->writer.database, error);
+  /* tokens have no order, so that with each another page is changed */
+  self->writer.stream =
+      dsq_cold_stream_new (self->writer.database, self->codec.keys == NULL, error);
   return self->writer.stream != NULL;
 }
 

@@ -20,7 +20,7 @@ typedef struct
 } Many;
 
 static Many
-many_new (guint first, guint n, guint step, DsqPresence presence)
+many_new (guint first, guint n, guint step, const char *value, DsqPresence presence)
 {
   Many self = { g_ptr_array_new_with_free_func (g_free),
                 g_array_new (FALSE, FALSE, sizeof (DsqChange)) };
@@ -28,7 +28,7 @@ many_new (guint first, guint n, guint step, DsqPresence presence)
   for (guint i = 0; i < n; i++)
     {
       char *key = g_strdup_printf ("key %u", first + i * step);
-      DsqChange change = change_of (key, "value", 0, presence);
+      DsqChange change = change_of (key, value, 0, presence);
 
       g_ptr_array_add (self.keys, key);
       g_array_append_val (self.changes, change);
@@ -70,9 +70,9 @@ static void
 test_tells_new_from_old (Fixture *fixture, gconstpointer data)
 {
   DsqColdTier *tier = fixture->tier;
-  Many even = many_new (0, N_MANY / 2, 2, DSQ_PRESENCE_UNKNOWN);
-  Many all = many_new (0, N_MANY, 1, DSQ_PRESENCE_UNKNOWN);
-  Many again = many_new (0, N_MANY, 1, DSQ_PRESENCE_UNKNOWN);
+  Many even = many_new (0, N_MANY / 2, 2, "value", DSQ_PRESENCE_UNKNOWN);
+  Many all = many_new (0, N_MANY, 1, "value", DSQ_PRESENCE_UNKNOWN);
+  Many again = many_new (0, N_MANY, 1, "again", DSQ_PRESENCE_UNKNOWN);
 
   write_many (tier, &even);
   write_many (tier, &all);
@@ -94,6 +94,7 @@ test_tells_new_from_old (Fixture *fixture, gconstpointer data)
       g_autoptr (GError) error = NULL;
       gint64 place;
 
+      assert_value (tier, g_ptr_array_index (all.keys, i), "again");
       tier->funcs->probe (tier, &key, 1, &place, &error);
       g_assert_no_error (error);
       g_assert_cmpint (place, ==, place_of (i % 2 == 0 ? i / 2 + 1 : N_MANY / 2 + i / 2 + 1));
@@ -115,7 +116,7 @@ test_damage_ends_it (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 2 * G_N_ELEMENTS (wrong); i++)
     {
       g_autoptr (GError) error = NULL;
-      Many many = many_new (0, N_MANY, 1, DSQ_PRESENCE_ABSENT);
+      Many many = many_new (0, N_MANY, 1, "value", DSQ_PRESENCE_ABSENT);
       DsqChange *change = &g_array_index (many.changes, DsqChange, wrong[i / 2]);
 
       dsq_entry_unref (change->entry);
@@ -180,7 +181,7 @@ static void
 test_rows_stream (Fixture *fixture, gconstpointer data)
 {
   DsqColdWriter *writer = &((DsqColdSqlite *) fixture->tier)->writer;
-  Many many = many_new (0, 100, 1, DSQ_PRESENCE_UNKNOWN);
+  Many many = many_new (0, 100, 1, "value", DSQ_PRESENCE_UNKNOWN);
 
   /* it is prepared when it is first used */
   write_many (fixture->tier, &many);
@@ -197,8 +198,8 @@ static void
 test_looks_up_many (Fixture *fixture, gconstpointer data)
 {
   DsqColdTier *tier = fixture->tier;
-  Many even = many_new (0, N_WANTED / 2, 2, DSQ_PRESENCE_UNKNOWN);
-  Many all = many_new (0, N_WANTED, 1, DSQ_PRESENCE_UNKNOWN);
+  Many even = many_new (0, N_WANTED / 2, 2, "value", DSQ_PRESENCE_UNKNOWN);
+  Many all = many_new (0, N_WANTED, 1, "value", DSQ_PRESENCE_UNKNOWN);
   g_autofree DsqKey *keys = g_new (DsqKey, N_WANTED);
   g_autofree DsqEntry **entries = g_new (DsqEntry *, N_WANTED);
   g_autofree gint64 *places = g_new (gint64, N_WANTED);
