@@ -51,7 +51,16 @@ dsq_call_set_asked (DsqAskFunc func, gpointer user_data, GDestroyNotify destroy)
 static gboolean
 is_main_thread (void)
 {
-  return gettid () == getpid ();
+  static __thread guint64 asked_in; /* the process; 0: in none yet */
+  static __thread gboolean is_main; /* what it was there */
+  guint64 stamp = dsq_fork_get_stamp ();
+
+  if (G_UNLIKELY (stamp == 0 || stamp != asked_in))
+    {
+      is_main = gettid () == getpid ();
+      asked_in = stamp;
+    }
+  return is_main;
 }
 
 gboolean

@@ -428,7 +428,8 @@ dsq_cold_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError *
   for (gsize i = 0; self->facts != NULL && i < n_changes; i++)
     if (changes[i].entry != NULL)
       dsq_facts_add (self->facts, changes[i].entry);
-  if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN)
+  if (self->seals_ahead && self->codec.keys != NULL && n_changes >= DSQ_COLD_AHEAD_MIN &&
+      g_get_num_processors () > 1)
     ahead = dsq_cold_ahead_start (&self->codec, changes, n_changes);
   applied = apply_all (self, changes, n_changes, ahead, error);
   if (ahead != NULL)

@@ -145,7 +145,7 @@ dsq_cold_sqlite_new (const DsqColdTierFuncs *tier_funcs, const DsqColdOptions *o
   self->tuning.busy_timeout_ms = options->busy_timeout_ms;
   self->tuning.cache_bytes = options->cache_bytes;
   self->tuning.wal_limit_bytes = options->wal_limit_bytes;
-  self->seals_ahead = options->seals_ahead && g_get_num_processors () > 1;
+  self->seals_ahead = options->seals_ahead;
   self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   dsq_cold_undo_init (&self->writer.undo);
   dsq_mutex_init (&self->readers_lock, DSQ_RANK_READERS, 0);

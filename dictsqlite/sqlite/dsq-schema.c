@@ -28,8 +28,8 @@ static const struct
   { "sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)" },
 };
 
-/* What sqlite_schema says of our own, in the order of its names, with the statement that makes
- * each; SQLite makes those without one. A statement ends in a semicolon, which is not kept. */
+/* What sqlite_schema says of our own, with the statement that makes each; SQLite makes those
+ * without one. A statement ends in a semicolon, which is not kept. */
 static const struct
 {
   const char *type;
@@ -45,16 +45,25 @@ static const struct
   { "table", "tables", "tables", "CREATE TABLE tables " },
 };
 
-/* The lines of our schema, a statement each. */
-static char **
-read_lines (GError **error)
+/* The lines of our schema, a statement each: a resource of the library. */
+static const char *const *
+get_lines (void)
 {
-  g_autoptr (GBytes) sql = g_resource_lookup_data (dsq_get_resource (),
-                                                   SCHEMA_RESOURCE,
-                                                   G_RESOURCE_LOOKUP_FLAGS_NONE,
-                                                   error);
+  static char **lines; /* (owned) */
+  static gsize is_read;
 
-  return sql == NULL ? NULL : g_strsplit (g_bytes_get_data (sql, NULL), ";\n", -1);
+  if (g_once_init_enter (&is_read))
+    {
+      g_autoptr (GBytes) sql = g_resource_lookup_data (dsq_get_resource (),
+                                                       SCHEMA_RESOURCE,
+                                                       G_RESOURCE_LOOKUP_FLAGS_NONE,
+                                                       NULL);
+
+      g_assert (sql != NULL);
+      lines = g_strsplit (g_bytes_get_data (sql, NULL), ";\n", -1);
+      g_once_init_leave (&is_read, 1);
+    }
+  return (const char *const *) lines;
 }
 
 /* --- creating --------------------------------------------------------------------------------- */
@@ -62,10 +71,8 @@ read_lines (GError **error)
 static gboolean
 create_tables (DsqDatabase *database, GError **error)
 {
-  g_auto (GStrv) lines = read_lines (error);
+  const char *const *lines = get_lines ();
 
-  if (lines == NULL)
-    return FALSE;
   for (guint i = 0; lines[i] != NULL; i++)
     if (lines[i][0] != '\0' && !dsq_database_run (database, lines[i], CREATE_PURPOSE, error))
       return FALSE;
@@ -177,54 +184,61 @@ row_is_tolerated (sqlite3_stmt *row)
 }
 
 static const char *
-find_line (char **lines, const char *start)
+find_line (const char *start)
 {
+  const char *const *lines = get_lines ();
+
   while (*lines != NULL && !g_str_has_prefix (*lines, start))
     lines++;
   return *lines;
 }
 
-static gboolean
-row_is_expected (sqlite3_stmt *row, guint i, char **lines)
+/* The row of ours that it is, or one behind the last. */
+static guint
+find_own_row (sqlite3_stmt *row)
 {
-  const char *made_by = own_rows[i].made_by;
+  guint i = 0;
 
-  return column_equals (row, 0, own_rows[i].type) && column_equals (row, 1, own_rows[i].name) &&
-         column_equals (row, 2, own_rows[i].table) &&
-         column_equals (row, 3, made_by == NULL ? NULL : find_line (lines, made_by));
+  while (i < G_N_ELEMENTS (own_rows) && !column_equals (row, 1, own_rows[i].name))
+    i++;
+  if (i < G_N_ELEMENTS (own_rows) && column_equals (row, 0, own_rows[i].type) &&
+      column_equals (row, 2, own_rows[i].table) &&
+      column_equals (row, 3, own_rows[i].made_by != NULL ? find_line (own_rows[i].made_by) : NULL))
+    return i;
+  return G_N_ELEMENTS (own_rows);
 }
 
-/* Both are in the same order, and ours has no two equal rows: so equal means one for one. */
+/* Ours has no two equal rows: each is to be there once. */
 static gboolean
-compare_rows (DsqStatement *found, char **lines, GError **error)
+compare_rows (DsqStatement *found, GError **error)
 {
-  for (guint i = 0;;)
-    {
-      DsqStep step = dsq_statement_step (found, error);
+  guint left = (1u << G_N_ELEMENTS (own_rows)) - 1;
+  DsqStep step;
 
-      if (step == DSQ_STEP_FAILED)
-        return FALSE;
-      if (step == DSQ_STEP_DONE && i == G_N_ELEMENTS (own_rows))
-        return TRUE;
-      if (step == DSQ_STEP_ROW && row_is_tolerated (found->handle))
+  while ((step = dsq_statement_step (found, error)) == DSQ_STEP_ROW)
+    {
+      guint row;
+
+      if (row_is_tolerated (found->handle))
         continue;
-      if (step == DSQ_STEP_DONE || i == G_N_ELEMENTS (own_rows) ||
-          !row_is_expected (found->handle, i, lines))
+      row = 1u << find_own_row (found->handle);
+      if ((left & row) == 0)
         return refuse (error, DSQ_ERROR_FORMAT, "its schema is not that of a store");
-      i++;
+      left &= ~row;
     }
+  if (step == DSQ_STEP_DONE && left != 0)
+    return refuse (error, DSQ_ERROR_FORMAT, "its schema is not that of a store");
+  return step == DSQ_STEP_DONE;
 }
 
 static gboolean
 verify_schema (DsqDatabase *database, GError **error)
 {
-  static const char sql[] =
-      "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name, type";
-  g_auto (GStrv) lines = read_lines (error);
+  static const char sql[] = "SELECT type, name, tbl_name, sql FROM sqlite_schema";
   g_auto (DsqStatement) found = { NULL };
 
-  return lines != NULL && dsq_statement_prepare (&found, database, sql, VERIFY_PURPOSE, error) &&
-         compare_rows (&found, lines, error);
+  return dsq_statement_prepare (&found, database, sql, VERIFY_PURPOSE, error) &&
+         compare_rows (&found, error);
 }
 
 /* Of one row too many there need be no more. What is longer than it can be is not fetched: a small
