@@ -49,7 +49,7 @@ set_seen_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
     __atomic_store_n (&self->file.tier.seen_version[i], stamp->words[i], __ATOMIC_RELEASE);
 }
 
-/* Of tables that have just been read. */
+/* Of all tables. */
 static void
 count_entries_locked (DsqColdSqlite *self)
 {
@@ -82,16 +82,25 @@ count_changed_locked (DsqColdSqlite *self)
   __atomic_fetch_add (&self->n_entries, (guint64) n_more, __ATOMIC_RELAXED);
 }
 
-/* @tables has just been read, not before @stamp. Facts may tell what has changed up to that. */
-static void
-learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
+/* Others have committed up to @stamp. Facts may tell what has changed by it. */
+static gboolean
+learn_foreign_locked (DsqColdSqlite *self,
+                      const DsqWalStamp *stamp,
+                      DsqDatabase *database,
+                      DsqStatement *tables,
+                      GError **error)
 {
   DsqFilter *filter = self->file.tier.filter->bits;
   DsqColdChanged changed;
-  gboolean is_known;
+  gboolean is_known, is_all;
+  gint64 n_more = 0;
 
   dsq_mutex_assert_held (&self->coherence_lock);
   is_known = dsq_facts_follow (self->facts, &self->seen, stamp, &changed);
+  is_all = !is_known ||
+           !dsq_cold_read_changed_tables (&self->codec, tables, &changed, self->tables, &n_more);
+  if (is_all && !dsq_cold_learn_tables (self, database, tables, self->tables, error))
+    return FALSE;
   if (is_known)
     for (gsize i = 0; i < changed.n_keys && dsq_filter_is_active (filter); i++)
       dsq_filter_add (filter, changed.keys[i].hash);
@@ -102,8 +111,12 @@ learn_foreign_locked (DsqColdSqlite *self, const DsqWalStamp *stamp)
                                 is_known ? &changed : NULL,
                                 self->file.tier.foreign_data);
   DSQ_COLD_COUNT (self->n_foreign_changes);
-  count_entries_locked (self);
+  if (is_all)
+    count_entries_locked (self);
+  else
+    __atomic_fetch_add (&self->n_entries, (guint64) n_more, __ATOMIC_RELAXED);
   set_seen_locked (self, stamp);
+  return TRUE;
 }
 
 static gboolean
@@ -178,23 +191,29 @@ dsq_cold_coherence_init (DsqColdSqlite *self, GError **error)
 
 /* --- anybody, at any time --------------------------------------------------------------------- */
 
-/* Reads the tables on a reader's connection: the writer's may be in use. */
+/* On a reader's connection, since the writer's may be in use. Without @stamp nothing is learned,
+ * but SQLite has looked at the header. */
 static gboolean
-read_tables_locked (DsqColdSqlite *self, GError **error)
+read_tables_locked (DsqColdSqlite *self, const DsqWalStamp *stamp, GError **error)
 {
   DsqColdReader *reader;
+  DsqStatement *tables;
   gboolean read;
 
   dsq_mutex_assert_held (&self->coherence_lock);
   reader = dsq_cold_readers_take (self, error);
   if (reader == NULL)
     return FALSE;
-  read = dsq_cold_readers_start (self, reader, FALSE, error) &&
-         dsq_cold_learn_tables (self,
-                                reader->database,
-                                &reader->statements[DSQ_COLD_READ_TABLES],
-                                self->tables,
-                                error);
+  tables = &reader->statements[DSQ_COLD_READ_TABLES];
+  read = dsq_cold_readers_start (self, reader, FALSE, error);
+  if (read && stamp != NULL)
+    read = learn_foreign_locked (self, stamp, reader->database, tables, error);
+  else if (read)
+    {
+      g_autoptr (GArray) ignored = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+
+      read = dsq_cold_learn_tables (self, reader->database, tables, ignored, error);
+    }
   dsq_cold_readers_give_back (self, reader);
   return read;
 }
@@ -209,10 +228,7 @@ catch_up_idle_locked (DsqColdSqlite *self, const DsqWalStamp *stamp, GError **er
       set_seen_locked (self, stamp);
       return TRUE;
     }
-  if (!read_tables_locked (self, error))
-    return FALSE;
-  learn_foreign_locked (self, stamp);
-  return TRUE;
+  return read_tables_locked (self, stamp, error);
 }
 
 static gboolean
@@ -240,7 +256,7 @@ catch_up_locked (DsqColdSqlite *self, GError **error)
         {
           if (++n_tries == HEADER_TRIES)
             return set_unreadable (error);
-          if (!read_tables_locked (self, error))
+          if (!read_tables_locked (self, NULL, error))
             return FALSE;
           continue;
         }
@@ -290,13 +306,11 @@ begin_locked (DsqColdSqlite *self, GError **error)
       set_seen_locked (self, &stamp);
       return TRUE;
     }
-  if (!dsq_cold_read_tables (&self->codec,
-                             &self->writer.statements[DSQ_COLD_WRITE_TABLES],
-                             self->tables,
-                             error))
-    return FALSE;
-  learn_foreign_locked (self, &stamp);
-  return TRUE;
+  return learn_foreign_locked (self,
+                               &stamp,
+                               self->writer.database,
+                               &self->writer.statements[DSQ_COLD_WRITE_TABLES],
+                               error);
 }
 
 gboolean

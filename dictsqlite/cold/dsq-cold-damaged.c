@@ -20,7 +20,7 @@
 #define SQL_ALONE                                                                                  \
   "SELECT id, CASE WHEN length (token) <= 1048577 THEN token END,"                                 \
   " CASE WHEN length (mark) <= 57 THEN mark END, (1 << 40) - 1, (1 << 40) - 2, NULL, NULL"         \
-  " FROM tables ORDER BY id"
+  " FROM tables WHERE id >= ?1 AND id <= ?2 ORDER BY id"
 #define SQL_NEXT                                                                                   \
   "SELECT max (floor, ifnull ((SELECT max (place) FROM entry WHERE place > ?1 << 40"               \
   " AND place < (?1 + 1) << 40) - (?1 << 40) + 1, 1)), holes FROM tables WHERE id = ?1"

@@ -12,8 +12,9 @@ typedef struct _DsqColdFile DsqColdFile;
 
 /* Called when somebody else has committed: what was read from the tier of these keys is stale, and
  * with NULL in @changed everything is. @states are all tables, in the order of their ids, as of the
- * commit that is being learned or later. Runs on the thread that found out, in catch_up() or
- * begin(); it may take shard locks, waits for nothing and must not call the tier. */
+ * commit that is being learned or later; those that no key of @changed is of are as they were. Runs
+ * on the thread that found out, in catch_up() or begin(); it may take shard locks, waits for
+ * nothing and must not call the tier. */
 typedef void (*DsqColdForeignFunc) (const DsqTableState *states,
                                     guint n_states,
                                     const DsqColdChanged *changed,

@@ -30,7 +30,7 @@ typedef struct
   " CASE WHEN length (mark) <= 57 THEN mark END, floor, holes, place, table_id"                    \
   " FROM tables LEFT JOIN (SELECT place, table_id FROM entry)"                                     \
   " ON place = (SELECT max(place) FROM entry WHERE place > id << 40 AND place < (id + 1) << 40)"   \
-  " ORDER BY id"
+  " WHERE id >= ?1 AND id <= ?2 ORDER BY id"
 
 /* For dsq_cold_decode_table_name(): all but the first and the gravestone. */
 #define DSQ_COLD_SQL_NAMES                                                                         \
@@ -116,6 +116,14 @@ gboolean dsq_cold_read_tables (const DsqRecordCodec *codec,
                                DsqStatement *statement,
                                GArray *states,
                                GError **error);
+/* The same for those alone that have keys in @changed, and those that are new; *out_n_more: how
+ * many more rows all have by it. With FALSE nothing is changed, and nothing told: all are to be
+ * read. */
+gboolean dsq_cold_read_changed_tables (const DsqRecordCodec *codec,
+                                       DsqStatement *statement,
+                                       const DsqColdChanged *changed,
+                                       GArray *states,
+                                       gint64 *out_n_more);
 /* What a table's row stores of its state. */
 static inline gint64
 dsq_cold_get_floor (const DsqTableState *state)

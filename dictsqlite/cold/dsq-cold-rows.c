@@ -8,6 +8,7 @@
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-key-codec-private.h"
 #include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-undo-private.h"
 #include "dsq-error.h"
 
 #define MIN_BUFFER 4096
@@ -251,18 +252,24 @@ learn_mark (const DsqRecordCodec *codec, guint32 table, sqlite3_stmt *row, GErro
                               error);
 }
 
-gboolean
-dsq_cold_read_tables (const DsqRecordCodec *codec,
-                      DsqStatement *statement,
-                      GArray *states,
-                      GError **error)
+#define TABLES_DAMAGED "its list of tables is damaged"
+
+/* Appends the states of the tables with these ids. */
+static gboolean
+read_range (const DsqRecordCodec *codec,
+            DsqStatement *statement,
+            gint64 first,
+            gint64 last,
+            GArray *found,
+            GError **error)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   gboolean is_sound = TRUE;
   DsqTableState state = { 0 };
   gint64 last_id = 0;
   DsqStep step;
 
+  dsq_statement_bind_number (statement, 1, first);
+  dsq_statement_bind_number (statement, 2, last);
   while (is_sound && (step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW)
     {
       sqlite3_stmt *row = statement->handle;
@@ -281,11 +288,91 @@ dsq_cold_read_tables (const DsqRecordCodec *codec,
       g_array_append_val (found, state);
     }
   dsq_statement_reset (statement);
-  if (is_sound && step == DSQ_STEP_FAILED)
+  if (!is_sound)
+    return dsq_cold_set_damaged (TABLES_DAMAGED, error);
+  return step == DSQ_STEP_DONE;
+}
+
+gboolean
+dsq_cold_read_tables (const DsqRecordCodec *codec,
+                      DsqStatement *statement,
+                      GArray *states,
+                      GError **error)
+{
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+
+  if (!read_range (codec, statement, G_MININT64, G_MAXINT64, found, error))
     return FALSE;
-  if (!is_sound || found->len == 0 ||
-      g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
-    return dsq_cold_set_damaged ("its list of tables is damaged", error);
+  if (found->len == 0 || g_array_index (found, DsqTableState, 0).table != DSQ_TABLE_MAIN)
+    return dsq_cold_set_damaged (TABLES_DAMAGED, error);
   dsq_cold_copy_tables (states, found);
+  return TRUE;
+}
+
+static int
+compare_ids (gconstpointer a, gconstpointer b)
+{
+  const guint32 one = *(const guint32 *) a, other = *(const guint32 *) b;
+
+  return (one > other) - (one < other);
+}
+
+/* The tables of the keys, in order, each once. */
+static GArray *
+list_changed (const DsqColdChanged *changed)
+{
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (guint32));
+  guint n = 0;
+
+  for (gsize i = 0; i < changed->n_keys; i++)
+    if (i == 0 || changed->keys[i].table != changed->keys[i - 1].table)
+      g_array_append_val (ids, changed->keys[i].table);
+  g_array_sort (ids, compare_ids);
+  for (guint i = 0; i < ids->len; i++)
+    if (n == 0 || g_array_index (ids, guint32, i) != g_array_index (ids, guint32, n - 1))
+      g_array_index (ids, guint32, n++) = g_array_index (ids, guint32, i);
+  g_array_set_size (ids, n);
+  return ids;
+}
+
+/* Ids only go up, so new tables stand behind all that are known. Whoever drops one tells of no
+ * keys, but of everything. */
+gboolean
+dsq_cold_read_changed_tables (const DsqRecordCodec *codec,
+                              DsqStatement *statement,
+                              const DsqColdChanged *changed,
+                              GArray *states,
+                              gint64 *out_n_more)
+{
+  g_autoptr (GArray) ids = list_changed (changed);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+  const guint32 last = g_array_index (states, DsqTableState, states->len - 1).table;
+
+  *out_n_more = 0;
+  /* each is a statement by itself, but all of them are one */
+  if (ids->len + 1 >= states->len)
+    return FALSE;
+  for (guint i = 0; i < ids->len; i++)
+    {
+      const guint32 id = g_array_index (ids, guint32, i);
+
+      if (id <= last &&
+          (dsq_cold_undo_find (states, id) == NULL ||
+           !read_range (codec, statement, id, id, found, NULL) || found->len != i + 1))
+        return FALSE;
+    }
+  if (!read_range (codec, statement, (gint64) last + 1, G_MAXINT64, found, NULL))
+    return FALSE;
+  for (guint i = 0; i < found->len; i++)
+    {
+      const DsqTableState *now = &g_array_index (found, DsqTableState, i);
+      DsqTableState *known = dsq_cold_undo_find (states, now->table);
+
+      *out_n_more += now->count - (known != NULL ? known->count : 0);
+      if (known != NULL)
+        *known = *now;
+      else
+        g_array_append_val (states, *now);
+    }
   return TRUE;
 }

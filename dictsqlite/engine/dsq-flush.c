@@ -436,7 +436,22 @@ find_state (const DsqTableState *states, guint n_states, guint32 table)
   return low < n_states && states[low].table == table ? &states[low] : NULL;
 }
 
-/* The states are in the order of ids. A table that is not among them was dropped. */
+/* A table that is not among the states was dropped. */
+static void
+learn_table_locked (DsqEngine *self, DsqTable *table, const DsqTableState *states, guint n_states)
+{
+  const DsqTableState *state = find_state (states, n_states, table->id);
+  gboolean is_committed =
+      self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
+
+  dsq_shards_assert_all_locked (self->shards);
+  if (state != NULL)
+    dsq_pending_learn_locked (table->pending, state, is_committed);
+  else
+    dsq_tables_drop_locked (&self->tables, table);
+  dsq_table_tell_walks_locked (table, DSQ_CHANGE_OF_KEYS);
+}
+
 void
 dsq_engine_on_foreign_change (const DsqTableState *states,
                               guint n_states,
@@ -444,33 +459,30 @@ dsq_engine_on_foreign_change (const DsqTableState *states,
                               gpointer user_data)
 {
   DsqEngine *self = user_data;
-  gboolean is_committed =
-      self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
+  guint64 generation;
 
   dsq_shards_lock_all (self->shards);
-  for (guint i = self->tables.used->len; i > 0; i--)
+  generation = ++self->generation;
+  for (guint i = changed == NULL ? self->tables.used->len : 0; i > 0; i--)
     {
       DsqTable *table = self->tables.used->pdata[i - 1];
-      const DsqTableState *state = find_state (states, n_states, table->id);
 
-      if (state != NULL)
-        dsq_pending_learn_locked (table->pending, state, is_committed);
-      else
-        dsq_tables_drop_locked (&self->tables, table);
-      dsq_table_tell_walks_locked (table, DSQ_CHANGE_OF_KEYS);
-      if (changed == NULL)
-        dsq_watchers_note (table->watchers, NULL);
+      learn_table_locked (self, table, states, n_states);
+      dsq_watchers_note (table->watchers, NULL);
     }
   for (gsize i = 0; changed != NULL && i < changed->n_keys; i++)
     {
-      const DsqTable *table = dsq_tables_find (&self->tables, changed->keys[i].table);
+      DsqTable *table = dsq_tables_find (&self->tables, changed->keys[i].table);
 
-      if (table != NULL)
-        dsq_watchers_note (table->watchers, &changed->keys[i]);
+      if (table == NULL)
+        continue;
+      if (table->learned != generation && dsq_tables_is_used_locked (&self->tables, table))
+        learn_table_locked (self, table, states, n_states);
+      table->learned = generation;
+      dsq_watchers_note (table->watchers, &changed->keys[i]);
     }
   dsq_shards_drop_clean_locked (self->shards, changed);
   if (changed == NULL || changed->next_expiry != G_MAXINT64 || dsq_expiry_may_end (&self->expiry))
     dsq_expiry_forget_locked (&self->expiry);
-  self->generation++;
   dsq_shards_unlock_all (self->shards);
 }

@@ -16,6 +16,8 @@ typedef struct
                            with, or in none of the lists of those in use */
   DsqPending *pending;  /* (owned) */
   gboolean is_dropped;  /* (all shard locks) */
+  guint64 learned;      /* (all shard locks) the engine's generation when others' commits were last
+                           found to have changed it */
   guint64 version;      /* (atomic) moves with every change of the table while it is walked */
   guint64 keys_version; /* (atomic) the same, but for sets: a walk's keys are still there */
   gint64 dead_until;    /* (all shard locks) nothing at this place and before is left, ... */
@@ -42,6 +44,14 @@ void dsq_tables_clear (DsqTables *self);
 DsqTable *dsq_tables_add_locked (DsqTables *self, GBytes *name, DsqPending *pending);
 /* A table in use of that name, or NULL; with a shard locked. */
 DsqTable *dsq_tables_find_locked (DsqTables *self, GBytes *name);
+/* Whether it is in the list of those in use. */
+static inline gboolean
+dsq_tables_is_used_locked (DsqTables *self, const DsqTable *table)
+{
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  return table == &self->main || table->name != NULL;
+}
+
 /* It is not in the file, or will not be. The first is never dropped. */
 void dsq_tables_drop_locked (DsqTables *self, DsqTable *table);
 

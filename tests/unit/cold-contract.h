@@ -125,18 +125,6 @@ add_contract_tests (const char *part, const ContractTest *tests, guint n_tests)
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
-static inline DsqTableState
-open_table (DsqColdTier *tier, const char *name)
-{
-  g_autoptr (GError) error = NULL;
-  DsqTableState state;
-
-  g_assert_true (
-      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), TRUE, &state, &error));
-  g_assert_no_error (error);
-  return state;
-}
-
 static inline DsqKey
 key_in (guint32 table, const char *text)
 {

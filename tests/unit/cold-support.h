@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
@@ -376,6 +377,18 @@ catch_up (DsqColdTier *tier)
   g_assert_no_error (error);
 }
 
+static inline DsqTableState
+open_table (DsqColdTier *tier, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  DsqTableState state;
+
+  g_assert_true (
+      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), TRUE, &state, &error));
+  g_assert_no_error (error);
+  return state;
+}
+
 static inline DsqColdStats
 stats_of (DsqColdTier *tier)
 {
@@ -484,6 +497,16 @@ count_descriptors (void)
   while (g_dir_read_name (dir) != NULL)
     n++;
   return n;
+}
+
+/* Of this thread, in nanoseconds. */
+static inline gint64
+processor_time (void)
+{
+  struct timespec now;
+
+  g_assert_cmpint (clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now), ==, 0);
+  return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* One that does not get at the file in time is done by somebody else, or later. */

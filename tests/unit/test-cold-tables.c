@@ -3,8 +3,6 @@
 
 #include "config.h"
 
-#include <time.h>
-
 #include "cold-support.h"
 
 typedef struct
@@ -34,18 +32,6 @@ tear_down (Fixture *fixture, gconstpointer data)
   remove_folder (fixture->folder);
 }
 
-static DsqTableState
-open_table (DsqColdTier *tier, const char *name)
-{
-  g_autoptr (GError) error = NULL;
-  DsqTableState state;
-
-  g_assert_true (
-      tier->funcs->open_table (tier, (const guint8 *) name, strlen (name), TRUE, &state, &error));
-  g_assert_no_error (error);
-  return state;
-}
-
 static guint32
 drop_table (DsqColdTier *tier, const char *name)
 {
@@ -57,9 +43,11 @@ drop_table (DsqColdTier *tier, const char *name)
   return id;
 }
 
+/* Another value each time: what is as it was is not committed. */
 static void
 set_in_table (DsqColdTier *tier, guint32 table, const char *key)
 {
+  static guint8 value[] = "\3v";
   g_autoptr (GError) error = NULL;
   DsqKey a_key = key_of (key);
   DsqTableState state;
@@ -67,7 +55,8 @@ set_in_table (DsqColdTier *tier, guint32 table, const char *key)
 
   g_assert_true (tier->funcs->get_table (tier, table, &state));
   a_key.table = table;
-  change.entry = dsq_entry_new (&a_key, (const guint8 *) "\3v", 2, 0);
+  value[1] = value[1] == 'v' ? 'w' : 'v';
+  change.entry = dsq_entry_new (&a_key, value, 2, 0);
   change.place = state.next;
   g_assert_true (tier->funcs->apply (tier, &change, 1, &error));
   g_assert_no_error (error);
@@ -226,36 +215,48 @@ test_ends_with_the_last_id (Fixture *fixture, gconstpointer data)
 #define MANY_TABLES 30000
 #define N_COMMITS   200
 
+/* Nanoseconds of processor time, the least of some rounds: of the commits, or of what @learner does
+ * to learn of each. */
 static gint64
-processor_time (void)
-{
-  struct timespec now;
-
-  g_assert_cmpint (clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now), ==, 0);
-  return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Nanoseconds of processor time, the least of some rounds. */
-static gint64
-time_commits (DsqColdTier *tier)
+time_commits (DsqColdTier *tier, DsqColdTier *learner)
 {
   gint64 least = G_MAXINT64;
 
   for (guint round = 0; round < 10; round++)
     {
-      gint64 began = processor_time ();
+      gint64 began = processor_time (), learning = 0;
 
       for (guint i = 0; i < N_COMMITS; i++)
         {
+          gint64 committed;
+
           begin (tier);
           g_assert_true (tier->funcs->savepoint (tier, NULL));
           set_in_table (tier, DSQ_TABLE_MAIN, "k");
           g_assert_true (tier->funcs->release (tier, TRUE, NULL));
           commit (tier);
+          if (learner == NULL)
+            continue;
+          committed = processor_time ();
+          g_assert_true (learner->funcs->catch_up (learner, NULL));
+          learning += processor_time () - committed;
         }
-      least = MIN (least, processor_time () - began);
+      least = MIN (least, learner != NULL ? learning : processor_time () - began);
     }
   return least;
+}
+
+static void
+make_many (DsqColdTier *tier)
+{
+  begin (tier);
+  for (guint i = 0; i < MANY_TABLES; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%u", i);
+
+      open_table (tier, name);
+    }
+  commit (tier);
 }
 
 /* What each table cost a commit made it 27 times as long here. */
@@ -266,22 +267,62 @@ test_costs_what_it_changes (Fixture *fixture, gconstpointer data)
   gint64 alone, beside_many;
 
   close_tier (g_steal_pointer (&fixture->tiers[1]));
-  alone = time_commits (tier);
-  begin (tier);
-  for (guint i = 0; i < MANY_TABLES; i++)
-    {
-      g_autofree char *name = g_strdup_printf ("%u", i);
-
-      open_table (tier, name);
-    }
-  commit (tier);
-  beside_many = time_commits (tier);
+  alone = time_commits (tier, NULL);
+  make_many (tier);
+  beside_many = time_commits (tier, NULL);
   g_test_message ("a commit takes %.1f us, beside %u tables %.1f us",
                   (double) alone / N_COMMITS / 1000,
                   MANY_TABLES,
                   (double) beside_many / N_COMMITS / 1000);
   g_assert_cmpint (beside_many, <, 3 * alone);
   fixture->tiers[1] = open_tier (fixture->path, &fixture->foreign[1]);
+}
+
+/* To read all of them again would make it a thousand times as long. */
+static void
+test_learns_what_is_changed (Fixture *fixture, gconstpointer data)
+{
+  DsqColdTier *tier = fixture->tiers[0], *learner = fixture->tiers[1];
+  const Foreign *foreign = &fixture->foreign[1];
+  gint64 alone, beside_many;
+  DsqTableState state;
+  guint n_known;
+
+  alone = time_commits (tier, learner);
+  make_many (tier);
+  g_assert_true (learner->funcs->catch_up (learner, NULL));
+  n_known = foreign->n_known;
+  beside_many = time_commits (tier, learner);
+  g_assert_cmpuint (foreign->n_known, ==, n_known + 10 * N_COMMITS);
+  g_test_message ("to learn of a commit takes %.1f us, beside %u tables %.1f us",
+                  (double) alone / N_COMMITS / 1000,
+                  MANY_TABLES,
+                  (double) beside_many / N_COMMITS / 1000);
+  g_assert_cmpint (beside_many, <, 10 * alone);
+
+  /* one in the middle, one that is new, and one that is no more */
+  begin (tier);
+  set_in_table (tier, 100, "k");
+  set_in_table (tier, open_table (tier, "new").table, "k");
+  commit (tier);
+  g_assert_true (learner->funcs->catch_up (learner, NULL));
+  g_assert_cmpstr (foreign->last_keys, ==, "k k ");
+  g_assert_true (learner->funcs->get_table (learner, 100, &state));
+  g_assert_cmpint (state.count, ==, 1);
+  g_assert_true (learner->funcs->get_table (learner, MANY_TABLES + 2, &state));
+  g_assert_cmpint (state.count, ==, 1);
+  g_assert_cmpuint (stats_of (learner).entries, ==, 3);
+  n_known = foreign->n_known;
+  begin (tier);
+  g_assert_cmpuint (drop_table (tier, "7"), ==, 9);
+  commit (tier);
+  g_assert_true (learner->funcs->catch_up (learner, NULL));
+  g_assert_cmpuint (foreign->n_known, ==, n_known);
+  g_assert_false (learner->funcs->get_table (learner, 9, &state));
+  begin (learner);
+  set_in_table (learner, 100, "other");
+  commit (learner);
+  g_assert_cmpuint (stats_of (learner).entries, ==, 4);
 }
 
 #define ADD(path, func)                                                                            \
@@ -297,5 +338,6 @@ main (int argc, char **argv)
   ADD ("never-gives-an-id-twice", test_never_gives_an_id_twice);
   ADD ("ends-with-the-last-id", test_ends_with_the_last_id);
   ADD ("costs-what-it-changes", test_costs_what_it_changes);
+  ADD ("learns-what-is-changed", test_learns_what_is_changed);
   return g_test_run ();
 }

@@ -109,6 +109,79 @@ test_over_a_file (gconstpointer mode)
   remove_folder (folder);
 }
 
+#define N_OPENED 4000
+
+/* Nanoseconds of processor time in which the engine learns of a commit and reads what is new, the
+ * least of some rounds. */
+static gint64
+time_learning (DsqEngine *engine, DsqColdTier *other)
+{
+  gint64 least = G_MAXINT64;
+
+  for (guint i = 0; i < 200; i++)
+    {
+      const char *value = i % 2 == 0 ? "even" : "odd";
+      gint64 began;
+
+      put (other, "a", value);
+      began = processor_time ();
+      assert_holds (engine, "a", value);
+      least = MIN (least, processor_time () - began);
+    }
+  return least;
+}
+
+/* To look at each of the tables made it 20 times as long here. */
+static void
+test_others_commits_beside_many_tables (void)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  gint64 alone, beside_many;
+  DsqTableState main;
+  Foreign foreign;
+  DsqColdTier *tier, *other;
+  DsqEngine *engine;
+
+  make_store (path);
+  tier = open_file (path, &main);
+  engine = open_over (tier, &main, DSQ_PERSIST_LAZY, 1000);
+  other = open_tier (path, &foreign);
+  alone = time_learning (engine, other);
+  begin (other);
+  for (guint i = 0; i < N_OPENED; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%u", i);
+
+      open_table (other, name);
+    }
+  commit (other);
+  for (guint i = 0; i < N_OPENED; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%u", i);
+      guint32 table;
+
+      g_assert_true (dsq_engine_open_table (engine,
+                                            DSQ_PROMISE_STAGED,
+                                            (const guint8 *) name,
+                                            strlen (name),
+                                            &table,
+                                            &error));
+      g_assert_no_error (error);
+    }
+  beside_many = time_learning (engine, other);
+  g_test_message ("to learn of a commit takes %.1f us, beside %u tables %.1f us",
+                  (double) alone / 1000,
+                  N_OPENED,
+                  (double) beside_many / 1000);
+  g_assert_cmpint (beside_many, <, 5 * alone);
+  close_tier (other);
+  close_engine (engine);
+  assert_sound (path);
+  remove_folder (folder);
+}
+
 /* Nothing is committed that nobody can find again. */
 static void
 test_over_what_does_not_last (void)
@@ -291,6 +364,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/dsq/engine-over/through-to-a-file",
                         GINT_TO_POINTER (DSQ_PERSIST_WRITETHROUGH),
                         test_over_a_file);
+  g_test_add_func ("/dsq/engine-over/others-commits-beside-many-tables",
+                   test_others_commits_beside_many_tables);
   g_test_add_func ("/dsq/engine-over/over-what-does-not-last", test_over_what_does_not_last);
   g_test_add_func ("/dsq/engine-over/what-is-not-measured-has-no-limit",
                    test_what_is_not_measured_has_no_limit);

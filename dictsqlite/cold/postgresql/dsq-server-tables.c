@@ -220,6 +220,7 @@ dsq_server_drop_table (DsqColdTier *tier,
       !run_with_id (self, DSQ_SERVER_DROP_TABLE, state->table, error))
     return FALSE;
   self->writer.has_changed = TRUE;
+  self->writer.is_everything = TRUE;
   *out_table = state->table;
   dsq_cold_undo_drop (&self->writer.undo, self->writer.tables, state->table);
   return TRUE;
