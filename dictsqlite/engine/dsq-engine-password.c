@@ -34,8 +34,7 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
 static gboolean
 void_old_password (DsqEngine *self, GError **error)
 {
-  const gint64 deadline = g_get_monotonic_time () +
-                          dsq_patience_get_timeout (dsq_engine_option (self, busy_timeout_ms));
+  const gint64 began = dsq_patience_begin (0);
   gboolean is_renewed, success;
 
   for (;;)
@@ -46,7 +45,7 @@ void_old_password (DsqEngine *self, GError **error)
       dsq_mutex_unlock (&self->writer_lock);
       if (!success || is_renewed)
         return success;
-      if (g_get_monotonic_time () >= deadline)
+      if (dsq_patience_left (began, dsq_engine_option (self, busy_timeout_ms), G_MAXUINT) <= 0)
         break;
       dsq_call_ask ();
       if (!dsq_call_check (error))

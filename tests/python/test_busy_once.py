@@ -36,11 +36,11 @@ connection.execute("ROLLBACK")
 
 
 class Holder:
-    """A process that holds SQLite's write lock."""
+    """A process that holds SQLite's write lock, or a read transaction."""
 
-    def __init__(self, path):
+    def __init__(self, path, program):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(path)],
+            [sys.executable, "-c", program, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -52,20 +52,20 @@ class Holder:
         self.process.stdin.flush()
 
     def end(self):
-        self.process.communicate("\n\n")
+        if self.process.poll() is None:
+            self.process.communicate("\n\n")
 
 
 @pytest.fixture
 def hold(path):
-    holders = []
+    def start(program=HOLDER):
+        start.holders.append(Holder(path, program))
+        return start.holders[-1]
 
-    def start():
-        holders.append(Holder(path))
-        return holders[-1]
-
+    start.holders = []
     start.stores = []  # which are closed when they can be
     yield start
-    for holder in holders:
+    for holder in start.holders:
         holder.end()
     for store in start.stores:
         store.close()
@@ -92,6 +92,7 @@ CALLS = {
     "table": lambda db: db.table("another"),
     "drop_table": drop,
     "change_password": lambda db: db.change_password("password", "other"),
+    "backup": lambda db: db.backup(f"{db._path}.backup"),
 }
 WRITES = {
     "set": lambda db: db.__setitem__("new", 1),
@@ -134,10 +135,32 @@ def test_a_call_waits_once(path, hold, file_mode, name, background):
         db["new"] = 1
     taken, number = measure(lambda: {**CALLS, **WRITES}[name](db))
     if number is None:  # there is nothing to write
-        assert name in ("close", "flush") and file_mode == "writethrough"
+        assert name in ("close", "flush", "backup") and file_mode == "writethrough"
     else:
         assert number == errno.EBUSY and taken > TIMEOUT - 0.2
     assert taken < TIMEOUT + MARGIN
+
+
+READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM entry").fetchone()
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("ROLLBACK")
+"""
+
+
+def test_another_password_waits_for_writers_and_readers_once(path, hold):
+    """Its write waits for the lock, and what voids the old one for who reads the file as it was."""
+    db = open_busy(path, hold, persist_mode="writethrough")
+    hold(READER)
+    timer = threading.Timer(TIMEOUT * 0.8, hold.holders[0].end)
+    timer.start()
+    taken, number = measure(lambda: db.change_password("password", "other"))
+    timer.join()
+    assert number == errno.EBUSY and TIMEOUT - 0.2 < taken < TIMEOUT + MARGIN
 
 
 @pytest.mark.parametrize("name", ["flush", "set", "table"])
