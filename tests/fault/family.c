@@ -134,12 +134,21 @@ live (Family *self, guint process, guint n_threads, gboolean background, guint64
 }
 
 void
+family_end_with (pid_t parent)
+{
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    _exit (0);
+}
+
+void
 family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand *random))
 {
   const guint n_threads = (guint) g_rand_int_range (random, 1, FAMILY_MAX_THREADS + 1);
   const DsqPersistMode mode = g_rand_boolean (random) ? DSQ_PERSIST_LAZY : DSQ_PERSIST_WRITETHROUGH;
   const gboolean background = g_rand_boolean (random);
   const guint64 hot_capacity = g_rand_boolean (random) ? 1 : 1000;
+  const pid_t parent = getpid ();
   pid_t child;
 
   for (guint i = 0; i < FAMILY_MAX_THREADS; i++)
@@ -148,7 +157,7 @@ family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand
   g_assert_cmpint (child, >=, 0);
   if (child == 0)
     {
-      prctl (PR_SET_PDEATHSIG, SIGKILL);
+      family_end_with (parent);
       if (prepare != NULL)
         prepare (random);
       live (self, process, n_threads, background, hot_capacity);

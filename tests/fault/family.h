@@ -29,6 +29,9 @@ DsqStore *family_open (const Family *self,
                        guint64 hot_capacity,
                        GError **error);
 
+/* In a child, before all else: it lives no longer than @parent, which may be dead by now. */
+void family_end_with (pid_t parent);
+
 /* A process of so many threads, in whatever mode; @prepare is called in it before it opens. */
 void family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand *random));
 /* TRUE where it has ended by itself, by an error that it was to meet. */

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,7 +144,6 @@ stay (Soak *self)
   GThread *threads[FAMILY_MAX_THREADS + 2];
   Job jobs[FAMILY_MAX_THREADS];
 
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
   g_assert_no_error (error);
   for (guint i = 0; i < FAMILY_MAX_THREADS; i++)
     {
@@ -275,6 +273,7 @@ assert_is_flat (const Soak *self)
 static void
 begin (Soak *self)
 {
+  const pid_t parent = getpid ();
   pid_t child;
 
   self->counts =
@@ -285,7 +284,10 @@ begin (Soak *self)
   child = fork ();
   g_assert_cmpint (child, >=, 0);
   if (child == 0)
-    stay (self);
+    {
+      family_end_with (parent);
+      stay (self);
+    }
   self->family.processes[STAYS] = child;
 }
 

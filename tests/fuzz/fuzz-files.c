@@ -120,13 +120,15 @@ count_descriptors (void)
 }
 
 static void G_GNUC_NORETURN
-work (const Fuzz *self, guint number)
+work (const Fuzz *self, guint number, pid_t parent)
 {
   const Worker *worker = &self->workers[number];
   Standing *standing = &self->standings[number];
   guint n_descriptors;
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    _exit (0);
   dup2 (worker->output, STDOUT_FILENO);
   dup2 (worker->output, STDERR_FILENO);
   limit_memory ();
@@ -151,6 +153,7 @@ static void
 start_worker (Fuzz *self, guint number)
 {
   Worker *worker = &self->workers[number];
+  const pid_t parent = getpid ();
 
   g_assert_cmpint (ftruncate (worker->output, 0), ==, 0);
   g_assert_cmpint (lseek (worker->output, 0, SEEK_SET), ==, 0);
@@ -159,7 +162,7 @@ start_worker (Fuzz *self, guint number)
   worker->pid = fork ();
   g_assert_cmpint (worker->pid, >=, 0);
   if (worker->pid == 0)
-    work (self, number);
+    work (self, number, parent);
 }
 
 /* --- this process ----------------------------------------------------------------------------- */
