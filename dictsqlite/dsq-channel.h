@@ -16,6 +16,10 @@ DSQ_AVAILABLE_IN_1_0 guint8 *dsq_store_peek_record (DsqStore *self,
 DSQ_AVAILABLE_IN_1_0 guint8 *
 dsq_store_peek_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
 DSQ_AVAILABLE_IN_1_0 char *dsq_store_peek_string (DsqStore *self, const char *key, GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_peek_stamped_string (DsqStore *self,
+                                                            const char *key,
+                                                            char **out_string,
+                                                            GError **error);
 DSQ_AVAILABLE_IN_1_0 guint8 *dsq_store_peek_pack (DsqStore *self,
                                                   const guint8 *keys,
                                                   gsize length,
@@ -27,9 +31,9 @@ DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_try_set_record (DsqStore *self,
                                                          const guint8 *record,
                                                          gsize record_length,
                                                          GError **error);
-DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_try_set_text (DsqStore *self,
-                                                       const char *text,
-                                                       GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_try_set_text (DsqStore *self,
+                                                     const char *text,
+                                                     GError **error);
 DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_try_set_pack (DsqStore *self,
                                                        const guint8 *entries,
                                                        gsize length,

@@ -102,6 +102,15 @@ typedef enum
 #define DSQ_WORD_ASKS 8193
 
 /**
+ * DSQ_WORD_TABLES:
+ *
+ * The first of the words of tables, each of which moves by one with every change of its table.
+ *
+ * Since: 1.0
+ */
+#define DSQ_WORD_TABLES 8194
+
+/**
  * DSQ_WORD_LIVE:
  *
  * Which of the words moves with every commit to the file, whoever makes it.

@@ -71,10 +71,17 @@ DSQ_AVAILABLE_IN_1_0 guint8 *
 dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
 DSQ_AVAILABLE_IN_1_0 guint8 *
 dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, GError **error);
-DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_map_words (DsqStore *self);
-DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_set_text (DsqStore *self,
-                                                   const char *text,
-                                                   GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_get_stamped_string (DsqStore *self,
+                                                           const char *key,
+                                                           char **out_string,
+                                                           GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_map_words (DsqStore *self, guint *out_table);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_set_text (DsqStore *self, const char *text, GError **error);
+DSQ_AVAILABLE_IN_1_0 guint64 dsq_store_set_stamped_text (DsqStore *self,
+                                                         const char *key,
+                                                         const guint8 *record,
+                                                         gsize record_length,
+                                                         GError **error);
 DSQ_AVAILABLE_IN_1_0 DsqAnswer dsq_store_contains_text (DsqStore *self,
                                                         const char *key,
                                                         GError **error);

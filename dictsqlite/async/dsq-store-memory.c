@@ -100,6 +100,7 @@ dsq_store_peek_string (DsqStore *self, const char *key, GError **error)
   g_autofree guint8 *record = NULL;
   DsqEngine *engine;
   gboolean is_other;
+  guint64 stamp;
   gsize length;
   char *string;
   DsqKey made;
@@ -111,7 +112,7 @@ dsq_store_peek_string (DsqStore *self, const char *key, GError **error)
   if (engine == NULL)
     return NULL;
   dsq_call_begin_memory_only ();
-  string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &is_other);
+  string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &stamp, &is_other);
   dsq_call_end_memory_only ();
   if (G_LIKELY (string != NULL))
     return string;
@@ -133,6 +134,29 @@ dsq_store_peek_string (DsqStore *self, const char *key, GError **error)
                        G_IO_ERROR_WOULD_BLOCK,
                        "Failed to get a string: it is not in memory");
   return NULL;
+}
+
+/**
+ * dsq_store_peek_stamped_string:
+ * @self: a store
+ * @key: a key that is a string
+ * @out_string: (out) (transfer full) (nullable): the string
+ * @error: return location for an error
+ *
+ * Gets a string and its stamp as [method@Store.get_stamped_string] does, from memory only.
+ *
+ * Returns: what that returns; 0 also when it would have to wait
+ *
+ * Since: 1.0
+ */
+guint64
+dsq_store_peek_stamped_string (DsqStore *self, const char *key, char **out_string, GError **error)
+{
+  guint64 stamp;
+
+  dsq_call_begin_memory_only ();
+  stamp = dsq_store_get_stamped_string (self, key, out_string, error);
+  return G_LIKELY (!dsq_call_end_memory_only ()) ? stamp : 0;
 }
 
 /**
@@ -227,20 +251,20 @@ dsq_store_try_set_record (DsqStore *self,
  *
  * Sets a key to a string as [method@Store.set_text] does, unless that would have to wait.
  *
- * Returns: (type gint): %DSQ_ANSWER_YES when it is set; %DSQ_ANSWER_NO when it would have to wait,
- *   when @text can be read in more than one way, or with @error set
+ * Returns: what [method@Store.set_text] gives when it is set; 0 when it would have to wait, when
+ * @text can be read in more than one way, or with @error set
  *
  * Since: 1.0
  */
-DsqAnswer
+guint64
 dsq_store_try_set_text (DsqStore *self, const char *text, GError **error)
 {
-  DsqAnswer is_set;
+  guint64 stamp;
 
   dsq_call_begin_memory_only ();
-  is_set = dsq_store_set_text (self, text, error);
+  stamp = dsq_store_set_text (self, text, error);
   dsq_call_end_memory_only ();
-  return is_set;
+  return stamp;
 }
 
 /**

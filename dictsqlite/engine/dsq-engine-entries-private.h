@@ -56,11 +56,13 @@ gboolean dsq_engine_get_stamped (DsqEngine *self,
                                  guint8 **out_stamped,
                                  gsize *out_length,
                                  GError **error);
-/* The string (g_free) that a record of @type in the hot tier holds. NULL: it is none that C has, or
- * there is another record, as *out_is_other tells, none, or an error; then the call counts for
- * nothing. */
-char *
-dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolean *out_is_other);
+/* The string (g_free) that a record of @type in the hot tier holds, and its stamp. NULL: it is none
+ * that C has, or there is another record, as *out_is_other tells, none, or an error, uncounted. */
+char *dsq_engine_peek_string (DsqEngine *self,
+                              const DsqKey *key,
+                              guint8 type,
+                              guint64 *out_stamp,
+                              gboolean *out_is_other);
 gboolean
 dsq_engine_contains (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GError **error);
 /* The same, but a transaction does not remember that the key was looked for. */
@@ -72,6 +74,13 @@ gboolean dsq_engine_set (DsqEngine *self,
                          const DsqKey *key,
                          DsqEntry *entry,
                          GError **error);
+/* The same, and what the table's word is with this change, if it has moved by nothing else. */
+gboolean dsq_engine_set_stamped (DsqEngine *self,
+                                 DsqPromise promise,
+                                 const DsqKey *key,
+                                 DsqEntry *entry,
+                                 guint64 *out_stamp,
+                                 GError **error);
 gboolean dsq_engine_remove (DsqEngine *self,
                             DsqPromise promise,
                             const DsqKey *key,

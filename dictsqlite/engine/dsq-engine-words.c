@@ -28,7 +28,7 @@ share_words_locked (DsqEngine *self, DsqWords *words)
   if (shards->words == NULL && words != NULL && !shards->all[0].is_closed)
     {
       words->asks = DSQ_WORDS_ASK_EXPIRY;
-      shards->words = words;
+      __atomic_store_n (&shards->words, words, __ATOMIC_RELEASE);
       dsq_expiry_tell_words_locked (&self->expiry);
     }
   return shards->words;
@@ -71,13 +71,11 @@ dsq_engine_move_words (DsqEngine *self, DsqWordsAsk asks)
 }
 
 static guint8 *
-stamp (const DsqWords *words, guint32 slot, const guint8 *record, gsize length, gsize *out_length)
+put_before (guint64 stamp, const guint8 *record, gsize length, gsize *out_length)
 {
-  guint64 word = words != NULL ? words->slots[slot] : 0;
   guint8 *stamped = g_malloc (DSQ_STAMP_LENGTH + length);
 
-  memcpy (stamped, &word, sizeof word);
-  memcpy (stamped + sizeof word, &slot, sizeof slot);
+  memcpy (stamped, &stamp, sizeof stamp);
   memcpy (stamped + DSQ_STAMP_LENGTH, record, length);
   *out_length = DSQ_STAMP_LENGTH + length;
   return stamped;
@@ -89,6 +87,16 @@ may_be_kept (DsqEngine *self, const DsqEntry *entry)
 {
   return !dsq_entry_is_tombstone (entry) && !entry->has_expiry &&
          entry->record_length <= MAX_RECORD && dsq_engine_option (self, max_bytes) == 0;
+}
+
+guint64
+dsq_engine_stamp_locked (DsqEngine *self, const DsqKey *key, const DsqEntry *entry)
+{
+  const DsqWords *words = self->shards->words;
+
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  return words != NULL && may_be_kept (self, entry) ? words->slots[dsq_words_slot (key->hash)]
+                                                    : DSQ_STAMP_NONE;
 }
 
 gboolean
@@ -114,11 +122,10 @@ dsq_engine_get_stamped (DsqEngine *self,
 
       dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
       shard->n_hits++;
-      *out_stamped = stamp (self->shards->words,
-                            dsq_words_slot (key->hash),
-                            dsq_entry_record (entry),
-                            entry->record_length,
-                            out_length);
+      *out_stamped = put_before (dsq_engine_stamp_locked (self, key, entry),
+                                 dsq_entry_record (entry),
+                                 entry->record_length,
+                                 out_length);
       dsq_shard_unlock (shard);
       return TRUE;
     }
@@ -126,6 +133,28 @@ dsq_engine_get_stamped (DsqEngine *self,
   if (!dsq_engine_get_record (self, key, &record, &length, error))
     return FALSE;
   if (record != NULL)
-    *out_stamped = stamp (NULL, 0, record, length, out_length);
+    *out_stamped = put_before (DSQ_STAMP_NONE, record, length, out_length);
+  return TRUE;
+}
+
+/* A word that has moved once since before the change has moved with it, and with nothing else. */
+gboolean
+dsq_engine_set_stamped (DsqEngine *self,
+                        DsqPromise promise,
+                        const DsqKey *key,
+                        DsqEntry *entry,
+                        guint64 *out_stamp,
+                        GError **error)
+{
+  const DsqWords *words = __atomic_load_n (&self->shards->words, __ATOMIC_ACQUIRE);
+  gboolean is_kept = words != NULL && may_be_kept (self, entry);
+  const guint64 *word = is_kept ? &words->tables[key->table % DSQ_WORDS_N_TABLES] : NULL;
+  guint64 before = is_kept ? __atomic_load_n (word, __ATOMIC_ACQUIRE) : 0;
+  guint64 after;
+
+  if (!dsq_engine_set (self, promise, key, entry, error))
+    return FALSE;
+  after = is_kept ? __atomic_load_n (word, __ATOMIC_ACQUIRE) : 0;
+  *out_stamp = is_kept && after == before + 1 ? after : DSQ_STAMP_NONE;
   return TRUE;
 }

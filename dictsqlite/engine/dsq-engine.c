@@ -252,7 +252,11 @@ dup_string (const DsqEntry *entry, guint8 type)
 }
 
 char *
-dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolean *out_is_other)
+dsq_engine_peek_string (DsqEngine *self,
+                        const DsqKey *key,
+                        guint8 type,
+                        guint64 *out_stamp,
+                        gboolean *out_is_other)
 {
   DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, NULL);
   g_autoptr (DsqEntry) held = NULL;
@@ -260,6 +264,7 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolea
   char *string = NULL;
   guint32 number;
 
+  *out_stamp = DSQ_STAMP_NONE;
   *out_is_other = FALSE;
   if (shard == NULL)
     return NULL;
@@ -285,7 +290,10 @@ dsq_engine_peek_string (DsqEngine *self, const DsqKey *key, guint8 type, gboolea
       number = dsq_hot_shard_find_locked (&shard->hot, key);
     }
   else if (entry != NULL)
-    string = dup_string (entry, type);
+    {
+      string = dup_string (entry, type);
+      *out_stamp = dsq_engine_stamp_locked (self, key, entry);
+    }
   *out_is_other = string == NULL && entry != NULL && !dsq_entry_is_tombstone (entry);
   shard->n_hits += string != NULL;
   if (string != NULL && number != 0)

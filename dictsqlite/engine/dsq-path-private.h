@@ -28,6 +28,9 @@ void dsq_engine_stage_locked (DsqEngine *self,
                               DsqEntry *entry,
                               DsqPresence presence);
 
+/* What tells how long @entry, which is in memory, is the newest of @key. */
+guint64 dsq_engine_stamp_locked (DsqEngine *self, const DsqKey *key, const DsqEntry *entry);
+
 /* Whether a key that is not in memory is absent, whatever the file says. */
 static inline gboolean
 dsq_engine_hides_cold (DsqEngine *self, const DsqShard *shard, guint32 table)

@@ -90,7 +90,7 @@ drop_key_locked (DsqShards *self, const DsqKey *key)
   dsq_shard_assert_locked (shard);
   number = dsq_hot_shard_find_locked (&shard->hot, key);
   shard->epoch++;
-  dsq_words_move_locked (self->words, dsq_words_slot (key->hash));
+  dsq_words_move_locked (self->words, key);
   if (number == 0 && dsq_warm_shard_n_entries (&shard->warm) > 0)
     dsq_warm_shard_remove_locked (&shard->warm, key);
   else if (number != 0 && shard->hot.nodes[number].pin == 0)

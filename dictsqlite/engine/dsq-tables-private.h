@@ -110,7 +110,7 @@ dsq_table_mark_changed_locked (DsqTable *self, DsqChangeKind kind, const DsqKey 
   dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   dsq_table_tell_walks_locked (self, kind);
   if (key != NULL)
-    dsq_words_move_locked (self->pending->shards->words, dsq_words_slot (key->hash));
+    dsq_words_move_locked (self->pending->shards->words, key);
   else
     dsq_words_move_all_locked (self->pending->shards->words);
   if (G_UNLIKELY (self->watchers != NULL))

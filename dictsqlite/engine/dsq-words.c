@@ -26,12 +26,17 @@
 
 G_STATIC_ASSERT (DSQ_WORD_WALKS == G_STRUCT_OFFSET (DsqWords, walks) / 8);
 G_STATIC_ASSERT (DSQ_WORD_ASKS == G_STRUCT_OFFSET (DsqWords, asks) / 8);
+G_STATIC_ASSERT (DSQ_WORD_TABLES == G_STRUCT_OFFSET (DsqWords, tables) / 8);
 /* the checksum of the index's header, which depends on every byte of every commit */
 G_STATIC_ASSERT (DSQ_WORD_LIVE == (OWN_BYTES + 40) / 8);
 G_STATIC_ASSERT (DSQ_N_WORDS == DSQ_WORD_LIVE + 1);
 
-/* A word may move so often before it would be another store's. */
-#define MOST_MOVES (G_GUINT64_CONSTANT (1) << 36)
+/* An area goes on from where the store before left it; one that is new, or was wiped, from where no
+ * other comes to: a word may move 2^41 times. */
+#define MOST_AREAS 1024
+#define MOST_MOVES (G_MAXUINT64 / DSQ_WORDS_N_SLOTS / MOST_AREAS)
+
+static guint64 n_areas; /* (atomic) */
 
 static DsqWords *unused; /* (atomic) the first of a list that is only taken as a whole */
 
@@ -87,20 +92,46 @@ take (void)
   return self;
 }
 
+/* Words that none has been; FALSE when there are no more. */
+static gboolean
+begin_anew (DsqWords *self)
+{
+  guint64 n_moves = 0;
+
+  for (guint i = 0; i < DSQ_WORDS_N_SLOTS; i++)
+    n_moves = MAX (n_moves, self->slots[i] / DSQ_WORDS_N_SLOTS);
+  for (guint i = 0; i < DSQ_WORDS_N_TABLES; i++)
+    n_moves = MAX (n_moves, self->tables[i]);
+  if (n_moves == 0)
+    {
+      guint64 area = __atomic_fetch_add (&n_areas, 1, __ATOMIC_RELAXED);
+
+      if (area >= MOST_AREAS)
+        return FALSE;
+      n_moves = area * MOST_MOVES;
+    }
+  n_moves++;
+  for (guint i = 0; i < DSQ_WORDS_N_SLOTS; i++)
+    __atomic_store_n (&self->slots[i], n_moves * DSQ_WORDS_N_SLOTS + i, __ATOMIC_RELEASE);
+  for (guint i = 0; i < DSQ_WORDS_N_TABLES; i++)
+    __atomic_store_n (&self->tables[i], n_moves, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->walks, MAX (n_moves, self->walks + 1), __ATOMIC_RELEASE);
+  return TRUE;
+}
+
 DsqWords *
 dsq_words_new (const volatile guint64 *live)
 {
-  static guint64 n_stores; /* (atomic) */
   DsqWords *self = sysconf (_SC_PAGESIZE) == PAGE ? take () : NULL;
-  guint64 first;
 
   if (self == NULL)
     return NULL;
-  first = __atomic_add_fetch (&n_stores, 1, __ATOMIC_RELAXED) * MOST_MOVES;
-  for (guint i = 0; i < DSQ_WORDS_N_SLOTS; i++)
-    __atomic_store_n (&self->slots[i], first, __ATOMIC_RELEASE);
-  __atomic_store_n (&self->walks, first, __ATOMIC_RELEASE);
   self->next = NULL;
+  if (!begin_anew (self))
+    {
+      put_back (self);
+      return NULL;
+    }
   /* of no length: the old mapping stays, which only a shared one can */
   if (live == NULL || mremap ((gpointer) live,
                               0,

@@ -11,6 +11,13 @@
 /* These are the calls that Python makes for every db[k]: one each, on arrays of bytes, with nothing
  * allocated but what is stored or returned. */
 
+/* Whoever closes the store, or has it use another engine, moves all words, before or after this. */
+static inline guint64
+check_stamp (DsqStore *self, DsqEngine *engine, guint64 stamp)
+{
+  return dsq_store_get_engine (self, NULL) == engine ? stamp : DSQ_STAMP_NONE;
+}
+
 /**
  * dsq_store_get_record:
  * @self: a store
@@ -46,7 +53,8 @@ dsq_store_get_record (DsqStore *self,
   return record;
 }
 
-static inline gboolean
+/* The stamp, 0 with @error set. */
+static inline guint64
 set_record (DsqStore *self,
             const guint8 *key,
             gsize key_length,
@@ -54,16 +62,19 @@ set_record (DsqStore *self,
             gsize record_length,
             GError **error)
 {
+  guint64 stamp;
   DsqEngine *engine;
   DsqEntry *entry;
   DsqKey made;
 
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
   if (engine == NULL)
-    return FALSE;
+    return 0;
   entry = dsq_store_make_entry (&made, record, record_length, error);
-  return entry != NULL &&
-         dsq_engine_set (engine, dsq_store_get_promise (self), &made, entry, error);
+  if (entry == NULL ||
+      !dsq_engine_set_stamped (engine, dsq_store_get_promise (self), &made, entry, &stamp, error))
+    return 0;
+  return check_stamp (self, engine, stamp);
 }
 
 /**
@@ -91,7 +102,7 @@ dsq_store_set_record (DsqStore *self,
 {
   g_return_val_if_fail (DSQ_IS_STORE (self), FALSE);
 
-  return set_record (self, key, key_length, record, record_length, error);
+  return set_record (self, key, key_length, record, record_length, error) != 0;
 }
 
 /**
@@ -220,14 +231,15 @@ dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError *
  * Gets the record of a key, as [method@Store.get_text] does, and what tells how long it is the
  * newest, for who keeps it.
  *
- * Before the record stand 12 bytes, in the machine's own byte order: 8 of a word, which is 0 where
- * the record is not to be kept, since it expires, is long or was not in memory; and 4 that say
- * which of the words of [method@Store.map_words] it was. As long as it is that word still, looked
- * at after the one of %DSQ_WORD_LIVE, which must be what that was before some call that has
- * returned since, the record is the key's newest.
+ * Before the record stand the 8 bytes of a stamp, in the machine's own byte order. It is 1 where
+ * the record is not to be kept, since it expires, is long or was not in memory. Otherwise it is one
+ * of the words of [method@Store.map_words], the one whose number is the stamp modulo
+ * %DSQ_WORD_WALKS. As long as it is that word still, looked at after the one of %DSQ_WORD_LIVE,
+ * which must be what that was before some call that has returned since, the record is the key's
+ * newest.
  *
- * Returns: (transfer full) (array length=out_length): a word, its number and the record; empty when
- *   the key is missing
+ * Returns: (transfer full) (array length=out_length): a stamp and the record; empty when the key is
+ *   missing
  *
  * Since: 1.0
  */
@@ -236,6 +248,7 @@ dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, 
 {
   DsqEngine *engine;
   guint8 *stamped;
+  guint64 stamp;
   DsqKey made;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
@@ -246,15 +259,68 @@ dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, 
   engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
   if (engine == NULL || !dsq_engine_get_stamped (engine, &made, &stamped, out_length, error))
     return NULL;
-  /* whoever closes it, or has it use another engine, has moved all words before or after */
-  if (stamped != NULL && dsq_store_get_engine (self, NULL) != engine)
-    memset (stamped, 0, sizeof (guint64));
+  if (stamped != NULL)
+    {
+      memcpy (&stamp, stamped, sizeof stamp);
+      stamp = check_stamp (self, engine, stamp);
+      memcpy (stamped, &stamp, sizeof stamp);
+    }
   return stamped;
+}
+
+/**
+ * dsq_store_get_stamped_string:
+ * @self: a store
+ * @key: a key that is a string
+ * @out_string: (out) (transfer full) (nullable): the string
+ * @error: return location for an error
+ *
+ * Gets the string that a key holds, and what tells how long it is the newest, for who keeps it.
+ *
+ * Returns: the stamp, as [method@Store.get_stamped_text] has it; 0 without an error when the key
+ *   holds something else, or U+0000 is in it; and other than 0 without a string when it is missing
+ *
+ * Since: 1.0
+ */
+guint64
+dsq_store_get_stamped_string (DsqStore *self, const char *key, char **out_string, GError **error)
+{
+  g_autofree guint8 *record = NULL;
+  DsqEngine *engine;
+  gboolean is_other;
+  gsize length;
+  guint64 stamp;
+  DsqKey made;
+
+  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+  g_return_val_if_fail (key != NULL, 0);
+  g_return_val_if_fail (out_string != NULL, 0);
+
+  *out_string = NULL;
+  engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
+  if (engine == NULL)
+    return 0;
+  *out_string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &stamp, &is_other);
+  if (*out_string != NULL)
+    return check_stamp (self, engine, stamp);
+  if (is_other || !dsq_engine_get_record (engine, &made, &record, &length, error))
+    return 0;
+  if (record == NULL)
+    return DSQ_STAMP_NONE;
+  if (length == 0 || record[0] != DSQ_VALUE_STRING || memchr (record, '\0', length) != NULL)
+    return 0;
+  /* in the place of the type byte there is room for the one at its end */
+  memmove (record, record + 1, length - 1);
+  record[length - 1] = '\0';
+  *out_string = (char *) g_steal_pointer (&record);
+  return DSQ_STAMP_NONE;
 }
 
 /**
  * dsq_store_map_words:
  * @self: a store
+ * @out_table: (out) (optional): the number of the one that moves by one with each change of this
+ *   store's table
  *
  * Tells where in memory %DSQ_N_WORDS words of 64 bits are, at which a binding may look to find out
  * without a call whether something has changed. They stay there as long as the process lives, are
@@ -266,12 +332,14 @@ dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, 
  * Since: 1.0
  */
 guint64
-dsq_store_map_words (DsqStore *self)
+dsq_store_map_words (DsqStore *self, guint *out_table)
 {
   DsqEngine *engine;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), 0);
 
+  if (out_table != NULL)
+    *out_table = DSQ_WORD_TABLES + self->table % DSQ_WORDS_N_TABLES;
   engine = dsq_store_get_engine (self, NULL);
   return engine != NULL ? (guint64) (gsize) dsq_engine_map_words (engine) : 0;
 }
@@ -287,28 +355,57 @@ dsq_store_map_words (DsqStore *self)
  * Only the type byte tells where the key ends. So when that byte is in the key or in the string as
  * well, nothing is set, and the caller has to pass the two apart.
  *
- * Returns: (type gint): %DSQ_ANSWER_YES when it is set, to the promise of the [enum@PersistMode];
- *   %DSQ_ANSWER_NO without an error when @text can be read in more than one way
+ * Returns: what is not 0 when it is set, to the promise of the [enum@PersistMode]; 0 without an
+ *   error when @text can be read in more than one way. Where it is more than 1, the string may be
+ *   kept by who keeps all that the table has: it is the table's word, which has moved by one for
+ *   this alone, see [method@Store.map_words].
  *
  * Since: 1.0
  */
-DsqAnswer
+guint64
 dsq_store_set_text (DsqStore *self, const char *text, GError **error)
 {
   const char *record;
 
-  g_return_val_if_fail (DSQ_IS_STORE (self), DSQ_ANSWER_NO);
-  g_return_val_if_fail (text != NULL, DSQ_ANSWER_NO);
+  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+  g_return_val_if_fail (text != NULL, 0);
 
   record = strchr (text, DSQ_VALUE_STRING);
   if (record == NULL || strchr (record + 1, DSQ_VALUE_STRING) != NULL)
-    return FALSE;
+    return 0;
   return set_record (self,
                      (const guint8 *) text,
                      (gsize) (record - text),
                      (const guint8 *) record,
                      strlen (record),
                      error);
+}
+
+/**
+ * dsq_store_set_stamped_text:
+ * @self: a store
+ * @key: a key that is a string
+ * @record: (array length=record_length): the record: a type byte and its payload
+ * @record_length: bytes of @record
+ * @error: return location for an error
+ *
+ * Sets a key to a record, as [method@Store.set_record] does.
+ *
+ * Returns: what [method@Store.set_text] gives when it is set; 0 with @error set
+ *
+ * Since: 1.0
+ */
+guint64
+dsq_store_set_stamped_text (DsqStore *self,
+                            const char *key,
+                            const guint8 *record,
+                            gsize record_length,
+                            GError **error)
+{
+  g_return_val_if_fail (DSQ_IS_STORE (self), 0);
+  g_return_val_if_fail (key != NULL, 0);
+
+  return set_record (self, (const guint8 *) key, strlen (key), record, record_length, error);
 }
 
 /**

@@ -62,7 +62,7 @@ def test_every_key_and_value(path, mode):
 def test_values_of_every_type_in_turn(path, mode):
     """A str that follows another type, and the other way round, where one is expected."""
     async def main():
-        async with AsyncDictSQLite(path, persist_mode=mode) as db:
+        async with AsyncDictSQLite(path, persist_mode=mode, near_capacity=0) as db:
             for i, value in enumerate(VALUES):
                 await db.set_async(i, value)
                 await db.set_async(str(i), value)

@@ -14,7 +14,7 @@ import pytest
 from conftest import python
 
 from dictsqlite_v4 import DictSQLiteV4
-from dictsqlite_v4._dsq import WORD_LIVE
+from dictsqlite_v4._near import SLOT_MASK
 
 pytestmark = pytest.mark.skipif(os.environ.get("DSQ_NEAR") == "0", reason="nothing is kept")
 
@@ -22,12 +22,14 @@ VALUES = ["text", "", "\0", b"bytes", 1, 2**70, 1.5, True, None, [1, 2], {"a": {
 
 
 def is_kept(store, key):
-    """Whether `key` would be answered without a call."""
-    kept = store._near and store._near.get(key)
-    if not kept:
+    """Whether `key` would be answered without a call, once it is known what is committed."""
+    near, words = store._near, store._words
+    if near is None or not store._catch_up():
         return False
-    words = store._words
-    return words[WORD_LIVE] == store._seen and words[kept[1]] == kept[2]
+    if key in near.own and words[store._table_word] == near.own.word:
+        return True
+    stamp = abs(near.stamped.get(key, (None, 0))[1])
+    return stamp != 0 and words[stamp & SLOT_MASK] == stamp
 
 
 def keep(store, key="k", value="old"):
@@ -50,14 +52,15 @@ def test_stats_count_what_is_kept(near):
     def count():
         return near.stats()["tiers"]["near"]
 
-    near["k"] = "value"
-    assert near["k"] == "value"  # seen, and no more
     assert count() == {"entries": 0, "capacity": 100}
+    near["k"] = "value"
     keep(near, "k")
-    keep(near, "other")
-    assert count()["entries"] == 2
+    assert count()["entries"] == 1
+    near.update({"many": "of", "them": "are set"})
+    assert count()["entries"] == 3
+    assert near.get("nowhere") is None and near["many"] == "of"
     with near.transaction():
-        assert count()["entries"] == 2
+        assert count()["entries"] == 3
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
@@ -73,9 +76,27 @@ def test_what_is_kept_is_what_was_set(near, value):
 
 def test_what_is_kept_needs_no_call(near, monkeypatch):
     keep(near)
-    for name in ("_get_text", "_get_stamped_text", "_contains_text", "_check_open"):
+    near.update({"other": "text", "more": "text"})
+    assert is_kept(near, "more")
+    for name in ("_fetch", "_get_text", "_contains_text", "_get_record", "_check_open"):
         monkeypatch.setattr(near, name, None)
-    assert near["k"] == near.get("k") == "old" and "k" in near
+    assert near["k"] == near.get("k") == "old"
+    assert near["other"] == near.get("other") == "text" and "other" in near
+
+
+def test_what_is_set_needs_no_call(near, monkeypatch, mode):
+    if mode == "writethrough":
+        pytest.skip("one's own commit is looked for as others' are")
+    near["first"] = "so that what has been committed is known"
+    assert near["first"]
+    for i, value in enumerate(VALUES):
+        near[f"k{i}"] = value
+    for name in ("_fetch", "_get_text", "_contains_text", "_get_record", "_check_open"):
+        monkeypatch.setattr(near, name, None)
+    for i, value in enumerate(VALUES):
+        assert f"k{i}" in near
+        if value is not None:  # which is as what is not there
+            assert near[f"k{i}"] == value and type(near.get(f"k{i}")) is type(value)
 
 
 def by_transaction(store):
@@ -166,29 +187,34 @@ def test_no_more_are_kept_than_there_is_room_for(open_store):
     store.update(dict.fromkeys(keys, "v"))
     for key in keys * 20:
         assert store[key] == "v"
-        assert len(store._near) <= 10
-    for key in keys[:5] * 20:
+        assert len(store._near.own) <= 10 and len(store._near.stamped) <= 10
+    for key in keys:
+        store[key] = "v"
+        assert len(store._near.own) <= 10 and store[key] == "v"
+    for key in keys[:5] * 40:
         assert store[key] == "v"
     assert all(is_kept(store, key) for key in keys[:5])
 
 
 def test_long_keys_take_the_room_of_many(open_store):
-    """Also those that are nowhere."""
     store = open_store(persist_mode="lazy", near_capacity=100)
     for i in range(200):
-        assert store.get(f"{i:08}" * 1000) is None
-        assert sum(map(len, store._near)) <= 100 * 128
+        store[f"{i:08}" * 100] = "v"
+        assert store.get(f"{i:08}" * 100) == store.get(f"{i // 2:08}" * 100) == "v"
+        for kept in (store._near.own, store._near.stamped):
+            assert sum(map(len, kept)) <= 5 * 100 * 128
 
 
 def test_long_values_take_the_room_of_many(open_store):
     store = open_store(persist_mode="lazy", near_capacity=100)
     keys = [f"k{i}" for i in range(99)]
     store.update(dict.fromkeys(keys, "x" * 1000))
-    for _ in range(2):
-        for key in keys:  # all are seen before one of them is kept
-            assert len(store[key]) == 1000
-            kept = [value for value in store._near.values() if value]
-            assert sum(len(value) for value, *_ in kept) <= 5 * 100 * 128
+    for key in keys * 2:
+        assert len(store[key]) == 1000
+        assert sum(len(value) for value, _ in store._near.stamped.values()) <= 5 * 100 * 128
+    for key in keys:
+        store[key] = "y" * 1000
+        assert sum(map(len, store._near.own.values())) <= 5 * 100 * 128
     keep(store)
 
 
@@ -255,7 +281,8 @@ def test_nothing_is_kept_once_it_is_closed(near, open_store, mode, others):
     keep(near)
     keep(table)
     near.close()
-    assert not near._near and not table._near
+    for store in (near, table):
+        assert not store._near.own and not store._near.stamped
     for store in (near, table):
         for read in (store.get, store.__getitem__, store.__contains__):
             with pytest.raises(RuntimeError, match="closed"):
@@ -305,9 +332,11 @@ def test_memory_is_used_again_for_other_stores(tmp_path):
     for i in range(50):
         store = DictSQLiteV4(tmp_path / f"{i}.db", persist_mode="lazy")
         keep(store, "k", i)
-        kept = dict(store._near)
+        own, stamped = store._near.own, dict(store._near.stamped)
+        assert own
         store.close()
-        store._near.update(kept)  # as a thread might that was on its way
+        store._near.own = own  # as a thread might that was on its way
+        store._near.stamped.update(stamped)
         closed.append(store)
     with DictSQLiteV4(tmp_path / "other.db") as store:
         keep(store)

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterator, List, Set, Tuple
 from c_checks import FUNCTION, differences, made_pairs, public_functions, public_headers
 from files import Tree
 
-MOST_FUNCTIONS = 157
+MOST_FUNCTIONS = 160
 PAGE = "docs/c.md"
 RULER = re.compile(r"^/\* --- (.+?) -+ \*/$", re.MULTILINE)
 ROW = re.compile(r"^\| (dsq-[\w-]+\.h)(?:: ([^|]+?))? \| (.+) \|$", re.MULTILINE)
@@ -24,7 +24,8 @@ OF_LOOPS = "dsq-channel.h"
 ENDINGS = re.compile(r"_(record|key|text|utf8|pack)$")
 # The newest entry is of no use to who does not take it by compare_and_set_record(), words and
 # stamps are for who keeps what he got.
-ALONE = {"dsq_store_get_last_pack", "dsq_store_get_stamped_text", "dsq_store_map_words"}
+ALONE = {"dsq_store_get_last_pack", "dsq_store_get_stamped_string", "dsq_store_get_stamped_text",
+         "dsq_store_map_words", "dsq_store_set_stamped_text"}
 
 
 def functions_of(tree: Tree, *headers: str) -> Set[str]:

@@ -16,14 +16,15 @@ from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar, Union, overload
 
 from ._aio_verbs import AsyncVerbs
-from ._dsq import FORWARD, GError
+from ._dsq import FORWARD, WORD_LIVE, GError
 from ._errors import to_exception
 from ._expiry import DEFAULT, Expire
 from ._host import check_loop
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._lane import Lane
 from ._mapping import StoreMapping
-from ._pack import pack, pack_entries, unpack
+from ._near import UNKEPT, Own
+from ._pack import is_of_texts, pack, pack_entries, unpack
 from ._values import STRING_TYPE
 from ._verbs import Verbs, as_dict
 from ._views import check_errors
@@ -53,8 +54,11 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         self._store = store = getattr(handle, "native", handle)
         self._expires = store is not handle
         self._encode, self._load = db._encode, db._load
+        # What the store keeps. In a transaction this is not asked.
+        self._near, self._words = db._routes["_near"], db._words
+        self._table_word = db._table_word
         kind = type(store)
-        self._peek_string = kind.peek_string
+        self._peek_stamped_string = kind.peek_stamped_string
         self._peek_text = kind.peek_text
         self._peek_record = store.peek_record
         self._try_set_text = kind.try_set_text
@@ -81,6 +85,15 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
 
     async def get_async(self, key: Any, default: Any = None) -> Any:
         """The value of `key`, or `default` where it is missing."""
+        near = self._near
+        if near is not None and type(key) is str and not self._busy:
+            own = near.own
+            kept = own.get(key)
+            if kept is not None:
+                words = self._words
+                # Who finds that others have committed looks for it below, where nothing waits.
+                if words[WORD_LIVE] == self._db._seen and words[self._table_word] == own.word:
+                    return kept if type(kept) is not tuple else self._load(key, kept[0])
         if self._expires or (self._busy and self._is_in_transaction()):
             return await self._do(StoreMapping.get, key, default)
         if self._busy:
@@ -92,8 +105,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             try:
                 if self._expects_str:
                     # A str comes back in half the time of a record, which is to be cut and decoded.
-                    value = self._peek_string(self._store, key)
-                    return default if value is None else value
+                    return self._peek_str(key, default)
             except (GError, UnicodeError):
                 pass  # no str, or not in memory; or the key has no UTF-8, or the value is none
             self._expects_str = False
@@ -108,6 +120,20 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         elif record and record[0] == STRING_TYPE:
             self._expects_str = True
         return self._load(key, record) if record else default
+
+    def _peek_str(self, key: str, default: Any) -> Any:
+        """The str of `key` from memory, to be kept, or `default`; GError or UnicodeError for others."""
+        near, words = self._near, self._words
+        if near is not None:
+            live, at = words[WORD_LIVE], words[self._table_word]
+        stamp, value = self._peek_stamped_string(self._store, key)
+        if not stamp:
+            raise GError
+        if near is not None:
+            self._db._seen = live
+            if stamp > UNKEPT and value is not None:
+                near.take_over(key, value, at, len(key) + len(value))
+        return default if value is None else value
 
     async def set_async(self, key: _Key, value: _Value, *, expire: Expire = DEFAULT) -> None:
         """Set the value of `key`. Raises what pickle raises for what it cannot take.
@@ -125,7 +151,10 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             text = f"{key}\x03{value}"
             if "\0" not in text:
                 try:
-                    if self._try_set_text(self._store, text):
+                    stamp = self._try_set_text(self._store, text)
+                    if stamp > UNKEPT and self._near is not None:
+                        self._near.note_set(key, value, stamp, len(text))
+                    if stamp:
                         return
                 except UnicodeEncodeError:
                     pass  # a lone surrogate: in the key an error, in the value a pickle
@@ -226,10 +255,15 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             entries = mapping_or_pairs if is_store else as_dict(mapping_or_pairs)
             await self._do(StoreMapping.bulk_insert, entries)
             return
-        packed = pack_entries(as_dict(mapping_or_pairs), self._encode)
+        entries = Own(as_dict(mapping_or_pairs))
+        packed = pack_entries(entries, self._encode)
         if len(packed) < _LARGE_PACK and not self._writes_wait:
             if not self._busy or self._may_write(*unpack(packed)[::2]):
+                near = self._near
+                before = self._words[self._table_word] if near is not None else 0
                 if self._call(self._store.try_set_pack, packed):
+                    if near is not None and is_of_texts(packed):
+                        near.note_sets(entries, before, self._words[self._table_word], len(packed))
                     return
         await self._lane().ask(b"S", packed, keys=unpack(packed)[::2])
 

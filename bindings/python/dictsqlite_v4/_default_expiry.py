@@ -76,6 +76,9 @@ class ExpiringStore:
         key, found, value = text.encode().partition(STRING)
         return bool(found) and STRING not in value and self.set_record(key, STRING + value)
 
+    def set_stamped_text(self, key: str, record: bytes) -> bool:
+        return self.set_record(key.encode(), record)
+
     def set_record(self, key: bytes, record: bytes) -> bool:
         self.native.set_expiring_record(key, record, self.default_milliseconds)
         return True

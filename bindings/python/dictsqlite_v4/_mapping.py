@@ -29,8 +29,8 @@ from ._dsq import WORD_LIVE, GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
-from ._near import MISSING, UNSEEN, NearTier
-from ._pack import pack, pack_entries, pack_keys, unpack, unpack_records, unpack_strings
+from ._near import IMMUTABLE_END, MISSING, SHORT, UNKEPT, NearTier, Own
+from ._pack import is_of_texts, pack, pack_entries, pack_keys, unpack, unpack_records, unpack_strings
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
@@ -101,6 +101,7 @@ class StoreMapping(
     _store: Store
     _get_text: Callable[[Store, str], bytes]
     _set_text: Callable[[Store, str], int]
+    _set_stamped_text: Callable[[Store, str, bytes], int]
     _contains_text: Callable[[Store, str], int]
     _remove_text: Callable[[Store, str], int]
     _get_record: Callable[[bytes], bytes]
@@ -122,20 +123,18 @@ class StoreMapping(
         """
         near = self._near
         if near is not None and type(key) is str:
-            kept = near.get(key, UNSEEN)
-            if kept:
-                value, slot, word = kept
+            own = near.own
+            kept = own.get(key)
+            if kept is not None:
                 words = self._words  # looked at in this order
-                if (words[WORD_LIVE] == self._seen or self._catch_up()) and words[slot] == word:
-                    if slot < 0:
-                        value = self._load(key, value)
-                    return value  # type: ignore[no-any-return]
-                near[key] = None
-            elif kept is None:
-                found: Any = self._fetch(near, key)
-                return self._miss(key) if found is MISSING else found  # type: ignore[no-any-return]
-            else:
-                self._note_seen(near, key)
+                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
+                    words[self._table_word] == own.word
+                ):
+                    if type(kept) is tuple:
+                        kept = self._load(key, kept[0])
+                    return kept  # type: ignore[no-any-return]
+            found: Any = self._find(near, key)
+            return self._miss(key) if found is MISSING else found  # type: ignore[no-any-return]
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)
@@ -160,16 +159,41 @@ class StoreMapping(
             text = f"{key}\x03{value}"
             if "\0" not in text:
                 try:
-                    if self._set_text(self._handle, text):
+                    stamp = self._set_text(self._handle, text)
+                    if stamp > UNKEPT:
+                        near = self._near
+                        if near is not None:
+                            own = near.own
+                            if (
+                                own.word == stamp - 1
+                                and len(text) <= SHORT
+                                and len(own) < near.capacity
+                            ):
+                                own[key] = value
+                                own.word = stamp
+                            else:
+                                near.note_set(key, value, stamp, len(text))
+                        return
+                    if stamp:
                         return
                 except UnicodeEncodeError:
                     pass  # a lone surrogate: in the key an error, in the value a pickle
                 except GError as error:
                     raise to_exception(error, self._path) from None
-        encoded = encode_key(key)
-        record = self._encode(value)
         try:
-            self._set_record(encoded, record)
+            if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
+                try:
+                    record = self._encode(value)
+                    stamp = self._set_stamped_text(self._handle, key, record)
+                    near = self._near
+                    if stamp > UNKEPT and near is not None:
+                        kept = value if record[0] < IMMUTABLE_END else (record,)
+                        near.note_set(key, kept, stamp, len(key) + len(record))
+                    return
+                except UnicodeEncodeError:
+                    pass
+            encoded = encode_key(key)
+            self._set_record(encoded, self._encode(value))
         except GError as error:
             raise to_exception(error, self._path) from None
 
@@ -189,11 +213,11 @@ class StoreMapping(
         """Whether there is `key`. Raises TypeError for what is unhashable."""
         near = self._near
         if near is not None and type(key) is str:
-            kept = near.get(key)
-            if kept:
+            own = near.own
+            if key in own:
                 words = self._words
                 if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
-                    words[kept[1]] == kept[2]
+                    words[self._table_word] == own.word
                 ):
                     return True
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
@@ -213,18 +237,16 @@ class StoreMapping(
         """The value of `key`, or `default` where it is missing."""
         near = self._near
         if near is not None and type(key) is str:
-            kept = near.get(key, UNSEEN)
-            if kept:
-                value, slot, word = kept
+            own = near.own
+            kept = own.get(key)
+            if kept is not None:
                 words = self._words
-                if (words[WORD_LIVE] == self._seen or self._catch_up()) and words[slot] == word:
-                    return value if slot >= 0 else self._load(key, value)
-                near[key] = None
-            elif kept is None:
-                value = self._fetch(near, key)
-                return default if value is MISSING else value
-            else:
-                self._note_seen(near, key)
+                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
+                    words[self._table_word] == own.word
+                ):
+                    return kept if type(kept) is not tuple else self._load(key, kept[0])
+            value = self._find(near, key)
+            return default if value is MISSING else value
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
                 record = self._get_text(self._handle, key)
@@ -347,11 +369,16 @@ class StoreMapping(
         self._set_entries(as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
+        near = self._near
+        entries = Own(entries)  # which nobody else changes
         packed = pack_entries(entries, self._encode)
+        before = self._words[self._table_word] if near is not None else 0
         try:
             self._store.set_pack(packed)
         except GError as error:
             raise to_exception(error, self._path) from None
+        if near is not None and is_of_texts(packed):
+            near.note_sets(entries, before, self._words[self._table_word], len(packed))
 
     def get_many(
         self, keys: Iterable[_Key], /, *, errors: str = "strict"

@@ -2,81 +2,138 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The near tier.
 
-A mapping has a dict of values, each with the number of a word of the library's and with what that
-was when the library gave the value. Every change of the key moves its word, whoever makes it, once
-it is known of; that nothing is to be known of, another word tells. So a value is the store's as
-long as both are what they were, which is seen without a call. docs/architecture.md has the proof.
-
-A write leaves what is kept as it is: it is not believed any more.
+A mapping keeps values, believed as long as words of the library's are what they were, which is seen
+without a call. docs/architecture.md has the proof. There are two dicts. `own` holds what this
+mapping has set, or has read twice, as of one word, which moves with every change of the table: a
+set that has moved it by one puts its value there, and any other change is the end of that dict.
+`stamped` holds what was read, each with a word that moves with few other keys.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
+import sys
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from ._dsq import N_WORDS, WORD_LIVE, GError, Store
-from ._errors import unloadable
+from ._dsq import N_WORDS, WORD_LIVE, WORD_WALKS, GError, Store
 from ._keys import MAX_KEY_LENGTH
 from ._values import STRING_TYPE, VARIANT
 
 MISSING: Any = object()
+UNKEPT = 1  # the stamp of what is not to be kept
+SLOT_MASK = WORD_WALKS - 1  # of a stamp: the number of its word, which is in its lowest bits
+_RECORD = 8  # bytes of the stamp before it
 
-# What stands before a record: the word, 0 where nothing is to be kept, and its number.
-_unpack_stamp = struct.Struct("=QI").unpack_from
-_RECORD = 12
-# Once it is full, so many times as many keys are looked for elsewhere before it begins anew.
+# A key with its record is short up to so many bytes, and each so many more count as one that could
+# not be kept. Once these are so many times as many as there is room for, all begins anew.
+SHORT = 128
 _REST = 4
-# A key, and its record whenever it is kept, take the room of one more for each of so many bytes.
-_BYTES_A_KEY = 128
 
 # The types from here on are of values that might be changed: these are loaded each time.
-_IMMUTABLE_END = VARIANT[0]
+IMMUTABLE_END = VARIANT[0]
 
 _Words = ctypes.c_uint64 * N_WORDS
 
-UNSEEN: Any = ()  # for what is not there; None is for what is worth to be kept
 
-# The value, or its record where the next is below 0; the number of its word, from the front or
-# from behind; what that was.
-Kept = Tuple[Any, int, int]
+class Own(Dict[str, Any]):
+    """Values, or tuples of a record that is to be loaded, as they are at a word of the table's."""
+
+    word = -1  # which none of the library's ever is
 
 
-def look_at_words(store: Store) -> Optional[memoryview]:
-    """The words of the library's by which changes of `store` are seen, if there are any."""
-    address = getattr(store, "map_words", int)()
-    if not address:
-        return None
-    return memoryview(_Words.from_address(address)).toreadonly().cast("B").cast("Q")
+class Near:
+    """What a mapping keeps: at most `capacity` keys in each dict."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        # a value, and its stamp; or a record that is to be loaded, and that below 0
+        self.stamped: Dict[str, Tuple[Any, int]] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Give back the memory."""
+        self.stamped.clear()
+        self.rest = _REST * self.capacity  # how many more cannot be kept before all begins anew
+        self.own = Own()
+
+    def note_set(self, key: str, value: Any, stamp: int, length: int) -> None:
+        """`key` has been set to it, and nothing else has made the table's word `stamp`."""
+        own = self.own
+        if own.word == stamp - 1 and (len(own) < self.capacity or key in own):
+            own[key] = value
+            own.word = stamp  # which only this thread may do
+        else:  # others' changes are not in there, or it is full
+            own = Own({key: value})
+            own.word = stamp
+            self.own = own
+        self._spend(length // SHORT)
+
+    def note_sets(self, entries: Own, before: int, after: int, length: int) -> None:
+        """All of them have been set, in so many bytes, while the table's word was these."""
+        own = self.own
+        if after != before + len(entries) or length > SHORT * self.capacity:
+            return
+        if own.word == before and len(own) + len(entries) <= self.capacity:
+            own.update(entries)
+            own.word = after
+        elif len(entries) <= self.capacity:
+            entries.word = after
+            self.own = entries
+        self._spend(max(0, length // SHORT - len(entries)))
+
+    def take_over(self, key: str, value: Any, word: int, length: int = 0) -> None:
+        """`key` had that value when the table's word was `word`, or later; and may have another."""
+        own = self.own
+        if own.word != word:
+            own = Own()
+            own.word = word
+            self.own = own
+        if len(own) < self.capacity:
+            own.setdefault(key, value)
+            self._spend(length // SHORT)
+
+    def put(self, key: str, value: Any, stamp: int, length: int) -> None:
+        if len(self.stamped) < self.capacity or key in self.stamped:
+            self.stamped[key] = value, stamp
+            self._spend(length // SHORT)
+        else:
+            self._spend(1)
+
+    def _spend(self, n: int) -> None:
+        self.rest -= n
+        if self.rest < 0:
+            self.forget()
 
 
 class NearTier:
     """What StoreMapping has of it; where _near is None there is none, or not now."""
 
-    _near: Optional[Dict[str, Optional[Kept]]]
+    _near: Optional[Near]
     _words: Any  # memoryview
+    _table_word: int  # its number
     _seen = 0  # the word of commits, as it was before some call that has returned
     _handle: Store
     _routes: Dict[str, Any]
-    _has_password: bool
-    _decode: Callable[[bytes], Any]
     _load: Callable[[object, bytes], Any]
     _find_nothing: Callable[[Exception], bytes]
     _check_open: Callable[[], None]
     _call: Callable[..., bytes]
     _get_record: Callable[[bytes], bytes]
     _near_capacity: int
-    _near_room: int  # keys that may be added; below 0, those that could not
+    _expects_str = True  # whether the next value is taken for a str until the library says no
     _get_stamped_text: Callable[[Store, str], bytes]
+    _get_stamped_string: Callable[[Store, str], Tuple[int, Optional[str]]]
 
     def _begin_near(self, store: Store, capacity: int) -> None:
-        self._words = look_at_words(store)
-        self._near_capacity = self._near_room = capacity
-        self._near = None
-        if capacity and self._words is not None:
-            self._near = {}
+        map_words: Any = getattr(store, "map_words", lambda: (0, 0))  # tests have others' stores
+        address, self._table_word = map_words()
+        words = memoryview(_Words.from_address(address)).toreadonly() if address else None
+        self._words = words and words.cast("B").cast("Q")
+        self._near_capacity = capacity
+        self._near = Near(capacity) if capacity and address else None
+        if self._near is not None:
             self._get_stamped_text = type(store).get_stamped_text
+            self._get_stamped_string = type(store).get_stamped_string
 
     def _catch_up(self) -> bool:
         """Have the words say what others have committed; whether nobody has since."""
@@ -86,55 +143,58 @@ class NearTier:
         return bool(self._words[WORD_LIVE] == live)
 
     def _forget_near(self) -> None:
-        """Give back the memory."""
         if self._near is not None:
-            self._near.clear()
-            self._near_room = self._near_capacity
+            self._near.forget()
 
     def _count_near(self) -> int:
-        """How many values are kept, in a transaction as well; keys that were seen once are not."""
-        return sum(kept is not None for kept in list((self._routes["_near"] or {}).values()))
+        """How many keys are kept, in a transaction as well."""
+        near = self._routes["_near"]
+        return 0 if near is None else len({*list(near.own), *list(near.stamped)})
 
-    def _note_seen(self, near: Dict[str, Optional[Kept]], key: str) -> None:
-        """`key` is looked for: when it is again, it is worth to be kept."""
-        self._near_room -= 1 + len(key) // _BYTES_A_KEY
-        if self._near_room > 0:
-            near[key] = None
-        elif self._near_room < -_REST * self._near_capacity:
-            self._forget_near()
+    def _find(self, near: Near, key: str) -> Any:
+        """The value of `key`, which `own` does not tell; or MISSING."""
+        kept = near.stamped.get(key)
+        if kept is None:
+            return self._fetch(near, key)
+        value, stamp = kept
+        word, words = abs(stamp), self._words
+        at = words[self._table_word]
+        is_known = words[WORD_LIVE] == self._seen or self._catch_up()  # what is committed
+        if not is_known or words[word & SLOT_MASK] != word:
+            return self._fetch(near, key)
+        if value is not None:
+            near.take_over(key, value if stamp > 0 else (value,), at)
+        return value if stamp > 0 else self._load(key, value)
 
-    def _fetch(self, near: Dict[str, Optional[Kept]], key: str) -> Any:
+    def _fetch(self, near: Near, key: str) -> Any:
         """The value of `key`, from the library, to be kept; or MISSING."""
         if "\0" in key or len(key) > MAX_KEY_LENGTH:
             record = self._call(self._get_record, key)
             return self._load(key, record) if record else MISSING
         live = self._words[WORD_LIVE]
+        stamp, text = 0, None  # type: int, Optional[str]
         try:
-            stamped = self._get_stamped_text(self._handle, key)
+            try:
+                if self._expects_str:
+                    stamp, text = self._get_stamped_string(self._handle, key)
+            except UnicodeDecodeError:
+                pass  # which is told below
+            stamped = b"" if stamp else self._get_stamped_text(self._handle, key)
+            self._seen = live
         except (GError, UnicodeEncodeError) as error:
-            self._find_nothing(error)
-            return MISSING
-        self._seen = live
+            stamped = self._find_nothing(error)
+        if text is not None:
+            if stamp > UNKEPT:
+                near.put(key, text, stamp, len(key) + len(text))
+            return text
         if not stamped:
             return MISSING
-        word, slot = _unpack_stamp(stamped)
-        kind = stamped[_RECORD]
-        kept: Any
-        if kind == STRING_TYPE:
-            try:
-                value = kept = stamped[_RECORD + 1 :].decode()
-            except UnicodeDecodeError as error:
-                raise unloadable(error, key, not self._has_password)
-        else:
-            kept = stamped[_RECORD:]
-            value = self._load(key, kept)
-            if kind >= _IMMUTABLE_END:
-                slot -= N_WORDS
-            else:
-                kept = value
-        if word:
-            near[key] = kept, slot, word
-            self._near_room -= len(stamped) // _BYTES_A_KEY
-            if self._near_room < -_REST * self._near_capacity:
-                self._forget_near()
+        self._expects_str = stamped[_RECORD] == STRING_TYPE
+        record = stamped[_RECORD:]
+        value = self._load(key, record)
+        stamp = int.from_bytes(stamped[:_RECORD], sys.byteorder)
+        if stamp > UNKEPT:
+            is_immutable = record[0] < IMMUTABLE_END
+            kept = (value, stamp) if is_immutable else (record, -stamp)
+            near.put(key, *kept, len(key) + len(record))
         return value

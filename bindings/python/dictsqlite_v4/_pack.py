@@ -105,6 +105,11 @@ def _texts(data: bytes) -> str:
     return str(memoryview(data)[_TEXTS_HEAD:], "utf-8")
 
 
+def is_of_texts(data: bytes) -> bool:
+    """Whether all in a pack came as texts."""
+    return data[:4] == _OF_TEXTS
+
+
 def unpack_strings(data: bytes) -> Optional[List[str]]:
     """The values in a pack of records that came as texts; None of any other pack."""
     if data[:4] != _OF_TEXTS:

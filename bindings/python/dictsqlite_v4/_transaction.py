@@ -195,7 +195,8 @@ def route_table(root: Any, table: Any) -> None:
         way.route(table)
 
 
-_TEXT = ("get_text", "set_text", "contains_text", "remove_text")  # functions of the handle
+# functions of the handle
+_TEXT = ("get_text", "set_text", "set_stamped_text", "contains_text", "remove_text")
 _BYTES = ("get_record", "set_record", "contains_key", "remove_key")
 
 
@@ -266,7 +267,7 @@ class _Router:
     def _route(self, name: str) -> Callable[..., Any]:
         return lambda *args: getattr(self._store(), name)(*args)
 
-    def _route_text(self, name: str) -> Callable[[Store, str], Any]:
+    def _route_text(self, name: str) -> Callable[..., Any]:
         # a transaction is a store of the same kind
-        function: Callable[[Store, str], Any] = getattr(type(self._base), name)
-        return lambda handle, text: function(self._store(), text)
+        function: Callable[..., Any] = getattr(type(self._base), name)
+        return lambda handle, *args: function(self._store(), *args)
