@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "cold/dsq-cold-listener-private.h"
 #include "cold/dsq-cold-types-private.h"
 
 G_BEGIN_DECLS
@@ -171,6 +172,8 @@ struct _DsqColdTierFuncs
    * which one has to look. -1: what is there is taken never to change, as where there is no such
    * function. */
   gboolean (*open_notice) (DsqColdTier *self, int *out_fd, GError **error);
+  /* (nullable) Instead of that, where one look will do when somebody has committed. */
+  DsqColdListener *(*listen) (DsqColdTier *self);
   /* Closes and frees, whatever happens. No call is under way, and no transaction. The error is of
    * what was to be tidied up. Not to be called in the child of a fork, where a tier is left as it
    * is. */

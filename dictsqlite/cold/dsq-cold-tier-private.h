@@ -27,7 +27,8 @@ struct _DsqColdTier
                                            processes; NULL: nobody else can commit */
   guint64 seen_version[DSQ_COLD_VERSION_WORDS]; /* (atomic) as last learned */
   gint64 believed_until; /* (atomic) on the monotonic clock, where others' commits do not show in
-                            live_version: until then what was learned will do; 0: they show */
+                            live_version: until then what was learned will do; 0: they show;
+                            1: nothing will do */
   guint64 n_commits; /* (lock coherence; the writer may read it without) commits of this tier that
                         changed rows, counted before any other is learned */
 
@@ -53,6 +54,13 @@ static inline gboolean
 dsq_cold_tier_is_shared (const DsqColdTier *self)
 {
   return self->live_version != NULL;
+}
+
+/* Whether what was learned will do for a while without others' commits showing. */
+static inline gboolean
+dsq_cold_tier_may_believe (const DsqColdTier *self)
+{
+  return __atomic_load_n (&self->believed_until, __ATOMIC_RELAXED) > 1;
 }
 
 /* Whether what was learned is not too old. */

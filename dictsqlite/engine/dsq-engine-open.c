@@ -152,6 +152,10 @@ start_thread (DsqEngine *self, GError **error)
     }
   if (self->file != NULL)
     self->file->funcs->set_may_hold (self->file, self->options.background);
+  /* what is told of is learned at once then, not when what is known has become too old; that it
+   * will do in any case */
+  if (self->options.background && dsq_cold_tier_may_believe (self->cold))
+    dsq_lookout_enter (&self->lookout, NULL);
   return TRUE;
 }
 

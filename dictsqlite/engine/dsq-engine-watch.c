@@ -57,7 +57,21 @@ look_cb (gpointer user_data)
   catch_up (user_data);
 }
 
-static const DsqLookoutFuncs lookout_funcs = { open_notice_cb, look_cb };
+static DsqColdListener *
+listen_cb (gpointer user_data)
+{
+  DsqEngine *self = user_data;
+  DsqColdListener *listener = NULL;
+
+  if (!dsq_engine_enter (self, NULL))
+    return NULL;
+  if (self->cold->funcs->listen != NULL)
+    listener = self->cold->funcs->listen (self->cold);
+  dsq_engine_leave (self);
+  return listener;
+}
+
+static const DsqLookoutFuncs lookout_funcs = { open_notice_cb, look_cb, listen_cb };
 
 void
 dsq_engine_init_lookout (DsqEngine *self)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/dsq-mutex-private.h"
+#include "cold/dsq-cold-listener-private.h"
 
 G_BEGIN_DECLS
 
@@ -13,6 +14,8 @@ typedef struct
   gboolean (*open) (gpointer user_data, int *out_fd, GError **error);
   /* Learns what there is. Runs on the thread, with no lock held. */
   void (*look) (gpointer user_data);
+  /* (nullable) Gives what is to be waited for instead, (transfer full) (nullable). */
+  DsqColdListener *(*listen) (gpointer user_data);
 } DsqLookoutFuncs;
 
 typedef struct
@@ -20,11 +23,13 @@ typedef struct
   const DsqLookoutFuncs *funcs; /* (unowned) */
   gpointer user_data;           /* (unowned) */
   DsqMutex lock;
-  guint n_users;       /* (lock) */
-  gboolean has_thread; /* (lock) */
-  pthread_t thread;    /* (lock) */
-  int fd;              /* (owned) constant while there is a thread */
-  int stop_fd;         /* (owned) constant while there is a thread: an eventfd */
+  guint n_users;             /* (lock) */
+  gboolean has_thread;       /* (lock) */
+  pthread_t thread;          /* (lock) */
+  int fd;                    /* (owned) constant while there is a thread; -1: listener */
+  DsqColdListener *listener; /* (owned) (nullable) constant while there is a thread */
+  GCancellable *cancellable; /* (owned) (nullable) constant while there is a thread: of looks */
+  int stop_fd;               /* (owned) constant while there is a thread: an eventfd */
 } DsqLookout;
 
 void dsq_lookout_init (DsqLookout *self, const DsqLookoutFuncs *funcs, gpointer user_data);

@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-lookout-private.h"
@@ -68,6 +69,17 @@ wait_for (const DsqLookout *self, gboolean notices, int milliseconds)
   return WAKE_WRITTEN;
 }
 
+/* What is to be seen can be seen at once. */
+static void
+listen (DsqLookout *self)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  if (dsq_call_begin (&call, self->cancellable, NULL))
+    while (self->listener->wait (self->listener, self->stop_fd))
+      self->funcs->look (self->user_data);
+}
+
 static void *
 lookout_thread (void *data)
 {
@@ -75,6 +87,11 @@ lookout_thread (void *data)
   int wait_ms = -1;
 
   pthread_setname_np (pthread_self (), "dsq-lookout");
+  if (self->listener != NULL)
+    {
+      listen (self);
+      return NULL;
+    }
   for (;;)
     {
       Wake wake = wait_for (self, TRUE, wait_ms);
@@ -96,24 +113,38 @@ lookout_thread (void *data)
 
 /* --- its beginning and end -------------------------------------------------------------------- */
 
+/* Of what the thread has used. */
+static void
+let_go (DsqLookout *self)
+{
+  if (self->stop_fd >= 0)
+    close (self->stop_fd);
+  if (self->fd >= 0)
+    close (self->fd);
+  if (self->listener != NULL)
+    self->listener->free (g_steal_pointer (&self->listener));
+  g_clear_object (&self->cancellable);
+}
+
 static gboolean
 start_locked (DsqLookout *self, GError **error)
 {
   int code = 0;
 
   dsq_mutex_assert_held (&self->lock);
-  if (!self->funcs->open (self->user_data, &self->fd, error))
+  self->fd = -1;
+  self->listener = self->funcs->listen != NULL ? self->funcs->listen (self->user_data) : NULL;
+  if (self->listener == NULL && !self->funcs->open (self->user_data, &self->fd, error))
     return FALSE;
-  if (self->fd < 0)
+  if (self->listener == NULL && self->fd < 0)
     return TRUE;
+  self->cancellable = g_cancellable_new ();
   self->stop_fd = eventfd (0, EFD_CLOEXEC);
   code = self->stop_fd < 0 ? errno : pthread_create (&self->thread, NULL, lookout_thread, self);
   self->has_thread = code == 0;
   if (self->has_thread)
     return TRUE;
-  if (self->stop_fd >= 0)
-    close (self->stop_fd);
-  close (self->fd);
+  let_go (self);
   g_set_error (error, DSQ_ERROR, DSQ_ERROR_IO, "Failed to watch the store: %s", g_strerror (code));
   return FALSE;
 }
@@ -130,12 +161,12 @@ stop_locked (DsqLookout *self)
   self->has_thread = FALSE;
   while (write (self->stop_fd, &one, sizeof one) < 0 && errno == EINTR)
     ;
+  g_cancellable_cancel (self->cancellable);
   dsq_mutex_assert_may_wait ("a thread");
   depth = dsq_fork_pause ();
   pthread_join (self->thread, NULL);
   dsq_fork_resume (depth);
-  close (self->stop_fd);
-  close (self->fd);
+  let_go (self);
 }
 
 gboolean

@@ -457,13 +457,95 @@ def test_reads_only(running, address):
             assert reader["a"] == 3
 
 
-def test_watches(address):
+@contextlib.contextmanager
+def told_by(address):
+    """A client that is told of others' commits, and the keys that it was told, in its list."""
     told = []
-    with DictSQLiteV4(address) as store, DictSQLiteV4(address) as other:
-        with store.watch(callback=told.append):
-            other["a"] = 1
-            wait_until(lambda: told)
-    assert told[0] == ["a"]
+    with DictSQLiteV4(address) as other, other.watch(callback=told.extend):
+        yield other, told
+
+
+def count_listeners(running):
+    return int(sql(running, "SELECT count(*) FROM pg_stat_activity"
+                            " WHERE application_name = 'dictsqlite' AND query LIKE 'LISTEN%'"))
+
+
+def test_watches(address):
+    with DictSQLiteV4(address) as store, told_by(address) as (other, told):
+        store["a"] = 1
+        wait_until(lambda: told)
+    assert told == ["a"]
+
+
+@pytest.fixture
+def slow_address(running):
+    """A store of which what is known is taken to be true for an hour."""
+    return f"{running.address}&max_staleness=3600000&table=store{next(numbers)}"
+
+
+def test_who_listens_is_told_at_once(running, slow_address):
+    with DictSQLiteV4(slow_address, persist_mode="writethrough") as one, \
+            DictSQLiteV4(slow_address) as other:
+        wait_until(lambda: count_listeners(running) == 2)
+        other.get("a")
+        took = []
+        for turn in range(20):
+            one["a"] = turn
+            committed = time.monotonic()
+            wait_until(lambda now=turn: other.get("a") == now)
+            took.append(time.monotonic() - committed)
+        assert sorted(took)[10] < 0.25  # it looks by itself once a second
+
+
+def test_nobody_listens_where_all_is_asked_for_or_nothing_may_run(running, address, slow_address):
+    with DictSQLiteV4(address) as asking, DictSQLiteV4(slow_address, enable_async=False) as alone:
+        asking["a"] = alone["a"] = 1
+        assert count_listeners(running) == 0
+        with asking.watch():
+            wait_until(lambda: count_listeners(running) == 1)
+        wait_until(lambda: count_listeners(running) == 0)
+
+
+def test_a_notice_that_is_lost_is_made_up_for(running, address):
+    """One that was never sent, then one while nobody listened, then with another server."""
+    with DictSQLiteV4(address) as store, told_by(address) as (other, told):
+        store["a"] = 1
+        wait_until(lambda: told == ["a"])
+        # as of a client that was lost between its commit and the notice
+        sql(running, "WITH moved AS (UPDATE dictsqlite.store SET version = version + 1"
+                     f" WHERE name = '{address.rsplit('=', 1)[1]}' RETURNING id, version)"
+                     " INSERT INTO dictsqlite.change SELECT id, version, '',"
+                     " '\\x00000001000000016200000000', 9223372036854775807 FROM moved")
+        wait_until(lambda: told == ["a", "b"], 10)
+        end_connections(running)
+        store["c"] = 1
+        wait_until(lambda: "c" in told, 10)
+        wait_until(lambda: count_listeners(running) == 1, 10)
+        running.stop("immediate")
+        running.start()
+        store["d"] = 1
+        wait_until(lambda: "d" in told, 10)
+        wait_until(lambda: count_listeners(running) == 1, 10)
+        store["e"] = 1
+        wait_until(lambda: "e" in told, 10)
+
+
+def test_what_is_believed_ends_with_the_listener(running):
+    """Lost notices leave the bound as it is."""
+    address = f"{running.address}&max_staleness=400&table=store{next(numbers)}"
+    with DictSQLiteV4(address, persist_mode="writethrough") as one, DictSQLiteV4(address) as other:
+        one["a"] = 0
+        wait_until(lambda: other.get("a") == 0)
+        for turn in range(1, 6):
+            sql(running, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                         " WHERE query LIKE 'LISTEN%'")
+            one["a"] = turn
+            committed = time.monotonic()
+            while True:
+                looked = time.monotonic()
+                if other["a"] == turn:
+                    break
+                assert looked - committed < 0.4
 
 
 def test_a_fork_leaves_the_connections_alone(address):

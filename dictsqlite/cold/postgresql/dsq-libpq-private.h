@@ -23,6 +23,7 @@ G_BEGIN_DECLS
   F (int, flush, (PGconn *) )                                                                      \
   F (int, consumeInput, (PGconn *) )                                                               \
   F (int, isBusy, (PGconn *) )                                                                     \
+  F (PGnotify *, notifies, (PGconn *) )                                                            \
   F (PGVerbosity, setErrorVerbosity, (PGconn *, PGVerbosity))                                      \
   F (PQnoticeReceiver, setNoticeReceiver, (PGconn *, PQnoticeReceiver, void *) )                   \
   F (int, sendQuery, (PGconn *, const char *) )                                                    \

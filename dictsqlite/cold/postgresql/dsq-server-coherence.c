@@ -13,10 +13,7 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "codec/dsq-hash-private.h"
 #include "cold/postgresql/dsq-server-funcs-private.h"
@@ -280,35 +277,4 @@ dsq_server_catch_up (DsqColdTier *tier, GError **error)
   if (!success)
     g_propagate_error (error, g_steal_pointer (&local_error));
   return success;
-}
-
-/* --- for who watches -------------------------------------------------------------------------- */
-
-/* Between two looks, at least and at most. */
-#define MIN_LOOK_MS 50
-#define MAX_LOOK_MS 1000
-
-/* The server is looked at as often as who reads would do it. */
-gboolean
-dsq_server_open_notice (DsqColdTier *tier, int *out_fd, GError **error)
-{
-  const DsqColdServer *self = (DsqColdServer *) tier;
-  const guint every_ms = CLAMP (self->address.max_staleness_ms, MIN_LOOK_MS, MAX_LOOK_MS);
-  const struct timespec every = { every_ms / 1000, (long) (every_ms % 1000) * 1000000 };
-  const struct itimerspec timer = { every, every };
-  int code;
-
-  *out_fd = timerfd_create (CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (*out_fd >= 0 && timerfd_settime (*out_fd, 0, &timer, NULL) == 0)
-    return TRUE;
-  code = errno;
-  if (*out_fd >= 0)
-    close (*out_fd);
-  *out_fd = -1;
-  g_set_error (error,
-               DSQ_ERROR,
-               code == EMFILE || code == ENFILE ? DSQ_ERROR_TOO_MANY_FILES : DSQ_ERROR_IO,
-               "Failed to watch the store: %s",
-               g_strerror (code));
-  return FALSE;
 }

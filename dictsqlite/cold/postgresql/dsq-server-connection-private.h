@@ -68,12 +68,13 @@ PGresult *dsq_server_run (DsqServerConnection *self,
                           const DsqServerArgs *args,
                           GError **error);
 /* The same in one round trip with what comes @before and @after, each without arguments; nullable.
- */
+ * What becomes of what comes @afterwards is nobody's concern. */
 PGresult *dsq_server_run_between (DsqServerConnection *self,
                                   const char *before,
                                   DsqServerStatement which,
                                   const DsqServerArgs *args,
                                   const char *after,
+                                  const char *afterwards,
                                   GError **error);
 gboolean
 dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose, GError **error);

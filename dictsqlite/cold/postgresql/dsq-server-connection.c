@@ -305,10 +305,15 @@ is_failure (ExecStatusType status)
   return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_PIPELINE_SYNC;
 }
 
-/* All results of what was sent, of which that of number @wanted is kept, or the first that tells an
- * error. Between two is a NULL, and behind all of a pipeline what says so. */
+/* All results of what was sent, of which that of number @wanted is kept, or the first of those
+ * needed that tells an error. Between two is a NULL, and behind all of a pipeline what says so. */
 static PGresult *
-finish (DsqServerConnection *self, guint n_sent, guint wanted, const char *purpose, GError **error)
+finish (DsqServerConnection *self,
+        guint n_sent,
+        guint n_needed,
+        guint wanted,
+        const char *purpose,
+        GError **error)
 {
   const DsqLibpq *pq = self->target->pq;
   gint64 deadline = deadline_of (self);
@@ -330,7 +335,7 @@ finish (DsqServerConnection *self, guint n_sent, guint wanted, const char *purpo
           n++;
           continue;
         }
-      if (!has_failed && (n == wanted || is_failure (pq->resultStatus (next))))
+      if (!has_failed && (n == wanted || (n < n_needed && is_failure (pq->resultStatus (next)))))
         {
           has_failed = is_failure (pq->resultStatus (next));
           pq->clear (kept);
@@ -368,7 +373,7 @@ dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose,
     return FALSE;
   if (!self->target->pq->sendQuery (self->handle, sql))
     return lose (self, purpose, error);
-  result = finish (self, 1, 0, purpose, error);
+  result = finish (self, 1, 1, 0, purpose, error);
   self->target->pq->clear (result);
   return result != NULL;
 }
@@ -388,7 +393,7 @@ prepare (DsqServerConnection *self, DsqServerStatement which, const char *name, 
     return TRUE;
   if (!pq->sendPrepare (self->handle, name, statement->sql, 0, NULL))
     return lose (self, statement->purpose, error);
-  result = finish (self, 1, 0, statement->purpose, error);
+  result = finish (self, 1, 1, 0, statement->purpose, error);
   pq->clear (result);
   if (result != NULL)
     self->prepared |= bit;
@@ -437,22 +442,24 @@ run_in_pipeline (DsqServerConnection *self,
                  const char *name,
                  const DsqServerArgs *args,
                  const char *after,
+                 const char *afterwards,
                  GError **error)
 {
   const DsqLibpq *pq = self->target->pq;
   const char *purpose = dsq_server_sql[which].purpose;
-  guint n_sent = 1u + (before != NULL) + (after != NULL);
+  const guint n_needed = 1u + (before != NULL) + (after != NULL);
+  const guint n_sent = n_needed + (afterwards != NULL);
   g_autoptr (GError) local_error = NULL;
   PGresult *result, *sync = NULL;
 
   if (!pq->enterPipelineMode (self->handle) || (before != NULL && !send_plain (self, before)) ||
       !send (self, which, name, args) || (after != NULL && !send_plain (self, after)) ||
-      !pq->pipelineSync (self->handle))
+      (afterwards != NULL && !send_plain (self, afterwards)) || !pq->pipelineSync (self->handle))
     {
       lose (self, purpose, error);
       return NULL;
     }
-  result = finish (self, n_sent, before != NULL, purpose, &local_error);
+  result = finish (self, n_sent, n_needed, before != NULL, purpose, &local_error);
   if (self->handle != NULL && receive (self, deadline_of (self), purpose, &sync, NULL) &&
       sync != NULL && pq->exitPipelineMode (self->handle))
     {
@@ -477,6 +484,7 @@ dsq_server_run_between (DsqServerConnection *self,
                         DsqServerStatement which,
                         const DsqServerArgs *args,
                         const char *after,
+                        const char *afterwards,
                         GError **error)
 {
   const char *purpose = dsq_server_sql[which].purpose;
@@ -486,13 +494,13 @@ dsq_server_run_between (DsqServerConnection *self,
   if (!is_connected (self, purpose, error) || !prepare (self, which, name, error))
     return NULL;
   if (before != NULL || after != NULL)
-    return run_in_pipeline (self, before, which, name, args, after, error);
+    return run_in_pipeline (self, before, which, name, args, after, afterwards, error);
   if (!send (self, which, name, args))
     {
       lose (self, purpose, error);
       return NULL;
     }
-  return finish (self, 1, 0, purpose, error);
+  return finish (self, 1, 1, 0, purpose, error);
 }
 
 PGresult *
@@ -501,7 +509,7 @@ dsq_server_run (DsqServerConnection *self,
                 const DsqServerArgs *args,
                 GError **error)
 {
-  return dsq_server_run_between (self, NULL, which, args, NULL, error);
+  return dsq_server_run_between (self, NULL, which, args, NULL, NULL, error);
 }
 
 gboolean

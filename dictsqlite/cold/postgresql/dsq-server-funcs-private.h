@@ -13,7 +13,7 @@ DSQ_COLD_FUNCTION (open_table) dsq_server_open_table;
 DSQ_COLD_FUNCTION (drop_table) dsq_server_drop_table;
 DSQ_COLD_FUNCTION (clear_table) dsq_server_clear_table;
 DSQ_COLD_FUNCTION (catch_up) dsq_server_catch_up;
-DSQ_COLD_FUNCTION (open_notice) dsq_server_open_notice;
+DSQ_COLD_FUNCTION (listen) dsq_server_listen;
 
 /* --- reads ------------------------------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@
 #include "cold/postgresql/dsq-server-funcs-private.h"
 #include "cold/postgresql/dsq-server-open-private.h"
 #include "cold/postgresql/dsq-server-sql-private.h"
+#include "crypto/dsq-random-private.h"
 #include "dsq-error.h"
 
 static gboolean
@@ -45,11 +46,11 @@ read_store (DsqColdServer *self,
 {
   const DsqLibpq *pq = self->target.pq;
   const guint8 *bytes;
-  gint64 schema;
+  gint64 schema, notifies;
   gsize length;
 
   if (pq->ntuples (result) != 1 || !dsq_server_get_number (pq, result, 0, 0, &schema) ||
-      schema != DSQ_SERVER_SCHEMA_VERSION)
+      schema != DSQ_SERVER_SCHEMA_VERSION || !dsq_server_get_number (pq, result, 0, 4, &notifies))
     return refuse (DSQ_ERROR_FORMAT, "the schema dictsqlite is of another version", error);
   *out_is_there = dsq_server_get_number (pq, result, 0, 1, &self->id);
   if (!*out_is_there)
@@ -57,6 +58,11 @@ read_store (DsqColdServer *self,
   bytes = dsq_server_get_bytes (pq, result, 0, 2, &length);
   if (bytes == NULL || !dsq_server_get_number (pq, result, 0, 3, &self->version))
     return dsq_cold_set_damaged ("it has no header", error);
+  g_free (self->notify);
+  self->notify =
+      notifies == 0
+          ? NULL
+          : g_strdup_printf ("NOTIFY " DSQ_SERVER_CHANNEL ", '%s'", self->id, self->client);
   return dsq_header_read (header, bytes, length, error);
 }
 
@@ -174,6 +180,7 @@ close_tier (DsqColdTier *tier, GError **error)
     dsq_record_codec_clear (&self->codec);
   g_clear_pointer (&self->keys, dsq_keys_free);
   dsq_server_address_clear (&self->address);
+  g_free (self->notify);
   g_free (self);
   return TRUE;
 }
@@ -199,7 +206,7 @@ static const DsqColdTierFuncs funcs = {
   .commit = dsq_server_commit,
   .rollback = dsq_server_rollback,
   .get_stats = get_stats,
-  .open_notice = dsq_server_open_notice,
+  .listen = dsq_server_listen,
 };
 
 static DsqColdServer *
@@ -241,11 +248,15 @@ static gboolean
 open_tier (DsqColdServer *self, const DsqColdOptions *options, GError **error)
 {
   const gint64 asked_at = g_get_monotonic_time ();
+  guint8 client[DSQ_SERVER_CLIENT];
   DsqHeader header;
   gboolean learned;
 
-  if (!dsq_server_address_parse (&self->address, options->path, error))
+  if (!dsq_server_address_parse (&self->address, options->path, error) ||
+      !dsq_random_draw (client, sizeof client, error))
     return FALSE;
+  for (guint i = 0; i < sizeof client; i++)
+    g_snprintf (self->client + 2 * i, 3, "%02x", client[i]);
   self->target = (DsqServerTarget){
     .pq = dsq_libpq_load (error),
     .uri = self->address.uri,

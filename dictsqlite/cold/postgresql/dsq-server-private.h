@@ -11,6 +11,11 @@
 
 G_BEGIN_DECLS
 
+/* Where who has committed is heard; takes the store's number. */
+#define DSQ_SERVER_CHANNEL "dictsqlite_%" G_GINT64_FORMAT
+/* Random bytes. */
+#define DSQ_SERVER_CLIENT 8
+
 /* What the transaction has done. The engine's writer lock guards all of it. */
 typedef struct
 {
@@ -31,11 +36,13 @@ typedef struct
 typedef struct
 {
   DsqColdTier tier;
-  DsqServerAddress address; /* constant */
-  DsqServerTarget target;   /* constant */
-  gboolean read_only;       /* constant */
-  gint64 id;                /* constant: the store's */
-  DsqKeys *keys;            /* (owned) (nullable) constant */
+  DsqServerAddress address;               /* constant */
+  DsqServerTarget target;                 /* constant */
+  gboolean read_only;                     /* constant */
+  gint64 id;                              /* constant: the store's */
+  char client[2 * DSQ_SERVER_CLIENT + 1]; /* constant: by which it knows its own notices */
+  char *notify;  /* (owned) (nullable) constant: the statement; NULL: the server sends no notices */
+  DsqKeys *keys; /* (owned) (nullable) constant */
   DsqRecordCodec codec;
 
   DsqMutex coherence_lock;

@@ -138,7 +138,10 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
   [DSQ_SERVER_FIND_NOTE] = { "SELECT count(*) FROM dictsqlite.change WHERE store = $1::bigint"
                              " AND version = $2::bigint AND mark = $3::bytea",
                              "find out what became of a commit" },
-  [DSQ_SERVER_FIND_STORE] = { "SELECT s.version, t.id, t.header, t.version"
+  [DSQ_SERVER_FIND_STORE] = { "SELECT s.version, t.id, t.header, t.version,"
+                              " CASE WHEN version () LIKE 'PostgreSQL %'"
+                              " AND version () NOT LIKE '%-YB-%'"
+                              " THEN 1::bigint ELSE 0::bigint END"
                               " FROM (SELECT max(version) AS version FROM dictsqlite.schema) AS s"
                               " LEFT JOIN dictsqlite.store AS t ON t.name = $1::text",
                               "look for the store" },

@@ -32,8 +32,13 @@ begin_and_lock (DsqColdServer *self, gint64 *out_version, GError **error)
   PGresult *result;
 
   dsq_server_args_add_number (&args, self->id);
-  result =
-      dsq_server_run_between (&writer->connection, "BEGIN", DSQ_SERVER_LOCK, &args, NULL, error);
+  result = dsq_server_run_between (&writer->connection,
+                                   "BEGIN",
+                                   DSQ_SERVER_LOCK,
+                                   &args,
+                                   NULL,
+                                   NULL,
+                                   error);
   if (result == NULL)
     return FALSE;
   is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
@@ -148,7 +153,7 @@ dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* Moves the version, tells what has changed, and commits. */
+/* Moves the version, tells what has changed, commits, and wakes who listens. */
 static gboolean
 note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
 {
@@ -188,8 +193,13 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   dsq_server_args_add_array (&args, &ids);
   dsq_server_args_add_array (&args, &nexts);
   dsq_server_args_add_array (&args, &counts);
-  result =
-      dsq_server_run_between (&writer->connection, NULL, DSQ_SERVER_NOTE, &args, "COMMIT", error);
+  result = dsq_server_run_between (&writer->connection,
+                                   NULL,
+                                   DSQ_SERVER_NOTE,
+                                   &args,
+                                   "COMMIT",
+                                   self->notify,
+                                   error);
   self->target.pq->clear (result);
   return result != NULL;
 }
