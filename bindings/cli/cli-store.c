@@ -10,6 +10,48 @@
 
 #include "cli-pack.h"
 
+gboolean
+cli_store_is_address (const char *path)
+{
+  return g_ascii_strncasecmp (path, "postgresql://", strlen ("postgresql://")) == 0 ||
+         g_ascii_strncasecmp (path, "postgres://", strlen ("postgres://")) == 0;
+}
+
+gboolean
+cli_store_exists (CliCall *call, const char *path)
+{
+  g_autoptr (DsqStore) store = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!cli_store_is_address (path))
+    return g_file_test (path, G_FILE_TEST_EXISTS);
+  store = g_initable_new (DSQ_TYPE_STORE,
+                          call->cancellable,
+                          &error,
+                          "path",
+                          path,
+                          "persist-mode",
+                          DSQ_PERSIST_LAZY,
+                          "read-only",
+                          TRUE,
+                          NULL);
+  return store != NULL || !g_error_matches (error, DSQ_ERROR, DSQ_ERROR_NOT_FOUND);
+}
+
+/* Who only changes a store makes none. */
+static gboolean
+check_is_there (CliCall *call, const char *path, GError **error)
+{
+  const char *cause = "there is no such store";
+
+  if (cli_store_is_address (path) ? cli_store_exists (call, path) : g_access (path, F_OK) == 0)
+    return TRUE;
+  if (!cli_store_is_address (path))
+    cause = errno == ENOENT ? "there is no such file" : g_strerror (errno);
+  cli_set_error (error, CLI_FAILED, "%s: %s", path, cause);
+  return FALSE;
+}
+
 DsqStore *
 cli_store_open_under (CliCall *call,
                       GBytes *password,
@@ -17,22 +59,18 @@ cli_store_open_under (CliCall *call,
                       CliPurpose purpose,
                       GError **error)
 {
+  const gboolean is_address = cli_store_is_address (path);
   /* as a file: its name need not be UTF-8 */
-  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (GFile) file = is_address ? NULL : g_file_new_for_path (path);
   DsqStore *store;
 
-  if (purpose != CLI_MAKE && purpose != CLI_FILL && g_access (path, F_OK) != 0)
-    {
-      const char *cause = errno == ENOENT ? "there is no such file" : g_strerror (errno);
-
-      cli_set_error (error, CLI_FAILED, "%s: %s", path, cause);
-      return NULL;
-    }
+  if (purpose != CLI_MAKE && purpose != CLI_FILL && !check_is_there (call, path, error))
+    return NULL;
   store = g_initable_new (DSQ_TYPE_STORE,
                           call->cancellable,
                           error,
-                          "file",
-                          file,
+                          is_address ? "path" : "file",
+                          is_address ? (gconstpointer) path : file,
                           "persist-mode",
                           DSQ_PERSIST_LAZY,
                           "read-only",

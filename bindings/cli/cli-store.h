@@ -16,6 +16,11 @@ typedef enum
   CLI_FILL    /* the same, for many entries */
 } CliPurpose;
 
+/* Whether it leads to a server, and not to a file. */
+gboolean cli_store_is_address (const char *path);
+/* Whether there is something already that would be opened. */
+gboolean cli_store_exists (CliCall *call, const char *path);
+
 /* Opens a store in lazy mode: what is written is on the medium when cli_store_close() has returned.
  * The password is asked for where the file is encrypted and none is given. */
 DsqStore *cli_store_open (CliCall *call, const char *path, CliPurpose purpose, GError **error);

@@ -127,6 +127,8 @@ are_one_file (const char *one, const char *other)
 {
   struct stat a, b;
 
+  if (cli_store_is_address (one))
+    return g_str_equal (one, other);
   return stat (one, &a) == 0 && stat (other, &b) == 0 && a.st_dev == b.st_dev &&
          a.st_ino == b.st_ino;
 }
@@ -149,7 +151,7 @@ open_target (CliCall *call, const char *path, GError **error)
 {
   g_autoptr (GBytes) password = call->known != NULL ? g_bytes_ref (call->known) : NULL;
 
-  if (cli_password_is_given (&call->new_password) || g_file_test (path, G_FILE_TEST_EXISTS))
+  if (cli_password_is_given (&call->new_password) || cli_store_exists (call, path))
     return cli_store_open_with (call, &call->new_password, path, CLI_FILL, error);
   return cli_store_open_under (call, password, path, CLI_FILL, error);
 }
@@ -166,7 +168,7 @@ run_copy (CliCall *call, GError **error)
     return FALSE;
   if (are_one_file (call->words[0], call->words[1]))
     {
-      cli_set_error (error, CLI_USAGE, "%s: it is the file that is copied", call->words[1]);
+      cli_set_error (error, CLI_USAGE, "%s: it is what is copied", call->words[1]);
       return FALSE;
     }
   to = open_target (call, call->words[1], error);

@@ -58,6 +58,23 @@ write_table (DsqStore *table, const guint8 *name, gsize length, gpointer data, G
   return TRUE;
 }
 
+/* Of which there is no file to be measured. */
+static void
+write_heading_of_address (const char *path, gboolean is_encrypted, gboolean as_json)
+{
+  GString *out = cli_output ();
+
+  if (as_json)
+    {
+      g_string_append_printf (out, "{\"encrypted\":%s", is_encrypted ? "true" : "false");
+      return;
+    }
+  cli_text_append (out, path, strlen (path));
+  g_string_append_printf (out,
+                          ": a store of dictsqlite on a server, %s\n",
+                          is_encrypted ? "encrypted" : "not encrypted");
+}
+
 static void
 write_heading (const char *path, guint version, gboolean is_encrypted, gboolean as_json)
 {
@@ -67,6 +84,11 @@ write_heading (const char *path, guint version, gboolean is_encrypted, gboolean 
   g_autofree char *log_text = cli_text_size (log_size);
   GString *out = cli_output ();
 
+  if (cli_store_is_address (path))
+    {
+      write_heading_of_address (path, is_encrypted, as_json);
+      return;
+    }
   if (as_json)
     {
       g_string_append_printf (out,
@@ -127,11 +149,12 @@ static gboolean
 run_stat (CliCall *call, GError **error)
 {
   g_autoptr (DsqStore) store = NULL;
-  gboolean is_store;
-  guint version;
-  g_autofree char *kind = cli_kind_find (call->words[0], &is_store, &version, error);
+  gboolean is_store = TRUE;
+  guint version = 0;
+  g_autofree char *kind = NULL;
 
-  if (kind == NULL)
+  if (!cli_store_is_address (call->words[0]) &&
+      (kind = cli_kind_find (call->words[0], &is_store, &version, error)) == NULL)
     return FALSE;
   if (!is_store)
     {

@@ -236,9 +236,9 @@ def test_a_line_that_ends_in_the_middle(tmp_path, path):
 def test_copies_that_make_no_sense(tmp_path, path):
     other = tmp_path / "other.db"
     ok("set", path, "k", "v")
-    fails(USAGE, "copy", path, path, says="it is the file that is copied")
+    fails(USAGE, "copy", path, path, says="it is what is copied")
     (tmp_path / "link.db").hardlink_to(path)
-    fails(USAGE, "copy", path, tmp_path / "link.db", says="it is the file that is copied")
+    fails(USAGE, "copy", path, tmp_path / "link.db", says="it is what is copied")
     (tmp_path / "link.db").unlink()
     fails(FAILED, "copy", tmp_path / "missing", other, says="missing")
     assert not other.exists()

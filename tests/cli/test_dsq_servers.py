@@ -1,0 +1,114 @@
+# test_dsq_servers.py - dsq with addresses of stores on a server
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dictsqlite_v4 import DictSQLiteV4
+from program import FAILED, MISSING, PASSWORD, USAGE, dsq, fails, ok
+from test_dsq_watch import Watch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from with_server import NoServer, server  # noqa: E402
+
+VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}],
+          "long" * 1000: "a key longer than an index takes", "big": b"x" * 300_000, -1: 2**70}
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def running():
+    try:
+        with server() as one:
+            try:
+                DictSQLiteV4(one.address).close()
+            except OSError as problem:
+                pytest.skip(f"this library cannot use it: {problem}")
+            yield one
+    except NoServer as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def address(running):
+    """A store that does not exist yet."""
+    return f"{running.address}&table=store{next(numbers)}"
+
+
+def fill(path, password=None):
+    with DictSQLiteV4(path, encryption_password=password, kdf_memory=19 << 20) as store:
+        store.update(VALUES)
+        store.set("brief", 1, expire=1000)
+        store.table("other")["text"] = "in a table"
+
+
+def check(path, password=None):
+    with DictSQLiteV4(path, encryption_password=password, read_only=True) as store:
+        assert list(store.items()) == [*VALUES.items(), ("brief", 1)]
+        assert 900 < store.expires_in("brief") <= 1000
+        assert dict(store.table("other")) == {"text": "in a table"}
+
+
+@pytest.mark.parametrize("password", [None, "password"])
+def test_copies_both_ways(address, tmp_path, password):
+    words = ["--password-env", "SECRET"] if password else []
+    env = {"SECRET": "password", "ANOTHER": "another"}
+    fill(tmp_path / "from.db", password)
+    count = f"{len(VALUES) + 2} entries copied"
+    assert count in ok("copy", *words, tmp_path / "from.db", address, env=env).out
+    check(address, password)
+    assert count in ok("copy", *words, address, tmp_path / "to.db", env=env).out
+    check(tmp_path / "to.db", password)
+    if password:  # what is there has a password of its own
+        between = [tmp_path / "from.db", address]
+        fails(PASSWORD, "copy", *words, "--new-password-env", "ANOTHER", *between, env=env)
+        fails(PASSWORD, "copy", *words, *between, says="--new-password", env=env)
+    fails(USAGE, "copy", *words, address, address, says="it is what is copied", env=env)
+
+
+def test_entries(address):
+    for words in (["get", address, "a"], ["del", address, "a"], ["list", address],
+                  ["stat", address]):
+        fails(FAILED, *words, says="there is no such store")  # and makes none
+    ok("set", address, "a", "1")
+    ok("set", address, "b", "two", "--table", "t")
+    assert ok("get", address, "a").out == "1\n"
+    fails(MISSING, "get", address, "b")
+    assert ok("keys", address).lines == ["a"]
+    assert json.loads(ok("stat", "--json", address).out) == {
+        "encrypted": False,
+        "tables": [{"table": None, "entries": 1}, {"table": "t", "entries": 1}]}
+    assert "on a server, not encrypted" in ok("stat", address).out
+    ok("del", address, "a")
+    fails(MISSING, "get", address, "a")
+
+
+def test_dumps_and_loads(address, tmp_path):
+    fill(tmp_path / "store.db")
+    lines = ok("dump", tmp_path / "store.db").raw
+    ok("load", address, input=lines)
+    check(address)
+    assert ok("dump", address).raw == lines
+
+
+def test_watches(address):
+    with DictSQLiteV4(address) as db:
+        watch = Watch(address)
+        watch.begin(db)
+        db["a"] = 1
+        db.flush()
+        assert watch.until("a")
+        watch.process.terminate()
+        watch.process.communicate(timeout=60)
+
+
+def test_what_a_file_alone_can_do_is_told(address, tmp_path):
+    ok("set", address, "a", "1")
+    for words in (["backup", address, tmp_path / "copy"], ["check", address]):
+        assert dsq(*words).status == FAILED
+    assert not (tmp_path / "copy").exists()
