@@ -21,6 +21,7 @@ static const struct
   guint rounds_factor; /* short scenarios run more rounds */
 } all_scenarios[] = {
   { "hot", bench_run_hot, 3 },
+  { "many", bench_run_many, 1 },
   { "writethrough", bench_run_writethrough, 1 },
   { "one-write", bench_run_one_write, 1 },
   { "facts", bench_run_facts, 1 },
@@ -40,7 +41,7 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context =
-      g_option_context_new ("hot writethrough one-write facts flush tiers open");
+      g_option_context_new ("hot many writethrough one-write facts flush tiers open");
   g_autoptr (GError) error = NULL;
   g_autofree char *own_directory = NULL;
 

@@ -7,7 +7,8 @@
 #include "bench-samples.h"
 #include "bench-scenarios.h"
 
-#define N_HOT 10000
+#define N_HOT  10000
+#define N_MANY 1000000
 
 /* What get_record does at the least: no lock, no order, no eviction. */
 static void
@@ -65,4 +66,66 @@ bench_run_hot (const char *directory, guint round)
   bench_path_remove (lazy_path);
   bench_items_free (items, N_HOT);
   bench_items_free (others, N_HOT);
+}
+
+/* --- many entries, and threads ---------------------------------------------------------------- */
+
+typedef void (*StoreLoop) (DsqStore *store, const BenchItem *items, guint n);
+
+typedef struct
+{
+  StoreLoop loop;
+  DsqStore *store;        /* (unowned) */
+  const BenchItem *items; /* (unowned) half of them */
+} Half;
+
+static gpointer
+half_thread (gpointer data)
+{
+  const Half *self = data;
+
+  self->loop (self->store, self->items, N_MANY / 2);
+  return NULL;
+}
+
+static void
+run_in_two_threads (StoreLoop loop, DsqStore *store, const BenchItem *items)
+{
+  Half halves[] = { { loop, store, items }, { loop, store, items + N_MANY / 2 } };
+  GThread *other = g_thread_new ("half", half_thread, &halves[1]);
+
+  half_thread (&halves[0]);
+  g_thread_join (other);
+}
+
+void
+bench_run_many (const char *directory, guint round)
+{
+  static const char *const ops[] = { "set of 1,000,000", "get of 1,000,000" };
+  const StoreLoop loops[] = { bench_store_set, bench_store_get };
+  BenchItem *items = bench_items_new (N_MANY);
+  char *paths[] = {
+    bench_path (directory, "one-thread", round),
+    bench_path (directory, "two-threads", round),
+  };
+  DsqStore *one = bench_store_open (paths[0], DSQ_PERSIST_MEMORY, N_MANY);
+  DsqStore *two = bench_store_open (paths[1], DSQ_PERSIST_MEMORY, N_MANY);
+  g_autoptr (GHashTable) table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  BENCH_TIME (ops[0], "GHashTable", N_MANY, hash_table_set (table, items, N_MANY));
+  BENCH_TIME (ops[1], "GHashTable", N_MANY, hash_table_get (table, items, N_MANY));
+  for (guint i = 0; i < G_N_ELEMENTS (ops); i++)
+    {
+      BENCH_TIME (ops[i], "store memory", N_MANY, loops[i](one, items, N_MANY));
+      BENCH_TIME (ops[i],
+                  "store memory, two threads",
+                  N_MANY,
+                  run_in_two_threads (loops[i], two, items));
+    }
+
+  bench_store_close (one);
+  bench_store_close (two);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    bench_path_remove (paths[i]);
+  bench_items_free (items, N_MANY);
 }

@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 /* Everything in memory, beside GLib's own hash table. */
 void bench_run_hot (const char *directory, guint round);
 
+/* So many entries that no cache has them, and by two threads. */
+void bench_run_many (const char *directory, guint round);
+
 /* A transaction an entry, beside bare SQLite. */
 void bench_run_writethrough (const char *directory, guint round);
 

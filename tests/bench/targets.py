@@ -138,6 +138,10 @@ def _engine(operation, peer, reference, other=None, **limits):
 ENGINE = [
     *(_engine('hot ' + operation, 'store lazy', 'GHashTable')
       for operation in ('set', 'overwrite', 'get', 'remove')),
+    *(_engine(operation + ' of 1,000,000', 'store memory', 'GHashTable')
+      for operation in ('set', 'get')),
+    *(_engine(operation + ' of 1,000,000', 'store memory, two threads', 'store memory')
+      for operation in ('set', 'get')),
     _engine('writethrough insert', 'store writethrough', 'bare SQLite', at_least=0.8),
     _engine('writethrough overwrite', 'store writethrough', 'bare SQLite', at_least=0.8),
     _engine('flush of new rows', 'store lazy', 'bare SQLite', at_least=0.7),
