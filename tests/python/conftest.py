@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4._dsq import _Dsq
 
 NOBODY = 65534  # a user and a group that have nothing
 MODES = ("memory", "lazy", "writethrough")
@@ -86,17 +87,12 @@ def open_store(path):
     opened = []
 
     def open_one(**parameters):
-        limit = parameters.get("wal_limit", WAL_LIMIT)
-        db_path = parameters.pop("db_path", path)
-        store = DictSQLiteV4(db_path, **parameters)
-        opened.append((store, db_path, limit))
+        store = DictSQLiteV4(parameters.pop("db_path", path), **parameters)
+        opened.append(store)
         return store
 
     yield open_one
-    largest = max((limit for _, _, limit in opened), default=0)
-    for _, db_path, _ in opened:
-        check_log(db_path, largest)
-    for store, _, _ in opened:
+    for store in opened:
         store.close()
 
 
@@ -115,6 +111,57 @@ def check_log(path, wal_limit=WAL_LIMIT):
         return 0
     assert size <= 2 * wal_limit, f"the log takes {size} bytes, and may take twice {wal_limit}"
     return size
+
+
+class _Logs:
+    """The logs of all files that this process opens, whatever opens them: looked at when a store is
+    closed, for until then none has become shorter, and at the end of a test."""
+
+    def __init__(self):
+        self.limits = {}  # of each file, the largest that was asked for
+        self.problems = []
+        for name in ("init", "close"):
+            setattr(_Dsq.Store, name, self._looking(getattr(_Dsq.Store, name)))
+
+    def _looking(self, method):
+        def look_and_call(store, *args):
+            path = store.get_property("path")
+            if path not in (None, ":memory:"):
+                path = os.path.abspath(path)
+                limit = store.get_property("wal_limit")
+                self.limits[path] = max(limit, self.limits.get(path, 0))
+                self.look(path)
+            return method(store, *args)
+
+        return look_and_call
+
+    def look(self, path):
+        try:
+            check_log(path, self.limits[path])
+        except AssertionError as problem:
+            self.problems.append(f"{path}: {problem}")
+
+    def end(self):
+        for path in self.limits:
+            self.look(path)
+        problems, self.problems, self.limits = self.problems, [], {}
+        return problems
+
+
+_LOGS = _Logs()
+
+
+@pytest.fixture(autouse=True)
+def every_log_is_bounded():
+    yield
+    assert _LOGS.end() == []
+
+
+@pytest.fixture
+def log_may_grow(every_log_is_bounded):
+    """For what reads one state for long, as a copy held up does, or commits more at once."""
+    yield
+    _LOGS.end()
 
 
 class LoopWithoutReaders(asyncio.SelectorEventLoop):

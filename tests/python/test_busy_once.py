@@ -204,7 +204,7 @@ def test_a_writer_that_waits_for_room_waits_once(path, hold):
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_a_checkpoint_does_not_wait_once_more(path, hold, file_mode, background):
+def test_a_checkpoint_does_not_wait_once_more(path, hold, log_may_grow, file_mode, background):
     parameters = {"persist_mode": file_mode, "wal_limit": 1 << 20, "enable_async": background}
     db = DictSQLiteV4(path, busy_timeout=TIMEOUT, flush_interval=1000, **parameters)
     value = bytes(3 << 20)

@@ -144,7 +144,7 @@ LONG_READS = {
 
 
 @pytest.mark.parametrize("call", LONG_READS)
-def test_no_write_waits_for_a_copy(path, tmp_path, call):
+def test_no_write_waits_for_a_copy(path, tmp_path, log_may_grow, call):
     with opened(path, wal_limit=1 << 20) as store:
         store.update(ENTRIES)
         store.update({i: os.urandom(1000) for i in range(2000)})

@@ -9,14 +9,15 @@
 enum
 {
   PLACE_SENSITIVE = 18,
-  N_PLACES = 23
+  PLACE_CONSTRUCT_ONLY = 23,
+  N_PLACES
 };
 
 typedef struct
 {
   GObject parent_instance;
   GValue values[N_PLACES]; /* (owned) */
-  guint n_sets;            /* how often any but `sensitive` was set */
+  guint n_sets;            /* how often any but `sensitive` was set later */
 } Bound;
 
 typedef GObjectClass BoundClass;
@@ -32,7 +33,7 @@ bound_set_property (GObject *object, guint id, const GValue *value, GParamSpec *
   Bound *self = (Bound *) object;
 
   g_value_copy (value, &self->values[id - 1]);
-  self->n_sets += id - 1 != PLACE_SENSITIVE;
+  self->n_sets += id - 1 != PLACE_SENSITIVE && id - 1 != PLACE_CONSTRUCT_ONLY;
 }
 
 static void
@@ -121,6 +122,7 @@ bound_class_init (BoundClass *klass)
     g_param_spec_int ("read-only", NULL, NULL, 0, 10, 0, G_PARAM_READABLE),
     g_param_spec_object ("object", NULL, NULL, G_TYPE_OBJECT, rw),
     g_param_spec_flags ("mode", NULL, NULL, mode_get_type (), 0, rw),
+    g_param_spec_int ("construct-only", NULL, NULL, 0, 10, 0, rw | G_PARAM_CONSTRUCT_ONLY),
   };
 
   klass->set_property = bound_set_property;

@@ -99,6 +99,23 @@ test_follows_what_comes_after_a_clear (Fixture *self, gconstpointer mode)
   wait_for_int (object, "int", 2);
 }
 
+/* Who runs the context need not have made it his default. */
+static void
+test_all_arrives_where_it_was_made (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (Bound) object = bound_new ();
+
+  g_main_context_push_thread_default (context);
+  bind (self->store, "k", object, "int", DSQ_BIND_GET);
+  g_main_context_pop_thread_default (context);
+  set (self->store, "k", "int64 1");
+  settle ();
+  g_assert_cmpint (get_int (object, "int"), ==, 0);
+  while (get_int (object, "int") != 1)
+    g_main_context_iteration (context, TRUE);
+}
+
 /* The binding has heard of the change, and reads what the key holds. */
 static void
 type_cb (DsqWatch *watch, const char *const *keys, gpointer user_data)
@@ -427,6 +444,7 @@ main (int argc, char **argv)
     { "all-of-many-are-written-in-order", test_all_of_many_are_written_in_order, FALSE },
     { "other-keys-change-nothing", test_other_keys_change_nothing, FALSE },
     { "follows-what-comes-after-a-clear", test_follows_what_comes_after_a_clear, FALSE },
+    { "all-arrives-where-it-was-made", test_all_arrives_where_it_was_made, FALSE },
     { "what-is-read-meanwhile-does-not-count", test_what_is_read_meanwhile_does_not_count, FALSE },
     { "flags", test_flags, FALSE },
     { "read-only-is-insensitive", test_read_only_is_insensitive, TRUE },
