@@ -108,7 +108,8 @@ namespace Dsq {
         }
         // What the key holds; where it is missing what is computed, kept so long.
         [CCode (cname = "dsq_vala_memoize")]
-        public GLib.Variant memoize (string key, Dsq.Compute compute, int64 milliseconds = Dsq.NEVER) throws GLib.Error {
+        public GLib.Variant memoize (string key, Dsq.Compute compute,
+                                     int64 milliseconds = Dsq.NEVER) throws GLib.Error {
             var found = get (key);
             if (found != null)
                 return found;

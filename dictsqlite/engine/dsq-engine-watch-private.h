@@ -16,10 +16,8 @@ void dsq_engine_remove_watcher (DsqWatcher *watcher);
 
 /* Those of @owner that @from has, which has the same file and whose tables were adopted, are told
  * by this one from here on, and miss nothing. */
-gboolean dsq_engine_move_watchers (DsqEngine *self,
-                                   DsqEngine *from,
-                                   gconstpointer owner,
-                                   GError **error);
+gboolean
+dsq_engine_move_watchers (DsqEngine *self, DsqEngine *from, gconstpointer owner, GError **error);
 
 /* Tells those of @owner that nothing more comes. */
 void dsq_engine_end_watchers (DsqEngine *self, gconstpointer owner);

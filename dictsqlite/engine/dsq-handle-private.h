@@ -26,10 +26,10 @@ struct _DsqHandle
   guint busy_timeout_ms; /* constant: so long each of its calls waits */
   DsqDoor jobs;          /* what the engine's threads are to do for it */
   DsqMutex lock;         /* one close at a time */
-  DsqMutex tables_lock; /* of one that only reads: while it opens or watches a table, or comes to
-                         * another engine */
-  DsqHold own;     /* (lock) what it has opened or joined */
-  DsqHold writer;  /* (lock) what was opened later to be written, where @own only reads */
+  DsqMutex tables_lock;  /* of one that only reads: while it opens or watches a table, or comes to
+                          * another engine */
+  DsqHold own;           /* (lock) what it has opened or joined */
+  DsqHold writer;        /* (lock) what was opened later to be written, where @own only reads */
 };
 
 /* Opens what the options say, or joins those of the process that have the file open, unless it is

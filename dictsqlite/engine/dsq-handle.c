@@ -54,8 +54,9 @@ take (gpointer user)
   return FALSE;
 }
 
-/* Its calls go to the engine from here on, and its news comes from there. Walks and transactions that have begun end where they
- * are, in what is committed, and so its own engine stays until it is closed. */
+/* Its calls go to the engine from here on, and its news comes from there. Walks and transactions
+ * that have begun end where they are, in what is committed, and so its own engine stays until it is
+ * closed. */
 static gboolean
 move_locked (DsqHandle *self, const DsqHold *writer, GError **error)
 {
