@@ -56,7 +56,8 @@ read_expires (const CliJson *json, gint64 *out_expires, GError **error)
   if (json == NULL)
     return TRUE;
   *out_expires = cli_json_is_integer (json) ? g_ascii_strtoll (json->text, &end, 10) : 0;
-  if (*out_expires != 0 && *out_expires > -DSQ_NEVER && *out_expires < DSQ_NEVER)
+  /* it is now and what is left, each less than that */
+  if (*out_expires != 0 && ABS (*out_expires / 2) < DSQ_NEVER)
     return TRUE;
   cli_set_error (error, CLI_DAMAGED, "\"expires\" is no time in milliseconds");
   return FALSE;

@@ -102,6 +102,7 @@ def test_expiry_is_exact(tmp_path, path):
     with DictSQLiteV4(path) as db:
         for number in range(300):
             db.set(number, number, expire=100 + number / 1000)
+        db.set("far", "away", expire=9e12)
     dump = ok("dump", path).raw
     expires = [json.loads(line)["expires"] for line in dump.splitlines()]
     assert len(set(expires)) > 250

@@ -21,8 +21,8 @@ Expire = Union[float, "timedelta", None]
 # Where no time is given: the store's default_expire, which is for good unless it has one.
 DEFAULT: Any = ...
 
-# Some 300,000 years, which is far from where doubles or 64 bits end.
-_MOST_SECONDS = 1e13
+# Some 280,000 years: in milliseconds, that is less than NEVER.
+_MOST_SECONDS = 9e12
 
 
 class Expiry:
