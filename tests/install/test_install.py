@@ -172,6 +172,10 @@ def test_headers_and_gir_are_installed(prefix):
     find(prefix, "Dsq-1.0.gir")
 
 
+def test_what_is_loaded_when_it_is_wanted_is_not_required(prefix):
+    assert "libpq" not in find(prefix, "dictsqlite-1.pc").read_text()
+
+
 def test_desktops_know_a_store(run, prefix, tmp_path):
     types = prefix / "share/mime/packages/org.dictsqlite.Browser.xml"
     if not types.exists() or not shutil.which("update-mime-database"):
