@@ -40,7 +40,7 @@ make_name (const guint8 *name, gsize length, GError **error)
   return NULL;
 }
 
-/* The table's id, or 0 when it has not been opened yet. */
+/* The table's id, or 0 when it has not been opened yet, as long as it is being made too. */
 static gboolean
 find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **error)
 {
@@ -50,7 +50,7 @@ find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **err
   if (shard == NULL)
     return FALSE;
   table = dsq_tables_find_locked (&self->tables, name);
-  *out_table = table != NULL && !table->is_dropped ? table->id : 0;
+  *out_table = table != NULL && table->is_made && !table->is_dropped ? table->id : 0;
   dsq_shard_unlock (shard);
   return TRUE;
 }
@@ -75,6 +75,7 @@ open_in_transaction (DsqEngine *self,
 {
   DsqTableState state;
   DsqTable *table;
+  gboolean committed;
   gsize length;
   const guint8 *bytes = g_bytes_get_data (name, &length);
 
@@ -90,14 +91,15 @@ open_in_transaction (DsqEngine *self,
   dsq_expiry_forget_locked (&self->expiry);
   dsq_shards_unlock_all (self->shards);
   *out_table = table->id;
-  if (self->cold->funcs->commit (self->cold, NULL, NULL, error))
-    return TRUE;
-  self->cold->funcs->rollback (self->cold);
+  committed = self->cold->funcs->commit (self->cold, NULL, NULL, error);
+  if (!committed)
+    self->cold->funcs->rollback (self->cold);
   dsq_shards_lock_all (self->shards);
-  if (!table->is_dropped)
+  table->is_made = committed;
+  if (!committed && !table->is_dropped)
     dsq_tables_drop_locked (&self->tables, table);
   dsq_shards_unlock_all (self->shards);
-  return FALSE;
+  return committed;
 }
 
 static gboolean
@@ -140,6 +142,7 @@ open_to_read_locked (DsqEngine *self, GBytes *name, guint32 *out_table, GError *
   table = dsq_tables_find_locked (&self->tables, name);
   if (table == NULL)
     table = add_table_locked (self, name, &state);
+  table->is_made = TRUE;
   *out_table = table->id;
   dsq_shards_unlock_all (self->shards);
   return TRUE;

@@ -16,6 +16,7 @@ typedef struct
                            with, or in none of the lists of those in use */
   DsqPending *pending;  /* (owned) */
   gboolean is_dropped;  /* (all shard locks) */
+  gboolean is_made;     /* (all shard locks) no commit is to come that may fail */
   guint64 learned;      /* (all shard locks) the engine's generation when others' commits were last
                            found to have changed it */
   guint64 version;      /* (atomic) moves with every change of the table while it is walked */

@@ -352,6 +352,76 @@ test_changed_behind_a_read (gconstpointer number)
   remove_folder (folder);
 }
 
+static guint32
+open_t (DsqEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  guint32 table = 0;
+
+  dsq_engine_open_table (engine, DSQ_PROMISE_STAGED, (const guint8 *) "t", 1, &table, &error);
+  g_assert_no_error (error);
+  return table;
+}
+
+#define MEANWHILE_US 50000
+
+static struct
+{
+  GThread *thread; /* (owned) (nullable) */
+  gint is_open;    /* (atomic) */
+  guint32 table;
+} meanwhile;
+
+static gpointer
+open_meanwhile (gpointer engine)
+{
+  meanwhile.table = open_t (engine);
+  g_atomic_int_set (&meanwhile.is_open, TRUE);
+  return NULL;
+}
+
+static gboolean
+fail_to_commit (DsqColdTier *tier, DsqColdCommittedFunc committed, gpointer data, GError **error)
+{
+  tier->funcs = between.real;
+  meanwhile.thread = g_thread_new ("meanwhile", open_meanwhile, between.engine);
+  g_usleep (MEANWHILE_US);
+  g_assert_false (g_atomic_int_get (&meanwhile.is_open));
+  g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE, "full");
+  return FALSE;
+}
+
+/* Who asks for a table that another thread is making gets none that may not come to be. */
+static void
+test_table_that_is_being_made (void)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqTableState main;
+  DsqColdTier *tier;
+  guint32 table;
+
+  make_store (path);
+  tier = open_file (path, &main);
+  between.engine = open_over (tier, &main, DSQ_PERSIST_LAZY, 1);
+  between.real = tier->funcs;
+  between.funcs = *tier->funcs;
+  between.funcs.commit = fail_to_commit;
+  tier->funcs = &between.funcs;
+  g_assert_false (dsq_engine_open_table (between.engine,
+                                         DSQ_PROMISE_STAGED,
+                                         (const guint8 *) "t",
+                                         1,
+                                         &table,
+                                         &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+  g_thread_join (meanwhile.thread);
+  g_assert_cmpuint (open_t (between.engine), ==, meanwhile.table);
+  close_engine (between.engine);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -369,6 +439,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/engine-over/over-what-does-not-last", test_over_what_does_not_last);
   g_test_add_func ("/dsq/engine-over/what-is-not-measured-has-no-limit",
                    test_what_is_not_measured_has_no_limit);
+  g_test_add_func ("/dsq/engine-over/table-that-is-being-made", test_table_that_is_being_made);
   for (guint i = 0; i < G_N_ELEMENTS (readers); i++)
     {
       g_autofree char *path =
