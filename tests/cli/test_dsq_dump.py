@@ -56,7 +56,7 @@ def fill(db):
     db.table("")["k"] = "in the table of no name"
     db.table("empty")
     db.set("expires", "v", expire=5000)
-    db.table("é").set("expires", "w", expire=7)
+    db.table("é").set("expires", "w", expire=7000)
     db["last"] = 1
 
 
