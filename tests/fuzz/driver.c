@@ -10,12 +10,13 @@
 #include "driver.h"
 
 /*
- * Stands where libFuzzer's main() would: first the target's seeds, then mutations of them under a
- * fixed seed, so that a failure comes again. With file names as arguments it runs just these, which
- * is how an input that libFuzzer found is tried without it.
+ * Stands where libFuzzer's main() would: first the target's seeds and what libFuzzer has found
+ * worth keeping, then mutations of them under a fixed seed, so that a failure comes again. With
+ * file names as arguments it runs just these, which is how an input that libFuzzer found is tried
+ * without it.
  */
 
-#define N_ROUNDS      20000
+/* N_ROUNDS is the target's, as meson.build says. */
 #define MAX_MUTATIONS 8
 
 /* Each input in memory of just its length, so that a sanitizer sees what is read beyond. */
@@ -33,11 +34,52 @@ pick (GRand *rand, guint n)
   return n > 1 ? (guint) g_rand_int_range (rand, 0, (gint) n) : 0;
 }
 
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return g_strcmp0 (*(char *const *) a, *(char *const *) b);
+}
+
+/* The target's own, and then those of the folder, in the order of their names. */
+static GArray *
+read_seeds (const char *folder)
+{
+  GArray *seeds = g_array_new (FALSE, FALSE, sizeof (FuzzSeed));
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = NULL;
+  const char *name;
+
+  g_array_append_vals (seeds, fuzz_seeds, (guint) n_fuzz_seeds);
+  if (folder == NULL)
+    return seeds;
+  dir = g_dir_open (folder, 0, NULL);
+  g_assert_nonnull (dir);
+  while ((name = g_dir_read_name (dir)) != NULL)
+    g_ptr_array_add (names, g_build_filename (folder, name, NULL));
+  g_ptr_array_sort (names, compare_names);
+  for (guint i = 0; i < names->len; i++)
+    {
+      FuzzSeed seed;
+      char *bytes;
+
+      g_assert_true (g_file_get_contents (names->pdata[i], &bytes, &seed.length, NULL));
+      seed.bytes = bytes;
+      g_array_append_val (seeds, seed);
+    }
+  return seeds;
+}
+
+static const FuzzSeed *
+pick_seed (GRand *rand, const GArray *seeds)
+{
+  return &g_array_index (seeds, FuzzSeed, pick (rand, seeds->len));
+}
+
 static void
-mutate (GRand *rand, GByteArray *input)
+mutate (GRand *rand, const GArray *seeds, GByteArray *input)
 {
   static const guint8 telling[] = { 0, 1, 2, 5, 7, 8, 0x7F, 0x80, 0xFE, 0xFF, '(', ')' };
-  const FuzzSeed *other = &fuzz_seeds[pick (rand, (guint) n_fuzz_seeds)];
+  const FuzzSeed *other = pick_seed (rand, seeds);
   guint at = pick (rand, input->len);
   guint8 byte = telling[pick (rand, G_N_ELEMENTS (telling))];
 
@@ -89,6 +131,7 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (20240229);
+  g_autoptr (GArray) seeds = NULL;
 
   if (argc > 1)
     {
@@ -97,18 +140,25 @@ main (int argc, char **argv)
     }
 
   run (NULL, 0);
-  for (gsize i = 0; i < n_fuzz_seeds; i++)
-    run ((const guint8 *) fuzz_seeds[i].bytes, fuzz_seeds[i].length);
+  seeds = read_seeds (g_getenv ("DSQ_CORPUS"));
+  for (guint i = 0; i < seeds->len; i++)
+    {
+      const FuzzSeed *seed = &g_array_index (seeds, FuzzSeed, i);
+
+      run ((const guint8 *) seed->bytes, seed->length);
+    }
 
   for (guint round = 0; round < N_ROUNDS; round++)
     {
-      const FuzzSeed *seed = &fuzz_seeds[pick (rand, (guint) n_fuzz_seeds)];
+      const FuzzSeed *seed = pick_seed (rand, seeds);
       g_autoptr (GByteArray) input = g_byte_array_new ();
 
       g_byte_array_append (input, (const guint8 *) seed->bytes, (guint) seed->length);
       for (guint n = 1 + pick (rand, MAX_MUTATIONS); n > 0; n--)
-        mutate (rand, input);
+        mutate (rand, seeds, input);
       run (input->data, input->len);
     }
+  for (guint i = (guint) n_fuzz_seeds; i < seeds->len; i++)
+    g_free ((char *) g_array_index (seeds, FuzzSeed, i).bytes);
   return 0;
 }

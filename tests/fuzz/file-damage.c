@@ -5,9 +5,35 @@
 
 #include "file-damage.h"
 
+/* What is left of the choices that damage_follow() was given. */
+static const guint8 *script;
+static gsize script_length;
+
+void
+damage_follow (const guint8 *bytes, gsize length)
+{
+  script = bytes;
+  script_length = length;
+}
+
+static guint
+follow_script (guint n)
+{
+  guint value = 0;
+
+  for (guint reach = 1; reach < n && script_length > 0; reach = reach < n >> 8 ? reach << 8 : n)
+    {
+      value = value << 8 | *script++;
+      script_length--;
+    }
+  return value % n;
+}
+
 guint
 damage_pick (GRand *rand, guint n)
 {
+  if (n > 1 && script_length > 0)
+    return follow_script (n);
   return n > 1 ? (guint) g_rand_int_range (rand, 0, (gint) n) : 0;
 }
 

@@ -24,6 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Damage, damage_free)
 
 /* --- of the files of the damage --------------------------------------------------------------- */
 
+/* From now on choices are made as these bytes say, and by chance only where they have ended. */
+void damage_follow (const guint8 *bytes, gsize length);
 guint damage_pick (GRand *rand, guint n);
 void damage_pages (Damage *self, const Images *images, GRand *rand);
 void damage_log (Damage *self, const Images *images, GRand *rand);

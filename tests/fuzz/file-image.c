@@ -307,6 +307,35 @@ find_rows (Image *self, const char *path)
   g_assert_true (dsq_store_close (store, NULL, NULL));
 }
 
+/* In memory if that can be: nothing is asked here of a medium. */
+char *
+images_make_folder (void)
+{
+  char *folder = g_strdup ("/dev/shm/dsq-fuzz-XXXXXX");
+
+  if (g_mkdtemp (folder) != NULL)
+    return folder;
+  g_free (folder);
+  folder = g_dir_make_tmp ("dsq-fuzz-XXXXXX", NULL);
+  g_assert_nonnull (folder);
+  return folder;
+}
+
+void
+images_remove_folder (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (folder);
+}
+
 static void
 make_states (Image *images, const char *path, gboolean is_encrypted)
 {

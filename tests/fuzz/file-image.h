@@ -39,6 +39,9 @@ typedef struct
 
 #define IMAGE_PAGE_SIZE 4096
 
+/* In memory if that can be; removed with the files that are in it. */
+char *images_make_folder (void);
+void images_remove_folder (const char *folder);
 /* Makes the files in @folder, which is left empty. */
 Images *images_new (const char *folder);
 void images_free (Images *self);

@@ -227,21 +227,6 @@ wait_for_workers (Fuzz *self)
 }
 
 static void
-remove_folder (const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      g_unlink (path);
-    }
-  g_rmdir (folder);
-}
-
-static void
 run_all (Fuzz *self)
 {
   guint64 n_rounds = 0;
@@ -262,26 +247,12 @@ run_all (Fuzz *self)
     {
       if (self->standings[i].round >= self->first)
         n_rounds += (self->standings[i].round - self->first) / self->n_workers + 1;
-      remove_folder (self->workers[i].folder);
+      images_remove_folder (self->workers[i].folder);
       g_free (self->workers[i].folder);
       close (self->workers[i].output);
     }
   run_tell (n_rounds, "damaged files");
   printf ("from round %" G_GUINT64_FORMAT ", %u findings\n", self->first, self->n_findings);
-}
-
-/* In memory if that can be: nothing is asked here of a medium. */
-static char *
-make_folder (void)
-{
-  char *folder = g_strdup ("/dev/shm/dsq-fuzz-XXXXXX");
-
-  if (g_mkdtemp (folder) != NULL)
-    return folder;
-  g_free (folder);
-  folder = g_dir_make_tmp ("dsq-fuzz-XXXXXX", NULL);
-  g_assert_nonnull (folder);
-  return folder;
 }
 
 int
@@ -293,7 +264,7 @@ main (int argc, char **argv)
   mallopt (M_ARENA_MAX, 1);
   if (run.until != 0) /* not those of every other run */
     self.first = (guint64) g_random_int () << 24;
-  self.folder = make_folder ();
+  self.folder = images_make_folder ();
   self.images = images_new (self.folder);
   self.n_workers = CLAMP (g_get_num_processors (), 1, MAX_WORKERS);
   self.standings = mmap (NULL,
@@ -314,7 +285,7 @@ main (int argc, char **argv)
     run_all (&self);
   munmap (self.standings, MAX_WORKERS * sizeof (Standing));
   images_free (self.images);
-  remove_folder (self.folder);
+  images_remove_folder (self.folder);
   g_free (self.folder);
   return self.n_findings > 0 ? 1 : 0;
 }

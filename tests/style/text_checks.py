@@ -86,12 +86,15 @@ def check_rulers(tree: Tree) -> List[str]:
     ]
 
 
+DATA = ("tests/fixtures/", "tests/fuzz/corpus/")
+
+
 def check_whitespace(tree: Tree) -> List[str]:
     """No trailing space, no tab, no CR; each file ends with one newline."""
     problems = []
     for path in tree.paths:
         text = tree.text(path)
-        if not text or path == "LICENSE" or path.startswith("tests/fixtures/"):
+        if not text or path == "LICENSE" or path.startswith(DATA):
             continue
         if not text.endswith("\n") or text.endswith("\n\n"):
             problems.append(f"{path}: should end with one newline")
