@@ -1,0 +1,52 @@
+# test_server_sql.py - what is said to servers is what more than one of them knows
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# What CockroachDB, YugabyteDB or Citus say they lack, or have in part: see docs/servers.md.
+LACKING = re.compile(
+    r"\b("
+    r"TRIGGER|FUNCTION|PROCEDURE|EXTENSION|TEMP|TEMPORARY|UNLOGGED|COPY|LOCK|MERGE|CURSOR|"
+    r"DECLARE|EXCLUDE|DEFERRABLE|INHERITS|RULE|RECURSIVE|TABLESAMPLE|GROUPING|XML\w*|"
+    r"nextval|currval|random|now|clock_timestamp|pg_try_\w+|pg_advisory_lock|ctid|xmin|"
+    r"LISTEN|NOTIFY|pg_notify"
+    r")\b")
+CHANGED = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (dictsqlite\.\w+)")
+
+
+def all_sql():
+    """The statements of rows by name, with macros put in, and what makes the schema."""
+    folder = Path(__file__).parents[2] / "dictsqlite" / "cold" / "postgresql"
+    text = (folder / "dsq-server-sql.c").read_text()
+
+    def literal(code):
+        return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', code))
+
+    keys = literal(re.search(r"#define KEYS(.*?)\n\n", text, re.DOTALL)[1])
+    page = literal(re.search(r"#define PAGE.*?\\\n(.*?)\n\n", text, re.DOTALL)[1])
+    schema, statements = text.split("const DsqServerSql")
+    made = {name: literal(sql) + keys * ("KEYS" in sql) + page * ("PAGE" in sql)
+            for name, sql in re.findall(r"\[DSQ_SERVER_(\w+)\] = \{ (.*?) \},\n", statements,
+                                        re.DOTALL)}
+    return made, literal(schema.split("dsq_server_schema[] =")[1].split(";\n\n")[0])
+
+
+def test_nothing_is_said_that_like_servers_lack():
+    statements, schema = all_sql()
+    assert len(statements) == 24 and "CREATE SCHEMA" in schema
+    for name, sql in [*statements.items(), ("schema", schema)]:
+        assert not LACKING.search(sql), (name, sql)
+        assert ("advisory" in sql) == (name == "schema")
+        # one statement changes a table once, and of one store: of one shard
+        changed = CHANGED.findall(sql)
+        assert name == "schema" or len(changed) == len(set(changed)), name
+        if name not in ("FIND_STORE", "MAKE_STORE", "schema"):
+            of_one = r"\b(store|id) = \$1::bigint|(SELECT|VALUES) \(?\$1::bigint"
+            assert re.search(of_one, sql), name
+    for table in re.findall(r"CREATE TABLE IF NOT EXISTS dictsqlite\.(\w+) \((.*?)\);", schema):
+        assert "PRIMARY KEY" in table[1]
+        if table[0] not in ("schema", "store"):  # what is unique is so within a store
+            assert all(columns.startswith("store") for columns in
+                       re.findall(r"(?:PRIMARY KEY|UNIQUE) \((.*?)\)", table[1]))
