@@ -21,8 +21,11 @@ MODES = ("memory", "lazy", "writethrough")
 WAL_LIMIT = 64 << 20  # the default
 LONG = os.environ.get("DSQ_LONG") == "1"
 SECONDS = float(os.environ.get("DSQ_SECONDS", 0))  # of each loop, whatever LONG says of its rounds
-# Whether encrypted/sitecustomize.py has every store encrypted.
-ENCRYPTED = hasattr(DictSQLiteV4.__init__, "__wrapped__")
+# Whether server/sitecustomize.py has every store on a server, and it or encrypted/sitecustomize.py
+# every store encrypted.
+ON_A_SERVER = hasattr(DictSQLiteV4.__init__, "__wrapped__") and "DSQ_SERVER" in os.environ
+ENCRYPTED = hasattr(DictSQLiteV4.__init__, "__wrapped__") and (
+    not ON_A_SERVER or os.environ.get("DSQ_ENCRYPTED") == "1")
 
 
 def rounds(n, what, of_each=1):
@@ -47,7 +50,9 @@ def seed(fixed):
 
 if os.environ.get("DSQ_NEAR") == "0":
     init = DictSQLiteV4.__init__
-    getattr(init, "__wrapped__", init).__kwdefaults__["near_capacity"] = 0
+    while hasattr(init, "__wrapped__"):
+        init = init.__wrapped__
+    init.__kwdefaults__["near_capacity"] = 0
 
 
 @pytest.fixture(params=MODES)

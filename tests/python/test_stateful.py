@@ -6,7 +6,7 @@ import math
 import tempfile
 
 import pytest
-from conftest import LONG, MODES, SECONDS, rounds
+from conftest import LONG, MODES, ON_A_SERVER, SECONDS, rounds
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -345,7 +345,7 @@ class StoreBesideDict(RuleBasedStateMachine):
 @pytest.mark.parametrize("persist_mode", MODES)
 def test_store_beside_dict(persist_mode):
     machine = type("Machine", (StoreBesideDict,), {"mode": persist_mode})
-    n_examples = 5 if SECONDS else 400 if LONG else 40
+    n_examples = 5 if SECONDS else 400 if LONG else 3 if ON_A_SERVER else 40
     for _ in rounds(1, "programs", n_examples):
         run_state_machine_as_test(
             machine,

@@ -1,15 +1,20 @@
 # sitecustomize.py - has every store of a Python on the server at DSQ_SERVER
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """With this folder first on PYTHONPATH, under tests/with_server.py, the tests of files run on
-stores there, those that start other Pythons too: each has the file's path for its name. The server
-is asked at every read, since what one store was told these tests ask of another at once."""
+stores there, those that start other Pythons too; each file's path is that of one store. The server
+is asked at every read, since what one store was told these tests ask of another at once. With
+DSQ_ENCRYPTED=1 in the environment they are encrypted too."""
 
 import functools
+import hashlib
 import os
-import urllib.parse
+import runpy
+from pathlib import Path
 
 from dictsqlite_v4 import DictSQLiteV4
 
+if os.environ.get("DSQ_ENCRYPTED") == "1":
+    runpy.run_path(str(Path(__file__).parents[1] / "encrypted" / "sitecustomize.py"))
 _init = DictSQLiteV4.__init__
 
 
@@ -17,7 +22,7 @@ _init = DictSQLiteV4.__init__
 def _on_the_server(self, db_path, *args, **parameters):
     path = os.fspath(db_path)
     if path != ":memory:" and not str(path).startswith("postgresql:"):
-        name = urllib.parse.quote(os.path.abspath(os.fsdecode(path)), safe="")
+        name = hashlib.sha256(os.path.abspath(os.fsencode(path))).hexdigest()
         db_path = f"{os.environ['DSQ_SERVER']}&max_staleness=0&table={name}"
     _init(self, db_path, *args, **parameters)
 
