@@ -80,8 +80,9 @@ def all_loops(build: Path, fuzzers: Path, folder: Path) -> List[Loop]:
           for mode in ("memory", "lazy", "writethrough")),
         of_python("stateful-encrypted", 5, "test_stateful.py", "test_store_beside_dict[lazy]",
                   encrypted=True),
-        *(of_python(f"near-{mode}", 3, "test_near_model.py", f"test_threads_read_nothing_old[{mode}]",
-                    10_000_000) for mode in ("memory", "lazy", "writethrough")),
+        *(of_python(f"near-{mode}", 3, "test_near_model.py",
+                    f"test_threads_read_nothing_old[{mode}]", 10_000_000)
+          for mode in ("memory", "lazy", "writethrough")),
         of_python("near-beside-dict", 2, "test_near_model.py",
                   "test_each_read_is_what_a_dict_gives[writethrough]"),
         of_python("pickles", 4, "test_safe_pickle_fuzz.py",

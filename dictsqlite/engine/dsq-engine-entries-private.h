@@ -56,8 +56,7 @@ gboolean dsq_engine_get_stamped (DsqEngine *self,
                                  guint8 **out_stamped,
                                  gsize *out_length,
                                  GError **error);
-/* The string (g_free) that a record of @type in the hot tier holds, and its stamp. NULL: it is none
- * that C has, or there is another record, as *out_is_other tells, none, or an error, uncounted. */
+/* The string (g_free) and the stamp of a record of @type in the hot tier; or NULL, uncounted. */
 char *dsq_engine_peek_string (DsqEngine *self,
                               const DsqKey *key,
                               guint8 type,

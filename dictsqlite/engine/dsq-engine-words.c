@@ -16,9 +16,6 @@
  * live version is seen; so the binding looks at that first, see docs/architecture.md.
  */
 
-/* Larger records are not worth to be kept twice. */
-#define MAX_RECORD 1024
-
 static DsqWords *
 share_words_locked (DsqEngine *self, DsqWords *words)
 {
@@ -81,24 +78,6 @@ put_before (guint64 stamp, const guint8 *record, gsize length, gsize *out_length
   return stamped;
 }
 
-/* What is used least goes where there is a limit, so each use is to be seen there. */
-static gboolean
-may_be_kept (DsqEngine *self, const DsqEntry *entry)
-{
-  return !dsq_entry_is_tombstone (entry) && !entry->has_expiry &&
-         entry->record_length <= MAX_RECORD && dsq_engine_option (self, max_bytes) == 0;
-}
-
-guint64
-dsq_engine_stamp_locked (DsqEngine *self, const DsqKey *key, const DsqEntry *entry)
-{
-  const DsqWords *words = self->shards->words;
-
-  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
-  return words != NULL && may_be_kept (self, entry) ? words->slots[dsq_words_slot (key->hash)]
-                                                    : DSQ_STAMP_NONE;
-}
-
 gboolean
 dsq_engine_get_stamped (DsqEngine *self,
                         const DsqKey *key,
@@ -116,7 +95,7 @@ dsq_engine_get_stamped (DsqEngine *self,
   if (shard == NULL)
     return FALSE;
   number = dsq_hot_shard_find_locked (&shard->hot, key);
-  if (number != 0 && may_be_kept (self, shard->hot.nodes[number].entry))
+  if (number != 0 && dsq_engine_may_keep (self, shard->hot.nodes[number].entry))
     {
       const DsqEntry *entry = shard->hot.nodes[number].entry;
 
@@ -147,7 +126,7 @@ dsq_engine_set_stamped (DsqEngine *self,
                         GError **error)
 {
   const DsqWords *words = __atomic_load_n (&self->shards->words, __ATOMIC_ACQUIRE);
-  gboolean is_kept = words != NULL && may_be_kept (self, entry);
+  gboolean is_kept = words != NULL && dsq_engine_may_keep (self, entry);
   const guint64 *word = is_kept ? &words->tables[key->table % DSQ_WORDS_N_TABLES] : NULL;
   guint64 before = is_kept ? __atomic_load_n (word, __ATOMIC_ACQUIRE) : 0;
   guint64 after;

@@ -28,8 +28,26 @@ void dsq_engine_stage_locked (DsqEngine *self,
                               DsqEntry *entry,
                               DsqPresence presence);
 
+/* Whether who looks at words may keep it. What is used least goes where there is a limit, so each
+ * use is to be seen there; and larger records are not worth to be kept twice. */
+static inline gboolean
+dsq_engine_may_keep (DsqEngine *self, const DsqEntry *entry)
+{
+  return !dsq_entry_is_tombstone (entry) && !entry->has_expiry && entry->record_length <= 1024 &&
+         dsq_engine_option (self, max_bytes) == 0;
+}
+
 /* What tells how long @entry, which is in memory, is the newest of @key. */
-guint64 dsq_engine_stamp_locked (DsqEngine *self, const DsqKey *key, const DsqEntry *entry);
+static inline guint64
+dsq_engine_stamp_locked (DsqEngine *self, const DsqKey *key, const DsqEntry *entry)
+{
+  const DsqWords *words = self->shards->words;
+
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
+  return words != NULL && dsq_engine_may_keep (self, entry)
+             ? words->slots[dsq_words_slot (key->hash)]
+             : DSQ_STAMP_NONE;
+}
 
 /* Whether a key that is not in memory is absent, whatever the file says. */
 static inline gboolean

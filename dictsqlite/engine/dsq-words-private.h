@@ -57,6 +57,7 @@ dsq_words_slot (guint64 hash)
 static inline void
 dsq_words_move_slot_locked (DsqWords *self, guint slot)
 {
+  dsq_mutex_assert_rank_held (DSQ_RANK_SHARD);
   __atomic_store_n (&self->slots[slot], self->slots[slot] + DSQ_WORDS_N_SLOTS, __ATOMIC_RELEASE);
 }
 

@@ -78,7 +78,7 @@ def test_what_is_kept_needs_no_call(near, monkeypatch):
     keep(near)
     near.update({"other": "text", "more": "text"})
     assert is_kept(near, "more")
-    for name in ("_fetch", "_get_text", "_contains_text", "_get_record", "_check_open"):
+    for name in ("_find", "_get_text", "_contains_text", "_get_record", "_check_open"):
         monkeypatch.setattr(near, name, None)
     assert near["k"] == near.get("k") == "old"
     assert near["other"] == near.get("other") == "text" and "other" in near
@@ -91,7 +91,7 @@ def test_what_is_set_needs_no_call(near, monkeypatch, mode):
     assert near["first"]
     for i, value in enumerate(VALUES):
         near[f"k{i}"] = value
-    for name in ("_fetch", "_get_text", "_contains_text", "_get_record", "_check_open"):
+    for name in ("_find", "_get_text", "_contains_text", "_get_record", "_check_open"):
         monkeypatch.setattr(near, name, None)
     for i, value in enumerate(VALUES):
         assert f"k{i}" in near

@@ -1,8 +1,8 @@
 # test_near_model.py - what a mapping keeps, whoever writes beside it, is always what it must be
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two handles, C's calls, threads that take turns each microsecond, and another process. First one
-call after the other, each compared with a dict; then at the same time, where each key must behave as
-if its calls were made one after the other."""
+call after the other, each compared with a dict; then at the same time, where each key must behave
+as if its calls were made one after the other."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Writer:
 
 
 class Stores:
-    """Two mappings on one store of memory, or on one file; with a process beside where they commit."""
+    """Two mappings on one file, or one of memory; where they commit, with a process beside."""
 
     def __init__(self, mode):
         self.folder = tempfile.TemporaryDirectory()
@@ -236,7 +236,7 @@ GUARDS = {
         "__getitem__ get __contains__", "words[self._table_word] == own.word", "own is not None"
     ),
     "a set follows on what is kept": ("__setitem__", "own.word == stamp - 1", "own is not None"),
-    "a stamp is the word still": ("_find", "words[word & SLOT_MASK] != word", "word == 0"),
+    "a stamp is the word still": ("_find", "words[word & SLOT_MASK] == word", "word != 0"),
 }  # fmt: skip
 
 

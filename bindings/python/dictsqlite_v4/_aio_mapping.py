@@ -122,7 +122,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         return self._load(key, record) if record else default
 
     def _peek_str(self, key: str, default: Any) -> Any:
-        """The str of `key` from memory, to be kept, or `default`; GError or UnicodeError for others."""
+        """The str of `key` from memory, or `default`; raises GError or UnicodeError for others."""
         near, words = self._near, self._words
         if near is not None:
             live, at = words[WORD_LIVE], words[self._table_word]
@@ -255,15 +255,16 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             entries = mapping_or_pairs if is_store else as_dict(mapping_or_pairs)
             await self._do(StoreMapping.bulk_insert, entries)
             return
-        entries = Own(as_dict(mapping_or_pairs))
+        entries = as_dict(mapping_or_pairs)
         packed = pack_entries(entries, self._encode)
         if len(packed) < _LARGE_PACK and not self._writes_wait:
             if not self._busy or self._may_write(*unpack(packed)[::2]):
-                near = self._near
+                near = self._near if len(entries) <= self._db._near_capacity else None
                 before = self._words[self._table_word] if near is not None else 0
                 if self._call(self._store.try_set_pack, packed):
                     if near is not None and is_of_texts(packed):
-                        near.note_sets(entries, before, self._words[self._table_word], len(packed))
+                        own, after = Own(entries), self._words[self._table_word]
+                        near.note_sets(own, before, after, len(packed))
                     return
         await self._lane().ask(b"S", packed, keys=unpack(packed)[::2])
 

@@ -30,7 +30,15 @@ from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import DEFAULT, Expire, Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._near import IMMUTABLE_END, MISSING, SHORT, UNKEPT, NearTier, Own
-from ._pack import is_of_texts, pack, pack_entries, pack_keys, unpack, unpack_records, unpack_strings
+from ._pack import (
+    is_of_texts,
+    pack,
+    pack_entries,
+    pack_keys,
+    unpack,
+    unpack_records,
+    unpack_strings,
+)
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
 from ._values import STRING_TYPE, decode_value, encode_value
@@ -369,16 +377,16 @@ class StoreMapping(
         self._set_entries(as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
-        near = self._near
-        entries = Own(entries)  # which nobody else changes
-        packed = pack_entries(entries, self._encode)
+        near = self._near if len(entries) <= self._near_capacity else None
+        own = Own() if near is None else Own(entries)  # which nobody else changes
+        packed = pack_entries(own or entries, self._encode)
         before = self._words[self._table_word] if near is not None else 0
         try:
             self._store.set_pack(packed)
         except GError as error:
             raise to_exception(error, self._path) from None
         if near is not None and is_of_texts(packed):
-            near.note_sets(entries, before, self._words[self._table_word], len(packed))
+            near.note_sets(own, before, self._words[self._table_word], len(packed))
 
     def get_many(
         self, keys: Iterable[_Key], /, *, errors: str = "strict"

@@ -38,7 +38,8 @@ _Words = ctypes.c_uint64 * N_WORDS
 class Own(Dict[str, Any]):
     """Values, or tuples of a record that is to be loaded, as they are at a word of the table's."""
 
-    word = -1  # which none of the library's ever is
+    __slots__ = ("word",)
+    word: int
 
 
 class Near:
@@ -55,6 +56,7 @@ class Near:
         self.stamped.clear()
         self.rest = _REST * self.capacity  # how many more cannot be kept before all begins anew
         self.own = Own()
+        self.own.word = -1  # which none of the library's ever is
 
     def note_set(self, key: str, value: Any, stamp: int, length: int) -> None:
         """`key` has been set to it, and nothing else has made the table's word `stamp`."""
@@ -93,11 +95,11 @@ class Near:
             self._spend(length // SHORT)
 
     def put(self, key: str, value: Any, stamp: int, length: int) -> None:
-        if len(self.stamped) < self.capacity or key in self.stamped:
+        is_room = len(self.stamped) < self.capacity or key in self.stamped
+        if is_room:
             self.stamped[key] = value, stamp
-            self._spend(length // SHORT)
-        else:
-            self._spend(1)
+        if length >= SHORT or not is_room:
+            self._spend(length // SHORT if is_room else 1)
 
     def _spend(self, n: int) -> None:
         self.rest -= n
@@ -152,27 +154,23 @@ class NearTier:
         return 0 if near is None else len({*list(near.own), *list(near.stamped)})
 
     def _find(self, near: Near, key: str) -> Any:
-        """The value of `key`, which `own` does not tell; or MISSING."""
+        """The value of `key`, which `own` does not tell, to be kept; or MISSING."""
         kept = near.stamped.get(key)
-        if kept is None:
-            return self._fetch(near, key)
-        value, stamp = kept
-        word, words = abs(stamp), self._words
-        at = words[self._table_word]
-        is_known = words[WORD_LIVE] == self._seen or self._catch_up()  # what is committed
-        if not is_known or words[word & SLOT_MASK] != word:
-            return self._fetch(near, key)
-        if value is not None:
-            near.take_over(key, value if stamp > 0 else (value,), at)
-        return value if stamp > 0 else self._load(key, value)
-
-    def _fetch(self, near: Near, key: str) -> Any:
-        """The value of `key`, from the library, to be kept; or MISSING."""
+        if kept is not None:
+            value, stamp = kept
+            word, words = abs(stamp), self._words
+            at = words[self._table_word]
+            is_known = words[WORD_LIVE] == self._seen or self._catch_up()  # what is committed
+            if is_known and words[word & SLOT_MASK] == word:
+                if value is not None:
+                    near.take_over(key, value if stamp > 0 else (value,), at)
+                return value if stamp > 0 else self._load(key, value)
         if "\0" in key or len(key) > MAX_KEY_LENGTH:
             record = self._call(self._get_record, key)
             return self._load(key, record) if record else MISSING
         live = self._words[WORD_LIVE]
-        stamp, text = 0, None  # type: int, Optional[str]
+        stamp = 0
+        text: Optional[str] = None
         try:
             try:
                 if self._expects_str:
