@@ -1,6 +1,6 @@
-# near.py - what the values that a mapping keeps itself cost and spare; run in `meson devenv -C build`
+# near.py - what the values that a mapping keeps itself cost and spare; in `meson devenv -C build`
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Nanoseconds an operation, the best of many short loops: what else the machine does shows little."""
+"""Nanoseconds an operation, the best of many short loops, of which other work shows little."""
 
 import asyncio
 import gc
