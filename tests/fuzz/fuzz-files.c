@@ -258,7 +258,7 @@ run_all (Fuzz *self)
 int
 main (int argc, char **argv)
 {
-  const RunLength run = run_begin (500, 10000, 1000000);
+  const RunLength run = run_begin (500, 6000, 1000000);
   Fuzz self = { .until = run.until, .end = run.until != 0 ? G_MAXUINT64 : run.n };
 
   mallopt (M_ARENA_MAX, 1);
