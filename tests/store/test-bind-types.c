@@ -174,35 +174,6 @@ test_what_comes_later_fails_once (Fixture *self, gconstpointer mode)
   g_test_assert_expected_messages ();
 }
 
-/* A value that is no normal one cannot be stored. */
-static void
-test_what_is_not_written_fails_once (Fixture *self, gconstpointer mode)
-{
-  g_autoptr (GVariant) good = g_variant_ref_sink (g_variant_new_int64 (1));
-  g_autoptr (GVariant) bad = g_variant_ref_sink (
-      g_variant_new_from_data (G_VARIANT_TYPE ("(ss)"), "\xff", 1, FALSE, NULL, NULL));
-  g_autoptr (Bound) object = bound_new ();
-  Failures failures = { 0 };
-  gulong id = g_signal_connect (self->store, "bind-failed", G_CALLBACK (failed_cb), &failures);
-
-  bind (self->store, "k", object, "variant", DSQ_BIND_SET);
-  for (guint round = 1; round <= 2; round++)
-    {
-      g_object_set (object, "variant", bad, NULL);
-      while (failures.n < round)
-        g_main_context_iteration (NULL, TRUE);
-      g_object_set (object, "variant", bad, NULL);
-      g_object_set (object, "variant", good, NULL);
-      assert_holds (self->store, "k", "int64 1");
-      settle ();
-      g_assert_cmpuint (failures.n, ==, round);
-      g_assert_error (failures.last, DSQ_ERROR, DSQ_ERROR_INVALID_VALUE);
-      g_assert_cmpint (dsq_store_remove (self->store, "k", NULL, NULL), ==, DSQ_ANSWER_YES);
-    }
-  g_clear_error (&failures.last);
-  g_signal_handler_disconnect (self->store, id);
-}
-
 static void
 test_what_cannot_be_bound (Fixture *self, gconstpointer mode)
 {
@@ -245,7 +216,6 @@ main (int argc, char **argv)
     { "what-it-is-already-is-not-set", test_what_it_is_already_is_not_set, FALSE },
     { "what-does-not-fit-is-an-error", test_what_does_not_fit_is_an_error, FALSE },
     { "what-comes-later-fails-once", test_what_comes_later_fails_once, FALSE },
-    { "what-is-not-written-fails-once", test_what_is_not_written_fails_once, FALSE },
     { "what-cannot-be-bound", test_what_cannot_be_bound, FALSE },
   };
 
