@@ -1,6 +1,7 @@
 # report.py - the tables, the plots, and what machine they come from
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
+import io
 import os
 import platform
 import re
@@ -198,7 +199,11 @@ def plot(report, folder, suffix=''):
             else:
                 _draw_bars(axes, rows)
             axes.set_title(TITLES[part].rsplit(':', 1)[0])
-            figure.savefig(os.path.join(folder, f'{part}{suffix}.svg'), metadata={'Date': None})
+            drawing = io.StringIO()
+            figure.savefig(drawing, format='svg', metadata={'Date': None})
+            with open(os.path.join(folder, f'{part}{suffix}.svg'), 'w', encoding='utf-8') as file:
+                # each line of a path ends in a space, which is none of a tree's
+                file.writelines(f'{line.rstrip()}\n' for line in drawing.getvalue().splitlines())
             pyplot.close(figure)
             drawn.append(part)
     return drawn

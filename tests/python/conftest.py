@@ -130,7 +130,10 @@ class _Logs:
 
     def _looking(self, method):
         def look_and_call(store, *args):
-            path = store.get_property("path")
+            try:
+                path = store.get_property("path")
+            except UnicodeDecodeError:  # for which there is no str
+                path = None
             if path not in (None, ":memory:"):
                 path = os.path.abspath(path)
                 limit = store.get_property("wal_limit")

@@ -185,6 +185,7 @@ def test_no_more_are_kept_than_there_is_room_for(open_store):
     store = open_store(persist_mode="lazy", near_capacity=10)
     keys = [f"k{i}" for i in range(40)]
     store.update(dict.fromkeys(keys, "v"))
+    assert list(store._near.own) == keys[:10]  # of many at once the first
     for key in keys * 20:
         assert store[key] == "v"
         assert len(store._near.own) <= 10 and len(store._near.stamped) <= 10

@@ -23,7 +23,7 @@ from ._host import check_loop
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._lane import Lane
 from ._mapping import StoreMapping
-from ._near import UNKEPT, Own
+from ._near import SHORT, UNKEPT, Own
 from ._pack import is_of_texts, pack, pack_entries, unpack
 from ._values import STRING_TYPE
 from ._verbs import Verbs, as_dict
@@ -132,7 +132,12 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         if near is not None:
             self._db._seen = live
             if stamp > UNKEPT and value is not None:
-                near.take_over(key, value, at, len(key) + len(value))
+                own = near.own
+                length = len(key) + len(value)
+                if own.word == at and length <= SHORT and len(own) < near.capacity:
+                    own.setdefault(key, value)
+                else:
+                    near.take_over(key, value, at, length)
         return default if value is None else value
 
     async def set_async(self, key: _Key, value: _Value, *, expire: Expire = DEFAULT) -> None:
@@ -152,8 +157,18 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             if "\0" not in text:
                 try:
                     stamp = self._try_set_text(self._store, text)
-                    if stamp > UNKEPT and self._near is not None:
-                        self._near.note_set(key, value, stamp, len(text))
+                    near = self._near
+                    if stamp > UNKEPT and near is not None:
+                        own = near.own
+                        if (
+                            own.word == stamp - 1
+                            and len(text) <= SHORT
+                            and len(own) < near.capacity
+                        ):
+                            own[key] = value
+                            own.word = stamp
+                        else:
+                            near.note_set(key, value, stamp, len(text))
                     if stamp:
                         return
                 except UnicodeEncodeError:
@@ -257,16 +272,17 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             return
         entries = as_dict(mapping_or_pairs)
         packed = pack_entries(entries, self._encode)
+        near = self._near
+        before = self._words[self._table_word] if near is not None else 0
+        is_set = False
         if len(packed) < _LARGE_PACK and not self._writes_wait:
             if not self._busy or self._may_write(*unpack(packed)[::2]):
-                near = self._near if len(entries) <= self._db._near_capacity else None
-                before = self._words[self._table_word] if near is not None else 0
-                if self._call(self._store.try_set_pack, packed):
-                    if near is not None and is_of_texts(packed):
-                        own, after = Own(entries), self._words[self._table_word]
-                        near.note_sets(own, before, after, len(packed))
-                    return
-        await self._lane().ask(b"S", packed, keys=unpack(packed)[::2])
+                is_set = bool(self._call(self._store.try_set_pack, packed))
+        if not is_set:
+            await self._lane().ask(b"S", packed, keys=unpack(packed)[::2])
+        if near is not None and is_of_texts(packed):
+            own, after = Own(entries), self._words[self._table_word]
+            near.note_sets(own, before, after, len(packed))
 
     async def clear_async(self) -> None:
         """Remove all keys."""

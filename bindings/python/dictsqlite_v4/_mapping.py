@@ -377,7 +377,7 @@ class StoreMapping(
         self._set_entries(as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
-        near = self._near if len(entries) <= self._near_capacity else None
+        near = self._near
         own = Own() if near is None else Own(entries)  # which nobody else changes
         packed = pack_entries(own or entries, self._encode)
         before = self._words[self._table_word] if near is not None else 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from itertools import islice
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ._dsq import N_WORDS, WORD_LIVE, WORD_WALKS, GError, Store
@@ -39,7 +40,10 @@ class Own(Dict[str, Any]):
     """Values, or tuples of a record that is to be loaded, as they are at a word of the table's."""
 
     __slots__ = ("word",)
-    word: int
+
+    def __init__(self, entries: Any = (), word: int = -1) -> None:  # which none ever is
+        super().__init__(entries)
+        self.word = word
 
 
 class Near:
@@ -56,7 +60,6 @@ class Near:
         self.stamped.clear()
         self.rest = _REST * self.capacity  # how many more cannot be kept before all begins anew
         self.own = Own()
-        self.own.word = -1  # which none of the library's ever is
 
     def note_set(self, key: str, value: Any, stamp: int, length: int) -> None:
         """`key` has been set to it, and nothing else has made the table's word `stamp`."""
@@ -65,31 +68,29 @@ class Near:
             own[key] = value
             own.word = stamp  # which only this thread may do
         else:  # others' changes are not in there, or it is full
-            own = Own({key: value})
-            own.word = stamp
-            self.own = own
+            self.own = Own({key: value}, stamp)
         self._spend(length // SHORT)
 
     def note_sets(self, entries: Own, before: int, after: int, length: int) -> None:
         """All of them have been set, in so many bytes, while the table's word was these."""
-        own = self.own
         if after != before + len(entries) or length > SHORT * self.capacity:
             return
+        own = self.own
         if own.word == before and len(own) + len(entries) <= self.capacity:
             own.update(entries)
             own.word = after
-        elif len(entries) <= self.capacity:
-            entries.word = after
-            self.own = entries
+        else:
+            is_room = len(entries) <= self.capacity
+            own = entries if is_room else Own(islice(entries.items(), self.capacity))
+            own.word = after
+            self.own = own
         self._spend(max(0, length // SHORT - len(entries)))
 
     def take_over(self, key: str, value: Any, word: int, length: int = 0) -> None:
         """`key` had that value when the table's word was `word`, or later; and may have another."""
         own = self.own
         if own.word != word:
-            own = Own()
-            own.word = word
-            self.own = own
+            self.own = own = Own((), word)
         if len(own) < self.capacity:
             own.setdefault(key, value)
             self._spend(length // SHORT)
