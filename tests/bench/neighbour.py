@@ -70,7 +70,7 @@ def read(store: DictSQLiteV4, keys: List[str], seconds: float) -> Tuple[float, f
 
 def measure(path: Path, seconds: float) -> List[str]:
     cells = []
-    with DictSQLiteV4(path) as store:
+    with DictSQLiteV4(path, near_capacity=0) as store:  # which would answer for memory
         keys = [f"key {i}" for i in range(N_KEYS)]
         store.bulk_insert({key: f"value of {key}" for key in keys})
         alone, _ = read(store, keys, seconds)
