@@ -50,6 +50,25 @@ namespace Dsq {
                     return value;
             }
         }
+        // The newest key, removed; null where there is none.
+        [CCode (cname = "dsq_vala_popitem")]
+        public string? popitem (out GLib.Variant? value) throws GLib.Error {
+            while (true) {
+                value = null;
+                var page = walk (Dsq.WalkOrder.REVERSE).next_many (1);
+                if (page.n_children () == 0)
+                    return null;
+                var key = page.get_child_value (0).get_child_value (0).get_string ();
+                var found = get (key);
+                if (found == null) // somebody was faster
+                    continue;
+                var answer = compare_and_set (key, found, null);
+                if (answer == Dsq.Answer.YES) {
+                    value = found;
+                    return key;
+                }
+            }
+        }
         // What the work throws is thrown, and nothing is written. Where somebody has changed what
         // it has read it is called again, so often at most.
         [CCode (cname = "dsq_vala_transact")]

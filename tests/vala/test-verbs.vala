@@ -128,7 +128,8 @@ void use (Dsq.Store store, string path) throws Error {
 
     assert (shown (store.setdefault ("d", new Variant.int64 (1))) == "1");
     assert (shown (store.setdefault ("d", new Variant.int64 (2))) == "1");
-    assert (store.remove ("d") == Dsq.Answer.YES);
+    Variant? popped;
+    assert (store.popitem (out popped) == "d" && shown (popped) == "1" && !("d" in store));
     use_delegates (store);
 
     var transaction = store.begin ();
