@@ -141,6 +141,9 @@ class _Logs:
                 self.look(path)
             return method(store, *args)
 
+        for name in dir(method):  # what GI says of it, for who asks
+            if not name.startswith("_"):
+                setattr(look_and_call, name, getattr(method, name))
         return look_and_call
 
     def look(self, path):

@@ -47,7 +47,7 @@ def test_memory_mode_forgets_nothing(open_store):
 
 
 def test_the_least_recently_used_leaves_first(open_store):
-    store = open_store(persist_mode="writethrough", hot_capacity=3)
+    store = open_store(persist_mode="writethrough", hot_capacity=3, near_capacity=0)
     for key in "abc":
         store[key] = key
     assert store["a"] == "a"
