@@ -155,8 +155,9 @@ learn (DsqKeyModel *self, DsqKeyPages *pages, Asked *asked)
   self->places = reading->places;
   if (reading->is_void || has_moved)
     {
+      /* the page may be the gap's by now, of which only the number is asked for */
       dsq_key_pages_give_back (pages, asked->page);
-      self->counts = self->counts || asked->page < 0;
+      self->counts = TRUE;
       return;
     }
   take_error (self, NULL);

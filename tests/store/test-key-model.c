@@ -234,12 +234,6 @@ test_random (Fixture *self, gconstpointer mode)
   g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
   Mirror mirrors[G_N_ELEMENTS (views)];
 
-  /* now and then a change is missed there for minutes, which is to be found */
-  if (is_file && g_getenv ("DSQ_LONG") == NULL)
-    {
-      g_test_skip ("over a file in the long form alone");
-      return;
-    }
   g_test_message ("seed %u", seed);
   fill (self->store, 0, N_KEYS);
   for (guint i = 0; i < G_N_ELEMENTS (views); i++)
