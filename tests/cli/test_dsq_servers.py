@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from pathlib import Path
@@ -14,30 +13,16 @@ from program import FAILED, MISSING, PASSWORD, USAGE, dsq, fails, ok
 from test_dsq_watch import Watch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from with_server import NoServer, server  # noqa: E402
+from server_fixture import new_name, running  # noqa: E402, F401
 
 VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}],
           "long" * 1000: "a key longer than an index takes", "big": b"x" * 300_000, -1: 2**70}
-numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def running():
-    try:
-        with server() as one:
-            try:
-                DictSQLiteV4(one.address).close()
-            except OSError as problem:
-                pytest.skip(f"this library cannot use it: {problem}")
-            yield one
-    except NoServer as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture
 def address(running):
     """A store that does not exist yet."""
-    return f"{running.address}&table=store{next(numbers)}"
+    return f"{running.address}&table={new_name()}"
 
 
 def fill(path, password=None):

@@ -21,28 +21,13 @@ from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from with_server import NoServer, server  # noqa: E402
-
-numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def running():
-    try:
-        with server() as one:
-            try:
-                DictSQLiteV4(one.address).close()
-            except OSError as problem:
-                pytest.skip(f"this library cannot use it: {problem}")
-            yield one
-    except NoServer as reason:
-        pytest.skip(str(reason))
+from server_fixture import new_name, running  # noqa: E402, F401
 
 
 @pytest.fixture
 def address(running):
     """A store that does not exist yet, asked for at each read."""
-    return f"{running.address}&max_staleness=0&table=store{next(numbers)}"
+    return f"{running.address}&max_staleness=0&table={new_name()}"
 
 
 def sql(running, statement):
@@ -82,7 +67,7 @@ def test_keeps_what_a_file_keeps(address, mode, password):
 
 
 def test_a_commit_writes_the_states_of_what_it_changes_alone(running):
-    name = f"store{next(numbers)}"
+    name = new_name()
     with DictSQLiteV4(f"{running.address}&table={name}") as store:
         for number in range(10):
             store.table(f"t{number}")["a"] = number
@@ -104,20 +89,24 @@ def test_others_see_it(running, address):
         assert "a" not in other and len(other) == 0
 
 
+def assert_seen_within(seconds, store, value):
+    """Each look begins after a commit has returned; one that began so long after it is true."""
+    committed = time.monotonic()
+    while True:
+        looked = time.monotonic()
+        if store["a"] == value:
+            break
+        assert looked - committed < seconds
+
+
 def test_staleness_is_bounded(running):
-    address = f"{running.address}&max_staleness=300&table=store{next(numbers)}"
+    address = f"{running.address}&max_staleness=300&table={new_name()}"
     with DictSQLiteV4(address) as one, DictSQLiteV4(address) as other:
         one["a"] = 0
         wait_until(lambda: other.get("a") == 0)
         for turn in range(1, 4):
             one["a"] = turn
-            committed = time.monotonic()
-            # each look begins after the commit has returned; one that began 300 ms after is true
-            while True:
-                looked = time.monotonic()
-                if other["a"] == turn:
-                    break
-                assert looked - committed < 0.3
+            assert_seen_within(0.3, other, turn)
 
 
 def test_increments_are_exact_across_clients(address):
@@ -221,7 +210,7 @@ def relay(running, folder, is_cut):
 
 @pytest.mark.parametrize("becomes", ["written", "not written", "forgotten"])
 def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, becomes):
-    name = f"store{next(numbers)}"
+    name = new_name()
     armed = threading.Event()
 
     def is_cut(said, server):
@@ -260,7 +249,7 @@ def test_threads_that_wait_share_a_look_at_the_server(running, tmp_path):
         asked.extend([1] * said.count(b"dictsqlite0\0"))  # the statement that asks, prepared
         return False
 
-    name = f"store{next(numbers)}"
+    name = new_name()
     with relay(running, tmp_path, is_cut) as folder, DictSQLiteV4(
             f"postgresql://tests@/postgres?host={folder}&max_staleness=0&table={name}") as store:
         store["a"] = 1
@@ -480,7 +469,7 @@ def test_watches(address):
 @pytest.fixture
 def slow_address(running):
     """A store of which what is known is taken to be true for an hour."""
-    return f"{running.address}&max_staleness=3600000&table=store{next(numbers)}"
+    return f"{running.address}&max_staleness=3600000&table={new_name()}"
 
 
 def test_who_listens_is_told_at_once(running, slow_address):
@@ -532,7 +521,7 @@ def test_a_notice_that_is_lost_is_made_up_for(running, address):
 
 def test_what_is_believed_ends_with_the_listener(running):
     """Lost notices leave the bound as it is."""
-    address = f"{running.address}&max_staleness=400&table=store{next(numbers)}"
+    address = f"{running.address}&max_staleness=400&table={new_name()}"
     with DictSQLiteV4(address, persist_mode="writethrough") as one, DictSQLiteV4(address) as other:
         one["a"] = 0
         wait_until(lambda: other.get("a") == 0)
@@ -540,12 +529,7 @@ def test_what_is_believed_ends_with_the_listener(running):
             sql(running, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                          " WHERE query LIKE 'LISTEN%'")
             one["a"] = turn
-            committed = time.monotonic()
-            while True:
-                looked = time.monotonic()
-                if other["a"] == turn:
-                    break
-                assert looked - committed < 0.4
+            assert_seen_within(0.4, other, turn)
 
 
 def test_a_fork_leaves_the_connections_alone(address):

@@ -1,0 +1,32 @@
+# server_fixture.py - a PostgreSQL server for the tests of a module
+# SPDX-License-Identifier: LGPL-2.1-or-later
+from __future__ import annotations
+
+import itertools
+from typing import Iterator
+
+import pytest
+from with_server import NoServer, Server, server
+
+from dictsqlite_v4 import DictSQLiteV4
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """One that this library can use; skips where there is none."""
+    try:
+        with server() as one:
+            try:
+                DictSQLiteV4(one.address).close()
+            except OSError as problem:
+                pytest.skip(f"this library cannot use it: {problem}")
+            yield one
+    except NoServer as reason:
+        pytest.skip(str(reason))
+
+
+def new_name() -> str:
+    """Of a store that does not exist yet."""
+    return f"store{next(_numbers)}"
