@@ -58,8 +58,10 @@ assert_all (DsqStore *store, guint n)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_cmpint (dsq_store_count (store, NULL, &error), ==, n);
+  gint64 count = dsq_store_count (store, NULL, &error);
+
   g_assert_no_error (error);
+  g_assert_cmpint (count, ==, n);
   for (guint i = 0; i < n; i++)
     {
       g_autofree char *key = g_strdup_printf ("%u", i * 7919 % N_KEYS);
