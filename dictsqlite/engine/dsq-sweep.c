@@ -269,7 +269,8 @@ sweep_file (Sweep *self, gint64 *out_next, gboolean *out_done, GError **error)
           tries = (DsqTries){ 0 };
         }
       dsq_engine_note_dirty (engine);
-      if (!dsq_engine_wait_for_budget (engine, error))
+      /* who reads, and has nothing more to stage, does not fail because the medium is full */
+      if (!*out_done && !dsq_engine_wait_for_budget (engine, error))
         return FALSE;
     }
   return TRUE;
