@@ -404,15 +404,14 @@ test_tuples_that_hash_alike (void)
 
   for (guint32 i = 1; i <= 4000; i++)
     {
+      const guint8 plain[] = { 'M', i & 0xff, i >> 8, 'K', 1, 0x86 };
       guint8 pair[16] = { 'K', 1, 0x8a, 11 };
       unsigned __int128 number = (unsigned __int128) i * (((guint64) 1 << 61) - 1);
 
       memcpy (pair + 4, &number, 11);
       pair[15] = 0x86;
       g_string_append_len (pickle, (const char *) pair, sizeof pair);
-      g_string_append_len (honest,
-                           (const char *) (guint8[]){ 'M', i & 0xff, i >> 8, 'K', 1, 0x86 },
-                           6);
+      g_string_append_len (honest, (const char *) plain, sizeof plain);
     }
   g_string_append_len (pickle, "\x90.", 2);
   g_string_append_len (honest, "\x90.", 2);
