@@ -177,6 +177,9 @@ dsq_database_set_error (DsqDatabase *self, int code, const char *purpose, GError
   int system_errno = self->handle != NULL ? sqlite3_system_errno (self->handle) : 0;
   DsqError meaning = DSQ_ERROR_FAILED;
 
+  /* of a page beyond the file's end, where a long value is read past SQLite's cache */
+  if (code == SQLITE_IOERR_SHORT_READ)
+    code = SQLITE_CORRUPT;
   if (was_cut_to_nothing (self, code))
     {
       g_set_error (error,
