@@ -68,14 +68,19 @@ enum
 static guint signals[N_SIGNALS];
 
 static void
+source_end (GSource *source)
+{
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
+static void
 dsq_watch_dispose (GObject *object)
 {
   DsqWatch *self = DSQ_WATCH (object);
   DsqWatcher *watcher = g_steal_pointer (&self->watcher);
 
-  if (self->source != NULL)
-    g_source_destroy (self->source);
-  g_clear_pointer (&self->source, g_source_unref);
+  g_clear_pointer (&self->source, source_end);
   /* in the child of a fork its locks may be held for ever */
   if (watcher != NULL && !dsq_engine_is_inherited (self->engine))
     {
