@@ -21,7 +21,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "docs" / "durability.md"
-REACHED = re.compile(r"^(?:# )?reached (\d+) (.+)$", re.MULTILINE)
+REACHED = re.compile(r"^(?:# )*reached (\d+) (.+)$", re.MULTILINE)
 EXECUTED = re.compile(r"^stat::number_of_executed_units: *(\d+)$", re.MULTILINE)  # libFuzzer's
 POINTS = re.compile(r"^# points (\S+) (\S+) (\d+)$", re.MULTILINE)
 DEFAULT_HOURS = 110 / 60

@@ -194,6 +194,6 @@ class NearTier:
         stamp = int.from_bytes(stamped[:_RECORD], sys.byteorder)
         if stamp > UNKEPT:
             is_immutable = record[0] < IMMUTABLE_END
-            kept = (value, stamp) if is_immutable else (record, -stamp)
-            near.put(key, *kept, len(key) + len(record))
+            held, mark = (value, stamp) if is_immutable else (record, -stamp)
+            near.put(key, held, mark, len(key) + len(record))
         return value
