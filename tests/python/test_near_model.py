@@ -21,6 +21,7 @@ import time
 import pytest
 from conftest import LONG, SECONDS, rounds, seed
 from hypothesis import Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -252,8 +253,9 @@ def test_it_shows_when_a_guard_is_missing(monkeypatch, guard):
         made = dict(vars(home))
         exec("from __future__ import annotations\n" + source.replace(text, other), made)
         monkeypatch.setattr(owner, name, made[name])
-    with pytest.raises((AssertionError, KeyError)):
-        run_beside("writethrough", 100, phases=(Phase.generate,))
+    # Flaky: it took what an example before had kept, and did not come again
+    with pytest.raises((AssertionError, KeyError, Flaky)):
+        run_beside("writethrough", 1000, phases=(Phase.generate,))
 
 
 # --- at the same time ------------------------------------------------------------------------
