@@ -70,8 +70,8 @@ typedef struct
 } DsqWalReader;
 
 /* Looks through the slots of readers from @slot on for one that somebody, in any process, is in and
- * that sees less than @n_frames of the log. @database is another connection than the one that reads
- * or writes: it must be in none. */
+ * that sees less than @n_frames of the log, all it may be of G_MAXUINT32. @database is another
+ * connection than the one that reads or writes: it must be in none. */
 gboolean dsq_wal_index_find_reader (const DsqWalIndex *self,
                                     DsqDatabase *database,
                                     guint slot,

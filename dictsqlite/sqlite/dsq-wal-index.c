@@ -107,7 +107,8 @@ dsq_wal_index_find_reader (const DsqWalIndex *self,
   for (; slot < N_READER_SLOTS; slot++)
     {
       *out_reader = (DsqWalReader){ slot, slot == 0 ? 0 : marks[slot] };
-      if (out_reader->n_frames < n_frames && !is_free (file, slot))
+      /* who is about to begin there may be in it before its mark is, which is the largest number */
+      if ((out_reader->n_frames < n_frames || n_frames == G_MAXUINT32) && !is_free (file, slot))
         return TRUE;
     }
   return FALSE;

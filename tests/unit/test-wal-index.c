@@ -143,6 +143,45 @@ test_tells_a_restart_from_a_commit (Fixture *fixture, gconstpointer data)
   g_assert_false (dsq_wal_stamp_is_restart_of (&twice, &restarted));
 }
 
+/* Before it has made its mark as well. */
+static void
+test_finds_who_is_in_a_slot (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  DsqDatabase *other = dsq_database_open (fixture->path, DSQ_DATABASE_WRITE, 1000, &error);
+  const int shared = SQLITE_SHM_SHARED;
+  sqlite3_file *file = NULL;
+  DsqWalReader reader;
+
+  g_assert_no_error (error);
+  run (other, "PRAGMA user_version");
+  g_assert_cmpint (sqlite3_file_control (other->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file),
+                   ==,
+                   SQLITE_OK);
+  for (guint slot = 0; slot < 5; slot++)
+    {
+      const int lock = 3 + (int) slot;
+
+      g_assert_cmpint (file->pMethods->xShmLock (file, lock, 1, SQLITE_SHM_LOCK | shared),
+                       ==,
+                       SQLITE_OK);
+      g_assert_true (
+          dsq_wal_index_find_reader (&fixture->index, fixture->database, 0, G_MAXUINT32, &reader));
+      g_assert_cmpuint (reader.slot, ==, slot);
+      g_assert_false (dsq_wal_index_find_reader (&fixture->index,
+                                                 fixture->database,
+                                                 slot + 1,
+                                                 G_MAXUINT32,
+                                                 &reader));
+      g_assert_cmpint (file->pMethods->xShmLock (file, lock, 1, SQLITE_SHM_UNLOCK | shared),
+                       ==,
+                       SQLITE_OK);
+    }
+  g_assert_false (
+      dsq_wal_index_find_reader (&fixture->index, fixture->database, 0, G_MAXUINT32, &reader));
+  dsq_database_close (other);
+}
+
 static void
 test_needs_a_file (void)
 {
@@ -219,6 +258,7 @@ main (int argc, char **argv)
   ADD ("stays-without-a-commit", test_stays_without_a_commit);
   ADD ("tells-a-restart-from-a-commit", test_tells_a_restart_from_a_commit);
   ADD ("rebuilds-the-header-of-a-commit", test_rebuilds_the_header_of_a_commit);
+  ADD ("finds-who-is-in-a-slot", test_finds_who_is_in_a_slot);
   g_test_add_func ("/dsq/wal-index/needs-a-file", test_needs_a_file);
   g_test_add_func ("/dsq/wal-index/half-written-is-not-read", test_half_written_is_not_read);
   return g_test_run ();
