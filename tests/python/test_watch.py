@@ -381,7 +381,7 @@ def test_close_waits_for_the_callback(store):
     store["k"] = 1
     assert begun.wait(WAIT)
     store["l"] = 1
-    threading.Timer(0.05, may_end.set).start()
+    threading.Timer(0.5, may_end.set).start()
     watch.close()
     assert ended == [["k"]]
     watch.close()
