@@ -1,8 +1,6 @@
 /* test-bind-types.c - what of properties keys can hold, and what does not fit
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <sqlite3.h>
-
 #include "bind-support.h"
 
 typedef struct
@@ -182,43 +180,6 @@ test_what_comes_later_fails_once (Fixture *self, gconstpointer mode)
   g_test_assert_expected_messages ();
 }
 
-/* Another program has the file's write lock for longer than a write waits. */
-static void
-test_what_is_not_written_fails_once (Fixture *self, gconstpointer mode)
-{
-  g_autoptr (DsqStore) store = OPEN_IN (self->folder,
-                                        "persist-mode",
-                                        DSQ_PERSIST_WRITETHROUGH,
-                                        "separate",
-                                        TRUE,
-                                        "busy-timeout",
-                                        50);
-  g_autoptr (Bound) object = bound_new ();
-  Failures failures = { 0 };
-  sqlite3 *other = NULL;
-
-  g_signal_connect (store, "bind-failed", G_CALLBACK (failed_cb), &failures);
-  bind (store, "k", object, "int", DSQ_BIND_SET);
-  g_assert_cmpint (sqlite3_open (self->path, &other), ==, SQLITE_OK);
-  for (guint round = 1; round <= 2; round++)
-    {
-      g_assert_cmpint (sqlite3_exec (other, "BEGIN IMMEDIATE", NULL, NULL, NULL), ==, SQLITE_OK);
-      set_int (object, "int", -1);
-      set_int (object, "int", -2);
-      while (failures.n < round)
-        g_main_context_iteration (NULL, TRUE);
-      g_assert_error (failures.last, DSQ_ERROR, DSQ_ERROR_BUSY);
-      g_assert_cmpint (sqlite3_exec (other, "ROLLBACK", NULL, NULL, NULL), ==, SQLITE_OK);
-      set_int (object, "int", (int) round);
-      assert_holds (store, "k", round == 1 ? "int64 1" : "int64 2");
-      settle ();
-      g_assert_cmpuint (failures.n, ==, round);
-    }
-  g_clear_error (&failures.last);
-  g_assert_cmpint (sqlite3_close (other), ==, SQLITE_OK);
-  close_store (g_steal_pointer (&store));
-}
-
 static void
 test_what_cannot_be_bound (Fixture *self, gconstpointer mode)
 {
@@ -261,7 +222,6 @@ main (int argc, char **argv)
     { "what-it-is-already-is-not-set", test_what_it_is_already_is_not_set, FALSE },
     { "what-does-not-fit-is-an-error", test_what_does_not_fit_is_an_error, FALSE },
     { "what-comes-later-fails-once", test_what_comes_later_fails_once, FALSE },
-    { "what-is-not-written-fails-once", test_what_is_not_written_fails_once, TRUE },
     { "what-cannot-be-bound", test_what_cannot_be_bound, FALSE },
   };
 
