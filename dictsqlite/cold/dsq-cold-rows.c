@@ -85,7 +85,7 @@ dsq_cold_decode_row (const DsqRecordCodec *codec,
 {
   sqlite3_stmt *row = statement->handle;
   int expires_type = sqlite3_column_type (row, at_expires);
-  gint64 expires = sqlite3_column_int64 (row, at_expires);
+  gint64 expires = expires_type == SQLITE_NULL ? 0 : sqlite3_column_int64 (row, at_expires);
   const guint8 *value;
   gsize length;
 

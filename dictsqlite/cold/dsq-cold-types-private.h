@@ -72,14 +72,14 @@ typedef struct
 typedef struct
 {
   gint64 place;
-  DsqEntry *entry; /* (owned) */
+  DsqEntry *entry; /* (owned) (nullable) once it was taken */
 } DsqColdRow;
 
 static inline void
 dsq_cold_rows_free (GArray *rows)
 {
   for (guint i = 0; i < rows->len; i++)
-    dsq_entry_unref (g_array_index (rows, DsqColdRow, i).entry);
+    g_clear_pointer (&g_array_index (rows, DsqColdRow, i).entry, dsq_entry_unref);
   g_array_unref (rows);
 }
 

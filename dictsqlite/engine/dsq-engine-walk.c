@@ -38,9 +38,10 @@ is_shown (DsqEngine *self, const DsqEntry *entry)
   return !self->options.read_only || !dsq_engine_has_expired (self, entry);
 }
 
-/* What a row of the file has become: its newest state, or NULL when it is gone or has moved. */
+/* What a row of the file has become: its newest state, owned, which may be the row's own; NULL when
+ * it is gone or has moved. */
 static DsqEntry *
-row_state_locked (DsqEngine *self, const DsqColdRow *row)
+take_state_locked (DsqEngine *self, DsqColdRow *row)
 {
   DsqKey key = dsq_entry_as_key (row->entry);
   DsqShard *shard = dsq_shards_get (self->shards, key.hash);
@@ -51,7 +52,7 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
 
   dsq_shard_assert_locked (shard);
   if (number == 0)
-    return is_shown (self, row->entry) ? row->entry : NULL;
+    return is_shown (self, row->entry) ? g_steal_pointer (&row->entry) : NULL;
   node = &shard->hot.nodes[number];
   if (dsq_entry_is_tombstone (node->entry) || !is_shown (self, node->entry))
     return NULL;
@@ -60,21 +61,16 @@ row_state_locked (DsqEngine *self, const DsqColdRow *row)
   for (; change != NULL; change = dsq_pending_below_locked (pending, shard, change))
     if (dsq_change_has_own_place (change))
       return NULL;
-  return node->entry;
+  return dsq_entry_ref (node->entry);
 }
 
+/* Takes @entry. */
 static void
 append_row (GArray *rows, gint64 place, DsqEntry *entry)
 {
-  DsqWalkRow row = { place, dsq_entry_ref (entry) };
+  DsqWalkRow row = { place, entry };
 
   g_array_append_val (rows, row);
-}
-
-static gboolean
-is_before (DsqWalkOrder order, gint64 a, gint64 b)
-{
-  return order == DSQ_WALK_FORWARD ? a < b : a > b;
 }
 
 /* What a batch asks for, and what it finds. */
@@ -89,9 +85,9 @@ typedef struct
   gboolean is_quiet; /* no key left memory for the file meanwhile: the batch is whole */
 } Batch;
 
-/* Lays what is pending over the rows of the file. */
+/* Lays what is pending over the rows of the file, and takes their entries. */
 static void
-merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
+merge_locked (DsqEngine *self, DsqWalk *walk, GArray *cold, Batch *batch)
 {
   DsqPending *pending = dsq_engine_pending (self, walk->table);
   guint n_cold = cold->len;
@@ -107,10 +103,9 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
   dsq_runs_init_locked (&runs, pending, walk->order, walk->place);
   while (batch->rows->len < batch->max_rows)
     {
-      const DsqColdRow *row = i < n_cold ? &g_array_index (cold, DsqColdRow, i) : NULL;
-      DsqRun *run = NULL;
+      DsqColdRow *row = i < n_cold ? &g_array_index (cold, DsqColdRow, i) : NULL;
       gint64 place = 0;
-      DsqEntry *entry = dsq_runs_peek (&runs, &run, &place);
+      DsqEntry *entry = dsq_runs_peek (&runs, &place);
 
       if (row != NULL && row->place >= walk->end)
         {
@@ -123,16 +118,16 @@ merge_locked (DsqEngine *self, DsqWalk *walk, const GArray *cold, Batch *batch)
         entry = NULL;
       if (row == NULL && (entry == NULL || !batch->is_last))
         break;
-      if (entry != NULL && (row == NULL || !is_before (walk->order, row->place, place)))
+      if (entry != NULL && (row == NULL || !dsq_walk_is_before (walk->order, row->place, place)))
         {
           /* a change that has just been committed stands in the file as well, at the same place */
           i += row != NULL && row->place == place;
-          append_row (batch->rows, place, entry);
-          dsq_run_step (run, walk->order);
+          append_row (batch->rows, place, dsq_entry_ref (entry));
+          dsq_runs_step (&runs);
           walk->place = place;
           continue;
         }
-      entry = row_state_locked (self, row);
+      entry = take_state_locked (self, row);
       if (entry != NULL)
         append_row (batch->rows, row->place, entry);
       walk->place = row->place;

@@ -48,34 +48,54 @@ state_at (DsqRuns *self, const DsqRun *run, const DsqChange *change)
   return newest->entry;
 }
 
-void
-dsq_run_step (DsqRun *run, DsqWalkOrder order)
+/* Moves on to a change that is to be shown; FALSE at the end. */
+static gboolean
+run_settle (DsqRuns *self, DsqRun *run)
 {
-  run->at += order == DSQ_WALK_FORWARD ? 1 : -1;
+  const gint64 step = self->order == DSQ_WALK_FORWARD ? 1 : -1;
+
+  for (; run->at >= run->list->n_leading && run->at < run->list->n_items; run->at += step)
+    {
+      const DsqChange *change = &run->list->items[run->at];
+
+      run->entry = state_at (self, run, change);
+      run->place = change->place;
+      if (run->entry != NULL)
+        return TRUE;
+    }
+  return FALSE;
 }
 
-/* Moves on to a change that is to be shown, and gives its state; NULL at the end. */
-static DsqEntry *
-run_peek (DsqRuns *self, DsqRun *run)
+/* Puts @run where the heap is open at @hole, whose children are heaps. */
+static void
+sift_down (DsqRuns *self, guint hole, DsqRun *run)
 {
-  for (; run->at >= run->list->n_leading && run->at < run->list->n_items;
-       dsq_run_step (run, self->order))
+  for (guint child = 2 * hole + 1; child < self->n_runs; child = 2 * hole + 1)
     {
-      DsqEntry *entry = state_at (self, run, &run->list->items[run->at]);
-
-      if (entry != NULL)
-        return entry;
+      if (child + 1 < self->n_runs &&
+          dsq_walk_is_before (self->order, self->heap[child + 1]->place, self->heap[child]->place))
+        child++;
+      if (!dsq_walk_is_before (self->order, self->heap[child]->place, run->place))
+        break;
+      self->heap[hole] = self->heap[child];
+      hole = child;
     }
-  return NULL;
+  self->heap[hole] = run;
 }
 
 static void
 add_run (DsqRuns *self, DsqShard *shard, const DsqChangeList *list, gboolean inflight, gint64 place)
 {
-  DsqRun run = { shard, list, inflight, first_beyond (list, place, self->order) };
+  DsqRun *run = &self->runs[self->n_runs];
 
-  if (run.at >= list->n_leading && run.at < list->n_items)
-    self->runs[self->n_runs++] = run;
+  *run = (DsqRun){
+    .shard = shard,
+    .list = list,
+    .is_inflight = inflight,
+    .at = first_beyond (list, place, self->order),
+  };
+  if (run_settle (self, run))
+    self->heap[self->n_runs++] = run;
 }
 
 void
@@ -93,28 +113,27 @@ dsq_runs_init_locked (DsqRuns *self, DsqPending *pending, DsqWalkOrder order, gi
       add_run (self, shard, &part->inflight.lists[DSQ_LIST_FRESH], TRUE, place);
       add_run (self, shard, &part->current.lists[DSQ_LIST_FRESH], FALSE, place);
     }
+  for (guint i = self->n_runs / 2; i > 0; i--)
+    sift_down (self, i - 1, self->heap[i - 1]);
 }
 
 DsqEntry *
-dsq_runs_peek (DsqRuns *self, DsqRun **out_run, gint64 *out_place)
+dsq_runs_peek (const DsqRuns *self, gint64 *out_place)
 {
-  DsqEntry *next = NULL;
+  if (self->n_runs == 0)
+    return NULL;
+  *out_place = self->heap[0]->place;
+  return self->heap[0]->entry;
+}
 
-  for (guint i = 0; i < self->n_runs; i++)
-    {
-      DsqRun *run = &self->runs[i];
-      DsqEntry *entry = run_peek (self, run);
-      gint64 place;
+void
+dsq_runs_step (DsqRuns *self)
+{
+  DsqRun *run = self->heap[0];
 
-      if (entry == NULL)
-        continue;
-      place = run->list->items[run->at].place;
-      if (next != NULL &&
-          (self->order == DSQ_WALK_FORWARD ? place > *out_place : place < *out_place))
-        continue;
-      next = entry;
-      *out_run = run;
-      *out_place = place;
-    }
-  return next;
+  run->at += self->order == DSQ_WALK_FORWARD ? 1 : -1;
+  if (!run_settle (self, run))
+    run = self->heap[--self->n_runs];
+  if (self->n_runs > 0)
+    sift_down (self, 0, run);
 }

@@ -226,25 +226,36 @@ check_batch (DsqScan *self, guint n_used, gboolean *out_current, GError **error)
   return TRUE;
 }
 
-/* Of a row that was given its place is needed, in case others after it have changed, and its key,
- * in case itself has: not all of what may be large. */
-static void
-let_go_of_record (DsqScan *self, DsqWalkRow *row)
+/* The entry of a row that is given. Of such a row its place is needed, in case others after it have
+ * changed, and its key, in case itself has: not all of what may be large. */
+static DsqEntry *
+give_row (DsqScan *self, DsqWalkRow *row)
 {
-  DsqKey key = dsq_entry_as_key (row->entry);
-  DsqEntry *small;
+  DsqEntry *entry = row->entry;
+  DsqKey key = dsq_entry_as_key (entry);
 
   dsq_walker_note_given (self->walk.number, key.hash);
   if (self->keys_only)
-    {
-      row_clear (row);
-      return;
-    }
-  if (row->entry->record_length <= KEPT_RECORD)
-    return;
-  small = dsq_entry_new_tombstone (&key);
-  row_clear (row);
-  row->entry = small;
+    row->entry = NULL;
+  else if (entry->record_length > KEPT_RECORD)
+    row->entry = dsq_entry_new_tombstone (&key);
+  else
+    dsq_entry_ref (entry);
+  return entry;
+}
+
+/* The entry of a row that may have changed since it was read, as it is now: NULL where it is gone.
+ */
+static gboolean
+look_row_up (DsqScan *self, DsqWalkRow *row, DsqEntry **out_entry, GError **error)
+{
+  DsqKey key = dsq_entry_as_key (row->entry);
+
+  if (!dsq_store_get_entry (self->engine, &key, out_entry, error))
+    return FALSE;
+  if (*out_entry != NULL)
+    dsq_entry_unref (give_row (self, row));
+  return TRUE;
 }
 
 /* The next row of the last batch, NULL at its end; as it is now, if it may have changed. */
@@ -254,17 +265,13 @@ take_row (DsqScan *self, DsqEntry **out_entry, GError **error)
   *out_entry = NULL;
   while (*out_entry == NULL && self->n_given < self->rows->len)
     {
-      DsqEntry *row = g_array_index (self->rows, DsqWalkRow, self->n_given).entry;
-      DsqKey key = dsq_entry_as_key (row);
+      DsqWalkRow *row = &g_array_index (self->rows, DsqWalkRow, self->n_given++);
 
-      self->n_given++;
       if (!self->is_stale)
-        *out_entry = dsq_entry_ref (row);
-      else if (!dsq_store_get_entry (self->engine, &key, out_entry, error))
+        *out_entry = give_row (self, row);
+      else if (!look_row_up (self, row, out_entry, error))
         return FALSE;
     }
-  if (*out_entry != NULL)
-    let_go_of_record (self, &g_array_index (self->rows, DsqWalkRow, self->n_given - 1));
   return TRUE;
 }
 
