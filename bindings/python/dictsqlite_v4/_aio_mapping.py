@@ -93,7 +93,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
                 words = self._words
                 # Who finds that others have committed looks for it below, where nothing waits.
                 if words[WORD_LIVE] == self._db._seen and words[self._table_word] == own.word:
-                    return kept if type(kept) is not tuple else self._load(key, kept[0])
+                    return kept if type(kept) is not tuple else self._load(key, kept[1])
         if self._expires or (self._busy and self._is_in_transaction()):
             return await self._do(StoreMapping.get, key, default)
         if self._busy:

@@ -41,7 +41,7 @@ from ._pack import (
 )
 from ._ranges import Ranges
 from ._transaction import Transaction, routes_to
-from ._values import STRING_TYPE, decode_value, encode_value
+from ._values import STRING_TYPE, decode_value, encode_value, load_pickle
 from ._verbs import Verbs, as_dict
 from ._views import StoreItems, StoreKeys, StoreValues, check_errors
 from ._walks import Walks
@@ -98,6 +98,7 @@ class StoreMapping(
         self._safe = safe
         self._encode = encode_value if safe is None else safe.encode
         self._decode = decode_value if safe is None else safe.decode
+        self._load_pickle = load_pickle if safe is None else safe.decode
         self._handle = store
         self._routes = routes_to(store)
         self._begin_near(store, near_capacity)
@@ -138,9 +139,12 @@ class StoreMapping(
                 if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
                     words[self._table_word] == own.word
                 ):
-                    if type(kept) is tuple:
-                        kept = self._load(key, kept[0])
-                    return kept  # type: ignore[no-any-return]
+                    if type(kept) is not tuple:
+                        return kept  # type: ignore[no-any-return]
+                    try:
+                        return kept[0](kept[1])  # type: ignore[no-any-return]
+                    except Exception as error:
+                        raise unloadable(error, key, not self._has_password)
             found: Any = self._find(near, key)
             return self._miss(key) if found is MISSING else found  # type: ignore[no-any-return]
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
@@ -195,8 +199,14 @@ class StoreMapping(
                     stamp = self._set_stamped_text(self._handle, key, record)
                     near = self._near
                     if stamp > UNKEPT and near is not None:
-                        kept = value if record[0] < IMMUTABLE_END else (record,)
-                        near.note_set(key, kept, stamp, len(key) + len(record))
+                        kept = value if record[0] < IMMUTABLE_END else (self._load_pickle, record)
+                        own, length = near.own, len(key) + len(record)
+                        is_next = own.word == stamp - 1 and length <= SHORT
+                        if is_next and len(own) < near.capacity:
+                            own[key] = kept
+                            own.word = stamp
+                        else:
+                            near.note_set(key, kept, stamp, length)
                     return
                 except UnicodeEncodeError:
                     pass
@@ -252,7 +262,7 @@ class StoreMapping(
                 if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
                     words[self._table_word] == own.word
                 ):
-                    return kept if type(kept) is not tuple else self._load(key, kept[0])
+                    return kept if type(kept) is not tuple else self._load(key, kept[1])
             value = self._find(near, key)
             return default if value is MISSING else value
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
@@ -374,7 +384,8 @@ class StoreMapping(
         Nothing is stored either when one of the values cannot be pickled. Raises ValueError
         when all of it together is 4 GiB or more.
         """
-        self._set_entries(as_dict(mapping_or_pairs))
+        is_dict = type(mapping_or_pairs) is dict
+        self._set_entries(mapping_or_pairs if is_dict else as_dict(mapping_or_pairs))
 
     def _set_entries(self, entries: Dict[Any, Any]) -> None:
         near = self._near

@@ -37,7 +37,7 @@ _Words = ctypes.c_uint64 * N_WORDS
 
 
 class Own(Dict[str, Any]):
-    """Values, or tuples of a record that is to be loaded, as they are at a word of the table's."""
+    """Values, as they are at a word of the table's; or tuples of what loads a record, and that."""
 
     __slots__ = ("word",)
 
@@ -114,10 +114,11 @@ class NearTier:
     _near: Optional[Near]
     _words: Any  # memoryview
     _table_word: int  # its number
-    _seen = 0  # the word of commits, as it was before some call that has returned
+    _seen: int  # the word of commits, as it was before some call that has returned
     _handle: Store
     _routes: Dict[str, Any]
     _load: Callable[[object, bytes], Any]
+    _decode: Callable[[Any], Any]
     _find_nothing: Callable[[Exception], bytes]
     _check_open: Callable[[], None]
     _call: Callable[..., bytes]
@@ -129,7 +130,7 @@ class NearTier:
 
     def _begin_near(self, store: Store, capacity: int) -> None:
         map_words: Any = getattr(store, "map_words", lambda: (0, 0))  # tests have others' stores
-        address, self._table_word = map_words()
+        (address, self._table_word), self._seen = map_words(), 0
         words = memoryview(_Words.from_address(address)).toreadonly() if address else None
         self._words = words and words.cast("B").cast("Q")
         self._near_capacity = capacity
@@ -164,7 +165,7 @@ class NearTier:
             is_known = words[WORD_LIVE] == self._seen or self._catch_up()  # what is committed
             if is_known and words[word & SLOT_MASK] == word:
                 if value is not None:
-                    near.take_over(key, value if stamp > 0 else (value,), at)
+                    near.take_over(key, value if stamp > 0 else (self._decode, value), at)
                 return value if stamp > 0 else self._load(key, value)
         if "\0" in key or len(key) > MAX_KEY_LENGTH:
             record = self._call(self._get_record, key)

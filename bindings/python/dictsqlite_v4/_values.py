@@ -74,6 +74,9 @@ def encode_value(value: Any) -> bytes:
     return pickle.dumps(value, _PICKLE_PROTOCOL)
 
 
+load_pickle = pickle.loads  # as a record that encode_value() makes of one is loaded
+
+
 def decode_value(record: bytes) -> Any:
     """The value of `record`: a fresh object, if it is mutable."""
     return _DECODERS[record[0]](record)
