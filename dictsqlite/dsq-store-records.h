@@ -115,6 +115,7 @@ DSQ_AVAILABLE_IN_1_0 guint8 *dsq_store_list_keys_pack (DsqStore *self,
                                                        const guint8 *from,
                                                        gsize from_length,
                                                        guint max_keys,
+                                                       gboolean may_be_texts,
                                                        gsize *out_length,
                                                        GError **error);
 

@@ -77,6 +77,7 @@ walk_prefix (CliCall *call, DsqStore *table, KeyFunc func, GError **error)
                                                            from->data,
                                                            from->len,
                                                            BATCH,
+                                                           FALSE,
                                                            &length,
                                                            error);
       CliPack pack;

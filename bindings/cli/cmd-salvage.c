@@ -166,6 +166,7 @@ read_by_index (Table *self, GError **error)
                                                            from->data,
                                                            from->len,
                                                            BATCH,
+                                                           FALSE,
                                                            &length,
                                                            NULL);
       CliPack pack;

@@ -7,8 +7,8 @@
 
 #include "base/dsq-call-private.h"
 #include "codec/dsq-key-codec-private.h"
-#include "codec/dsq-pack-private.h"
 #include "dsq-error.h"
+#include "store/dsq-entries-pack-private.h"
 #include "store/dsq-store-private.h"
 
 /**
@@ -177,6 +177,7 @@ dsq_store_list_keys (DsqStore *self,
  *   the empty one is, stands for @prefix itself
  * @from_length: bytes of @from
  * @max_keys: the most keys to return, at least 1
+ * @may_be_texts: whether they may come as texts, which they do where none has a NUL character
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
@@ -198,11 +199,11 @@ dsq_store_list_keys_pack (DsqStore *self,
                           const guint8 *from,
                           gsize from_length,
                           guint max_keys,
+                          gboolean may_be_texts,
                           gsize *out_length,
                           GError **error)
 {
   g_autoptr (GPtrArray) entries = new_entries ();
-  DsqPackBuilder *builder;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
@@ -213,12 +214,5 @@ dsq_store_list_keys_pack (DsqStore *self,
   *out_length = 0;
   if (!list_range (self, prefix, prefix_length, from, from_length, max_keys, entries, error))
     return NULL;
-  builder = dsq_pack_builder_new ();
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const DsqEntry *entry = entries->pdata[i];
-
-      dsq_pack_builder_add (builder, dsq_entry_key (entry), entry->key_length);
-    }
-  return dsq_pack_builder_finish (builder, out_length, error);
+  return dsq_entries_pack (entries, TRUE, may_be_texts, out_length, error);
 }

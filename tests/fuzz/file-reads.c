@@ -260,6 +260,7 @@ list (Trial *self, DsqStore *store)
                                    NULL,
                                    0,
                                    MAX_WALKED,
+                                   TRUE,
                                    &length,
                                    &error);
   if (self->password == NULL)

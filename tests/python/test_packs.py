@@ -139,3 +139,41 @@ def test_it_is_faster_than_one_by_one(store):
     assert 1.5 * measure(lambda: store.get_many(keys)) < measure(
         lambda: {key: store[key] for key in keys}
     )
+
+
+# Surrogates are no key's, but may be a bound's.
+KEYS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=4)
+
+
+@given(st.lists(KEYS, max_size=12), TEXTS, st.none() | TEXTS)
+@settings(deadline=None, max_examples=300)
+def test_listed_keys_are_those_between_the_bounds(store, keys, start, stop):
+    store.clear()
+    store.update(dict.fromkeys([*keys, "\0", "a"], 1))
+    for _ in ("in memory", "in the file"):
+        wanted = sorted(k for k in store if k >= start and (stop is None or k < stop))
+        assert list(store.iter_from(start, stop)) == wanted
+        store.pop("\0", None)  # now more of them may travel as texts
+        store.flush()
+        store["b"] = 1
+
+
+def test_listed_keys_go_on_behind_each_batch(store):
+    store.clear()
+    keys = [f"{i:05d}" for i in range(9000)]
+    store.update(dict.fromkeys([*keys, "00063\0", "00191\0b"], 1))
+    expected = sorted([*keys, "00063\0", "00191\0b"])
+    assert list(store.iter_from()) == expected
+    assert list(store.iter_prefix("00")) == [key for key in expected if key[:2] == "00"]
+    between = [key for key in expected if "00060" <= key < "08000"]
+    assert list(store.iter_from("00060", "08000")) == between
+
+
+@pytest.mark.parametrize("values", [["x" * 5000, "", "y" * 600], ["z" * 513], ["", "\xe4" * 2000]])
+def test_long_strings_come_as_they_were(store, values):
+    entries = {str(i): value for i, value in enumerate(values)}
+    store.clear()
+    store.update(entries)
+    assert store.get_many(entries) == entries
+    store.flush()
+    assert store.get_many([*entries, "missing"]) == entries

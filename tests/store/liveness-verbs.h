@@ -94,7 +94,7 @@ list_prefix (DsqStore *store, GRand *random, GError **error)
   static const guint8 prefix[] = { 'k', 'e', 'y' };
   gsize length;
   G_GNUC_UNUSED g_autofree guint8 *pack =
-      dsq_store_list_keys_pack (store, prefix, sizeof prefix, NULL, 0, 20, &length, error);
+      dsq_store_list_keys_pack (store, prefix, sizeof prefix, NULL, 0, 20, FALSE, &length, error);
 }
 
 static GVariant *

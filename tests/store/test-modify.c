@@ -417,8 +417,15 @@ list_all (DsqStore *store)
   g_autoptr (GError) error = NULL;
   gsize length;
 
-  keys =
-      dsq_store_list_keys_pack (store, (const guint8 *) "key ", 4, NULL, 0, 1000, &length, &error);
+  keys = dsq_store_list_keys_pack (store,
+                                   (const guint8 *) "key ",
+                                   4,
+                                   NULL,
+                                   0,
+                                   1000,
+                                   TRUE,
+                                   &length,
+                                   &error);
   g_assert_no_error (error);
   g_assert_nonnull (keys);
 }

@@ -94,6 +94,7 @@ list (DsqStore *store, const char *prefix, guint page)
                                        (const guint8 *) from,
                                        from_length,
                                        page,
+                                       FALSE,
                                        &length,
                                        &error);
       g_assert_no_error (error);
@@ -197,6 +198,7 @@ test_is_a_queue_by_key (Fixture *fixture, gconstpointer mode)
                                        NULL,
                                        0,
                                        1,
+                                       FALSE,
                                        &length,
                                        NULL);
       g_assert_cmpmem (pack + 8, length - 8, key, strlen (key));
@@ -234,8 +236,56 @@ test_forgets_with_the_table (Fixture *fixture, gconstpointer mode)
         dsq_store_flush (fixture->store, NULL, NULL);
     }
   g_assert_true (dsq_store_drop_table (fixture->store, "table", NULL, &error));
-  g_assert_null (dsq_store_list_keys_pack (table, NULL, 0, NULL, 0, 1, &(gsize){ 0 }, &error));
+  g_assert_null (
+      dsq_store_list_keys_pack (table, NULL, 0, NULL, 0, 1, TRUE, &(gsize){ 0 }, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+}
+
+/* As texts where none has a byte 0, and as lengths and bytes where one has. */
+static void
+test_lists_texts (Fixture *fixture, gconstpointer mode)
+{
+  static const guint8 with_nul[] = "b\0c";
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *texts = NULL;
+  g_autofree guint8 *others = NULL;
+  g_autofree guint8 *same = NULL;
+  g_autofree guint8 *nothing = NULL;
+  guint32 head[3] = { 0 };
+  gsize length, same_length;
+
+  set (fixture->store, "c", 1);
+  set (fixture->store, "bb", 1);
+  texts = dsq_store_list_keys_pack (fixture->store, NULL, 0, NULL, 0, 9, TRUE, &length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (length, ==, sizeof head + 4);
+  memcpy (head, texts, sizeof head);
+  g_assert_cmpuint (head[0], ==, G_MAXUINT32);
+  g_assert_cmpuint (head[1], ==, 2);
+  g_assert_cmpuint (head[2], ==, 1);
+  g_assert_cmpmem (texts + sizeof head, length - sizeof head, "bb\0c", 4);
+
+  dsq_store_set_record (fixture->store, with_nul, 3, (const guint8 *) "\1", 1, &error);
+  g_assert_no_error (error);
+  others = dsq_store_list_keys_pack (fixture->store, NULL, 0, NULL, 0, 9, TRUE, &length, &error);
+  g_assert_no_error (error);
+  same =
+      dsq_store_list_keys_pack (fixture->store, NULL, 0, NULL, 0, 9, FALSE, &same_length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (others, length, same, same_length);
+  g_assert_cmpuint (others[0], ==, 3);
+
+  nothing = dsq_store_list_keys_pack (fixture->store,
+                                      (const guint8 *) "d",
+                                      1,
+                                      NULL,
+                                      0,
+                                      9,
+                                      TRUE,
+                                      &length,
+                                      &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (nothing, length, "\0\0\0", 4);
 }
 
 static void
@@ -257,5 +307,7 @@ main (int argc, char **argv)
   add ("/dsq/range/lazy/queue", DSQ_PERSIST_LAZY, test_is_a_queue_by_key);
   add ("/dsq/range/memory/tables", DSQ_PERSIST_MEMORY, test_forgets_with_the_table);
   add ("/dsq/range/lazy/tables", DSQ_PERSIST_LAZY, test_forgets_with_the_table);
+  add ("/dsq/range/memory/texts", DSQ_PERSIST_MEMORY, test_lists_texts);
+  add ("/dsq/range/writethrough/texts", DSQ_PERSIST_WRITETHROUGH, test_lists_texts);
   return g_test_run ();
 }

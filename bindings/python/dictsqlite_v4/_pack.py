@@ -25,6 +25,9 @@ _OF_TEXTS = b"\xff" * 4
 _TEXTS_HEAD: Final = 12  # bytes
 _NUL: Final = "\0"
 _NUL_STRING = _NUL + STRING.decode()
+# Bytes of a text, on average, from which on to find each end is faster than split(), which looks at
+# one character after the other.
+_LONG: Final = 512
 # Characters of what is joined; beyond it each is looked at before it is copied.
 _MOST_TEXT: Final = 16 << 20
 
@@ -115,9 +118,18 @@ def unpack_strings(data: bytes) -> Optional[List[str]]:
     if data[:4] != _OF_TEXTS:
         return None
     try:
-        return _texts(data).split(_NUL)
+        text = _texts(data)
     except UnicodeDecodeError:
         return None  # one of them cannot be loaded
+    if len(data) < _LONG * int.from_bytes(data[4:8], sys.byteorder):
+        return text.split(_NUL)
+    texts = []
+    begin = 0
+    while (end := text.find(_NUL, begin)) >= 0:
+        texts.append(text[begin:end])
+        begin = end + 1
+    texts.append(text[begin:])
+    return texts
 
 
 def unpack_text_entries(data: bytes) -> Optional[Tuple[List[str], List[str]]]:

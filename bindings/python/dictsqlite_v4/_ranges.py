@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, Callable, List, Optional
 
 from ._dsq import GError, Store
 from ._errors import hides_order, to_exception
 from ._keys import MAX_KEY_LENGTH, encode_text
-from ._pack import unpack
+from ._pack import unpack_keys
 
 # Keys listed by one call.
 _FIRST_LISTED = 64
@@ -51,10 +51,10 @@ class Ranges:
     def _between(self, start: bytes, end: Optional[bytes]) -> Iterator[str]:
         try:
             for keys in self._list_keys(b"", start):
-                if end is not None and keys[-1] >= end:
-                    yield from map(bytes.decode, keys[: bisect_left(keys, end)])
+                if end is not None and keys[-1].encode() >= end:
+                    yield from takewhile(lambda key: key.encode() < end, keys)
                     return
-                yield from map(bytes.decode, keys)
+                yield from keys
         except GError as error:
             if not hides_order(error):
                 raise to_exception(error, self._path) from None
@@ -68,18 +68,18 @@ class Ranges:
     def _with_prefix(self, prefix: str, encoded: bytes) -> Iterator[str]:
         try:
             for keys in self._list_keys(encoded, b""):
-                yield from map(bytes.decode, keys)
+                yield from keys
         except GError as error:
             if not hides_order(error):
                 raise to_exception(error, self._path) from None
             yield from (key for key in self._texts() if key.startswith(prefix))
 
-    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[List[bytes]]:
-        """The encoded keys that are str, from `start` on, by batches; raises GError."""
+    def _list_keys(self, prefix: bytes, start: bytes) -> Iterator[List[str]]:
+        """The keys that are str, from `start` on, by batches; raises GError."""
         size = _FIRST_LISTED
-        while keys := unpack(self._store.list_keys_pack(prefix, start, size)):
+        while keys := unpack_keys(self._store.list_keys_pack(prefix, start, size, True)):
             yield keys
-            start = keys[-1] + b"\0"
+            start = keys[-1].encode() + b"\0"
             size = min(2 * size, _MOST_LISTED)
 
     def _texts(self) -> Iterator[str]:
