@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import stat
 import subprocess
@@ -173,6 +175,42 @@ def log_may_grow(every_log_is_bounded):
     """For what reads one state for long, as a copy held up does, or commits more at once."""
     yield
     _LOGS.end()
+
+
+class _Processes:
+    """Those that a test starts: none outlives it, however it ends."""
+
+    def __init__(self):
+        self.started = []
+        start = subprocess.Popen.__init__
+
+        @functools.wraps(start)
+        def start_and_note(process, *args, **options):
+            start(process, *args, **options)
+            self.started.append(process)
+
+        subprocess.Popen.__init__ = start_and_note
+
+    def end(self):
+        left = [process for process in self.started if process.poll() is None]
+        self.started = []
+        for process in left:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with contextlib.suppress(OSError):  # what was written and never read
+                    pipe and pipe.close()
+        return [process.args for process in left]
+
+
+_PROCESSES = _Processes()
+
+
+@pytest.fixture(autouse=True)
+def every_process_ends():
+    _PROCESSES.started = []  # those of the module or of the session go on
+    yield
+    assert _PROCESSES.end() == []
 
 
 class LoopWithoutReaders(asyncio.SelectorEventLoop):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +90,31 @@ def test_four_processes_with_a_file_each(tmp_path, method):
     for number in range(4):
         with DictSQLiteV4(tmp_path / f"{number}.db") as store:
             assert store == {f"item_{i}": {"worker": number, "item": i} for i in range(1000)}
+
+
+# --- those of the tests -----------------------------------------------------------------------
+
+
+LEAVING = """
+import pathlib, subprocess, sys
+def test_one():
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"], stdin=subprocess.PIPE)
+    pathlib.Path("child").write_text(str(child.pid))
+    assert %s
+"""
+
+
+@pytest.mark.parametrize("outcome", (True, False))
+def test_no_test_leaves_a_process(tmp_path, outcome):
+    """Whether it fails or not, and one that does not is told."""
+    (tmp_path / "test_leaving.py").write_text(LEAVING % outcome)
+    folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest",
+         "--rootdir", tmp_path, "test_leaving.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    assert done.returncode == 1, done.stdout
+    assert ("1 passed, 1 error" if outcome else "1 failed, 1 error") in done.stdout
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "child").read_text()), 0)

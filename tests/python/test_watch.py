@@ -34,7 +34,7 @@ for line in sys.stdin:
 
 
 class Neighbour:
-    """Another process with the file open, which does what it is told."""
+    """Another process with the file open, which does what it is told until the block is left."""
 
     def __init__(self, path):
         self.process = subprocess.Popen(
@@ -50,9 +50,14 @@ class Neighbour:
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"
 
-    def end(self):
-        self.process.communicate()
-        assert self.process.returncode == 0
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.process.kill()
+        self.process.communicate(timeout=WAIT)
+        assert kind is not None or self.process.returncode == 0
 
 
 @pytest.fixture(params=("lazy", "writethrough"))
@@ -63,9 +68,8 @@ def shared(request, open_store):
 
 @pytest.fixture
 def neighbour(shared, path):
-    neighbour = Neighbour(path)
-    yield neighbour
-    neighbour.end()
+    with Neighbour(path) as neighbour:
+        yield neighbour
 
 
 class Heard:
@@ -278,31 +282,30 @@ def test_a_stock_program_is_heard(shared, path):
 
 def test_a_store_that_only_reads_hears_who_comes_to_write(path, file_mode):
     DictSQLiteV4(path).close()
-    neighbour = Neighbour(path)
     n_by_key, n_rounds = 0, 20
-    for i in range(n_rounds):
-        with DictSQLiteV4(path, read_only=True) as reader:
-            heard = Heard(reader)
-            # while others commit it comes over to the one that writes, and misses nothing
-            commits = threading.Thread(target=neighbour.do, args=(
-                f"exec('for n in range(50): store[f\"n{{n}}\"] = {i}'); store.flush()",))
-            commits.start()
-            with DictSQLiteV4(path, persist_mode=file_mode, flush_interval=WAIT) as store:
-                # the two engines tell in an order of their own
-                awaited, told = {f"n{n}" for n in range(50)}, []
-                while told is not None and awaited:
-                    told = heard.until_any()
-                    awaited.difference_update(told or ())
-                    assert set(told or ()) <= {f"n{n}" for n in range(50)}
-                commits.join()
-                n_by_key += not awaited
-                # what is in no file yet is told as well
-                store["mine"] = i
-                while "mine" not in (heard.until_any() or ()):
-                    pass
-                assert reader["mine"] == i
-            heard.watch.close()
-    neighbour.end()
+    with Neighbour(path) as neighbour:
+        for i in range(n_rounds):
+            with DictSQLiteV4(path, read_only=True) as reader:
+                heard = Heard(reader)
+                # while others commit it comes over to the one that writes, and misses nothing
+                commits = threading.Thread(target=neighbour.do, args=(
+                    f"exec('for n in range(50): store[f\"n{{n}}\"] = {i}'); store.flush()",))
+                commits.start()
+                with DictSQLiteV4(path, persist_mode=file_mode, flush_interval=WAIT) as store:
+                    # the two engines tell in an order of their own
+                    awaited, told = {f"n{n}" for n in range(50)}, []
+                    while told is not None and awaited:
+                        told = heard.until_any()
+                        awaited.difference_update(told or ())
+                        assert set(told or ()) <= {f"n{n}" for n in range(50)}
+                    commits.join()
+                    n_by_key += not awaited
+                    # what is in no file yet is told as well
+                    store["mine"] = i
+                    while "mine" not in (heard.until_any() or ()):
+                        pass
+                    assert reader["mine"] == i
+                heard.watch.close()
     # a fact that came late is told as anything
     assert n_by_key > n_rounds // 2
 
