@@ -18,6 +18,7 @@ typedef struct
   const char *password;                  /* (unowned) (nullable) */
   Worker *workers;                       /* (owned) shared with the processes */
   pid_t processes[FAMILY_MAX_PROCESSES]; /* 0: none */
+  gint64 excused_until;                  /* monotonic time, up to which the log may be too long */
 } Family;
 
 void family_init (Family *self, guint32 seed, const char *password);
@@ -32,8 +33,13 @@ DsqStore *family_open (const Family *self,
 /* In a child, before all else: it lives no longer than @parent, which may be dead by now. */
 void family_end_with (pid_t parent);
 
-/* A process of so many threads, in whatever mode; @prepare is called in it before it opens. */
-void family_start (Family *self, guint process, GRand *random, void (*prepare) (GRand *random));
+/* A process of so many threads, in whatever mode; where there is @prepare it is called in it before
+ * it opens. */
+void family_start (Family *self,
+                   guint process,
+                   GRand *random,
+                   void (*prepare) (gconstpointer data),
+                   gconstpointer data);
 /* TRUE where it has ended by itself, by an error that it was to meet. */
 gboolean family_kill (Family *self, guint process);
 
@@ -45,5 +51,6 @@ void family_settle (Family *self, gboolean checks);
 
 guint64 family_count_calls (const Family *self);
 
-/* How long the log is, which is no more than it may be. */
-guint64 family_check_log (const Family *self);
+/* How long the log is, which is no more than it may be, unless that is excused; an excuse that has
+ * an end is over when the log is found to be no longer. */
+guint64 family_check_log (Family *self);

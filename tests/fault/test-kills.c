@@ -24,7 +24,7 @@ static void
 kill_some (Family *self, guint n_processes, GRand *random)
 {
   for (guint i = 0; i < n_processes; i++)
-    family_start (self, i, random, NULL);
+    family_start (self, i, random, NULL, NULL);
   for (guint i = 0; i < n_processes; i++)
     {
       if (g_rand_boolean (random))

@@ -27,6 +27,7 @@
 #define EXPIRY_MS    20
 #define LATE_US      (3 * EXPIRY_MS * 1000) /* then nobody finds it any more */
 #define N_PASSING    200
+#define EXCUSED_US   G_USEC_PER_SEC /* the others' time to make the log of one that is gone short */
 /* Each reader has the store and its log open. One was there from the first, so two of these are
  * left for the ring of facts, and for the handle through which that is opened. */
 #define MORE_FILES  (2 * DSQ_COLD_MAX_IDLE_READERS)
@@ -59,6 +60,7 @@ typedef struct
   gint64 began, ends;
   gint64 die_at[FAMILY_MAX_PROCESSES];
   gboolean has_fault[FAMILY_MAX_PROCESSES];
+  Fault faults[FAMILY_MAX_PROCESSES];
   guint n_killed, n_failed;
   guint64 n_calls; /* of the one that stays, and when they were seen to change */
   gint64 changed;
@@ -173,8 +175,8 @@ stay (Soak *self)
 
 /* --- the others ------------------------------------------------------------------------------- */
 
-static void
-arm (GRand *random)
+static Fault
+draw_fault (GRand *random)
 {
   Fault fault = { .kind = (FaultKind) g_rand_int_range (random, 0, FAULT_N_KINDS) };
   const gint32 n_errors = (gint32) fault_count_errors (fault.kind);
@@ -182,24 +184,48 @@ arm (GRand *random)
   fault.error = fault_get_error (fault.kind, (guint) g_rand_int_range (random, 0, n_errors));
   /* most of them soon: some calls are made seldom */
   fault.n = (guint) g_rand_int_range (random, 0, g_rand_int_range (random, 1, N_UNTIL_FAIL));
-  /* SQLite waits for a lock that it does not get, at each call; and the log of who can commit, but
-   * never bring it into the file, has no bound */
-  fault.stays = fault.kind != FAULT_LOCK && fault.kind != FAULT_TRUNCATE &&
-                fault.kind != FAULT_READ && g_rand_boolean (random);
-  fault_arm (&fault);
+  /* SQLite waits for a lock that it does not get, at each call */
+  fault.stays = fault.kind != FAULT_LOCK && g_rand_boolean (random);
+  return fault;
+}
+
+static void
+arm (gconstpointer fault)
+{
+  fault_arm (fault);
+}
+
+/* Whether it can commit for ever and never bring the log into the file, which then has no bound. */
+static gboolean
+may_leave_log (const Soak *self, guint process)
+{
+  const Fault *fault = &self->faults[process];
+
+  return self->family.processes[process] != 0 && self->has_fault[process] && fault->stays &&
+         (fault->kind == FAULT_TRUNCATE || fault->kind == FAULT_READ);
 }
 
 static void
 start (Soak *self, guint process)
 {
   self->has_fault[process] = g_rand_boolean (self->random);
+  self->faults[process] = draw_fault (self->random);
   self->die_at[process] = g_get_monotonic_time () + g_rand_int_range (self->random, 0, LONGEST_US);
-  family_start (&self->family, process, self->random, self->has_fault[process] ? arm : NULL);
+  family_start (&self->family,
+                process,
+                self->random,
+                self->has_fault[process] ? arm : NULL,
+                &self->faults[process]);
+  if (may_leave_log (self, process))
+    self->family.excused_until = G_MAXINT64;
 }
 
 static void
 end (Soak *self, guint process)
 {
+  const gboolean may_have_left = may_leave_log (self, process);
+  gboolean may_still = FALSE;
+
   if (self->family.processes[process] == 0)
     return;
   if (family_kill (&self->family, process))
@@ -209,6 +235,10 @@ end (Soak *self, guint process)
     }
   else
     self->n_killed++;
+  for (guint i = STAYS + 1; i < FAMILY_MAX_PROCESSES; i++)
+    may_still |= may_leave_log (self, i);
+  if (may_have_left && !may_still)
+    self->family.excused_until = g_get_monotonic_time () + EXCUSED_US;
   family_settle_process (&self->family, process);
 }
 
