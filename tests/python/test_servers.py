@@ -408,6 +408,12 @@ def test_the_server_sees_no_plaintext(running, address):
     "postgresql://host/db?password=canary",
     "postgresql://host/db?%70assword=canary",
     "postgres://user:canary@host:x/db?table=a",
+    # in which libpq finds it, or somebody meant it to
+    "postgresql://user:ca#canary@host/db",
+    "postgresql://user:ca?sslmode=canary@host/db",
+    "postgresql://us?er@host?password=canary",
+    "postgresql://[::1?table=a]?password=canary",
+    "postgresql://us@er:canary@host/db",
 ])
 def test_a_password_in_an_address_is_refused_and_not_shown(address):
     with pytest.raises(ValueError) as told:

@@ -45,13 +45,35 @@ refuse_password (GError **error)
                  error);
 }
 
+/* To libpq all before the first "@" is a user and a password, unless a "/" comes first. Who means
+ * another "@" has shown what he took for a password as well. */
 static gboolean
 has_password (const char *authority)
 {
-  const char *end = authority + strcspn (authority, "/?#");
-  const char *at = g_strrstr_len (authority, end - authority, "@");
+  const char *first = authority + strcspn (authority, "@/");
+  const char *last = g_strrstr_len (authority, (gssize) strcspn (authority, "/?#"), "@");
+  const char *at = last != NULL ? last : first;
 
-  return at != NULL && memchr (authority, ':', (gsize) (at - authority)) != NULL;
+  return *at == '@' && memchr (authority, ':', (gsize) (at - authority)) != NULL;
+}
+
+/* Where the parameters begin, as libpq has it: behind the user, in whose name a "?" may be. NULL
+ * where there are none. */
+static const char *
+find_query (const char *authority)
+{
+  const char *first = authority + strcspn (authority, "@/");
+
+  return strchr (*first == '@' ? first : authority, '?');
+}
+
+/* Where libpq looks for the end of it, a "?" begins no parameters. */
+static gboolean
+has_open_bracket (const char *authority, gsize length)
+{
+  const char *open = g_strrstr_len (authority, (gssize) length, "[");
+
+  return open != NULL && memchr (open, ']', length - (gsize) (open - authority)) == NULL;
 }
 
 static gboolean
@@ -107,11 +129,13 @@ gboolean
 dsq_server_address_parse (DsqServerAddress *self, const char *path, GError **error)
 {
   const char *authority = skip_scheme (path);
-  const char *query = strchr (authority, '?');
+  const char *query = find_query (authority);
   g_autoptr (GString) rest = g_string_new (NULL);
   g_auto (GStrv) parameters = g_strsplit (query != NULL ? query + 1 : "", "&", -1);
   gsize length = query != NULL ? (gsize) (query - authority) : strlen (authority);
-  gboolean success = !has_password (authority) || refuse_password (error);
+  gboolean success = (!has_password (authority) || refuse_password (error)) &&
+                     (!has_open_bracket (authority, length) ||
+                      refuse ("a host of an address has a \"[\" and no \"]\"", error));
 
   *self = (DsqServerAddress){ NULL, g_strdup (DEFAULT_NAME), DEFAULT_STALENESS_MS };
   for (guint i = 0; success && parameters[i] != NULL; i++)
