@@ -104,8 +104,9 @@ dsq_server_append_row (const DsqColdServer *self,
   DsqColdRow walked = { 0 };
   DsqToken token;
 
-  if (!dsq_server_get_number (self->target.pq, result, row, DSQ_SERVER_AT_PLACE, &walked.place) ||
-      !read_key (self, result, row, &key, &token, &memory, error))
+  if (!dsq_server_get_number (self->target.pq, result, row, DSQ_SERVER_AT_PLACE, &walked.place))
+    return dsq_cold_set_damaged ("a row holds a place that is none", error);
+  if (!read_key (self, result, row, &key, &token, &memory, error))
     return FALSE;
   walked.entry = keys_only ? dsq_entry_new_tombstone (&key)
                            : dsq_server_decode (self,
