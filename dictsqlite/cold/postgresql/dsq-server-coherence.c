@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "codec/dsq-hash-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "cold/postgresql/dsq-server-funcs-private.h"
 #include "dsq-error.h"
 
@@ -108,12 +109,14 @@ read_note (DsqColdServer *self, Note *note, GArray *keys, GByteArray *memory)
       guint32 name_length;
 
       if (!read_number (note, &key.table) || !read_bytes (note, &token.bytes, &token.length) ||
-          !read_bytes (note, &name, &name_length) || key.table > DSQ_TABLE_MAX)
+          !read_bytes (note, &name, &name_length) || key.table == 0 || key.table > DSQ_TABLE_MAX)
         return FALSE;
       key.bytes = token.bytes;
       key.length = token.length;
       if (self->keys != NULL &&
           !dsq_cold_decode_name (&self->codec, &token, name, name_length, &key, &unsealed, NULL))
+        return FALSE;
+      if (!dsq_key_codec_validate (key.bytes, key.length, NULL))
         return FALSE;
       key.hash = dsq_hash (key.table, key.bytes, key.length);
       g_byte_array_append (memory, key.bytes, key.length);
