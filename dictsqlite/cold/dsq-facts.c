@@ -27,6 +27,7 @@
 
 #include "base/dsq-mutex-private.h"
 #include "codec/dsq-hash-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "cold/dsq-facts-file-private.h"
 #include "cold/dsq-facts-private.h"
 
@@ -331,7 +332,8 @@ split_items (DsqFacts *self)
       memcpy (&item, at, sizeof item);
       at += sizeof item;
       left -= sizeof item;
-      if (item.length > left || item.table == 0 || item.table > DSQ_TABLE_MAX)
+      if (item.length > left || item.table == 0 || item.table > DSQ_TABLE_MAX ||
+          !dsq_key_codec_validate (at, item.length, NULL))
         return FALSE;
       key = (DsqKey){ at, item.length, item.table, dsq_hash (item.table, at, item.length) };
       g_array_append_val (self->found, key);

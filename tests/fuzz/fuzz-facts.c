@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 
 #include "codec/dsq-hash-private.h"
+#include "codec/dsq-key-codec-private.h"
 #include "cold/dsq-facts-private.h"
 #include "driver.h"
 
@@ -127,10 +128,12 @@ LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t length)
   if (follows && length < 2)
     g_assert_cmpuint (changed.n_keys, ==, N_KEYS);
   for (gsize i = 0; follows && i < changed.n_keys; i++)
-    g_assert_cmpuint (
-        changed.keys[i].hash,
-        ==,
-        dsq_hash (changed.keys[i].table, changed.keys[i].bytes, changed.keys[i].length));
+    {
+      const DsqKey *key = &changed.keys[i];
+
+      g_assert_cmpuint (key->hash, ==, dsq_hash (key->table, key->bytes, key->length));
+      g_assert_true (dsq_key_codec_validate (key->bytes, key->length, NULL));
+    }
   dsq_facts_free (facts);
   return 0;
 }

@@ -154,6 +154,17 @@ test_tells_what_has_changed (Fixture *fixture, gconstpointer sealed)
   assert_follows (fixture->theirs, 2, 5, "a long key, which is not so long after all b c d e ");
 }
 
+/* Whoever writes it: watchers are told keys. */
+static void
+test_what_is_no_key_is_everything (Fixture *fixture, gconstpointer sealed)
+{
+  commit_one (fixture->ours, 1, "a");
+  commit_one (fixture->ours, 2, "\xff(");
+  assert_follows (fixture->theirs, 1, 2, NULL);
+  commit_one (fixture->ours, 3, "b");
+  assert_follows (fixture->theirs, 2, 3, "b ");
+}
+
 static void
 test_everything_and_nothing (Fixture *fixture, gconstpointer sealed)
 {
@@ -527,6 +538,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("tells-what-has-changed", test_tells_what_has_changed);
+  ADD ("what-is-no-key-is-everything", test_what_is_no_key_is_everything);
   ADD ("everything-and-nothing", test_everything_and_nothing);
   ADD ("a-gap-is-everything", test_a_gap_is_everything);
   ADD ("a-restarted-log-is-no-gap", test_a_restarted_log_is_no_gap);
