@@ -75,18 +75,24 @@ parse_bits (const char *text, double *out)
   return end == text + 16 && strspn (text, "0123456789abcdefABCDEF") == 16 && isnan (*out);
 }
 
+static gboolean
+is_word (const char *text, gsize length, const char *word)
+{
+  return length == strlen (word) && memcmp (text, word, length) == 0;
+}
+
 gboolean
 cli_double_parse (const char *text, gsize length, double *out, GError **error)
 {
   const guint64 common = COMMON_NAN;
   char *end = NULL;
 
-  if (strcmp (text, "inf") == 0 || strcmp (text, "-inf") == 0)
+  if (is_word (text, length, "inf") || is_word (text, length, "-inf"))
     {
       *out = *text == '-' ? -INFINITY : INFINITY;
       return TRUE;
     }
-  if (strcmp (text, "nan") == 0)
+  if (is_word (text, length, "nan"))
     {
       memcpy (out, &common, sizeof common);
       return TRUE;

@@ -197,6 +197,7 @@ HOSTILE = [
     (b'{"key":1,"value":1e999}', "no number that a float can be"),
     (b'{"key":1,"value":' + b"9" * 6000 + b"}", "more than 5000 digits"),
     (b'{"key":{"float":"nan"},"value":1}', "NaN is none"),
+    (b'{"key":1,"value":{"float":"inf\\u0000"}}', "no number that a float can be"),
     (b'{"key":{"list":[]},"value":1}', "no key"),
     (b'{"key":1,"value":1,"expires":"soon"}', '"expires" is no time'),
     (b'{"key":1,"value":1,"expires":0}', '"expires" is no time'),
