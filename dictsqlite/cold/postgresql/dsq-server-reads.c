@@ -178,6 +178,30 @@ dsq_server_probe (DsqColdTier *tier,
 
 /* --- walks ------------------------------------------------------------------------------------ */
 
+/* Those before what is damaged are a batch, and the damage is the next one's. */
+static gboolean
+append_rows (DsqColdServer *self,
+             const PGresult *result,
+             guint32 table,
+             gboolean keys_only,
+             GArray *rows,
+             gboolean *out_is_whole,
+             GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  const int n_rows = self->target.pq->ntuples (result);
+  int n = 0;
+
+  while (n < n_rows &&
+         dsq_server_append_row (self, result, n, table, keys_only, rows, &local_error))
+    n++;
+  *out_is_whole = n == n_rows;
+  if (*out_is_whole || (n > 0 && g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_CORRUPT)))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 static gsize
 count_bytes (const DsqColdServer *self, const PGresult *result)
 {
@@ -206,7 +230,7 @@ dsq_server_walk (DsqColdTier *tier,
   const gint64 end = first + DSQ_FORMAT_POSITION_MAX + 1;
   const guint n_before = rows->len;
   DsqServerArgs args = { 0 };
-  gboolean success = TRUE;
+  gboolean success, is_whole;
   PGresult *result;
 
   dsq_server_args_add_number (&args, self->id);
@@ -219,9 +243,9 @@ dsq_server_walk (DsqColdTier *tier,
       dsq_server_read (self, is_forward ? DSQ_SERVER_WALK : DSQ_SERVER_WALK_BACK, &args, error);
   if (result == NULL)
     return FALSE;
-  for (int i = 0; success && i < self->target.pq->ntuples (result); i++)
-    success = dsq_server_append_row (self, result, i, table, keys_only, rows, error);
-  *out_is_last = rows->len - n_before < max_rows && count_bytes (self, result) < max_bytes;
+  success = append_rows (self, result, table, keys_only, rows, &is_whole, error);
+  *out_is_last =
+      is_whole && rows->len - n_before < max_rows && count_bytes (self, result) < max_bytes;
   self->target.pq->clear (result);
   return success;
 }
