@@ -80,13 +80,13 @@ write_copy (DsqDatabase *target, gpointer user_data, GError **error)
 }
 
 gboolean
-dsq_cold_backup (DsqColdFile *file,
+dsq_cold_backup (DsqColdTier *tier,
                  const char *path,
                  DsqColdProgressFunc progress,
                  gpointer user_data,
                  GError **error)
 {
-  Backup self = { (DsqColdSqlite *) file, progress, user_data };
+  Backup self = { (DsqColdSqlite *) tier, progress, user_data };
   g_autofree char *resolved = dsq_location_resolve (path, error);
 
   return resolved != NULL && dsq_new_file_write (resolved,

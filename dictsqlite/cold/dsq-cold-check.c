@@ -1,10 +1,10 @@
-/* dsq-cold-check.c - whether the whole file is sound
+/* dsq-cold-check.c - whether the whole store is sound
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * First SQLite looks at pages and indexes, then every row is decoded as reading it would, and
- * counted; all of it on one connection, in one read transaction. What a damaged row says is not
- * repeated: it may be hostile.
+ * First SQLite looks at the pages and indexes of a file, then every row is decoded as reading it
+ * would, and counted; all of it on one connection, in one read transaction. What a damaged row says
+ * is not repeated: it may be hostile.
  */
 
 #include "config.h"
@@ -17,9 +17,7 @@
 #include "codec/dsq-utf8-private.h"
 #include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-readers-private.h"
-#include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
-#include "cold/dsq-cold-tables-private.h"
 #include "dsq-error.h"
 
 #define PURPOSE "check the store"
@@ -29,12 +27,10 @@
 
 typedef struct
 {
-  DsqDatabase *database; /* (unowned) */
-  DsqRecordCodec codec;  /* (owned) of the state that is checked */
+  DsqColdSource *source; /* (unowned) */
   GPtrArray *problems;   /* (unowned) */
-  GArray *tables;        /* (owned) of DsqTableState, as the file says */
+  GArray *tables;        /* (owned) of DsqTableState, as the store says */
   gint64 *counts;        /* (owned) rows found of each */
-  gint64 last_place;     /* of the row before */
 } Check;
 
 static gboolean is_full (const Check *self);
@@ -103,115 +99,76 @@ note_pages (const char *text, GPtrArray *lines, int *out_code)
 }
 
 static gboolean
-read_pages (Check *self, GPtrArray *lines, GError **error)
+read_pages (DsqDatabase *database, GPtrArray *lines, GError **error)
 {
   g_auto (DsqStatement) statement = { NULL };
   DsqStep step;
   int code = 0;
 
-  if (!dsq_statement_prepare (&statement,
-                              self->database,
-                              "PRAGMA integrity_check (100)",
-                              PURPOSE,
-                              error))
+  if (!dsq_statement_prepare (&statement, database, "PRAGMA integrity_check (100)", PURPOSE, error))
     return FALSE;
   do
     step = dsq_statement_step (&statement, error);
   while (step == DSQ_STEP_ROW &&
          note_pages ((const char *) sqlite3_column_text (statement.handle, 0), lines, &code));
   if (code != 0)
-    dsq_database_set_error (self->database, code, PURPOSE, error);
+    dsq_database_set_error (database, code, PURPOSE, error);
   return step == DSQ_STEP_DONE;
 }
 
 /* SQLite does not say of each problem whether it is that a page could not be read. What is wrong is
  * wrong a second time. */
 static gboolean
-check_pages (Check *self, GError **error)
+check_pages (Check *self, DsqDatabase *database, GError **error)
 {
   g_autoptr (GPtrArray) first = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
   GError *damage = NULL;
 
-  if (!read_pages (self, first, &damage) || (first->len > 0 && !read_pages (self, lines, &damage)))
+  if (!read_pages (database, first, &damage) ||
+      (first->len > 0 && !read_pages (database, lines, &damage)))
     return report_damage (self, damage, error);
   for (guint i = 0; i < lines->len; i++)
     report (self, "SQLite: %s", (const char *) lines->pdata[i]);
   if (first->len == 0 || lines->len > 0)
     return TRUE;
-  dsq_database_set_error (self->database, SQLITE_IOERR_READ, PURPOSE, error);
+  dsq_database_set_error (database, SQLITE_IOERR_READ, PURPOSE, error);
   return FALSE;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static int
-find_table (const Check *self, gint64 table)
-{
-  for (guint i = 0; i < self->tables->len; i++)
-    if (g_array_index (self->tables, DsqTableState, i).table == table)
-      return (int) i;
-  return -1;
-}
-
 static void
-check_row (Check *self, DsqStatement *statement)
+check_row (Check *self, const DsqColdStoredRow *row)
 {
-  sqlite3_stmt *row = statement->handle;
-  gint64 place = sqlite3_column_int64 (row, 2);
-  gint64 table = sqlite3_column_int64 (row, 4);
-  int index = find_table (self, table);
-  DsqKey key = { .table = (guint32) table };
-  DsqToken token;
-  g_autofree guint8 *memory = NULL;
+  const DsqTableState *state = dsq_cold_find_state (self->tables, row->table);
   g_autoptr (DsqEntry) entry = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (index < 0 || place >> DSQ_FORMAT_POSITION_BITS != table ||
-      (place & DSQ_FORMAT_POSITION_MAX) == 0)
+  if (state == NULL || row->place >> DSQ_FORMAT_POSITION_BITS != row->table ||
+      (row->place & DSQ_FORMAT_POSITION_MAX) == 0)
     {
-      report (self, "entry %" G_GINT64_FORMAT ": it is in no table", place);
+      report (self, "entry %" G_GINT64_FORMAT ": it is in no table", row->place);
       return;
     }
-  self->counts[index]++;
-  if (dsq_cold_decode_key (&self->codec, row, 3, 5, &key, &token, &memory, &error))
-    entry = dsq_cold_decode_row (&self->codec, statement, 0, &key, &token, &error);
+  self->counts[state - &g_array_index (self->tables, DsqTableState, 0)]++;
+  entry = dsq_cold_decode_stored_row (&self->source->codec, row, FALSE, &error);
   if (entry == NULL)
-    report (self, "entry %" G_GINT64_FORMAT ": %s", place, error->message);
-}
-
-static gboolean
-check_order (Check *self, sqlite3_stmt *row, GError **error)
-{
-  gint64 before = self->last_place;
-
-  self->last_place = sqlite3_column_int64 (row, 2);
-  return dsq_cold_check_order (before, self->last_place, error);
+    report (self, "entry %" G_GINT64_FORMAT ": %s", row->place, error->message);
 }
 
 static gboolean
 check_rows (Check *self, GError **error)
 {
-  g_auto (DsqStatement) statement = { NULL };
-  GError *damage = NULL;
   DsqStep step = DSQ_STEP_ROW;
+  GError *damage = NULL;
+  DsqColdStoredRow row;
 
-  if (is_full (self))
-    return TRUE;
-  if (!dsq_statement_prepare (&statement,
-                              self->database,
-                              "SELECT expires, value, place, token, table_id, name FROM entry"
-                              " ORDER BY place",
-                              PURPOSE,
-                              &damage))
-    step = DSQ_STEP_FAILED;
   while (step == DSQ_STEP_ROW && !is_full (self))
     {
-      step = dsq_statement_step (&statement, &damage);
-      if (step == DSQ_STEP_ROW && !check_order (self, statement.handle, &damage))
-        step = DSQ_STEP_FAILED;
+      step = self->source->funcs->next_row (self->source, &row, &damage);
       if (step == DSQ_STEP_ROW)
-        check_row (self, &statement);
+        check_row (self, &row);
     }
   if (step == DSQ_STEP_FAILED)
     return report_damage (self, damage, error);
@@ -233,38 +190,33 @@ check_rows (Check *self, GError **error)
 static gboolean
 check_names (Check *self, GError **error)
 {
-  g_auto (DsqStatement) statement = { NULL };
+  DsqStep step = DSQ_STEP_ROW;
+  DsqColdStoredTable table;
   GError *damage = NULL;
-  DsqStep step = DSQ_STEP_FAILED;
 
-  if (dsq_statement_prepare (&statement, self->database, DSQ_COLD_SQL_NAMES, PURPOSE, &damage))
-    /* those that there are: they have just been read, in an order that ends */
-    for (guint i = 0; i < self->tables->len; i++)
-      {
-        g_autoptr (GError) local_error = NULL;
-        g_autoptr (GBytes) name = NULL;
+  /* those that there are, and the gravestone: they have just been read, in an order that ends */
+  for (guint i = 0; i <= self->tables->len && step == DSQ_STEP_ROW; i++)
+    {
+      g_autoptr (GError) local_error = NULL;
+      g_autoptr (GBytes) name = NULL;
 
-        step = dsq_statement_step (&statement, &damage);
-        if (step != DSQ_STEP_ROW)
-          break;
-        name = dsq_cold_decode_table_name (&self->codec, statement.handle, &local_error);
-        if (name == NULL)
-          report (self,
-                  "table %" G_GINT64_FORMAT ": %s",
-                  (gint64) sqlite3_column_int64 (statement.handle, 0),
-                  local_error->message);
-      }
+      step = self->source->funcs->next_table (self->source, &table, &damage);
+      if (step != DSQ_STEP_ROW || table.id == DSQ_TABLE_MAIN ||
+          dsq_cold_find_state (self->tables, table.id) == NULL)
+        continue;
+      name = dsq_cold_decode_stored_table (&self->source->codec, &table, &local_error);
+      if (name == NULL)
+        report (self, "table %" G_GINT64_FORMAT ": %s", table.id, local_error->message);
+    }
   return step != DSQ_STEP_FAILED || report_damage (self, damage, error);
 }
 
 static gboolean
-check_tables (Check *self, GError **error)
+check_source (Check *self, GError **error)
 {
-  g_auto (DsqStatement) statement = { NULL };
   GError *damage = NULL;
 
-  if (!dsq_statement_prepare (&statement, self->database, DSQ_COLD_SQL_TABLES, PURPOSE, &damage) ||
-      !dsq_cold_read_tables (&self->codec, &statement, self->tables, &damage))
+  if (!self->source->funcs->read_tables (self->source, self->tables, &damage))
     return report_damage (self, damage, error);
   self->counts = g_new0 (gint64, self->tables->len);
   return check_names (self, error) && check_rows (self, error);
@@ -272,23 +224,50 @@ check_tables (Check *self, GError **error)
 
 /* --- the call --------------------------------------------------------------------------------- */
 
-gboolean
-dsq_cold_check (DsqColdFile *file, GPtrArray *problems, GError **error)
+static void
+check_init (Check *self, DsqColdSource *source, GPtrArray *problems)
 {
-  const DsqColdSqlite *tier = (DsqColdSqlite *) file;
-  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read ((DsqColdSqlite *) file, error);
-  g_autoptr (GArray) tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  Check self = { .database = database, .problems = problems, .tables = tables };
+  *self = (Check){ .source = source, .problems = problems };
+  self->tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
+}
+
+static void
+check_clear (Check *self)
+{
+  g_array_unref (self->tables);
+  g_free (self->counts);
+}
+
+gboolean
+dsq_cold_check_source (DsqColdSource *source, GPtrArray *problems, GError **error)
+{
   gboolean checked;
+  Check self;
+
+  check_init (&self, source, problems);
+  checked = check_source (&self, error);
+  check_clear (&self);
+  return checked;
+}
+
+gboolean
+dsq_cold_check (DsqColdTier *tier, GPtrArray *problems, GError **error)
+{
+  DsqColdSqlite *sqlite = (DsqColdSqlite *) tier;
+  g_autoptr (DsqDatabase) database = dsq_cold_open_to_read (sqlite, error);
+  DsqColdFileSource source;
+  gboolean checked;
+  Check self;
 
   if (database == NULL || !dsq_call_check (error))
     return FALSE;
   dsq_database_begin_call (database);
-  dsq_record_codec_init (&self.codec, tier->codec.store_id, tier->keys);
-  checked = dsq_database_run (database, "BEGIN", PURPOSE, error) && check_pages (&self, error) &&
-            check_tables (&self, error);
-  dsq_record_codec_clear (&self.codec);
-  g_free (self.counts);
+  dsq_cold_file_source_init (&source, database, PURPOSE, sqlite->codec.store_id, sqlite->keys);
+  check_init (&self, &source.source, problems);
+  checked = dsq_database_run (database, "BEGIN", PURPOSE, error) &&
+            check_pages (&self, database, error) && check_source (&self, error);
+  check_clear (&self);
+  dsq_cold_file_source_clear (&source);
   if (!dsq_call_is_cancelled ())
     return checked;
   g_clear_error (error);

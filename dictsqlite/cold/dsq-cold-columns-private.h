@@ -39,6 +39,43 @@ DsqEntry *dsq_cold_decode_value (const DsqRecordCodec *codec,
                                  gsize length,
                                  GError **error);
 
+/* A row as it lies there, of which nothing is believed yet. */
+typedef struct
+{
+  gint64 place;
+  gint64 table;
+  gboolean has_expiry;
+  gint64 expires;      /* 0: it has none, or one that is none */
+  const guint8 *token; /* (unowned) (nullable) NULL: it is none */
+  gsize token_length;
+  const guint8 *name; /* (unowned) (nullable) */
+  gsize name_length;
+  const guint8 *value; /* (unowned) (nullable) NULL: it is none */
+  gsize value_length;
+} DsqColdStoredRow;
+
+/* Likewise a row of the list of tables. */
+typedef struct
+{
+  gint64 id;
+  const guint8 *token; /* (unowned) (nullable) NULL: it is none */
+  gsize token_length;
+  const guint8 *name; /* (unowned) (nullable) */
+  gsize name_length;
+  const guint8 *mark; /* (unowned) (nullable) NULL: it is none */
+  gsize mark_length;
+} DsqColdStoredTable;
+
+/* What a row says to who reads it; with @keys_only a tombstone of its key. */
+DsqEntry *dsq_cold_decode_stored_row (const DsqRecordCodec *codec,
+                                      const DsqColdStoredRow *row,
+                                      gboolean keys_only,
+                                      GError **error);
+/* The name of a table, whose mark is known from then on. */
+GBytes *dsq_cold_decode_stored_table (const DsqRecordCodec *codec,
+                                      const DsqColdStoredTable *table,
+                                      GError **error);
+
 /* Where a row goes that @change inserts. */
 gboolean dsq_cold_find_place (const DsqTableState *state,
                               const DsqChange *change,

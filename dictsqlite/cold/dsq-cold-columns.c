@@ -123,6 +123,71 @@ dsq_cold_decode_value (const DsqRecordCodec *codec,
   return take_record (key, &record, g_steal_pointer (&entry), error);
 }
 
+DsqEntry *
+dsq_cold_decode_stored_row (const DsqRecordCodec *codec,
+                            const DsqColdStoredRow *row,
+                            gboolean keys_only,
+                            GError **error)
+{
+  const DsqToken token = { row->token, (guint32) row->token_length };
+  DsqKey key = { .table = (guint32) row->table, .bytes = token.bytes, .length = token.length };
+  g_autofree guint8 *memory = NULL;
+
+  if (row->token == NULL || (codec->keys != NULL && row->name == NULL))
+    {
+      dsq_cold_set_damaged ("a row holds a token or a name of a wrong type", error);
+      return NULL;
+    }
+  if ((codec->keys != NULL &&
+       !dsq_cold_decode_name (codec, &token, row->name, row->name_length, &key, &memory, error)) ||
+      !dsq_cold_check_key (&key, error))
+    return NULL;
+  if (keys_only)
+    return dsq_entry_new_tombstone (&key);
+  if (row->value == NULL || row->has_expiry != (row->expires != 0))
+    {
+      dsq_cold_set_damaged ("a row holds a value or an expiry of a wrong type", error);
+      return NULL;
+    }
+  return dsq_cold_decode_value (codec,
+                                &key,
+                                &token,
+                                row->expires,
+                                row->value,
+                                row->value_length,
+                                error);
+}
+
+GBytes *
+dsq_cold_decode_stored_table (const DsqRecordCodec *codec,
+                              const DsqColdStoredTable *table,
+                              GError **error)
+{
+  if (table->token == NULL || table->id < 1 || table->id > DSQ_TABLE_MAX)
+    {
+      g_set_error (error,
+                   DSQ_ERROR,
+                   DSQ_ERROR_CORRUPT,
+                   "Failed to read the tables: one has no name that can be read");
+      return NULL;
+    }
+  if (!dsq_row_decode_mark (codec,
+                            (guint32) table->id,
+                            table->token,
+                            table->token_length,
+                            table->mark,
+                            table->mark_length,
+                            error))
+    return NULL;
+  return dsq_row_decode_table_name (codec,
+                                    (guint32) table->id,
+                                    table->token,
+                                    table->token_length,
+                                    table->name,
+                                    table->name_length,
+                                    error);
+}
+
 /* --- places ----------------------------------------------------------------------------------- */
 
 /* A table's places end where the next table's begin. The last is never given out, so that next is a

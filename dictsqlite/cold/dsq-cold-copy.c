@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A copy reads one state of the file, in one read transaction, row by row, and writes a file that
+ * A copy reads one state of a store, in one read transaction, row by row, and writes a file that
  * nobody knows of before it is whole and on the medium. Every value is opened and sealed again, so
- * that a damaged row ends it.
+ * that a damaged row ends it; but in a backup, which takes each as it is.
  *
  * To rekey a file is to copy it and to have the copy take its name. That is safe only while nobody
  * else has the file: who does would go on writing to one without a name, and a log that lies beside
@@ -22,22 +22,14 @@
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
-#include "cold/dsq-cold-tables-private.h"
 #include "dsq-error.h"
-#include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-schema-private.h"
 
 /* Rows between two looks at the cancellable, and two reports. */
 #define STEP_ROWS 256
 
-#define SQL_ROWS   "SELECT expires, value, place, token, table_id, name FROM entry ORDER BY place"
-#define AT_PLACE   2
-#define AT_TOKEN   3
-#define AT_TABLE   4
-#define AT_NAME    5
-#define COPY       "copy the store"
-#define REKEY      "change the key of the store"
-#define SQL_TABLES "SELECT id, token, name, mark FROM tables ORDER BY id"
+#define COPY  "copy the store"
+#define REKEY "change the key of the store"
 /* The first one is in the copy already. */
 #define SQL_INSERT  "INSERT OR REPLACE INTO tables VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 #define SQL_BURY    "INSERT INTO tables VALUES (?1, X'00', NULL, X'', 1, 0)"
@@ -45,13 +37,13 @@
 
 typedef struct
 {
-  DsqDatabase *from;         /* (unowned) in a transaction */
-  DsqRecordCodec from_codec; /* of the state that is copied */
-  DsqRecordCodec to_codec;
-  const DsqColdCopyOptions *options;
+  DsqColdSource *from;     /* (unowned) */
+  DsqRecordCodec to_codec; /* (owned) unless is_same */
+  gboolean is_same;        /* all that is sealed is taken as it is, with its keys */
+  DsqColdProgressFunc progress;
+  gpointer user_data; /* (unowned) of progress */
   guint64 n_total;
   guint64 n_done;
-  gint64 last_place; /* of the row before */
 } Copy;
 
 static void
@@ -59,37 +51,54 @@ report (const Copy *self)
 {
   guint depth;
 
-  if (self->options->progress == NULL)
+  if (self->progress == NULL)
     return;
   dsq_mutex_assert_none_held ("a caller's function");
   depth = dsq_fork_pause ();
-  self->options->progress (self->n_done, self->n_total, self->options->user_data);
+  self->progress (self->n_done, self->n_total, self->user_data);
   dsq_fork_resume (depth);
 }
 
+/* NULL in @bytes: the column is NULL. */
 static void
-bind_bytes (DsqStatement *statement, int at, GBytes *bytes)
+bind_bytes (DsqStatement *statement, int at, const guint8 *bytes, gsize length)
 {
-  gsize length;
-  const guint8 *data = g_bytes_get_data (bytes, &length);
-
-  /* SQLite takes NULL for no blob */
-  dsq_statement_bind_bytes (statement, at, data != NULL ? data : (const guint8 *) "", length);
+  if (bytes != NULL)
+    dsq_statement_bind_bytes (statement, at, bytes, length);
+  else
+    dsq_statement_bind_null (statement, at);
 }
 
-static const DsqTableState *
-find_state (const GArray *states, gint64 table)
+static const guint8 *
+get_bytes (GBytes *bytes, gsize *out_length)
 {
-  for (guint i = 0; i < states->len; i++)
-    if (g_array_index (states, DsqTableState, i).table == table)
-      return &g_array_index (states, DsqTableState, i);
-  return NULL;
+  const guint8 *data = g_bytes_get_data (bytes, out_length);
+
+  /* SQLite takes NULL for no blob */
+  return data != NULL ? data : (const guint8 *) "";
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static gboolean
+insert_table (DsqStatement *insert,
+              const DsqColdStoredTable *table,
+              const DsqTableState *state,
+              GError **error)
+{
+  dsq_statement_bind_number (insert, 1, table->id);
+  bind_bytes (insert, 2, table->token, table->token_length);
+  bind_bytes (insert, 3, table->name, table->name_length);
+  bind_bytes (insert, 4, table->mark, table->mark_length);
+  dsq_statement_bind_number (insert, 5, dsq_cold_get_floor (state));
+  dsq_statement_bind_number (insert, 6, dsq_cold_get_holes (state));
+  return dsq_statement_run (insert, error);
 }
 
 /* A table gets a mark of its own in the copy, under which its name and its rows are sealed anew. */
 static gboolean
-copy_table (Copy *self,
-            sqlite3_stmt *row,
+seal_table (Copy *self,
+            const DsqColdStoredTable *table,
             const DsqTableState *state,
             DsqStatement *insert,
             GError **error)
@@ -97,23 +106,25 @@ copy_table (Copy *self,
   g_autoptr (GBytes) token = g_bytes_new_static ("", 0);
   g_autoptr (GBytes) name = NULL;
   g_autoptr (GBytes) sealed = NULL;
+  DsqColdStoredTable made = { .id = table->id };
   const guint8 *bytes = NULL;
   DsqMarkColumn mark;
   gsize length;
 
   if (state->table != DSQ_TABLE_MAIN)
     {
-      name = dsq_cold_decode_table_name (&self->from_codec, row, error);
+      name = dsq_cold_decode_stored_table (&self->from->codec, table, error);
       if (name == NULL)
         return FALSE;
       bytes = g_bytes_get_data (name, &length);
       g_bytes_unref (token);
       token = dsq_row_make_table_token (&self->to_codec, bytes, length);
     }
+  made.token = get_bytes (token, &made.token_length);
   if (!dsq_row_draw_mark (&self->to_codec,
                           state->table,
-                          g_bytes_get_data (token, NULL),
-                          g_bytes_get_size (token),
+                          made.token,
+                          made.token_length,
                           &mark,
                           error) ||
       (name != NULL && !dsq_row_encode_table_name (&self->to_codec,
@@ -124,15 +135,11 @@ copy_table (Copy *self,
                                                    &sealed,
                                                    error)))
     return FALSE;
-  dsq_statement_bind_number (insert, 1, state->table);
-  bind_bytes (insert, 2, token);
-  dsq_statement_bind_null (insert, 3);
+  made.mark = mark.bytes;
+  made.mark_length = mark.length;
   if (sealed != NULL)
-    bind_bytes (insert, 3, sealed);
-  dsq_statement_bind_bytes (insert, 4, mark.bytes, mark.length);
-  dsq_statement_bind_number (insert, 5, dsq_cold_get_floor (state));
-  dsq_statement_bind_number (insert, 6, dsq_cold_get_holes (state));
-  return dsq_statement_run (insert, error);
+    made.name = get_bytes (sealed, &made.name_length);
+  return insert_table (insert, &made, state, error);
 }
 
 /* What the list says is checked as at each opening. What is in it and no table is the gravestone,
@@ -141,36 +148,33 @@ static gboolean
 copy_tables (Copy *self, DsqDatabase *to, GError **error)
 {
   g_autoptr (GArray) states = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
-  g_auto (DsqStatement) check = { NULL };
-  g_auto (DsqStatement) select = { NULL };
   g_auto (DsqStatement) insert = { NULL };
   g_auto (DsqStatement) bury = { NULL };
+  DsqColdStoredTable table;
   gint64 last_id = 0;
   DsqStep step;
 
-  if (!dsq_statement_prepare (&check, self->from, DSQ_COLD_SQL_TABLES, COPY, error) ||
-      !dsq_cold_read_tables (&self->from_codec, &check, states, error) ||
-      !dsq_statement_prepare (&select, self->from, SQL_TABLES, COPY, error) ||
+  if (!self->from->funcs->read_tables (self->from, states, error) ||
       !dsq_statement_prepare (&insert, to, SQL_INSERT, COPY, error) ||
       !dsq_statement_prepare (&bury, to, SQL_BURY, COPY, error))
     return FALSE;
-  while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
+  while ((step = self->from->funcs->next_table (self->from, &table, error)) == DSQ_STEP_ROW)
     {
-      gint64 id = sqlite3_column_int64 (select.handle, 0);
-      const DsqTableState *state = find_state (states, id);
+      const DsqTableState *state = dsq_cold_find_state (states, table.id);
       gboolean is_copied;
 
-      if (!dsq_cold_check_order (last_id, id, error))
+      if (!dsq_cold_check_order (last_id, table.id, error))
         return FALSE;
-      last_id = id;
+      last_id = table.id;
       if (state != NULL)
         {
           self->n_total += (guint64) state->count;
-          is_copied = copy_table (self, select.handle, state, &insert, error);
+          is_copied = self->is_same ? insert_table (&insert, &table, state, error)
+                                    : seal_table (self, &table, state, &insert, error);
         }
       else
         {
-          dsq_statement_bind_number (&bury, 1, id);
+          dsq_statement_bind_number (&bury, 1, table.id);
           is_copied = dsq_statement_run (&bury, error);
         }
       if (!is_copied)
@@ -179,22 +183,34 @@ copy_tables (Copy *self, DsqDatabase *to, GError **error)
   return step == DSQ_STEP_DONE;
 }
 
+/* --- rows ------------------------------------------------------------------------------------- */
+
 static gboolean
-copy_row (Copy *self,
-          DsqStatement *select,
+insert_row (DsqStatement *insert, const DsqColdStoredRow *row, GError **error)
+{
+  dsq_statement_bind_number (insert, 1, row->place);
+  dsq_statement_bind_number (insert, 2, row->table);
+  bind_bytes (insert, 3, row->token, row->token_length);
+  if (row->has_expiry)
+    dsq_statement_bind_number (insert, 4, row->expires);
+  else
+    dsq_statement_bind_null (insert, 4);
+  bind_bytes (insert, 5, row->value, row->value_length);
+  bind_bytes (insert, 6, row->name, row->name_length);
+  return dsq_statement_run (insert, error);
+}
+
+static gboolean
+seal_row (Copy *self,
+          const DsqColdStoredRow *row,
           DsqStatement *insert,
           DsqColdBuffer *buffer,
           GError **error)
 {
-  sqlite3_stmt *row = select->handle;
-  DsqKey key = { .table = (guint32) sqlite3_column_int64 (row, AT_TABLE) };
-  gint64 place = sqlite3_column_int64 (row, AT_PLACE);
   g_autoptr (DsqEntry) entry = NULL;
-  g_autofree guint8 *memory = NULL;
-  DsqToken token;
   DsqColdColumns columns;
 
-  if (place >> DSQ_FORMAT_POSITION_BITS != key.table)
+  if (row->place >> DSQ_FORMAT_POSITION_BITS != row->table)
     {
       g_set_error (error,
                    DSQ_ERROR,
@@ -202,40 +218,29 @@ copy_row (Copy *self,
                    "Failed to " COPY ": a row is not one of its table");
       return FALSE;
     }
-  if (!dsq_cold_check_order (self->last_place, place, error) ||
-      !dsq_cold_decode_key (&self->from_codec,
-                            row,
-                            AT_TOKEN,
-                            AT_NAME,
-                            &key,
-                            &token,
-                            &memory,
-                            error))
-    return FALSE;
-  self->last_place = place;
-  entry = dsq_cold_decode_row (&self->from_codec, select, 0, &key, &token, error);
+  entry = dsq_cold_decode_stored_row (&self->from->codec, row, FALSE, error);
   if (entry == NULL)
     return FALSE;
   dsq_cold_buffer_make_room (buffer, dsq_cold_row_length (&self->to_codec, entry, TRUE));
   if (!dsq_cold_encode_row (&self->to_codec, entry, TRUE, buffer->bytes, &columns, error))
     return FALSE;
-  dsq_cold_bind_row (insert, entry, place, &columns);
+  dsq_cold_bind_row (insert, entry, row->place, &columns);
   return dsq_statement_run (insert, error);
 }
 
 static gboolean
 copy_rows (Copy *self, DsqDatabase *to, DsqColdBuffer *buffer, GError **error)
 {
-  g_auto (DsqStatement) select = { NULL };
   g_auto (DsqStatement) insert = { NULL };
+  DsqColdStoredRow row;
   DsqStep step;
 
-  if (!dsq_statement_prepare (&select, self->from, SQL_ROWS, COPY, error) ||
-      !dsq_statement_prepare (&insert, to, DSQ_COLD_SQL_INSERT, COPY, error))
+  if (!dsq_statement_prepare (&insert, to, DSQ_COLD_SQL_INSERT, COPY, error))
     return FALSE;
-  while ((step = dsq_statement_step (&select, error)) == DSQ_STEP_ROW)
+  while ((step = self->from->funcs->next_row (self->from, &row, error)) == DSQ_STEP_ROW)
     {
-      if (!copy_row (self, &select, &insert, buffer, error))
+      if (self->is_same ? !insert_row (&insert, &row, error)
+                        : !seal_row (self, &row, &insert, buffer, error))
         return FALSE;
       if (++self->n_done % STEP_ROWS != 0)
         continue;
@@ -259,6 +264,69 @@ fill (DsqDatabase *to, gpointer user_data, GError **error)
   return filled && dsq_call_check (error);
 }
 
+gboolean
+dsq_cold_copy_source (DsqColdSource *from,
+                      const DsqHeader *from_header,
+                      const char *from_path,
+                      const char *path,
+                      DsqNewFilePlace place,
+                      const DsqColdCopyOptions *options,
+                      GError **error)
+{
+  Copy copy = {
+    .from = from,
+    .progress = options->progress,
+    .user_data = options->user_data,
+  };
+  const DsqKdfCost cost =
+      dsq_header_keep_cost (from_header, &options->kdf_cost, options->kdf_limit);
+  DsqHeader header;
+  DsqKeys *new_keys;
+  gboolean copied;
+
+  if (!dsq_header_init (&header, options->password, &cost, &new_keys, error))
+    return FALSE;
+  dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header), new_keys);
+  copied = dsq_new_file_publish_filled (path, from_path, &header, place, fill, &copy, error);
+  dsq_record_codec_clear (&copy.to_codec);
+  dsq_keys_free (new_keys);
+  return copied;
+}
+
+gboolean
+dsq_cold_backup_source (DsqColdSource *from,
+                        const DsqHeader *header,
+                        const char *path,
+                        DsqColdProgressFunc progress,
+                        gpointer user_data,
+                        GError **error)
+{
+  Copy copy = { .from = from, .is_same = TRUE, .progress = progress, .user_data = user_data };
+  DsqHeader same = *header;
+
+  /* the first table comes with the others */
+  same.first_mark.length = 0;
+  return dsq_new_file_publish_filled (path, NULL, &same, DSQ_NEW_FILE_FAIL, fill, &copy, error);
+}
+
+/* --- a copy ----------------------------------------------------------------------------------- */
+
+gboolean
+dsq_cold_check_copy_password (const DsqHeader *header,
+                              const DsqColdCopyOptions *options,
+                              GError **error)
+{
+  DsqKeys *keys;
+
+  if (!options->keeps_password)
+    return TRUE;
+  if (!dsq_header_check_cost (header, options->kdf_limit, error) ||
+      !dsq_header_unlock (header, options->password, &keys, error))
+    return FALSE;
+  dsq_keys_free (keys);
+  return TRUE;
+}
+
 /* @from is in a transaction, and of the file @source, with that header and those keys. */
 static gboolean
 copy_to (DsqDatabase *from,
@@ -270,52 +338,22 @@ copy_to (DsqDatabase *from,
          const DsqColdCopyOptions *options,
          GError **error)
 {
-  Copy copy = {
-    .from = from,
-    .options = options,
-  };
-  const DsqKdfCost cost =
-      dsq_header_keep_cost (from_header, &options->kdf_cost, options->kdf_limit);
-  DsqHeader header;
-  DsqKeys *new_keys;
-  gboolean copied;
+  g_auto (DsqColdFileSource) state;
 
-  if (!dsq_header_init (&header, options->password, &cost, &new_keys, error))
-    return FALSE;
-  dsq_record_codec_init (&copy.from_codec, dsq_header_get_store_id (from_header), keys);
-  dsq_record_codec_init (&copy.to_codec, dsq_header_get_store_id (&header), new_keys);
-  copied = dsq_new_file_publish_filled (path, source, &header, place, fill, &copy, error);
-  dsq_record_codec_clear (&copy.from_codec);
-  dsq_record_codec_clear (&copy.to_codec);
-  dsq_keys_free (new_keys);
-  return copied;
-}
-
-/* --- a copy ----------------------------------------------------------------------------------- */
-
-/* A slip in the password would be known when the copy is needed. */
-static gboolean
-check_password (const DsqHeader *header, const DsqColdCopyOptions *options, GError **error)
-{
-  DsqKeys *keys;
-
-  if (!dsq_header_check_cost (header, options->kdf_limit, error) ||
-      !dsq_header_unlock (header, options->password, &keys, error))
-    return FALSE;
-  dsq_keys_free (keys);
-  return TRUE;
+  dsq_cold_file_source_init (&state, from, COPY, dsq_header_get_store_id (from_header), keys);
+  return dsq_cold_copy_source (&state.source, from_header, source, path, place, options, error);
 }
 
 gboolean
-dsq_cold_copy (DsqColdFile *file, const DsqColdCopyOptions *options, GError **error)
+dsq_cold_copy (DsqColdTier *tier, const DsqColdCopyOptions *options, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autofree char *path = dsq_location_resolve (options->path, error);
   g_autoptr (DsqDatabase) from = path != NULL ? dsq_cold_open_snapshot (self, COPY, error) : NULL;
   DsqHeader header;
 
   return from != NULL && dsq_schema_read_header (from, &header, error) &&
-         (!options->keeps_password || check_password (&header, options, error)) &&
+         dsq_cold_check_copy_password (&header, options, error) &&
          copy_to (from, &header, self->path, self->keys, path, DSQ_NEW_FILE_FAIL, options, error);
 }
 

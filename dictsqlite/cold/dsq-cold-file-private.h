@@ -18,13 +18,6 @@ typedef struct
   /* Ends those that were kept and not used since it was last called, or that hold up others. FALSE:
    * there are no others, and it need not be called until holds_readers is set. */
   gboolean (*tend) (DsqColdFile *self);
-  /* The header, at any time; and its replacement in the transaction, DSQ_ERROR_CHANGED when it is
-   * no longer @before. */
-  gboolean (*get_header) (DsqColdFile *self, DsqHeader *out_header, GError **error);
-  gboolean (*replace_header) (DsqColdFile *self,
-                              const DsqHeader *before,
-                              const DsqHeader *after,
-                              GError **error);
   /* Everything committed before the call is on the medium when it returns. Does nothing if all is
    * synced already. */
   gboolean (*sync) (DsqColdFile *self, GError **error);
@@ -32,20 +25,6 @@ typedef struct
   gboolean (*wants_checkpoint) (DsqColdFile *self, gboolean idle);
   /* A guarded PASSIVE checkpoint; not being able to finish because of readers is no error. */
   gboolean (*checkpoint) (DsqColdFile *self, GError **error);
-  /* A checkpoint of everything, after which the log holds nothing that was written before:
-   * *out_is_renewed. FALSE there: somebody reads from the log. */
-  gboolean (*renew_log) (DsqColdFile *self, gboolean *out_is_renewed, GError **error);
-  /* Writes all that is committed into a new file: as other reads, but longer. */
-  gboolean (*copy) (DsqColdFile *self, const DsqColdCopyOptions *options, GError **error);
-  /* Any thread, any time before close. Copies the file as it is now to a new one at @path, which is
-   * resolved; commits meanwhile are not in the copy. */
-  gboolean (*backup) (DsqColdFile *self,
-                      const char *path,
-                      DsqColdProgressFunc progress,
-                      gpointer user_data,
-                      GError **error);
-  /* Likewise. Reads the whole file, and appends what is wrong to @problems, of char * (owned). */
-  gboolean (*check) (DsqColdFile *self, GPtrArray *problems, GError **error);
   /* Appends to @rows, of DsqColdRow, tombstones for the next rows of all tables beyond *@place,
    * which moves on; with the writer lock held, in a transaction or not. */
   gboolean (*find_oldest) (DsqColdFile *self,

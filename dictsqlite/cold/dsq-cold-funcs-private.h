@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef struct _DsqColdTier DsqColdTier;
 typedef struct _DsqColdTierFuncs DsqColdTierFuncs;
 typedef struct _DsqColdFile DsqColdFile;
+typedef struct _DsqColdUpkeepFuncs DsqColdUpkeepFuncs;
 
 /* Called when somebody else has committed: what was read from the tier of these keys is stale, and
  * with NULL in @changed everything is. @states are all tables, in the order of their ids, as of the
@@ -25,7 +26,8 @@ typedef void (*DsqColdCommittedFunc) (gpointer user_data);
 
 /*
  * What the engine asks of a cold tier, in full: none of the functions may be missing, unless it
- * says so. What only a file has besides is in dsq-cold-file-private.h.
+ * says so. What a tier has besides that lasts is in dsq-cold-upkeep-private.h, and what only a file
+ * has in dsq-cold-file-private.h.
  *
  * tests/unit/test-cold-contract.c tries each implementation on what is said here, but for that of
  * transactions, engine/dsq-parent-tier.c: it commits once, and is done with then.

@@ -12,9 +12,9 @@
 #include "sqlite/dsq-schema-private.h"
 
 gboolean
-dsq_cold_get_header (DsqColdFile *file, DsqHeader *out_header, GError **error)
+dsq_cold_get_header (DsqColdTier *tier, DsqHeader *out_header, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqColdReader *reader = dsq_cold_readers_take (self, error);
   gboolean read;
 
@@ -27,26 +27,30 @@ dsq_cold_get_header (DsqColdFile *file, DsqHeader *out_header, GError **error)
 }
 
 gboolean
-dsq_cold_replace_header (DsqColdFile *file,
+dsq_cold_check_header (const DsqHeader *now, const DsqHeader *before, GError **error)
+{
+  if (dsq_header_equal (now, before))
+    return TRUE;
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_CHANGED,
+               "Failed to change the password: somebody else changed it meanwhile");
+  return FALSE;
+}
+
+gboolean
+dsq_cold_replace_header (DsqColdTier *tier,
                          const DsqHeader *before,
                          const DsqHeader *after,
                          GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqDatabase *database = self->writer.database;
   DsqHeader now;
 
-  if (!dsq_schema_read_header (database, &now, error))
-    return FALSE;
-  if (!dsq_header_equal (&now, before))
-    {
-      g_set_error (error,
-                   DSQ_ERROR,
-                   DSQ_ERROR_CHANGED,
-                   "Failed to change the password: somebody else changed it meanwhile");
-      return FALSE;
-    }
-  if (!dsq_schema_write_header (database, after, error))
+  if (!dsq_schema_read_header (database, &now, error) ||
+      !dsq_cold_check_header (&now, before, error) ||
+      !dsq_schema_write_header (database, after, error))
     return FALSE;
   self->writer.has_changed = TRUE;
   return TRUE;
@@ -89,9 +93,9 @@ fold (DsqColdSqlite *self, gboolean *out_is_whole, GError **error)
  * somebody reads from it, and has it cut to its own frames where none may be longer; the next
  * checkpoint brings these in. */
 gboolean
-dsq_cold_renew_log (DsqColdFile *file, gboolean *out_is_renewed, GError **error)
+dsq_cold_renew_log (DsqColdTier *tier, gboolean *out_is_renewed, GError **error)
 {
-  DsqColdSqlite *self = (DsqColdSqlite *) file;
+  DsqColdSqlite *self = (DsqColdSqlite *) tier;
   DsqWalStamp before, after;
   gboolean is_whole, success;
 

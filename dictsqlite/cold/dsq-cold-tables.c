@@ -27,35 +27,17 @@
 GBytes *
 dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error)
 {
-  gint64 id = sqlite3_column_int64 (row, 0);
-  const guint8 *token = sqlite3_column_blob (row, 1);
-  gsize token_length = (gsize) sqlite3_column_bytes (row, 1);
-  const guint8 *name = sqlite3_column_blob (row, 2);
-  const guint8 *mark = sqlite3_column_blob (row, 3);
+  DsqColdStoredTable table = { .id = sqlite3_column_int64 (row, 0) };
 
-  if (sqlite3_column_type (row, 1) != SQLITE_BLOB || token == NULL || id < 1 || id > DSQ_TABLE_MAX)
-    {
-      g_set_error (error,
-                   DSQ_ERROR,
-                   DSQ_ERROR_CORRUPT,
-                   "Failed to read the tables: one has no name that can be read");
-      return NULL;
-    }
-  if (!dsq_row_decode_mark (codec,
-                            (guint32) id,
-                            token,
-                            token_length,
-                            mark,
-                            mark != NULL ? (gsize) sqlite3_column_bytes (row, 3) : 0,
-                            error))
-    return NULL;
-  return dsq_row_decode_table_name (codec,
-                                    (guint32) id,
-                                    token,
-                                    token_length,
-                                    name,
-                                    (gsize) sqlite3_column_bytes (row, 2),
-                                    error);
+  if (sqlite3_column_type (row, 1) == SQLITE_BLOB)
+    table.token = sqlite3_column_blob (row, 1);
+  table.token_length = (gsize) sqlite3_column_bytes (row, 1);
+  table.name = sqlite3_column_blob (row, 2);
+  table.name_length = (gsize) sqlite3_column_bytes (row, 2);
+  table.mark = sqlite3_column_blob (row, 3);
+  if (table.mark != NULL)
+    table.mark_length = (gsize) sqlite3_column_bytes (row, 3);
+  return dsq_cold_decode_stored_table (codec, &table, error);
 }
 
 gboolean

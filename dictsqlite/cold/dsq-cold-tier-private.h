@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 struct _DsqColdTier
 {
   const DsqColdTierFuncs *funcs;
-  DsqColdFile *file;     /* (unowned) (nullable) itself, if it is a file */
+  DsqColdFile *file;                /* (unowned) (nullable) itself, if it is a file */
+  const DsqColdUpkeepFuncs *upkeep; /* (nullable) NULL: it does not outlive its engine */
   gboolean is_lasting;   /* constant: what is committed outlives the engine, so that all of it is to
                             be committed; else only what memory cannot hold */
   gboolean begins_empty; /* constant: no table has rows before this engine commits some */

@@ -114,19 +114,22 @@ static const DsqColdTierFuncs funcs = {
   .open_notice = dsq_cold_open_notice,
 };
 
-static const DsqColdFileFuncs file_funcs = {
-  .tend = dsq_cold_readers_tend,
-  .widen = widen,
-  .set_may_hold = dsq_cold_readers_set_may_hold,
+static const DsqColdUpkeepFuncs upkeep_funcs = {
   .get_header = dsq_cold_get_header,
   .replace_header = dsq_cold_replace_header,
-  .sync = dsq_cold_sync,
-  .wants_checkpoint = dsq_cold_wants_checkpoint,
-  .checkpoint = dsq_cold_checkpoint,
   .renew_log = dsq_cold_renew_log,
   .copy = dsq_cold_copy,
   .backup = dsq_cold_backup,
   .check = dsq_cold_check,
+};
+
+static const DsqColdFileFuncs file_funcs = {
+  .tend = dsq_cold_readers_tend,
+  .widen = widen,
+  .set_may_hold = dsq_cold_readers_set_may_hold,
+  .sync = dsq_cold_sync,
+  .wants_checkpoint = dsq_cold_wants_checkpoint,
+  .checkpoint = dsq_cold_checkpoint,
   .find_oldest = dsq_cold_find_oldest,
   .get_used = dsq_cold_get_used,
   .shrink = dsq_cold_shrink,
@@ -212,6 +215,7 @@ dsq_cold_tier_open_sqlite (const DsqColdOptions *options, DsqTableState *out_mai
 
   self->file.funcs = &file_funcs;
   self->file.tier.file = &self->file;
+  self->file.tier.upkeep = &upkeep_funcs;
   self->file.tier.is_lasting = TRUE;
   self->is_made = TRUE;
   if (!open_tier (self, options, error))

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "cold/dsq-cold-file-private.h"
+#include "cold/dsq-cold-upkeep-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-flusher-private.h"
@@ -24,7 +25,7 @@ check_password (DsqEngine *self, const DsqEngineOptions *options, GError **error
   DsqHeader header;
   DsqKeys *keys = NULL;
 
-  if (!self->file->funcs->get_header (self->file, &header, error) ||
+  if (!self->cold->upkeep->get_header (self->cold, &header, error) ||
       !dsq_header_check_cost (&header, options->kdf_limit, error) ||
       !dsq_header_unlock (&header, options->password, &keys, error))
     return FALSE;

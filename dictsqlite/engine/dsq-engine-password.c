@@ -5,6 +5,7 @@
 
 #include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-file-private.h"
+#include "cold/dsq-cold-upkeep-private.h"
 #include "cold/postgresql/dsq-server-address-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
@@ -21,7 +22,7 @@ replace_locked (DsqEngine *self, const DsqHeader *before, const DsqHeader *after
   dsq_mutex_assert_held (&self->writer_lock);
   if (!cold->funcs->begin (cold, error))
     return FALSE;
-  if (self->file->funcs->replace_header (self->file, before, after, error))
+  if (cold->upkeep->replace_header (cold, before, after, error))
     return cold->funcs->commit (cold, NULL, NULL, error);
   cold->funcs->rollback (cold);
   return FALSE;
@@ -41,7 +42,7 @@ void_old_password (DsqEngine *self, GError **error)
     {
       if (!dsq_call_lock (&self->writer_lock, error))
         return FALSE;
-      success = self->file->funcs->renew_log (self->file, &is_renewed, error);
+      success = self->cold->upkeep->renew_log (self->cold, &is_renewed, error);
       dsq_mutex_unlock (&self->writer_lock);
       if (!success || is_renewed)
         return success;
@@ -69,7 +70,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   DsqKdfCost cost;
   gboolean replaced;
 
-  if (!self->file->funcs->get_header (self->file, &before, error) ||
+  if (!self->cold->upkeep->get_header (self->cold, &before, error) ||
       !dsq_header_check_cost (&before, limit, error))
     return FALSE;
   after = before;
@@ -83,7 +84,7 @@ change_password (DsqEngine *self, GBytes *old_password, GBytes *new_password, GE
   replaced = replace_locked (self, &before, &after, error);
   dsq_mutex_unlock (&self->writer_lock);
   /* who is told that the old password is void must be able to rely on it */
-  return replaced && void_old_password (self, error);
+  return replaced && (self->cold->upkeep->renew_log == NULL || void_old_password (self, error));
 }
 
 gboolean
@@ -96,9 +97,7 @@ dsq_engine_change_password (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  if (self->file == NULL && self->is_lasting)
-    dsq_engine_check_has_file (self, "change the password", error);
-  else if (self->file == NULL)
+  if (self->cold->upkeep == NULL)
     g_set_error (error,
                  DSQ_ERROR,
                  DSQ_ERROR_NOT_ENCRYPTED,
@@ -135,8 +134,8 @@ dsq_engine_copy (DsqEngine *self,
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  copied = dsq_engine_check_has_file (self, "copy the store", error) &&
-           dsq_engine_flush (self, error) && self->file->funcs->copy (self->file, &options, error);
+  copied = dsq_engine_check_lasts (self, "copy the store", error) &&
+           dsq_engine_flush (self, error) && self->cold->upkeep->copy (self->cold, &options, error);
   dsq_engine_leave (self);
   return copied;
 }

@@ -1,4 +1,4 @@
-/* dsq-engine-upkeep-private.h - what can be done with a file alone
+/* dsq-engine-upkeep-private.h - what can be done with what lasts
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
@@ -6,8 +6,7 @@
 
 G_BEGIN_DECLS
 
-/* Whether there is one: else DSQ_ERROR_NOT_SUPPORTED of a store on a server, and in memory mode
- * DSQ_ERROR_INVALID_ARGUMENT. */
-gboolean dsq_engine_check_has_file (DsqEngine *self, const char *purpose, GError **error);
+/* Whether there is a store beside the memory: else DSQ_ERROR_INVALID_ARGUMENT. */
+gboolean dsq_engine_check_lasts (DsqEngine *self, const char *purpose, GError **error);
 
 G_END_DECLS

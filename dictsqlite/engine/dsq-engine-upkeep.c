@@ -1,30 +1,23 @@
-/* dsq-engine-upkeep.c - a copy of the file, and whether it is sound
+/* dsq-engine-upkeep.c - a copy of the store, and whether it is sound
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
-#include "cold/dsq-cold-file-private.h"
+#include "cold/dsq-cold-upkeep-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-engine-internal.h"
 #include "engine/dsq-engine-upkeep-private.h"
 
 gboolean
-dsq_engine_check_has_file (DsqEngine *self, const char *purpose, GError **error)
+dsq_engine_check_lasts (DsqEngine *self, const char *purpose, GError **error)
 {
-  if (self->file != NULL)
+  if (self->cold->upkeep != NULL)
     return TRUE;
-  if (self->is_lasting)
-    g_set_error (error,
-                 DSQ_ERROR,
-                 DSQ_ERROR_NOT_SUPPORTED,
-                 "Failed to %s: that can be done with a file, not on a server",
-                 purpose);
-  else
-    g_set_error (error,
-                 DSQ_ERROR,
-                 DSQ_ERROR_INVALID_ARGUMENT,
-                 "Failed to %s: in memory mode there is no file",
-                 purpose);
+  g_set_error (error,
+               DSQ_ERROR,
+               DSQ_ERROR_INVALID_ARGUMENT,
+               "Failed to %s: in memory mode there is no file",
+               purpose);
   return FALSE;
 }
 
@@ -40,8 +33,8 @@ dsq_engine_backup (DsqEngine *self,
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = dsq_engine_check_has_file (self, "copy the store", error) &&
-            self->file->funcs->backup (self->file, path, progress, user_data, error);
+  success = dsq_engine_check_lasts (self, "copy the store", error) &&
+            self->cold->upkeep->backup (self->cold, path, progress, user_data, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -53,9 +46,7 @@ dsq_engine_check (DsqEngine *self, GPtrArray *problems, GError **error)
 
   if (!dsq_engine_flush (self, error) || !dsq_engine_enter (self, error))
     return FALSE;
-  success = !self->is_lasting || self->depth > 0 ||
-            (dsq_engine_check_has_file (self, "check the store", error) &&
-             self->file->funcs->check (self->file, problems, error));
+  success = self->cold->upkeep == NULL || self->cold->upkeep->check (self->cold, problems, error);
   dsq_engine_leave (self);
   return success;
 }

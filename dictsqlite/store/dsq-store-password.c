@@ -12,7 +12,7 @@
 
 /**
  * dsq_store_change_password:
- * @self: a store with a file that is encrypted
+ * @self: a store that is encrypted, in a file or on a server
  * @old_password: its password
  * @new_password: what it shall be, any bytes but none
  * @cancellable: (nullable): a #GCancellable
@@ -71,7 +71,7 @@ dsq_store_change_password (DsqStore *self,
 
 /**
  * dsq_store_copy:
- * @self: a store with a file
+ * @self: a store in a file or on a server
  * @path: (type filename): the new file, which must not exist yet; its folder must
  * @form: what it is to be
  * @password: (nullable): its password, any bytes but none, for %DSQ_COPY_ENCRYPTED and
@@ -88,10 +88,10 @@ dsq_store_change_password (DsqStore *self,
  * copied as it is, and is no error: [method@Store.check] finds it, here or there.
  *
  * With %DSQ_COPY_SAME it is a backup: page by page as the store's file is, with its permissions
- * and, if it is encrypted, its password and its key. The other forms are written entry by entry, if
- * encrypted with a key of its own and into a file of mode 0600 at most. They are one state of the
- * file, of after a flush. The old file stays: what of it may be left on the medium when it is
- * deleted is told in docs/encryption.md.
+ * and, if it is encrypted, its password and its key; from a server row by row. The other forms are
+ * written entry by entry, if encrypted with a key of its own and into a file of mode 0600 at most.
+ * They are one state of the store, of after a flush. The old file stays: what of it may be left on
+ * the medium when it is deleted is told in docs/encryption.md.
  *
  * With %DSQ_COPY_NEW_KEYS too: whoever has both files, learns the key of one, or may write to one,
  * can do nothing to the other. A store does not keep its password, so it is @password, and anything

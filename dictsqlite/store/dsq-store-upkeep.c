@@ -18,7 +18,8 @@
  * @error: return location for an error
  *
  * Looks for damage in the whole file: SQLite's pages and indexes, and the checksum and place of
- * every entry. What is pending is flushed before. The file may be in use meanwhile.
+ * every entry; on a server, entries alone. What is pending is flushed before. The store may be in
+ * use meanwhile.
  *
  * Returns: (transfer full) (array zero-terminated=1): what is wrong, a line each and at
  *   most 100, none when the file is sound or there is none; %NULL with @error set

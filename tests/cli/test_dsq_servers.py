@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dictsqlite_v4 import DictSQLiteV4
-from program import FAILED, MISSING, PASSWORD, USAGE, dsq, fails, ok
+from program import FAILED, MISSING, PASSWORD, USAGE, fails, ok
 from test_dsq_watch import Watch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -56,6 +56,19 @@ def test_copies_both_ways(address, tmp_path, password):
     fails(USAGE, "copy", *words, address, address, says="it is what is copied", env=env)
 
 
+@pytest.mark.parametrize("password", [None, "password"])
+def test_backups_checks_and_passwords(address, tmp_path, password):
+    words = ["--password-env", "SECRET"] if password else []
+    env = {"SECRET": "password", "ANOTHER": "another"}
+    fill(address, password)
+    ok("backup", *words, address, tmp_path / "to.db", env=env)
+    check(tmp_path / "to.db", password)
+    assert ok("check", *words, address, env=env).out == ""
+    if password:
+        ok("passwd", *words, "--new-password-env", "ANOTHER", address, env=env)
+        check(address, "another")
+
+
 def test_entries(address):
     for words in (["get", address, "a"], ["del", address, "a"], ["list", address],
                   ["stat", address]):
@@ -90,10 +103,3 @@ def test_watches(address):
         assert watch.until("a")
         watch.process.terminate()
         watch.process.communicate(timeout=60)
-
-
-def test_what_a_file_alone_can_do_is_told(address, tmp_path):
-    ok("set", address, "a", "1")
-    for words in (["backup", address, tmp_path / "copy"], ["check", address]):
-        assert dsq(*words).status == FAILED
-    assert not (tmp_path / "copy").exists()

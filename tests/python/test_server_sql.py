@@ -35,7 +35,7 @@ def all_sql():
 
 def test_nothing_is_said_that_like_servers_lack():
     statements, schema = all_sql()
-    assert len(statements) == 24 and "CREATE SCHEMA" in schema
+    assert len(statements) == 27 and "CREATE SCHEMA" in schema
     for name, sql in [*statements.items(), ("schema", schema)]:
         assert not LACKING.search(sql), (name, sql)
         assert ("advisory" in sql) == (name == "schema")

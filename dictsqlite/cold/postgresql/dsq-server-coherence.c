@@ -209,7 +209,7 @@ dsq_server_learn_locked (DsqColdServer *self,
     }
   dsq_server_args_add_number (&args, self->id);
   dsq_server_args_add_number (&args, self->version);
-  if (!dsq_server_read_tables (self, connection, self->committed, error))
+  if (!dsq_server_read_tables (self, connection, &self->codec, self->committed, error))
     return FALSE;
   result = dsq_server_run (connection, DSQ_SERVER_CHANGES, &args, error);
   if (result == NULL)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "cold/dsq-cold-upkeep-private.h"
 #include "cold/postgresql/dsq-server-private.h"
 
 G_BEGIN_DECLS
@@ -33,5 +34,14 @@ DSQ_COLD_FUNCTION (savepoint) dsq_server_savepoint;
 DSQ_COLD_FUNCTION (release) dsq_server_release;
 DSQ_COLD_FUNCTION (commit) dsq_server_commit;
 DSQ_COLD_FUNCTION (rollback) dsq_server_rollback;
+
+/* --- upkeep ----------------------------------------------------------------------------------- */
+
+#define DSQ_UPKEEP_FUNCTION(name) __typeof__ (*((DsqColdUpkeepFuncs *) NULL)->name)
+DSQ_UPKEEP_FUNCTION (get_header) dsq_server_get_header;
+DSQ_UPKEEP_FUNCTION (replace_header) dsq_server_replace_header;
+DSQ_UPKEEP_FUNCTION (copy) dsq_server_copy;
+DSQ_UPKEEP_FUNCTION (backup) dsq_server_backup;
+DSQ_UPKEEP_FUNCTION (check) dsq_server_check;
 
 G_END_DECLS

@@ -209,12 +209,21 @@ static const DsqColdTierFuncs funcs = {
   .listen = dsq_server_listen,
 };
 
+static const DsqColdUpkeepFuncs upkeep_funcs = {
+  .get_header = dsq_server_get_header,
+  .replace_header = dsq_server_replace_header,
+  .copy = dsq_server_copy,
+  .backup = dsq_server_backup,
+  .check = dsq_server_check,
+};
+
 static DsqColdServer *
 server_new (const DsqColdOptions *options)
 {
   DsqColdServer *self = g_new0 (DsqColdServer, 1);
 
   self->tier.funcs = &funcs;
+  self->tier.upkeep = &upkeep_funcs;
   self->tier.is_lasting = TRUE;
   self->tier.live_version = self->live;
   self->read_only = options->read_only;
@@ -237,7 +246,7 @@ static gboolean
 learn_first_locked (DsqColdServer *self, gint64 asked_at, GError **error)
 {
   dsq_mutex_assert_held (&self->coherence_lock);
-  if (!dsq_server_read_tables (self, &self->lookout, self->committed, error))
+  if (!dsq_server_read_tables (self, &self->lookout, &self->codec, self->committed, error))
     return FALSE;
   dsq_server_count_entries_locked (self);
   dsq_server_believe_locked (self, asked_at);

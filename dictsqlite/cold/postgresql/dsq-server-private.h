@@ -99,6 +99,12 @@ DsqEntry *dsq_server_decode (const DsqColdServer *self,
                              const DsqKey *key,
                              const DsqToken *token,
                              GError **error);
+/* The row of a walk. */
+void dsq_server_get_row (const DsqLibpq *pq,
+                         const PGresult *result,
+                         int row,
+                         gboolean is_sealed,
+                         DsqColdStoredRow *out_row);
 /* Appends the row of a walk; with @keys_only a tombstone. */
 gboolean dsq_server_append_row (const DsqColdServer *self,
                                 const PGresult *result,
@@ -119,9 +125,10 @@ void dsq_server_pool_close (DsqColdServer *self);
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-/* Reads all tables, whose marks are known from then on. */
+/* Reads all tables, whose marks @codec knows from then on. */
 gboolean dsq_server_read_tables (DsqColdServer *self,
                                  DsqServerConnection *connection,
+                                 const DsqRecordCodec *codec,
                                  GArray *states,
                                  GError **error);
 /* A row of DSQ_SERVER_NAMES or _FIND_TABLE, whose mark is known from then on. */

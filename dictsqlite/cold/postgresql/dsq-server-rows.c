@@ -61,33 +61,33 @@ dsq_server_decode (const DsqColdServer *self,
   return NULL;
 }
 
-/* The key of a row. A sealed one is unsealed into *memory, which is the caller's to free; a plain
- * one stands under its name where it is too long for a token. */
-static gboolean
-read_key (const DsqColdServer *self,
-          const PGresult *result,
-          int row,
-          DsqKey *key,
-          DsqToken *out_token,
-          guint8 **memory,
-          GError **error)
+/* A plain key stands under its name where it is too long for a token. */
+void
+dsq_server_get_row (const DsqLibpq *pq,
+                    const PGresult *result,
+                    int row,
+                    gboolean is_sealed,
+                    DsqColdStoredRow *out_row)
 {
-  const DsqLibpq *pq = self->target.pq;
-  gsize length, name_length;
-  const guint8 *token = dsq_server_get_bytes (pq, result, row, DSQ_SERVER_AT_TOKEN, &length);
-  const guint8 *name = dsq_server_get_bytes (pq, result, row, DSQ_SERVER_AT_NAME, &name_length);
+  gboolean is_cut;
 
-  *memory = NULL;
-  if (token == NULL || (name != NULL) != (self->keys != NULL || dsq_server_token_is_cut (length)))
-    return dsq_cold_set_damaged ("a row holds a key that is none", error);
-  *out_token = (DsqToken){ token, (guint32) length };
-  if (self->keys == NULL && name != NULL)
-    *out_token = (DsqToken){ name, (guint32) name_length };
-  key->bytes = out_token->bytes;
-  key->length = out_token->length;
-  return (self->keys == NULL ||
-          dsq_cold_decode_name (&self->codec, out_token, name, name_length, key, memory, error)) &&
-         dsq_cold_check_key (key, error);
+  *out_row = (DsqColdStoredRow){ 0 };
+  dsq_server_get_number (pq, result, row, DSQ_SERVER_AT_PLACE, &out_row->place);
+  dsq_server_get_number (pq, result, row, DSQ_SERVER_AT_TABLE, &out_row->table);
+  out_row->has_expiry =
+      dsq_server_get_number (pq, result, row, DSQ_SERVER_AT_EXPIRES, &out_row->expires);
+  out_row->token =
+      dsq_server_get_bytes (pq, result, row, DSQ_SERVER_AT_TOKEN, &out_row->token_length);
+  out_row->name = dsq_server_get_bytes (pq, result, row, DSQ_SERVER_AT_NAME, &out_row->name_length);
+  out_row->value =
+      dsq_server_get_bytes (pq, result, row, DSQ_SERVER_AT_VALUE, &out_row->value_length);
+  is_cut = !is_sealed && dsq_server_token_is_cut (out_row->token_length);
+  if ((out_row->name != NULL) != (is_sealed || is_cut))
+    out_row->token = NULL;
+  if (!is_cut || out_row->token == NULL)
+    return;
+  out_row->token = g_steal_pointer (&out_row->name);
+  out_row->token_length = out_row->name_length;
 }
 
 gboolean
@@ -99,24 +99,16 @@ dsq_server_append_row (const DsqColdServer *self,
                        GArray *rows,
                        GError **error)
 {
-  g_autofree guint8 *memory = NULL;
-  DsqKey key = { .table = table };
-  DsqColdRow walked = { 0 };
-  DsqToken token;
+  DsqColdStoredRow stored;
+  DsqColdRow walked;
 
-  if (!dsq_server_get_number (self->target.pq, result, row, DSQ_SERVER_AT_PLACE, &walked.place))
+  dsq_server_get_row (self->target.pq, result, row, self->keys != NULL, &stored);
+  if (stored.table != table)
+    return dsq_cold_set_damaged ("a row is not one of its table", error);
+  if (stored.place == 0)
     return dsq_cold_set_damaged ("a row holds a place that is none", error);
-  if (!read_key (self, result, row, &key, &token, &memory, error))
-    return FALSE;
-  walked.entry = keys_only ? dsq_entry_new_tombstone (&key)
-                           : dsq_server_decode (self,
-                                                result,
-                                                row,
-                                                DSQ_SERVER_AT_EXPIRES,
-                                                DSQ_SERVER_AT_VALUE,
-                                                &key,
-                                                &token,
-                                                error);
+  walked.place = stored.place;
+  walked.entry = dsq_cold_decode_stored_row (&self->codec, &stored, keys_only, error);
   if (walked.entry == NULL)
     return FALSE;
   g_array_append_val (rows, walked);

@@ -44,10 +44,10 @@ const char dsq_server_schema[] =
 /* A page of a walk: as many rows as there may be, and of these those before which there are fewer
  * bytes than there may be. */
 #define PAGE(condition, order)                                                                     \
-  "SELECT place, token, name, expires, value FROM ("                                               \
-  " SELECT place, token, name, expires, value,"                                                    \
+  "SELECT place, token, name, expires, value, table_id FROM ("                                     \
+  " SELECT place, token, name, expires, value, table_id,"                                          \
   "  sum(octet_length(value)) OVER (ORDER BY place " order ") - octet_length(value) AS n_before"   \
-  " FROM (SELECT place, token, name, expires,"                                                     \
+  " FROM (SELECT place, token, name, expires, table_id,"                                           \
   "  CASE WHEN $6::bigint = 0 THEN value ELSE ''::bytea END AS value"                              \
   "  FROM dictsqlite.entry WHERE store = $1::bigint AND " condition " ORDER BY place " order       \
   "  LIMIT $4::bigint) AS page) AS counted"                                                        \
@@ -153,4 +153,12 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
                               " (store, id, token, mark, next, n_rows)"
                               " SELECT id, 1, ''::bytea, $3::bytea, $4::bigint, 0 FROM made",
                               "make the store" },
+  [DSQ_SERVER_HEADER] = { "SELECT header, last_table FROM dictsqlite.store WHERE id = $1::bigint",
+                          "read the header" },
+  [DSQ_SERVER_SET_HEADER] = { "UPDATE dictsqlite.store SET header = $2::bytea"
+                              " WHERE id = $1::bigint",
+                              "change the password" },
+  [DSQ_SERVER_STORED_TABLES] = { "SELECT id, token, name, mark FROM dictsqlite.tables"
+                                 " WHERE store = $1::bigint ORDER BY id",
+                                 "read the tables" },
 };

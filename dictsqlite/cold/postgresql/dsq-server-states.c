@@ -7,14 +7,14 @@
 
 /* Columns id, token, and the mark at @at_mark. */
 static gboolean
-read_id (DsqColdServer *self,
+read_id (const DsqLibpq *pq,
+         const DsqRecordCodec *codec,
          const PGresult *result,
          int row,
          int at_mark,
          gint64 *out_id,
          GError **error)
 {
-  const DsqLibpq *pq = self->target.pq;
   gsize token_length, mark_length;
   const guint8 *token = dsq_server_get_bytes (pq, result, row, 1, &token_length);
   const guint8 *mark = dsq_server_get_bytes (pq, result, row, at_mark, &mark_length);
@@ -22,8 +22,8 @@ read_id (DsqColdServer *self,
   if (!dsq_server_get_number (pq, result, row, 0, out_id) || *out_id < 1 ||
       *out_id > DSQ_TABLE_MAX || token == NULL || mark == NULL)
     return dsq_cold_set_damaged ("its list of tables is damaged", error);
-  return dsq_marks_knows (self->codec.marks, (guint32) *out_id, mark, mark_length) ||
-         dsq_row_decode_mark (&self->codec,
+  return dsq_marks_knows (codec->marks, (guint32) *out_id, mark, mark_length) ||
+         dsq_row_decode_mark (codec,
                               (guint32) *out_id,
                               token,
                               token_length,
@@ -33,16 +33,16 @@ read_id (DsqColdServer *self,
 }
 
 static gboolean
-read_state (DsqColdServer *self,
+read_state (const DsqLibpq *pq,
+            const DsqRecordCodec *codec,
             const PGresult *result,
             int row,
             DsqTableState *out_state,
             GError **error)
 {
-  const DsqLibpq *pq = self->target.pq;
   gint64 id, first;
 
-  if (!read_id (self, result, row, 2, &id, error))
+  if (!read_id (pq, codec, result, row, 2, &id, error))
     return FALSE;
   first = id << DSQ_FORMAT_POSITION_BITS;
   out_state->table = (guint32) id;
@@ -62,6 +62,7 @@ is_listed (guint32 table, gpointer user_data)
 gboolean
 dsq_server_read_tables (DsqColdServer *self,
                         DsqServerConnection *connection,
+                        const DsqRecordCodec *codec,
                         GArray *states,
                         GError **error)
 {
@@ -79,7 +80,7 @@ dsq_server_read_tables (DsqColdServer *self,
     {
       DsqTableState state = { 0 };
 
-      is_sound = read_state (self, result, i, &state, error);
+      is_sound = read_state (pq, codec, result, i, &state, error);
       g_array_append_val (found, state);
     }
   pq->clear (result);
@@ -89,8 +90,8 @@ dsq_server_read_tables (DsqColdServer *self,
     return dsq_cold_set_damaged ("its first table is missing", error);
   g_array_set_size (states, 0);
   g_array_append_vals (states, found->data, found->len);
-  if (dsq_marks_get_size (self->codec.marks) > states->len)
-    dsq_marks_prune (self->codec.marks, is_listed, states);
+  if (dsq_marks_get_size (codec->marks) > states->len)
+    dsq_marks_prune (codec->marks, is_listed, states);
   return TRUE;
 }
 
@@ -107,7 +108,7 @@ dsq_server_read_name (DsqColdServer *self,
   const guint8 *token = dsq_server_get_bytes (pq, result, row, 1, &token_length);
   const guint8 *name = dsq_server_get_bytes (pq, result, row, 2, &name_length);
 
-  if (!read_id (self, result, row, 3, out_id, error))
+  if (!read_id (pq, &self->codec, result, row, 3, out_id, error))
     return NULL;
   return dsq_row_decode_table_name (&self->codec,
                                     (guint32) *out_id,
