@@ -3,8 +3,9 @@
 """coverage.py BUILD [--list [ROOM]]   BUILD is one with -Db_coverage=true, in which tests have run
 
 A line a room: its branches, those that a test has taken, those that none has for a reason which
-tests/coverage-reasons.txt gives, and those without one, which --list shows. A reason fails that is
-of no branch, or of branches that have all been taken.
+tests/coverage-reasons.txt gives, and those without one, which --list shows with a mark for each way
+out of the line, x taken and - not. Then a line a reason: the branches that it is of. What fails is
+a reason of no branch, or of branches that have all been taken.
 
 A branch is a way out of a condition, as gcc has it without optimization: a line `if (a && b)` has
 four. What has been taken in a process that was killed is not known.
@@ -21,10 +22,14 @@ import sys
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 ROOT = Path(__file__).resolve().parent.parent
 REASONS = ROOT / "tests" / "coverage-reasons.txt"
+
+ENDS = re.compile(r"([;{}:]|\*/|^else|^#.*)$")  # where a statement cannot go on from
+HEAD = re.compile(r"(else )?(if|while|for|switch|G_DE\w+) \(")
+MOST_LINES = 24
 
 
 class Line(NamedTuple):
@@ -35,44 +40,99 @@ class Line(NamedTuple):
     text: str
 
 
+class Reason:
+    """Why some branches are not taken, and how many those are."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.n_branches = 0
+
+
+Rule = Union[Line, "re.Pattern[str]"]
+
+
 class Reasons:
-    """`= REASON`, and below it what it is of: `~ PATTERN` of any line's text, `PATH FUNCTION: TEXT`
-    of one line, or `PATH FUNCTION: *` of all that a function has."""
+    """`= REASON`, and below it what it is of: `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *` of
+    all that a function has, or `~ PATTERN` of any statement that has been reached, in one line and
+    with what an `if` does."""
 
     def __init__(self, path: Path) -> None:
-        self.patterns: List[re.Pattern[str]] = []
-        self.lines: Set[Line] = set()
-        self.used: Set[object] = set()
-        reason = False
+        self.all: List[Reason] = []
+        self.rules: Dict[Rule, Reason] = {}
+        self.used: Set[Rule] = set()
         for text in path.read_text(encoding="utf-8").splitlines():
             if text.startswith("= "):
-                reason = True
-            elif text.startswith("~ "):
-                self.patterns.append(re.compile(text[2:]))
+                self.all.append(Reason(text[2:]))
+            elif text.startswith("  ") and self.all and self.all[-1] not in self.rules.values():
+                self.all[-1].text += " " + text.strip()
             elif text and not text.startswith("#"):
-                where, _, rest = text.partition(": ")
-                name, _, function = where.partition(" ")
-                self.lines.add(Line(name, function, rest))
-            if text[:1] not in ("", "#", "=") and not reason:
-                raise SystemExit(f"{path}: '{text}' stands under no reason")
+                self.add(path, text)
 
-    def has(self, line: Line) -> bool:
-        whole = line._replace(text="*")
-        for known in (line, whole):
-            if known in self.lines:
-                self.used.add(known)
-                return True
-        for pattern in self.patterns:
-            if pattern.search(line.text):
-                self.used.add(pattern)
-                return True
-        return False
+    def add(self, path: Path, text: str) -> None:
+        if not self.all:
+            raise SystemExit(f"{path}: '{text}' stands under no reason")
+        where, _, rest = text.partition(": ")
+        name, _, function = where.partition(" ")
+        rule = re.compile(text[2:]) if text.startswith("~ ") else Line(name, function, rest)
+        if rule in self.rules:
+            raise SystemExit(f"{path}: '{text}' stands there twice")
+        self.rules[rule] = self.all[-1]
+
+    def find(self, line: Line, statement: str) -> Optional[Rule]:
+        for known in (line, line._replace(text="*")):
+            if known in self.rules:
+                return known
+        for rule in self.rules:
+            if isinstance(rule, re.Pattern) and statement and rule.search(statement):
+                return rule
+        return None
+
+    def use(self, line: Line, statement: str, n_branches: int) -> bool:
+        """Whether there is a reason, for so many branches of a line."""
+        rule = self.find(line, statement)
+        if rule is None:
+            return False
+        self.used.add(rule)
+        self.rules[rule].n_branches += n_branches
+        return True
 
     def unused(self) -> Iterator[str]:
-        yield from (f"~ {known.pattern}" for known in self.patterns if known not in self.used)
-        for known in sorted(self.lines):
-            if known not in self.used:
-                yield f"{known.path} {known.function}: {known.text}"
+        for rule in self.rules:
+            if rule not in self.used:
+                yield (
+                    f"~ {rule.pattern}"
+                    if isinstance(rule, re.Pattern)
+                    else f"{rule.path} {rule.function}: {rule.text}"
+                )
+
+
+class Source:
+    """The text of a file."""
+
+    def __init__(self, path: str) -> None:
+        self.lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+
+    def read(self, number: int) -> str:
+        return self.lines[number - 1].strip()
+
+    def read_statement(self, number: int) -> str:
+        """The statement that a line is of, and the one after an `if`."""
+        first = number
+        while first > 1 and not ENDS.search(self.read(first - 1)) and self.is_open(first - 1, number):
+            first -= 1
+        text = ""
+        for at in range(first, min(first + MOST_LINES, len(self.lines) + 1)):
+            text = f"{text} {self.read(at)}".strip()
+            if at >= number and text.count("(") == text.count(")") and text[-1:] in ";{}":
+                break
+        return text
+
+    def is_open(self, before: int, number: int) -> bool:
+        """Whether the line before is not an `if` that ends in itself, of which the next one is."""
+        return number - before < MOST_LINES and self.read(before) != "" and not (
+            HEAD.match(self.read(before))
+            and self.read(before).count("(") == self.read(before).count(")")
+        )
 
 
 def read_notes(notes: Path) -> dict:
@@ -117,12 +177,6 @@ def count_branches(build: Path) -> Tuple[Counts, Dict[Tuple[str, int], str]]:
     return counts, functions
 
 
-def read_text(cache: Dict[str, List[str]], path: str, number: int) -> str:
-    if path not in cache:
-        cache[path] = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    return cache[path][number - 1].strip()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("build", type=Path)
@@ -131,27 +185,29 @@ def main() -> int:
     room: Optional[str] = arguments.room
     reasons = Reasons(REASONS)
     counts, functions = count_branches(arguments.build.resolve())
-    texts: Dict[str, List[str]] = {}
+    sources: Dict[str, Source] = {}
     rooms: Dict[str, Counter] = defaultdict(Counter)
-    unexplained: List[str] = []
     for (path, number), taken in sorted(counts.items()):
-        line = Line(path, functions[path, number], read_text(texts, path, number))
+        source = sources.setdefault(path, Source(path))
+        line = Line(path, functions[path, number], source.read(number))
+        statement = source.read_statement(number) if any(taken) else ""
         n_missing = taken.count(0)
         of_room = rooms[os.path.dirname(path).removeprefix("dictsqlite").lstrip("/") or "."]
         of_room["all"] += len(taken)
         of_room["taken"] += len(taken) - n_missing
         if n_missing == 0:
             continue
-        has_reason = reasons.has(line)
+        has_reason = reasons.use(line, statement, n_missing)
         of_room["reason" if has_reason else "none"] += n_missing
         if not has_reason and room is not None and path.startswith(f"dictsqlite/{room}"):
-            unexplained.append(f"{path} {line.function}: {line.text}")
-    if room is not None:
-        print("\n".join(unexplained))
+            marks = "".join("x" if count > 0 else "-" for count in taken)
+            print(f"{path} {line.function}: {line.text}  # {number}: {marks}")
     total: Counter = Counter()
     for name, of_room in sorted(rooms.items()):
         total += of_room
         print(tell(f"{name:15} ", of_room))
+    for reason in reasons.all:
+        print(f"{reason.n_branches:5} {reason.text}")
     unused = list(reasons.unused())
     for known in unused:
         print(f"A reason of nothing that is not taken: {known}")
