@@ -281,6 +281,40 @@ test_no_byte_can_be_changed (Fixture *fixture, gconstpointer sealed)
   close (file);
 }
 
+/* Who knows the store's id can make the hash right: the key that it is of is looked at as well. */
+static void
+test_a_right_hash_is_not_enough (Fixture *fixture, gconstpointer sealed)
+{
+  enum
+  {
+    RING_HEAD = 4096,
+    AT_POSITION = 8,
+    AT_BODY = 40 + 2 * sizeof (DsqWalStamp)
+  };
+  const guint32 items[][2] = { { DSQ_TABLE_MAIN, 8 },
+                               { DSQ_TABLE_MAIN, 9 },
+                               { DSQ_TABLE_MAIN, 7 }, /* and a byte, which is none */
+                               { 0, 8 },
+                               { DSQ_TABLE_MAX + 1, 8 } };
+  guint8 fact[AT_BODY + 16];
+  int file;
+
+  commit_one (fixture->ours, 1, "some key");
+  file = open (fixture->ring, O_RDWR | O_CLOEXEC);
+  g_assert_cmpint (pread (file, fact, sizeof fact, RING_HEAD), ==, sizeof fact);
+  for (guint i = 0; i < G_N_ELEMENTS (items); i++)
+    {
+      guint64 hash;
+
+      memcpy (fact + AT_BODY, items[i], sizeof items[i]);
+      hash = dsq_hash_siphash (1, 3, store_id, fact + AT_POSITION, sizeof fact - AT_POSITION);
+      memcpy (fact, &hash, sizeof hash);
+      g_assert_cmpint (pwrite (file, fact, sizeof fact, RING_HEAD), ==, sizeof fact);
+      assert_follows (fixture->theirs, 0, 1, i == 0 ? "some key " : NULL);
+    }
+  close (file);
+}
+
 /* Random bytes, facts of another store, a ring that is cut at any length, or grows. */
 static void
 test_foreign_bytes_are_no_facts (Fixture *fixture, gconstpointer sealed)
@@ -551,6 +585,12 @@ main (int argc, char **argv)
   ADD ("one-that-cannot-be-opened-is-tried-now-and-then",
        test_one_that_cannot_be_opened_is_tried_now_and_then);
   ADD ("only-a-file-of-its-own-is-taken", test_only_a_file_of_its_own_is_taken);
+  g_test_add ("/dsq/facts/a-right-hash-is-not-enough",
+              Fixture,
+              GINT_TO_POINTER (FALSE),
+              set_up,
+              test_a_right_hash_is_not_enough,
+              tear_down);
   g_test_add ("/dsq/facts/sealed-ones-are-for-who-has-the-key",
               Fixture,
               GINT_TO_POINTER (TRUE),

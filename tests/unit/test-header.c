@@ -176,6 +176,110 @@ test_other_versions_are_told_from_damage (void)
     }
 }
 
+/* With a checksum that is right, so that each is met by its own check. */
+static void
+test_what_is_around_the_keys_is_looked_at (void)
+{
+  static const struct
+  {
+    guint at;
+    guint8 byte;
+  } others[] = {
+    { DSQ_FORMAT_HEADER_AT_RESERVED + 1, 1 },
+    { DSQ_FORMAT_HEADER_AT_KDF, DSQ_FORMAT_KDF_ARGON2ID + 1 },
+    { DSQ_FORMAT_HEADER_AT_KDF_RESERVED, 1 },
+  };
+  guint8 longer[DSQ_FORMAT_HEADER_SEALED_LENGTH + 1] = { 0 };
+  DsqHeader plain, sealed;
+
+  make (&plain, NULL);
+  make (&sealed, "password");
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    {
+      DsqHeader other = sealed;
+
+      other.bytes[others[i].at] = others[i].byte;
+      set_checksum (&other);
+      g_assert_cmpint (failure_of (other.bytes, other.length, "password"), ==, DSQ_ERROR_FORMAT);
+    }
+  /* a plain one that says it were sealed, a sealed one that says it were not, and one too long */
+  plain.bytes[DSQ_FORMAT_HEADER_AT_CIPHER] = DSQ_FORMAT_CIPHER_XAES;
+  set_checksum (&plain);
+  g_assert_cmpint (failure_of (plain.bytes, plain.length, "password"), ==, DSQ_ERROR_CORRUPT);
+  memcpy (longer, sealed.bytes, sealed.length);
+  dsq_bytes_store_u32 (longer + sizeof longer - 4, dsq_crc32c (0, longer, sizeof longer - 4));
+  g_assert_cmpint (failure_of (longer, sizeof longer, "password"), ==, DSQ_ERROR_CORRUPT);
+  sealed.bytes[DSQ_FORMAT_HEADER_AT_CIPHER] = DSQ_FORMAT_CIPHER_NONE;
+  set_checksum (&sealed);
+  g_assert_cmpint (failure_of (sealed.bytes, sealed.length, NULL), ==, DSQ_ERROR_CORRUPT);
+}
+
+static void
+test_a_cost_out_of_bounds_makes_no_header (void)
+{
+  const DsqKdfCost costs[] = { { DSQ_KDF_MIN_MEMORY - 1, DSQ_KDF_MIN_PASSES, 1 },
+                               { DSQ_KDF_MIN_MEMORY, DSQ_KDF_MIN_PASSES - 1, 1 },
+                               { DSQ_KDF_MIN_MEMORY, DSQ_KDF_MIN_PASSES, 0 } };
+  g_autoptr (GBytes) password = bytes_of ("password");
+
+  for (guint i = 0; i < G_N_ELEMENTS (costs); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      DsqKeys *keys;
+      DsqHeader header;
+
+      g_assert_false (dsq_header_init (&header, password, &costs[i], &keys, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+      g_assert_null (keys);
+    }
+}
+
+/* The cost is raised to what is asked for, unless the file would be beyond the caller's limit. */
+static void
+test_a_cost_is_kept_within_the_limit (void)
+{
+  const DsqKdfCost dear = { 2 * DSQ_KDF_MIN_MEMORY, 3 * DSQ_KDF_MIN_PASSES, 1 };
+  DsqHeader plain, sealed;
+  DsqKdfCost kept;
+
+  make (&plain, NULL);
+  make (&sealed, "password");
+  kept = dsq_header_keep_cost (&plain, &dear, 0);
+  g_assert_cmpuint (kept.memory, ==, dear.memory);
+  kept = dsq_header_keep_cost (&sealed, &dear, dsq_kdf_cost_weigh (&dear));
+  g_assert_cmpuint (kept.memory, ==, dear.memory);
+  g_assert_cmpuint (kept.passes, ==, dear.passes);
+  kept = dsq_header_keep_cost (&sealed, &dear, dsq_kdf_cost_weigh (&dear) - 1);
+  g_assert_cmpuint (kept.memory, ==, cheap.memory);
+  g_assert_cmpuint (kept.passes, ==, cheap.passes);
+}
+
+static gboolean
+draw_nothing (guint8 *out, gsize length)
+{
+  return FALSE;
+}
+
+static void
+test_no_random_bytes_make_no_header (void)
+{
+  const char *passwords[] = { NULL, "password" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (passwords); i++)
+    {
+      g_autoptr (GBytes) bytes = passwords[i] != NULL ? bytes_of (passwords[i]) : NULL;
+      g_autoptr (GError) error = NULL;
+      DsqKeys *keys;
+      DsqHeader header;
+
+      dsq_random_set_source (draw_nothing);
+      g_assert_false (dsq_header_init (&header, bytes, &cheap, &keys, &error));
+      dsq_random_set_source (NULL);
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+      g_assert_null (keys);
+    }
+}
+
 static void
 test_password_changes_and_keys_stay (void)
 {
@@ -252,6 +356,14 @@ main (int argc, char **argv)
                    test_work_out_of_bounds_is_refused_before_it_is_done);
   g_test_add_func ("/dsq/header/other-versions-are-told-from-damage",
                    test_other_versions_are_told_from_damage);
+  g_test_add_func ("/dsq/header/what-is-around-the-keys-is-looked-at",
+                   test_what_is_around_the_keys_is_looked_at);
+  g_test_add_func ("/dsq/header/a-cost-out-of-bounds-makes-no-header",
+                   test_a_cost_out_of_bounds_makes_no_header);
+  g_test_add_func ("/dsq/header/a-cost-is-kept-within-the-limit",
+                   test_a_cost_is_kept_within_the_limit);
+  g_test_add_func ("/dsq/header/no-random-bytes-make-no-header",
+                   test_no_random_bytes_make_no_header);
   g_test_add_func ("/dsq/header/password-changes-and-keys-stay",
                    test_password_changes_and_keys_stay);
   return g_test_run ();

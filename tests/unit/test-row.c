@@ -470,6 +470,87 @@ test_lies_as_told (void)
   clear_codec (&codec);
 }
 
+static void
+assert_table_name (const DsqRecordCodec *codec,
+                   const guint8 *token,
+                   gsize token_length,
+                   const guint8 *name,
+                   gsize length,
+                   const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) found =
+      dsq_row_decode_table_name (codec, 2, token, token_length, name, length, &error);
+
+  if (expected == NULL)
+    {
+      g_assert_null (found);
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CORRUPT);
+      return;
+    }
+  g_assert_no_error (error);
+  g_assert_cmpmem (g_bytes_get_data (found, NULL),
+                   g_bytes_get_size (found),
+                   expected,
+                   strlen (expected));
+}
+
+static void
+test_a_name_of_a_table_is_looked_at (void)
+{
+  static const guint8 plain[] = { DSQ_FORMAT_TABLE_NAMED, 'n', 'a', 'm', 'e' };
+  static const guint8 another[] = { DSQ_FORMAT_TABLE_NAMED + 1, 'n', 'a', 'm', 'e' };
+  static const guint8 no_text[] = { DSQ_FORMAT_TABLE_NAMED, 0xFF };
+  DsqRecordCodec codec;
+
+  dsq_record_codec_init (&codec, (const guint8 *) "a plain store...", NULL);
+  assert_table_name (&codec, plain, sizeof plain, NULL, 0, "name");
+  assert_table_name (&codec, plain, 1, NULL, 0, "");
+  assert_table_name (&codec, plain, 0, NULL, 0, NULL);
+  assert_table_name (&codec, another, sizeof another, NULL, 0, NULL);
+  assert_table_name (&codec, no_text, sizeof no_text, NULL, 0, NULL);
+  /* its place is the token, where nothing is sealed */
+  assert_table_name (&codec, plain, sizeof plain, plain, sizeof plain, NULL);
+  clear_codec (&codec);
+}
+
+static void
+test_a_sealed_name_of_a_table_is_looked_at (void)
+{
+  static const char *const names[] = { "name", "", "\xFF" };
+  DsqRecordCodec codec = codec_of ("an encrypted one");
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const gsize length = strlen (names[i]);
+      const gsize sealed_length = dsq_row_name_length (&codec, (guint32) length);
+      g_autofree guint8 *sealed = g_malloc (sealed_length);
+      guint8 token[DSQ_FORMAT_TOKEN_LENGTH] = "a token";
+
+      g_assert_true (dsq_row_encode_name (&codec,
+                                          DSQ_FORMAT_PURPOSE_TABLE,
+                                          2,
+                                          token,
+                                          (const guint8 *) names[i],
+                                          (guint32) length,
+                                          sealed,
+                                          NULL));
+      /* sealed by who has the key, and still no text */
+      assert_table_name (&codec,
+                         token,
+                         sizeof token,
+                         sealed,
+                         sealed_length,
+                         i < 2 ? names[i] : NULL);
+      assert_table_name (&codec, token, sizeof token - 1, sealed, sealed_length, NULL);
+      assert_table_name (&codec, token, sizeof token, sealed, sealed_length - 1, NULL);
+      assert_table_name (&codec, token, sizeof token, NULL, 0, NULL);
+      token[0] ^= 1;
+      assert_table_name (&codec, token, sizeof token, sealed, sealed_length, NULL);
+    }
+  clear_codec (&codec);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -480,6 +561,9 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/row/every-cut-is-refused", test_every_cut_is_refused);
   g_test_add_func ("/dsq/row/nothing-can-be-swapped", test_nothing_can_be_swapped);
   g_test_add_func ("/dsq/row/rows-are-bound-to-marks", test_rows_are_bound_to_marks);
+  g_test_add_func ("/dsq/row/a-name-of-a-table-is-looked-at", test_a_name_of_a_table_is_looked_at);
+  g_test_add_func ("/dsq/row/a-sealed-name-of-a-table-is-looked-at",
+                   test_a_sealed_name_of_a_table_is_looked_at);
   g_test_add_func ("/dsq/row/a-table-without-a-mark-has-no-rows",
                    test_a_table_without_a_mark_has_no_rows);
   return g_test_run ();
