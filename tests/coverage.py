@@ -30,6 +30,14 @@ REASONS = ROOT / "tests" / "coverage-reasons.txt"
 ENDS = re.compile(r"([;{}:]|\*/|^else|^#.*)$")  # where a statement cannot go on from
 HEAD = re.compile(r"(else )?(if|while|for|switch|G_DE\w+) \(")
 MOST_LINES = 24
+PASSED_ON = "~ passed on"
+
+# `if (!do_this (error) || !do_that (error)) return FALSE;`, `success = do_this (error) && ...;`
+CALL = re.compile(r"\w+(?:(?:->|\.)\w+)* \(.*\b(?:\w*error|e)\)$")
+STOPS = re.compile(r"(?:else )?if \((.*)\) return (?:FALSE|NULL|-1|0|\w+_(?:FAILED|NO));$")
+GOES_ON = re.compile(r"(?:return|(?:\w+ )?\*?[\w>.-]+ =) (.*);$")
+# what functions return that say why there is none
+GIVEN = {f"{name} == NULL" for name in ("engine", "result", "reader", "database", "shard", "names")}
 
 
 class Line(NamedTuple):
@@ -48,13 +56,13 @@ class Reason:
         self.n_branches = 0
 
 
-Rule = Union[Line, "re.Pattern[str]"]
+Rule = Union[Line, "re.Pattern[str]", str]
 
 
 class Reasons:
     """`= REASON`, and below it what it is of: `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *` of
-    all that a function has, or `~ PATTERN` of any statement that has been reached, in one line and
-    with what an `if` does."""
+    all that a function has; or of any statement that has been reached, in one line and with what an
+    `if` does: `~ PATTERN`, or `~ passed on` of those that only pass on a failure."""
 
     def __init__(self, path: Path) -> None:
         self.all: List[Reason] = []
@@ -73,7 +81,11 @@ class Reasons:
             raise SystemExit(f"{path}: '{text}' stands under no reason")
         where, _, rest = text.partition(": ")
         name, _, function = where.partition(" ")
-        rule = re.compile(text[2:]) if text.startswith("~ ") else Line(name, function, rest)
+        rule: Rule = Line(name, function, rest)
+        if text == PASSED_ON:
+            rule = text
+        elif text.startswith("~ "):
+            rule = re.compile(text[2:])
         if rule in self.rules:
             raise SystemExit(f"{path}: '{text}' stands there twice")
         self.rules[rule] = self.all[-1]
@@ -85,6 +97,8 @@ class Reasons:
         for rule in self.rules:
             if isinstance(rule, re.Pattern) and statement and rule.search(statement):
                 return rule
+        if PASSED_ON in self.rules and is_passed_on(statement):
+            return PASSED_ON
         return None
 
     def use(self, line: Line, statement: str, n_branches: int) -> bool:
@@ -98,12 +112,12 @@ class Reasons:
 
     def unused(self) -> Iterator[str]:
         for rule in self.rules:
-            if rule not in self.used:
-                yield (
-                    f"~ {rule.pattern}"
-                    if isinstance(rule, re.Pattern)
-                    else f"{rule.path} {rule.function}: {rule.text}"
-                )
+            if rule in self.used:
+                continue
+            if isinstance(rule, Line):
+                yield f"{rule.path} {rule.function}: {rule.text}"
+            else:
+                yield rule if isinstance(rule, str) else f"~ {rule.pattern}"
 
 
 class Source:
@@ -133,6 +147,45 @@ class Source:
             HEAD.match(self.read(before))
             and self.read(before).count("(") == self.read(before).count(")")
         )
+
+
+def split(text: str, operator: str) -> List[str]:
+    """The operands of an expression, at its outermost level."""
+    operands = [""]
+    depth = 0
+    for part in re.split(r"([()]|&&|\|\|)", text):
+        depth += {"(": 1, ")": -1}.get(part, 0)
+        if part == operator and depth == 0:
+            operands.append("")
+        else:
+            operands[-1] += part
+    return [operand.strip() for operand in operands]
+
+
+def is_call(text: str) -> bool:
+    """One that says why it fails."""
+    return CALL.match(text) is not None and all(text[:i].count("(") > text[:i].count(")") for i in
+                                                range(text.index("(") + 1, len(text)))
+
+
+def is_passed_on(statement: str) -> bool:
+    """Whether it goes on while calls have not failed, and does nothing else."""
+    stops = STOPS.match(statement)
+    goes_on = GOES_ON.match(statement)
+    if stops is None and goes_on is None:
+        return False
+    text, operator, no, null = (
+        (stops[1], "||", "!", " == NULL") if stops else (goes_on[1], "&&", "", " != NULL")
+    )
+    n_calls = 0
+    for operand in split(text, operator):
+        made = re.match(r"\(\*?[\w>-]+ = (.*)\)$", operand.removesuffix(null))
+        call = made[1] if made and operand.endswith(null) else operand.removesuffix(null)
+        if operand.startswith(no) and is_call(call.removeprefix(no)):
+            n_calls += 1
+        elif not (operand.endswith(null) and re.fullmatch(r"\*?\w+(->\w+)*", call)):
+            return False
+    return n_calls > 0 or text in GIVEN
 
 
 def read_notes(notes: Path) -> dict:
