@@ -113,11 +113,14 @@ static gboolean
 find_next (DsqStatement *statement, gint64 after, gint64 *out_next, GError **error)
 {
   DsqStep step;
+  int type;
 
   dsq_statement_bind_number (statement, 1, after);
   step = dsq_statement_step (statement, error);
   *out_next = G_MAXINT64;
-  if (step == DSQ_STEP_ROW && sqlite3_column_type (statement->handle, 0) != SQLITE_NULL)
+  type = step == DSQ_STEP_ROW ? sqlite3_column_type (statement->handle, 0) : SQLITE_NULL;
+  /* what damage has left of another type is in SQLite's order behind all numbers, and is its row's */
+  if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
     *out_next = sqlite3_column_int64 (statement->handle, 0);
   dsq_statement_reset (statement);
   return step != DSQ_STEP_FAILED &&
