@@ -60,9 +60,9 @@ Rule = Union[Line, "re.Pattern[str]", str]
 
 
 class Reasons:
-    """`= REASON`, and below it what it is of: `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *` of
-    all that a function has; or of any statement that has been reached, in one line and with what an
-    `if` does: `~ PATTERN`, or `~ passed on` of those that only pass on a failure."""
+    """`= REASON`, and below it what it is of: `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *`
+    of all that a function has; or of any statement that has been reached, in one line and with what
+    an `if` does: `~ PATTERN`, or `~ passed on` of those that only pass on a failure."""
 
     def __init__(self, path: Path) -> None:
         self.all: List[Reason] = []
@@ -132,7 +132,7 @@ class Source:
     def read_statement(self, number: int) -> str:
         """The statement that a line is of, and the one after an `if`."""
         first = number
-        while first > 1 and not ENDS.search(self.read(first - 1)) and self.is_open(first - 1, number):
+        while first > 1 and self.goes_on(first - 1, number):
             first -= 1
         text = ""
         for at in range(first, min(first + MOST_LINES, len(self.lines) + 1)):
@@ -141,11 +141,12 @@ class Source:
                 break
         return text
 
-    def is_open(self, before: int, number: int) -> bool:
-        """Whether the line before is not an `if` that ends in itself, of which the next one is."""
-        return number - before < MOST_LINES and self.read(before) != "" and not (
-            HEAD.match(self.read(before))
-            and self.read(before).count("(") == self.read(before).count(")")
+    def goes_on(self, before: int, number: int) -> bool:
+        """Whether the statement of a line does, to the next one."""
+        text = self.read(before)
+        is_head = HEAD.match(text) and text.count("(") == text.count(")")
+        return (
+            number - before < MOST_LINES and text != "" and not ENDS.search(text) and not is_head
         )
 
 
@@ -164,8 +165,12 @@ def split(text: str, operator: str) -> List[str]:
 
 def is_call(text: str) -> bool:
     """One that says why it fails."""
-    return CALL.match(text) is not None and all(text[:i].count("(") > text[:i].count(")") for i in
-                                                range(text.index("(") + 1, len(text)))
+    depth = 0
+    for i, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0 and character == ")" and i < len(text) - 1:
+            return False
+    return CALL.match(text) is not None
 
 
 def is_passed_on(statement: str) -> bool:

@@ -1,6 +1,6 @@
 # test_damaged_columns.py - columns of types that the schema rules out, as damage can leave them
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""SQLite looks at the types of a STRICT table when a row is written, and at none when it is read."""
+"""SQLite looks at the types of a STRICT table when a row is written, and not when it is read."""
 
 from __future__ import annotations
 
