@@ -60,6 +60,11 @@ KINDS = {
         str(k * M)) + b"\x85R\x85\x85"),
     "frozensets of Decimals": (imported("decimal", "Decimal"), lambda k: b"(h\0" + text(
         str(k * M)) + b"\x85R\x91"),
+    "integers as text": (b"", lambda k: b"L%dL\n" % (k * M)),
+    "negative integers as text": (b"", lambda k: b"L-%dL\n" % (k * M + 5)),
+    "short integers as text": (b"", lambda k: b"I%d\n" % (k * M + 1)),
+    "long integers of few bytes": (b"", lambda k: b"\x8b\x0b\0\0\0" + (k * M).to_bytes(
+        11, "little")),
 }  # fmt: skip
 
 # How they become keys.
