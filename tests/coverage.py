@@ -177,11 +177,12 @@ def is_passed_on(statement: str) -> bool:
     """Whether it goes on while calls have not failed, and does nothing else."""
     stops = STOPS.match(statement)
     goes_on = GOES_ON.match(statement)
-    if stops is None and goes_on is None:
+    if stops is not None:
+        text, operator, no, null = stops[1], "||", "!", " == NULL"
+    elif goes_on is not None:
+        text, operator, no, null = goes_on[1], "&&", "", " != NULL"
+    else:
         return False
-    text, operator, no, null = (
-        (stops[1], "||", "!", " == NULL") if stops else (goes_on[1], "&&", "", " != NULL")
-    )
     n_calls = 0
     for operand in split(text, operator):
         made = re.match(r"\(\*?[\w>-]+ = (.*)\)$", operand.removesuffix(null))
