@@ -100,7 +100,7 @@ VERB (apply_pack,
 VERB (expect_pack,
       dsq_store_apply_pack (c->store, c->entries, c->entries_length, NULL, 0, FALSE, NULL, 0, e) ==
           DSQ_ANSWER_NO)
-VERB (list_keys_pack, dsq_store_list_keys_pack (c->store, KEY, NULL, 0, 10, &n, e) == NULL)
+VERB (list_keys_pack, dsq_store_list_keys_pack (c->store, KEY, NULL, 0, 10, FALSE, &n, e) == NULL)
 VERB (walk_pack, dsq_store_walk_pack (c->store, FALSE, e) == NULL)
 VERB (get_table_utf8, dsq_store_get_table_utf8 (c->store, KEY, e) == NULL)
 VERB (drop_table_utf8, dsq_store_drop_table_utf8 (c->store, KEY, e) == DSQ_ANSWER_NO)

@@ -154,7 +154,6 @@ test_tells_what_has_changed (Fixture *fixture, gconstpointer sealed)
   assert_follows (fixture->theirs, 2, 5, "a long key, which is not so long after all b c d e ");
 }
 
-/* Whoever writes it: watchers are told keys. */
 static void
 test_what_is_no_key_is_everything (Fixture *fixture, gconstpointer sealed)
 {
