@@ -21,7 +21,7 @@
  * mark, and of a value that begins with UNSUMMED.
  */
 
-#define MAX_COLUMNS 5
+#define MAX_COLUMNS 6
 #define MAX_ROWS    8
 #define IS_NULL     0xFF /* as a cell's length */
 #define EMPTY       0xFE
@@ -316,7 +316,8 @@ try_tables (const uint8_t *bytes, size_t length)
   gboolean success;
 
   answer (read_table (bytes, length, 5, 2), NULL);
-  success = dsq_server_read_tables (&server, &server.lookout, server.committed, &error);
+  success =
+      dsq_server_read_tables (&server, &server.lookout, &server.codec, server.committed, &error);
   assert_damaged (success, error);
   for (guint i = 0; success && i < server.committed->len; i++)
     {
@@ -352,7 +353,7 @@ try_names (const uint8_t *bytes, size_t length)
 static void
 try_rows (const uint8_t *bytes, size_t length)
 {
-  Table *table = read_table (bytes, length, 5, MAX_COLUMNS);
+  Table *table = read_table (bytes, length, DSQ_SERVER_AT_TABLE, MAX_COLUMNS);
   GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
 
   for (int i = 0; i < table->n_rows; i++)
@@ -362,6 +363,7 @@ try_rows (const uint8_t *bytes, size_t length)
       GError *error = NULL;
       gboolean success;
 
+      table->cells[i][DSQ_SERVER_AT_TABLE] = cell_of_number (DSQ_TABLE_MAIN);
       if (token->bytes != NULL && value->length > 0 && value->bytes[0] == UNSUMMED)
         {
           const Cell summed = sum_value (token, value);
