@@ -45,7 +45,8 @@ G_BEGIN_DECLS
  * @DSQ_ERROR_TOO_MANY_FILES: the process or the system may open no more files; close some
  * @DSQ_ERROR_TOO_LARGE: the file may not grow further by the process's limit or the file system's;
  *   raise it, or make room in the file
- * @DSQ_ERROR_CONFLICT: a key that a transaction read was changed before its end; run it again
+ * @DSQ_ERROR_CONFLICT: a key that a transaction read, or a password, was changed by somebody else
+ *   before its end; run it again
  * @DSQ_ERROR_OUTCOME_UNKNOWN: whether what was written lasts is not known. The call was ended while
  *   it could not be broken off: what it does is made by another thread, or fails there; see later
  *   what became of it. Or a sync has failed: open the store again, and look at what it holds

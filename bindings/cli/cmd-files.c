@@ -138,9 +138,14 @@ compact_in_place (CliCall *call, DsqStore *store, GError **error)
 static gboolean
 run_compact (CliCall *call, GError **error)
 {
-  g_autoptr (DsqStore) store =
-      cli_store_open (call, call->words[0], call->n_words > 1 ? CLI_READ : CLI_CHANGE, error);
+  g_autoptr (DsqStore) store = NULL;
 
+  if (cli_store_is_address (call->words[0]))
+    {
+      cli_set_error (error, CLI_USAGE, "%s: it is no file, but on a server", call->words[0]);
+      return FALSE;
+    }
+  store = cli_store_open (call, call->words[0], call->n_words > 1 ? CLI_READ : CLI_CHANGE, error);
   if (store == NULL)
     return FALSE;
   if (call->n_words == 1)

@@ -19,6 +19,9 @@ typedef struct
 
 /* Sets DSQ_ERROR_CORRUPT. */
 gboolean dsq_cold_set_damaged (const char *cause, GError **error);
+/* Whether the place @after comes after @before, as each row's in a walk. Pages that were exchanged
+ * show rows again and again, and a walk without end. */
+gboolean dsq_cold_check_order (gint64 before, gint64 after, GError **error);
 /* Whether what was read as a key is one. */
 gboolean dsq_cold_check_key (const DsqKey *key, GError **error);
 /* The sealed key of the row with that token, unsealed into *memory, which is the caller's to free

@@ -20,6 +20,12 @@ dsq_cold_set_damaged (const char *cause, GError **error)
 /* --- decoding --------------------------------------------------------------------------------- */
 
 gboolean
+dsq_cold_check_order (gint64 before, gint64 after, GError **error)
+{
+  return G_LIKELY (before < after) || dsq_cold_set_damaged ("its rows are in no order", error);
+}
+
+gboolean
 dsq_cold_check_key (const DsqKey *key, GError **error)
 {
   return dsq_key_codec_validate (key->bytes, key->length, NULL) ||

@@ -119,8 +119,7 @@ find_next (DsqStatement *statement, gint64 after, gint64 *out_next, GError **err
   step = dsq_statement_step (statement, error);
   *out_next = G_MAXINT64;
   type = step == DSQ_STEP_ROW ? sqlite3_column_type (statement->handle, 0) : SQLITE_NULL;
-  /* what damage has left of another type is in SQLite's order behind all numbers, and is its row's
-   */
+  /* what is of another type is damage of its row, and stands behind all numbers */
   if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
     *out_next = sqlite3_column_int64 (statement->handle, 0);
   dsq_statement_reset (statement);

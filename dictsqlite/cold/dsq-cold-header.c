@@ -33,7 +33,7 @@ dsq_cold_check_header (const DsqHeader *now, const DsqHeader *before, GError **e
     return TRUE;
   g_set_error (error,
                DSQ_ERROR,
-               DSQ_ERROR_CHANGED,
+               DSQ_ERROR_CONFLICT,
                "Failed to change the password: somebody else changed it meanwhile");
   return FALSE;
 }

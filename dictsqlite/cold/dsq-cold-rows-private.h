@@ -73,9 +73,6 @@ dsq_cold_bind_token (DsqStatement *statement,
   dsq_statement_bind_bytes (statement, at_token, token->bytes, token->length);
 }
 
-/* Whether the place @after comes after @before, as each row's in a walk. Pages that were exchanged
- * show rows again and again, and a walk without end. */
-gboolean dsq_cold_check_order (gint64 before, gint64 after, GError **error);
 /* The entry of the row that @statement stands at, whose columns @at_expires and @at_expires + 1 are
  * expires and value. @token is that of @key. */
 DsqEntry *dsq_cold_decode_row (const DsqRecordCodec *codec,

@@ -33,12 +33,6 @@ dsq_cold_clear_statements (DsqStatement *statements, guint n_statements)
 /* --- from the file ---------------------------------------------------------------------------- */
 
 gboolean
-dsq_cold_check_order (gint64 before, gint64 after, GError **error)
-{
-  return G_LIKELY (before < after) || dsq_cold_set_damaged ("its rows are in no order", error);
-}
-
-gboolean
 dsq_cold_decode_key (const DsqRecordCodec *codec,
                      sqlite3_stmt *row,
                      int at_token,

@@ -31,7 +31,7 @@
  * file has either password. A try of the new one costs no less than one of the old.
  *
  * Errors: %DSQ_ERROR_WRONG_PASSWORD, %DSQ_ERROR_NOT_ENCRYPTED, %DSQ_ERROR_INVALID_ARGUMENT for an
- * empty password, %DSQ_ERROR_CHANGED when somebody else changed it meanwhile.
+ * empty password, %DSQ_ERROR_CONFLICT when somebody else changed it meanwhile.
  *
  * Returns: %TRUE when it is changed
  *

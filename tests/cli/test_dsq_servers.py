@@ -69,6 +69,22 @@ def test_backups_checks_and_passwords(address, tmp_path, password):
         check(address, "another")
 
 
+def test_makes_files_of_it(address, tmp_path):
+    fill(address)
+    env = {"SECRET": "password"}
+    ok("encrypt", "--new-password-env", "SECRET", address, tmp_path / "sealed.db", env=env)
+    check(tmp_path / "sealed.db", "password")
+    ok("salvage", address, tmp_path / "saved.db")
+    check(tmp_path / "saved.db")
+    for words in ([address], [address, tmp_path / "compact.db"]):
+        fails(USAGE, "compact", *words, says="it is no file")
+    assert not (tmp_path / "compact.db").exists()
+    sealed = f"{address}x"
+    fill(sealed, "password")
+    ok("decrypt", "--password-env", "SECRET", sealed, tmp_path / "plain.db", env=env)
+    check(tmp_path / "plain.db")
+
+
 def test_entries(address):
     for words in (["get", address, "a"], ["del", address, "a"], ["list", address],
                   ["stat", address]):

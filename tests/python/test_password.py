@@ -17,7 +17,7 @@ import pytest
 from conftest import LONG
 from test_hostile_files import put
 
-from dictsqlite_v4 import DictSQLiteV4, WrongPasswordError
+from dictsqlite_v4 import ConflictError, DictSQLiteV4, WrongPasswordError
 from dictsqlite_v4._dsq import NativeGError, as_bytes, new_cancellable
 
 CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
@@ -150,6 +150,34 @@ def reading(path):
     yield
     database.execute("ROLLBACK")
     database.close()
+
+
+def test_of_two_who_change_it_at_once_one_does(path):
+    for _ in range(3):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        stores = [opened(path, "password"), opened(path, "password")]
+        start, told = threading.Barrier(2), [None, None]
+
+        def change(i, stores=stores, start=start, told=told):
+            start.wait(60)
+            try:
+                stores[i].change_password("password", f"password {i}")
+            except (ConflictError, WrongPasswordError) as error:  # it had been changed before
+                told[i] = error
+
+        threads = [threading.Thread(target=change, args=(i,)) for i in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        for store in stores:
+            store.close()
+        assert told.count(None) == 1
+        assert [opens(path, f"password {i}") for i in range(2)] == [e is None for e in told]
+        assert not opens(path, "password")
+        for error in filter(None, told):
+            assert "password" in str(error)
 
 
 def test_who_reads_all_the_while_is_told_of(path, tmp_path):

@@ -23,15 +23,15 @@ class EncryptionMethods:
     _path: str
 
     def change_password(self, old: str, new: str) -> None:
-        """Change the password of an encrypted file, in a time that does not depend on its size.
+        """Change the password of an encrypted store, in a time that does not depend on its size.
 
         Returns when that is on the medium, and `old` opens nothing that is left in the file or its
         write-ahead log. Who reads the file as it was keeps that from being so: that is waited for
         up to busy_timeout, and is then an OSError (EBUSY), with `new` set; change the password from
         `new` to `new` when nobody reads. A try of `new` costs no less than one of `old`.
 
-        Raises WrongPasswordError when `old` is not the password or the file has none, ValueError
-        when `new` is empty, and OSError.
+        Raises WrongPasswordError when `old` is not the password or the file has none, ConflictError
+        when somebody else changes it meanwhile, ValueError when `new` is empty, and OSError.
         """
         passwords = as_bytes(_password("old", old)), as_bytes(_password("new", new))
         try:

@@ -53,7 +53,7 @@ class UpkeepMethods:
 
         Everything written before the call is in the copy, and nothing of what is written
         meanwhile. The copy appears when it is whole and synced; it is a store of its own, with
-        the permissions of this one's file and its password, if it has one.
+        the permissions of this one's file, if that is one, and its password, if it has one.
 
         The copy of an encrypted store has its keys too: who learns those of one can read and write
         both. With `new_keys` it has keys of its own, under the same password, which the store does
@@ -61,7 +61,7 @@ class UpkeepMethods:
         the other.
 
         `progress` is called now and then with the pages copied and those in all, with `new_keys`
-        the entries. What it raises ends the copying, leaves no file, and is raised here.
+        and from a server the entries. What it raises ends the copying, leaves no file, and is raised here.
 
         Raises FileExistsError where there is something of that name, WrongPasswordError where
         `password` is not the store's or it has none, ValueError in memory mode and for one of
@@ -81,10 +81,10 @@ class UpkeepMethods:
         )
 
     def check(self) -> List[str]:
-        """What is wrong with the file, a line each; an empty list where it is sound.
+        """What is wrong with the store, a line each; an empty list where it is sound.
 
-        The whole of it is read: SQLite's pages and indexes, and the checksum and place of every
-        entry. What is not written yet is written before. The store may be in use meanwhile.
+        The whole of it is read: the checksum and place of every entry, and of a file SQLite's pages
+        and indexes. What is not written yet is written before. The store may be in use meanwhile.
         Raises OSError where the file cannot be read.
         """
         try:

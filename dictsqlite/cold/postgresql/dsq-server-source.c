@@ -121,6 +121,8 @@ next_row (DsqColdSource *source, DsqColdStoredRow *out_row, GError **error)
   if (pq->ntuples (self->page) == 0)
     return DSQ_STEP_DONE;
   dsq_server_get_row (pq, self->page, self->next_row++, source->codec.keys != NULL, out_row);
+  if (!dsq_cold_check_order (self->last_place, out_row->place, error))
+    return DSQ_STEP_FAILED;
   self->last_place = out_row->place;
   return DSQ_STEP_ROW;
 }
