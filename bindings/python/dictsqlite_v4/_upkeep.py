@@ -61,7 +61,8 @@ class UpkeepMethods:
         the other.
 
         `progress` is called now and then with the pages copied and those in all, with `new_keys`
-        and from a server the entries. What it raises ends the copying, leaves no file, and is raised here.
+        and from a server the entries. What it raises ends the copying, leaves no file, and is
+        raised here.
 
         Raises FileExistsError where there is something of that name, WrongPasswordError where
         `password` is not the store's or it has none, ValueError in memory mode and for one of
