@@ -50,10 +50,12 @@ struct _DsqEngine
   guint64 own_turns[DSQ_COLD_VERSION_WORDS]; /* where a store's is */
   DsqMutex close_lock;                       /* one close at a time; taken before all others */
   DsqMutex writer_lock;
-  gint64 busy_since;    /* (atomic) see DsqCallPlace; of a store, not of what is over it */
-  guint64 n_used_bytes; /* (atomic) what counts against max_bytes, as last measured */
-  gint64 memory_limit;  /* constant: bytes at which memory mode looks at max_bytes */
-  gint64 trim_hand;     /* (lock writer_lock) place of the row that was looked at last */
+  guint64 n_table_turns; /* (atomic) moved with the writer_lock held, before and after a table is
+                            made or dropped: odd meanwhile */
+  gint64 busy_since;     /* (atomic) see DsqCallPlace; of a store, not of what is over it */
+  guint64 n_used_bytes;  /* (atomic) what counts against max_bytes, as last measured */
+  gint64 memory_limit;   /* constant: bytes at which memory mode looks at max_bytes */
+  gint64 trim_hand;      /* (lock writer_lock) place of the row that was looked at last */
 
   DsqCommitQueue queue;
   DsqBudget budget;

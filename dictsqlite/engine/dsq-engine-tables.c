@@ -55,6 +55,14 @@ find_open_table (DsqEngine *self, GBytes *name, guint32 *out_table, GError **err
   return TRUE;
 }
 
+/* Before and after the list of tables changes. */
+static void
+turn_tables_locked (DsqEngine *self)
+{
+  dsq_mutex_assert_held (&self->writer_lock);
+  __atomic_add_fetch (&self->n_table_turns, 1, __ATOMIC_SEQ_CST);
+}
+
 static DsqTable *
 add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
 {
@@ -109,6 +117,8 @@ open_to_write_locked (DsqEngine *self,
                       guint32 *out_table,
                       GError **error)
 {
+  gboolean opened;
+
   dsq_mutex_assert_held (&self->writer_lock);
   if (!self->cold->funcs->begin (self->cold, error))
     return FALSE;
@@ -118,10 +128,15 @@ open_to_write_locked (DsqEngine *self,
   if (dsq_tables_find_locked (&self->tables, name) != NULL)
     *out_table = dsq_tables_find_locked (&self->tables, name)->id;
   dsq_shard_unlock (&self->shards->all[0]);
-  if (*out_table == 0)
-    return open_in_transaction (self, name, may_make, out_table, error);
-  self->cold->funcs->rollback (self->cold);
-  return TRUE;
+  if (*out_table != 0)
+    {
+      self->cold->funcs->rollback (self->cold);
+      return TRUE;
+    }
+  turn_tables_locked (self);
+  opened = open_in_transaction (self, name, may_make, out_table, error);
+  turn_tables_locked (self);
+  return opened;
 }
 
 /* A table of a read-only store must be in the file. */
@@ -206,6 +221,30 @@ dsq_engine_open_table (DsqEngine *self,
 
 /* --- list ------------------------------------------------------------------------------------ */
 
+/* The cold tier may tell of a table that is being dropped as gone when it can still be opened as it
+ * was, and of one that is being made as there. So what is read meanwhile is read anew. */
+static gboolean
+list_tables (DsqEngine *self, GPtrArray *names, GError **error)
+{
+  const guint64 turn = __atomic_load_n (&self->n_table_turns, __ATOMIC_SEQ_CST);
+  const guint n_before = names->len;
+  gboolean success;
+
+  if (turn % 2 == 0)
+    {
+      if (!self->cold->funcs->list_tables (self->cold, names, error))
+        return FALSE;
+      if (__atomic_load_n (&self->n_table_turns, __ATOMIC_SEQ_CST) == turn)
+        return TRUE;
+      g_ptr_array_set_size (names, (gint) n_before);
+    }
+  if (!dsq_call_lock (&self->writer_lock, error))
+    return FALSE;
+  success = self->cold->funcs->list_tables (self->cold, names, error);
+  dsq_mutex_unlock (&self->writer_lock);
+  return success;
+}
+
 gboolean
 dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 {
@@ -213,7 +252,7 @@ dsq_engine_list_tables (DsqEngine *self, GPtrArray *names, GError **error)
 
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = self->cold->funcs->list_tables (self->cold, names, error);
+  success = list_tables (self, names, error);
   dsq_engine_leave (self);
   return success;
 }
@@ -229,7 +268,9 @@ drop_cb (gpointer engine, GBytes *name, guint32 *out_dropped, GError **error)
 
   if (!success)
     return FALSE;
+  turn_tables_locked (self);
   success = dsq_engine_flush_and_drop_locked (self, name, &dropped, error);
+  turn_tables_locked (self);
   dsq_mutex_unlock (&self->writer_lock);
   *out_dropped = dropped;
   return success;

@@ -258,6 +258,66 @@ test_two_stores (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (count (common), ==, 2 * n_rounds);
 }
 
+/* A thread that drops the table once in each round. */
+typedef struct
+{
+  DsqStore *store;    /* (unowned) */
+  guint n_begun;      /* (atomic) rounds that it may begin */
+  guint n_done;       /* (atomic) */
+  gboolean has_ended; /* (atomic) there are no more */
+} Dropper;
+
+static gpointer
+drop_again_and_again (gpointer data)
+{
+  Dropper *self = data;
+
+  for (guint round = 1;; round++)
+    {
+      while (__atomic_load_n (&self->n_begun, __ATOMIC_ACQUIRE) < round)
+        if (__atomic_load_n (&self->has_ended, __ATOMIC_ACQUIRE))
+          return NULL;
+        else
+          g_thread_yield ();
+      g_assert_cmpint (dsq_store_drop_table (self->store, "t", NULL, NULL), ==, DSQ_ANSWER_YES);
+      __atomic_store_n (&self->n_done, round, __ATOMIC_RELEASE);
+    }
+}
+
+static gboolean
+is_listed (DsqStore *store)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) names = dsq_store_list_tables (store, NULL, &error);
+
+  g_assert_no_error (error);
+  return g_strv_contains ((const char *const *) names, "t");
+}
+
+/* Who has seen that a table is gone opens a new one, however far the other has come. */
+static void
+test_what_is_gone_is_made_anew (Fixture *fixture, gconstpointer data)
+{
+  const gboolean commits = GPOINTER_TO_INT (data) != DSQ_PERSIST_MEMORY;
+  const guint n_rounds = g_getenv ("DSQ_SHORT") != NULL ? 30 : commits ? 200 : 3000;
+  Dropper dropper = { fixture->store, 0, 0, FALSE };
+  GThread *thread = g_thread_new ("dropper", drop_again_and_again, &dropper);
+
+  for (guint round = 1; round <= n_rounds; round++)
+    {
+      g_object_unref (get_table (fixture->store, "t"));
+      __atomic_store_n (&dropper.n_begun, round, __ATOMIC_RELEASE);
+      while (is_listed (fixture->store))
+        continue;
+      g_object_unref (get_table (fixture->store, "t"));
+      while (__atomic_load_n (&dropper.n_done, __ATOMIC_ACQUIRE) < round)
+        g_thread_yield ();
+      g_assert_true (is_listed (fixture->store));
+    }
+  __atomic_store_n (&dropper.has_ended, TRUE, __ATOMIC_RELEASE);
+  g_thread_join (thread);
+}
+
 static void
 add (const char *mode_name, DsqPersistMode mode)
 {
@@ -272,6 +332,7 @@ add (const char *mode_name, DsqPersistMode mode)
     { "a-handle-keeps-the-store", test_a_handle_keeps_the_store, FALSE },
     { "dropped", test_dropped, FALSE },
     { "threads", test_threads, FALSE },
+    { "what-is-gone-is-made-anew", test_what_is_gone_is_made_anew, FALSE },
     { "two-stores", test_two_stores, TRUE },
   };
 
