@@ -74,3 +74,19 @@ def test_the_page_has_a_place_for_each_table(tmp_path, monkeypatch):
         assert copy.read_text().count("| get | 4,999 |") == 1
         assert "|  | p |\n|---|---|\n| import | 6 |\n" in copy.read_text()
         assert copy.read_text().count("| import | 6 |") == 1
+
+
+def test_parts_tell_whose_instructions_they_are():
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "parts.py"), "set"],
+        capture_output=True, text=True, timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    heads, _, row = ([cell.strip() for cell in line.strip("|").split("|")]
+                     for line in done.stdout.splitlines())
+    counts = {head: int(cell.replace(",", "")) for head, cell in zip(heads[1:], row[1:])}
+    assert row[0] == "set"
+    assert counts["in all"] == pytest.approx(sum(counts.values()) / 2, abs=6)
+    for whose in ("Python", "PyGObject", "the library", "libc"):
+        assert 100 < counts[whose] < 20_000
+    assert abs(counts["SQLite"]) < 100 and abs(counts["others"]) < 1000

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import Any, Callable, List, Optional
 
 from ._dsq import GError, Store
@@ -52,7 +51,7 @@ class Ranges:
         try:
             for keys in self._list_keys(b"", start):
                 if end is not None and keys[-1].encode() >= end:
-                    yield from takewhile(lambda key: key.encode() < end, keys)
+                    yield from [key for key in keys if key.encode() < end]
                     return
                 yield from keys
         except GError as error:
