@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from typing import Iterator
 
 import pytest
@@ -30,3 +31,12 @@ def running() -> Iterator[Server]:
 def new_name() -> str:
     """Of a store that does not exist yet."""
     return f"store{next(_numbers)}"
+
+
+def sql(running: Server, statement: str) -> str:
+    """What the server says to it, as text."""
+    done = subprocess.run(
+        [running.programs / "psql", "-h", running.folder, "-U", "tests", "-At", "-c", statement,
+         "postgres"],
+        stdout=subprocess.PIPE, timeout=60, check=True)
+    return done.stdout.decode()

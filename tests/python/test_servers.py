@@ -21,22 +21,13 @@ from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, running  # noqa: E402, F401
+from server_fixture import new_name, running, sql  # noqa: E402, F401
 
 
 @pytest.fixture
 def address(running):
     """A store that does not exist yet, asked for at each read."""
     return f"{running.address}&max_staleness=0&table={new_name()}"
-
-
-def sql(running, statement):
-    """What the server says to it, as text."""
-    done = subprocess.run(
-        [running.programs / "psql", "-h", running.folder, "-U", "tests", "-At", "-c", statement,
-         "postgres"],
-        stdout=subprocess.PIPE, timeout=60, check=True)
-    return done.stdout.decode()
 
 
 def end_connections(running):
@@ -107,22 +98,6 @@ def test_staleness_is_bounded(running):
         for turn in range(1, 4):
             one["a"] = turn
             assert_seen_within(0.3, other, turn)
-
-
-def test_increments_are_exact_across_clients(address):
-    code = """
-import sys
-from dictsqlite_v4 import DictSQLiteV4
-with DictSQLiteV4(sys.argv[1]) as store:
-    for _ in range(25):
-        store.incr("n")
-"""
-    DictSQLiteV4(address).close()
-    clients = [subprocess.Popen([sys.executable, "-W", "error", "-c", code, address])
-               for _ in range(4)]
-    assert [client.wait(300) for client in clients] == [0] * 4
-    with DictSQLiteV4(address) as store:
-        assert store["n"] == 100
 
 
 def test_a_transaction_that_lost_is_told(address):
