@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from server_fixture import new_name, running, sql  # noqa: E402, F401
 
 LENGTH = 5 if LONG or SECONDS else 2  # of a round, in seconds
-N_ROUNDS = 24 if LONG else 1
+N_ROUNDS = 20 if LONG else 1
 DEADLINE = 120 + 10 * LENGTH
 
 
@@ -98,12 +98,12 @@ def test_single_keys_are_linearizable(running, n_clients, n_threads, is_cut):
 def test_increments_of_eight_clients_are_exact(running):
     address = f"{running.address}&table={new_name()}"
     told = run_clients([{"address": address, "name": name, "next_call": "an_increment",
-                         "seconds": DEADLINE, "limit": 2500 if LONG else 50}
+                         "seconds": DEADLINE, "limit": 1000 if LONG else 50}
                         for name in range(8)], DEADLINE)
     sums = [[call[3] for call in one] for one in told]
     assert all(one == sorted(one) for one in sums)
     assert sorted(sum(sums, [])) == list(range(1, len(sum(sums, [])) + 1))
-    assert [len(one) for one in sums] == [2500 if LONG else 50] * 8
+    assert [len(one) for one in sums] == [1000 if LONG else 50] * 8
     with DictSQLiteV4(address) as store:
         assert store["a"] == len(sum(sums, []))
 
