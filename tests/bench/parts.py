@@ -32,7 +32,8 @@ LOOPS = {  # how m is made, what is done before, and what is counted
     'contains': (MEMORY, FILL, 'for k in KEYS: k in m'),
     'set, dict': ('m = {}', FILL, 'for k in KEYS: m[k] = "value"'),
     'set': (MEMORY, FILL, 'for k in KEYS: m[k] = "value"'),
-    'set dict, pickle alone': (f'import pickle; p = {PERSON}', '', 'for k in KEYS: pickle.dumps(p)'),
+    'set dict, pickle alone': (f'import pickle; p = {PERSON}', '',
+                               'for k in KEYS: pickle.dumps(p)'),
     'set dict': (f'{MEMORY}; p = {PERSON}', 'for k in KEYS: m[k] = p', 'for k in KEYS: m[k] = p'),
     'delete': (MEMORY, FILL, 'for k in KEYS: del m[k]'),
     'bulk_insert': (MEMORY, 'd = dict.fromkeys(KEYS, "value")', 'm.bulk_insert(d)'),
@@ -90,7 +91,8 @@ def main() -> None:
             n_rounds = 1 if name == 'delete' else 2
             with_it, without = count(name, n_rounds, folder), count(name, 0, folder)
             each = [(with_it[c] - without[c]) / N / n_rounds for c in COLUMNS]
-            print(f'| {name} |', ' | '.join(f'{n:,.0f}' for n in (*each, sum(each))), '|', flush=True)
+            cells = ' | '.join(f'{n:,.0f}' for n in (*each, sum(each)))
+            print(f'| {name} | {cells} |', flush=True)
 
 
 if __name__ == '__main__':
