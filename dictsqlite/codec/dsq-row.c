@@ -421,8 +421,8 @@ dsq_row_decode_table_name (const DsqRecordCodec *codec,
                            GError **error)
 {
   g_autofree guint8 *memory = NULL;
-  const guint8 *plain = token + 1;
-  gsize plain_length = token_length - 1;
+  const guint8 *plain;
+  gsize plain_length;
 
   if (codec->keys != NULL)
     {
@@ -443,6 +443,11 @@ dsq_row_decode_table_name (const DsqRecordCodec *codec,
     {
       refuse ("a name in the list of tables", error);
       return NULL;
+    }
+  else
+    {
+      plain = token + 1;
+      plain_length = token_length - 1;
     }
   if (!dsq_utf8_validate (plain, plain_length))
     {
