@@ -48,8 +48,8 @@ def test_without_it_nothing_is_flushed_until_asked_or_too_much(open_store):
     assert store.stats()["flushes"] > 1
 
 
-# The kernel lists a thread for a moment after it was joined: what is at its end has a flag for that,
-# which it had before, PF_EXITING of the ninth field of proc_pid_stat(5).
+# The kernel lists a thread for a moment after it was joined: what is at its end has a flag for
+# that, which it had before, PF_EXITING of the ninth field of proc_pid_stat(5).
 COUNT = """
 import os
 def threads():
