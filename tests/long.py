@@ -87,6 +87,13 @@ def all_loops(build: Path, fuzzers: Path, folder: Path) -> List[Loop]:
                   "test_each_read_is_what_a_dict_gives[writethrough]"),
         of_python("pickles", 4, "test_safe_pickle_fuzz.py",
                   "test_the_unpickler_does_what_the_report_tells", 3_000_000),
+        *(of_python(name, 3, "test_servers_histories.py", f"test_{test}")
+          for name, test in {
+              "server-two-clients": "single_keys_are_linearizable[2-4-False]",
+              "server-eight-clients": "single_keys_are_linearizable[8-1-False]",
+              "server-ended-connections": "single_keys_are_linearizable[8-1-True]",
+              "server-staleness": "no_read_is_of_what_was_overwritten_too_long_ago",
+          }.items()),
     ]  # fmt: skip
     for program in sorted(fuzzers.glob("tests/fuzz/fuzz-*")):
         if program.is_file() and os.access(program, os.X_OK):
