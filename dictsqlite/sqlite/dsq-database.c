@@ -278,6 +278,16 @@ dsq_database_check_writable (DsqDatabase *self, GError **error)
   g_autoptr (GError) local_error = NULL;
   gboolean begun;
 
+  /* as its header says; SQLite begins to read then */
+  if (sqlite3_db_readonly (self->handle, "main") == 1)
+    {
+      g_set_error_literal (error,
+                           DSQ_ERROR,
+                           DSQ_ERROR_FORMAT,
+                           "Failed to open the file: it is of a format that this version of SQLite "
+                           "reads, but does not write");
+      return FALSE;
+    }
   self->longest_wait_ms = 0;
   begun = dsq_database_run (self, "BEGIN IMMEDIATE", "open the file", &local_error);
   self->longest_wait_ms = G_MAXUINT;

@@ -14,7 +14,7 @@ import time
 import pytest
 from format_reader import crc32c, take_header
 
-from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4 import DictSQLiteV4, FormatError
 
 PASSWORD = "password"
 SECONDS = 0.1  # of processor time
@@ -366,3 +366,23 @@ def test_what_was_not_changed_opens(originals, path):
         path.write_bytes((originals / kind).read_bytes())
         raised, _, _ = in_a_child(lambda: use(path, password))
         assert raised is None
+
+
+@pytest.mark.parametrize("password", [None, "password"])
+def test_what_only_a_later_sqlite_writes_is_read_alone(tmp_path, password):
+    """The header of an SQLite file says which versions may read it, and which may write it."""
+    path = tmp_path / "later.db"
+    parameters = {"encryption_password": password, "kdf_memory": 19 << 20}
+    with DictSQLiteV4(path, **parameters) as store:
+        store["key"] = "value"
+    for version in (3, 255):
+        with open(path, "r+b") as file:
+            file.seek(18)
+            file.write(bytes([version]))
+        before = path.read_bytes()
+        with pytest.raises(FormatError, match="reads, but does not write") as raised:
+            DictSQLiteV4(path, **parameters)
+        assert str(path) in str(raised.value)
+        with DictSQLiteV4(path, read_only=True, **parameters) as store:
+            assert store["key"] == "value"
+        assert path.read_bytes() == before
