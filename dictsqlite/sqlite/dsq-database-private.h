@@ -114,6 +114,8 @@ gboolean dsq_database_get_number (DsqDatabase *self,
 /* Sets the journal mode WAL, if it is another, waiting for others up to the busy timeout; @self has
  * read from the file. */
 gboolean dsq_database_set_wal_mode (DsqDatabase *self, GError **error);
+/* Bytes of the file and its log, as far as they tell. */
+guint64 dsq_database_measure (DsqDatabase *self);
 /* Whether all files of one that was opened to be written can be. */
 gboolean dsq_database_check_writable (DsqDatabase *self, GError **error);
 

@@ -84,9 +84,8 @@ deadline_cb (void *user_data)
   return ++self->n_looks > DEADLINE_LOOKS || g_get_monotonic_time () >= self->deadline;
 }
 
-/* Bytes of the file and its log, as far as they tell. */
-static guint64
-measure_files (DsqDatabase *self)
+guint64
+dsq_database_measure (DsqDatabase *self)
 {
   static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
   guint64 n_bytes = 0;
@@ -112,7 +111,7 @@ is_endless (DsqDatabase *self)
   if (G_LIKELY (self->n_run < ENDLESS_STEPS))
     return FALSE;
   self->is_endless =
-      self->n_run / STEPS_PER_BYTE > ENDLESS_STEPS / STEPS_PER_BYTE + measure_files (self);
+      self->n_run / STEPS_PER_BYTE > ENDLESS_STEPS / STEPS_PER_BYTE + dsq_database_measure (self);
   return self->is_endless;
 }
 

@@ -7,6 +7,9 @@
 #include "base/dsq-mutex-private.h"
 #include "sqlite/dsq-statement-private.h"
 
+/* Of a row, which SQLite's own limit allows. */
+#define MOST_BYTES G_GUINT64_CONSTANT (1000000000)
+
 void
 dsq_statement_plan (DsqStatement *self, DsqDatabase *database, const char *sql, const char *purpose)
 {
@@ -73,6 +76,29 @@ make_to_step (DsqStatement *self, GError **error)
   return FALSE;
 }
 
+/* SQLite says so of a row, too, that tells of 4 GiB, before it looks at how many bytes the file
+ * has. It is that, and not memory, where it is said again while there is enough for all of the
+ * file. */
+static gboolean
+is_out_of_memory (DsqStatement *self)
+{
+  const guint64 n_bytes = MIN (dsq_database_measure (self->database), MOST_BYTES);
+  void *memory;
+  int code;
+
+  if (!sqlite3_stmt_readonly (self->handle))
+    return TRUE;
+  sqlite3_reset (self->handle);
+  memory = sqlite3_malloc64 (2 * n_bytes + 1);
+  sqlite3_free (memory);
+  if (memory == NULL)
+    return TRUE;
+  do
+    code = sqlite3_step (self->handle);
+  while (code == SQLITE_ROW);
+  return code != SQLITE_NOMEM;
+}
+
 DsqStep
 dsq_statement_step (DsqStatement *self, GError **error)
 {
@@ -90,6 +116,8 @@ dsq_statement_step (DsqStatement *self, GError **error)
     return DSQ_STEP_ROW;
   if (code == SQLITE_DONE)
     return DSQ_STEP_DONE;
+  if (code == SQLITE_NOMEM && !is_out_of_memory (self))
+    code = SQLITE_CORRUPT;
   dsq_database_set_error (self->database, code, self->purpose, error);
   sqlite3_reset (self->handle);
   return DSQ_STEP_FAILED;

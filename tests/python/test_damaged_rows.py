@@ -13,6 +13,7 @@ from conftest import ENCRYPTED
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
 from dictsqlite_v4._pack import pack
 
+PAGE = 4096
 KEYS = [f"key {i}" for i in range(40)]
 BAD = ["key 3", "key 17", "key 39"]
 GOOD = {key: f"value of {key}" for key in KEYS if key not in BAD}
@@ -238,3 +239,39 @@ def test_a_walk_goes_on_behind_many(path, open_store):
     db = open_store(read_only=True)
     assert dict(db.items(errors="skip")) == {"last": 1}
     assert list(reversed(db))[0] == "last" and len(list(db)) == 901
+
+
+def end_of_varint(data, at):
+    while data[at] & 0x80:
+        at += 1
+    return at + 1
+
+
+def test_a_row_that_tells_of_4_gib_is_damaged(path, parameters):
+    """SQLite says then that there is no memory, and there is."""
+    with DictSQLiteV4(path, **parameters) as store:
+        store.update({f"key {i}": "v" * 700 for i in range(20)})
+        store.flush()
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            root = database.execute(
+                "SELECT rootpage FROM sqlite_schema WHERE name = 'entry'").fetchone()[0]
+    data = bytearray(path.read_bytes())
+    root = (root - 1) * PAGE
+    assert data[root] == 5  # its first child:
+    cell = root + int.from_bytes(data[root + 12:root + 14], "big")
+    leaf = (int.from_bytes(data[cell:cell + 4], "big") - 1) * PAGE
+    assert data[leaf] == 13  # the second row there:
+    cell = leaf + int.from_bytes(data[leaf + 10:leaf + 12], "big")
+    place = end_of_varint(data, cell)
+    place = data[place:end_of_varint(data, place)]
+    # 2**32 - 1 bytes, and a column comes behind those that are in the page
+    types = b"\x09\x00\x09\x8e\x29\x00\xe4\x2f\x0c"
+    cut = b"\x8f\xff\xff\xff\x7f" + place + types
+    data[cell:cell + len(cut)] = cut
+    path.write_bytes(data)
+    with DictSQLiteV4(path, **parameters) as store:
+        for walk in (store.keys(), store.values(), store.items()):
+            with pytest.raises(CorruptError):
+                list(walk)
+        assert store["key 19"] == "v" * 700
+        assert store.check() != []
