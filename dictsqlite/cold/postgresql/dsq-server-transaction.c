@@ -23,28 +23,40 @@ copy_states (GArray *to, const GArray *from)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static gboolean
-begin_and_lock (DsqColdServer *self, gint64 *out_version, GError **error)
+say (DsqColdServer *self, const char *sql, GError **error)
+{
+  return dsq_server_say (&self->writer.connection, sql, "write", error);
+}
+
+/* Looks for what is @foreseen, if anything is, behind the lock. */
+static gboolean
+begin_and_lock (DsqColdServer *self, DsqServerRound *foreseen, gint64 *out_version, GError **error)
 {
   const DsqLibpq *pq = self->target.pq;
   DsqServerWriter *writer = &self->writer;
   DsqServerArgs args = { 0 };
-  gboolean is_there;
-  PGresult *result;
+  DsqServerQueued *asked = foreseen != NULL ? dsq_server_ask_places (foreseen) : NULL;
+  DsqServerStep steps[] = { { .sql = "BEGIN", .purpose = "begin a transaction" },
+                            { .which = DSQ_SERVER_LOCK, .args = &args },
+                            { .which = DSQ_SERVER_PROBE } };
+  const PGresult *result;
+  gboolean success;
 
   dsq_server_args_add_number (&args, self->id);
-  result = dsq_server_run_between (&writer->connection,
-                                   "BEGIN",
-                                   DSQ_SERVER_LOCK,
-                                   &args,
-                                   NULL,
-                                   NULL,
-                                   error);
-  if (result == NULL)
+  if (asked != NULL)
+    steps[2].args = &asked->args;
+  success = dsq_server_run_steps (&writer->connection, steps, asked != NULL ? 3 : 2, error);
+  g_clear_pointer (&asked, dsq_server_queued_free);
+  if (!success)
     return FALSE;
-  is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
-             dsq_server_get_number (pq, result, 0, 1, &writer->last_table);
-  pq->clear (result);
-  return is_there || dsq_cold_set_damaged ("it is no longer there", error);
+  result = steps[1].result;
+  success = (pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
+             dsq_server_get_number (pq, result, 0, 1, &writer->last_table)) ||
+            dsq_cold_set_damaged ("it is no longer there", error);
+  success =
+      success && (foreseen == NULL || dsq_server_take_places (foreseen, steps[2].result, error));
+  dsq_server_clear_steps (&writer->connection, steps, G_N_ELEMENTS (steps));
+  return success;
 }
 
 static gboolean
@@ -66,6 +78,22 @@ learn (DsqColdServer *self, gint64 version, gint64 asked_at, GError **error)
   return learned;
 }
 
+static void
+roll_back (DsqColdServer *self)
+{
+  DsqServerWriter *writer = &self->writer;
+  g_auto (DsqCall) call = { 0 };
+
+  if (!writer->is_begun)
+    return;
+  writer->is_begun = FALSE;
+  writer->has_changed = FALSE;
+  dsq_server_drop_queued (&writer->connection);
+  dsq_call_begin_for (&call, NULL);
+  if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
+    dsq_server_connection_close (&writer->connection);
+}
+
 static gboolean
 begin_once (DsqColdServer *self, GError **error)
 {
@@ -78,12 +106,14 @@ begin_once (DsqColdServer *self, GError **error)
     return FALSE;
   writer->is_begun = TRUE;
   writer->has_changed = FALSE;
+  writer->has_savepoint = FALSE;
   writer->is_everything = FALSE;
   writer->next_expiry = G_MAXINT64;
   g_byte_array_set_size (writer->keys, 0);
-  if (begin_and_lock (self, &version, error) && learn (self, version, asked_at, error))
+  if (begin_and_lock (self, writer->foreseen, &version, error) &&
+      learn (self, version, asked_at, error))
     return TRUE;
-  dsq_server_rollback (&self->tier);
+  roll_back (self);
   return FALSE;
 }
 
@@ -100,7 +130,10 @@ dsq_server_begin (DsqColdTier *tier, GError **error)
     begun = begin_once (self, &local_error);
   while (!begun && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
   if (!begun)
-    g_propagate_error (error, g_steal_pointer (&local_error));
+    {
+      g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
+      g_propagate_error (error, g_steal_pointer (&local_error));
+    }
   return begun;
 }
 
@@ -119,12 +152,6 @@ dsq_server_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state
   return state != NULL;
 }
 
-static gboolean
-say (DsqColdServer *self, const char *sql, GError **error)
-{
-  return dsq_server_say (&self->writer.connection, sql, "write", error);
-}
-
 gboolean
 dsq_server_savepoint (DsqColdTier *tier, GError **error)
 {
@@ -134,6 +161,7 @@ dsq_server_savepoint (DsqColdTier *tier, GError **error)
     return FALSE;
   self->writer.had_changed = self->writer.has_changed;
   self->writer.savepoint = dsq_cold_undo_get_savepoint (&self->writer.undo);
+  self->writer.has_savepoint = TRUE;
   return TRUE;
 }
 
@@ -142,6 +170,7 @@ dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
 
+  self->writer.has_savepoint = FALSE;
   if (keep)
     return say (self, "RELEASE SAVEPOINT one", error);
   if (!say (self, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", error))
@@ -162,7 +191,12 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   g_auto (DsqServerArray) nexts = { 0 };
   g_auto (DsqServerArray) counts = { 0 };
   DsqServerArgs args = { 0 };
-  PGresult *result;
+  DsqServerStep steps[] = {
+    { .which = DSQ_SERVER_NOTE, .args = &args },
+    { .sql = "COMMIT", .purpose = "commit" },
+    { .sql = self->notify, .purpose = "tell others that something has changed", .is_vain = TRUE },
+  };
+  gboolean success;
 
   dsq_server_array_init (&ids, TRUE);
   dsq_server_array_init (&nexts, TRUE);
@@ -193,15 +227,9 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   dsq_server_args_add_array (&args, &ids);
   dsq_server_args_add_array (&args, &nexts);
   dsq_server_args_add_array (&args, &counts);
-  result = dsq_server_run_between (&writer->connection,
-                                   NULL,
-                                   DSQ_SERVER_NOTE,
-                                   &args,
-                                   "COMMIT",
-                                   self->notify,
-                                   error);
-  self->target.pq->clear (result);
-  return result != NULL;
+  success = dsq_server_run_steps (&writer->connection, steps, self->notify != NULL ? 3 : 2, error);
+  dsq_server_clear_steps (&writer->connection, steps, G_N_ELEMENTS (steps));
+  return success;
 }
 
 static gboolean
@@ -239,7 +267,7 @@ find_outcome_once (DsqColdServer *self,
   PGresult *result;
 
   if ((connection->handle == NULL && !dsq_server_connection_open (connection, error)) ||
-      !begin_and_lock (self, &version, error))
+      !begin_and_lock (self, NULL, &version, error))
     return FALSE;
   dsq_server_args_add_number (&args, self->id);
   dsq_server_args_add_number (&args, self->writer.version + 1);
@@ -353,14 +381,7 @@ void
 dsq_server_rollback (DsqColdTier *tier)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
-  DsqServerWriter *writer = &self->writer;
-  g_auto (DsqCall) call = { 0 };
 
-  if (!writer->is_begun)
-    return;
-  writer->is_begun = FALSE;
-  writer->has_changed = FALSE;
-  dsq_call_begin_for (&call, NULL);
-  if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
-    dsq_server_connection_close (&writer->connection);
+  g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
+  roll_back (self);
 }
