@@ -17,6 +17,8 @@
 /* Of one round. */
 #define MAX_CHANGES 4096
 #define MAX_BYTES   (8u << 20)
+/* Values that are written by the commit, which nothing cancels, are no more. */
+#define MAX_BYTES_LATER (1u << 16)
 
 /* A key of a round, as it is after the changes so far. */
 typedef struct
@@ -345,21 +347,26 @@ queue_rows (DsqServerRound *self, GError **error)
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
-/* Whether a row was given a place, which may be taken: that it is is said at once. */
+/* Whether what the rows are changed by can wait for the commit. That a place which a row was given
+ * is taken is said at once. */
 static gboolean
-has_place (const DsqServerRound *self)
+may_wait (const DsqServerRound *self)
 {
+  gsize n_bytes = 0;
+
   for (gsize i = 0; i < self->n_changes; i++)
-    if (self->changes[i].entry != NULL && self->changes[i].place != 0)
-      return TRUE;
-  return FALSE;
+    if (self->changes[i].entry != NULL)
+      {
+        n_bytes += self->changes[i].entry->record_length;
+        if (self->changes[i].place != 0 || n_bytes > MAX_BYTES_LATER)
+          return FALSE;
+      }
+  return !self->tier->writer.has_savepoint;
 }
 
 static gboolean
 apply_round (DsqServerRound *self, GError **error)
 {
-  DsqServerWriter *writer = &self->tier->writer;
-
   for (gsize i = 0; i < self->n_changes; i++)
     if (self->changes[i].entry != NULL)
       {
@@ -377,8 +384,8 @@ apply_round (DsqServerRound *self, GError **error)
     if (self->of_changes[i] != NULL &&
         !do_change (self->tier, &self->changes[i], self->of_changes[i], error))
       return FALSE;
-  return queue_rows (self, error) && ((!writer->has_savepoint && !has_place (self)) ||
-                                      dsq_server_send_queued (&writer->connection, error));
+  return queue_rows (self, error) &&
+         (may_wait (self) || dsq_server_send_queued (&self->tier->writer.connection, error));
 }
 
 /* How many changes from the first on make a round. */
