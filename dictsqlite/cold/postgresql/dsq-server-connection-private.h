@@ -100,7 +100,7 @@ typedef struct
   PGresult *result;          /* (owned) (nullable) out */
 } DsqServerStep;
 
-#define DSQ_SERVER_MAX_STEPS 3
+#define DSQ_SERVER_MAX_STEPS 4
 
 /* Runs up to DSQ_SERVER_MAX_STEPS in one round trip; where one fails those behind it are not run.
  * Results are the caller's to clear, and there are none after an error: DSQ_ERROR_IO and no handle

@@ -24,6 +24,7 @@ typedef struct
 {
   DsqServerConnection connection;
   gboolean is_begun;
+  gint64 free_at; /* monotonic: when the last one ended */
   gboolean has_changed;
   gboolean had_changed; /* at the savepoint */
   GArray *tables;       /* (owned) of DsqTableState, by id */

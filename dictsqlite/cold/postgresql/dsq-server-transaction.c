@@ -13,6 +13,8 @@
 /* Bytes with which a commit is found again. */
 #define MARK 16
 
+#define BEGIN_PURPOSE "begin a transaction"
+
 static void
 copy_states (GArray *to, const GArray *from)
 {
@@ -28,34 +30,53 @@ say (DsqColdServer *self, const char *sql, GError **error)
   return dsq_server_say (&self->writer.connection, sql, "write", error);
 }
 
+/* So long each may wait for the row, 0: as the connection is set up. */
+static guint
+get_lock_wait_ms (const DsqColdServer *self, gint64 began)
+{
+  const guint usual = self->target.lock_wait_ms;
+  const guint left = (guint) (MAX (dsq_patience_left (began, usual, G_MAXUINT), 0) / 1000);
+
+  return left <= usual && left >= usual - usual / 16 ? 0 : MAX (left, 1);
+}
+
 /* Looks for what is @foreseen, if anything is, behind the lock. */
 static gboolean
-begin_and_lock (DsqColdServer *self, DsqServerRound *foreseen, gint64 *out_version, GError **error)
+begin_and_lock (DsqColdServer *self,
+                guint lock_wait_ms,
+                DsqServerRound *foreseen,
+                gint64 *out_version,
+                GError **error)
 {
   const DsqLibpq *pq = self->target.pq;
   DsqServerWriter *writer = &self->writer;
   DsqServerArgs args = { 0 };
   DsqServerQueued *asked = foreseen != NULL ? dsq_server_ask_places (foreseen) : NULL;
-  DsqServerStep steps[] = { { .sql = "BEGIN", .purpose = "begin a transaction" },
-                            { .which = DSQ_SERVER_LOCK, .args = &args },
-                            { .which = DSQ_SERVER_PROBE } };
+  char wait[48];
+  DsqServerStep steps[DSQ_SERVER_MAX_STEPS] = { { .sql = "BEGIN", .purpose = BEGIN_PURPOSE } };
+  guint n = 1, lock;
   const PGresult *result;
   gboolean success;
 
+  g_snprintf (wait, sizeof wait, "SET LOCAL lock_timeout = %u", lock_wait_ms);
+  if (lock_wait_ms > 0)
+    steps[n++] = (DsqServerStep){ .sql = wait, .purpose = BEGIN_PURPOSE };
   dsq_server_args_add_number (&args, self->id);
+  lock = n;
+  steps[n++] = (DsqServerStep){ .which = DSQ_SERVER_LOCK, .args = &args };
   if (asked != NULL)
-    steps[2].args = &asked->args;
-  success = dsq_server_run_steps (&writer->connection, steps, asked != NULL ? 3 : 2, error);
+    steps[n++] = (DsqServerStep){ .which = DSQ_SERVER_PROBE, .args = &asked->args };
+  success = dsq_server_run_steps (&writer->connection, steps, n, error);
   g_clear_pointer (&asked, dsq_server_queued_free);
   if (!success)
     return FALSE;
-  result = steps[1].result;
+  result = steps[lock].result;
   success = (pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
              dsq_server_get_number (pq, result, 0, 1, &writer->last_table)) ||
             dsq_cold_set_damaged ("it is no longer there", error);
-  success =
-      success && (foreseen == NULL || dsq_server_take_places (foreseen, steps[2].result, error));
-  dsq_server_clear_steps (&writer->connection, steps, G_N_ELEMENTS (steps));
+  success = success &&
+            (foreseen == NULL || dsq_server_take_places (foreseen, steps[lock + 1].result, error));
+  dsq_server_clear_steps (&writer->connection, steps, n);
   return success;
 }
 
@@ -95,7 +116,7 @@ roll_back (DsqColdServer *self)
 }
 
 static gboolean
-begin_once (DsqColdServer *self, GError **error)
+begin_once (DsqColdServer *self, gint64 began, GError **error)
 {
   DsqServerWriter *writer = &self->writer;
   const gint64 asked_at = g_get_monotonic_time ();
@@ -110,7 +131,7 @@ begin_once (DsqColdServer *self, GError **error)
   writer->is_everything = FALSE;
   writer->next_expiry = G_MAXINT64;
   g_byte_array_set_size (writer->keys, 0);
-  if (begin_and_lock (self, writer->foreseen, &version, error) &&
+  if (begin_and_lock (self, get_lock_wait_ms (self, began), writer->foreseen, &version, error) &&
       learn (self, version, asked_at, error))
     return TRUE;
   roll_back (self);
@@ -121,14 +142,19 @@ gboolean
 dsq_server_begin (DsqColdTier *tier, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
+  const gint64 began = dsq_patience_begin (self->writer.free_at);
   g_autoptr (GError) local_error = NULL;
   DsqServerTries tries;
   gboolean begun;
 
+  if (tier->busy_since != NULL)
+    __atomic_store_n (tier->busy_since, MAX (self->writer.free_at, 1), __ATOMIC_RELAXED);
   dsq_server_tries_begin (&tries, &self->target);
   do
-    begun = begin_once (self, &local_error);
+    begun = begin_once (self, began, &local_error);
   while (!begun && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
+  if (tier->busy_since != NULL)
+    __atomic_store_n (tier->busy_since, 0, __ATOMIC_RELAXED);
   if (!begun)
     {
       g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
@@ -267,7 +293,7 @@ find_outcome_once (DsqColdServer *self,
   PGresult *result;
 
   if ((connection->handle == NULL && !dsq_server_connection_open (connection, error)) ||
-      !begin_and_lock (self, NULL, &version, error))
+      !begin_and_lock (self, 0, NULL, &version, error))
     return FALSE;
   dsq_server_args_add_number (&args, self->id);
   dsq_server_args_add_number (&args, self->writer.version + 1);
@@ -334,6 +360,7 @@ commit_locked (DsqColdServer *self,
   if (!commit_once (self, error))
     return FALSE;
   writer->is_begun = FALSE;
+  writer->free_at = g_get_monotonic_time ();
   self->tier.n_commits++;
   __atomic_fetch_add (&self->n_commits, 1, __ATOMIC_RELAXED);
   if (committed != NULL)
@@ -382,6 +409,8 @@ dsq_server_rollback (DsqColdTier *tier)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
 
+  if (self->writer.is_begun)
+    self->writer.free_at = g_get_monotonic_time ();
   g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
   roll_back (self);
 }
