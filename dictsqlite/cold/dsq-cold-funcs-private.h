@@ -115,6 +115,9 @@ struct _DsqColdTierFuncs
 
   /* --- the transaction ------------------------------------------------------------------------ */
 
+  /* (nullable) Just before begin(): keys that the transaction will change first, which may then be
+   * looked for on the way. They stay as they are until the transaction has ended. */
+  void (*foresee) (DsqColdTier *self, const DsqKey *keys, gsize n_keys);
   /* From here on nobody else commits: waits for others up to the busy timeout (DSQ_ERROR_BUSY),
    * then catches up, so that the foreign function may run. */
   gboolean (*begin) (DsqColdTier *self, GError **error);

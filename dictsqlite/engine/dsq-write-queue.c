@@ -81,6 +81,27 @@ tidy_up_locked (DsqEngine *self)
   dsq_flusher_wake (self->flusher, FALSE);
 }
 
+/* Of a write of more keys those that are looked for first are no gain. */
+#define MAX_FORESEEN 16
+
+/* What the leader's write will change, which waits for no other's. */
+static void
+foresee (DsqEngine *self, const DsqWrite *own)
+{
+  DsqKey keys[MAX_FORESEEN];
+  gsize n = 0;
+
+  if (self->cold->funcs->foresee == NULL || own->n_changes > MAX_FORESEEN)
+    return;
+  if (own->key != NULL)
+    keys[n++] = *own->key;
+  else
+    for (; n < own->n_changes; n++)
+      keys[n] = dsq_entry_as_key (own->changes[n].entry);
+  if (n > 0)
+    self->cold->funcs->foresee (self->cold, keys, n);
+}
+
 /* One transaction: waits for other processes, takes what has queued up and commits it, or a part;
  * of @own, the leader's, the last in the queue. An error is of before anything was taken. */
 static void
@@ -92,6 +113,7 @@ commit_queued_locked (DsqEngine *self, DsqWrite *own, GError **error)
   DsqFlush *flush = NULL;
 
   dsq_mutex_assert_held (&self->writer_lock);
+  foresee (self, own);
   if (!self->cold->funcs->begin (self->cold, error))
     return;
   if (!dsq_engine_commits_at_once (self) && (flush = dsq_flush_begin_locked (self, error)) == NULL)

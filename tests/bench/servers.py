@@ -108,12 +108,16 @@ def compare_flush(address: str, connection: Connection, n_rounds: int) -> None:
     tell('flush of 10,000; COPY into the same table', 0.8, pairs)
 
 
-def time_pgbench(running: Server, script: Path) -> float:
-    """Seconds a transaction, of one client."""
-    done = subprocess.run(
-        [running.programs / 'pgbench', '-h', running.folder, '-U', 'tests', '-n', '-M', 'prepared',
-         '-c', '1', '-t', str(N_COMMITS), '-f', script, 'postgres'],
+def run_pgbench(running: Server, *options: object) -> str:
+    return subprocess.run(
+        [running.programs / 'pgbench', '-h', running.folder, '-U', 'tests', *map(str, options),
+         'postgres'],
         check=True, capture_output=True, text=True).stdout
+
+
+def time_pgbench(running: Server, *options: object) -> float:
+    """Seconds a transaction, of one client."""
+    done = run_pgbench(running, '-n', '-M', 'prepared', '-c', 1, '-t', N_COMMITS, *options)
     (line,) = (line for line in done.splitlines() if line.startswith('tps'))
     return 1 / float(line.split()[2])
 
@@ -125,12 +129,15 @@ def compare_commits(running: Server, connection: Connection, n_rounds: int) -> N
     with connection.cursor() as cursor:
         cursor.execute('CREATE TABLE kv (key text PRIMARY KEY, value text)')
         connection.commit()
-    pairs = []
+    run_pgbench(running, '-i', '-q')
+    times = []
     with DictSQLiteV4(f'{running.address}&table=commits', persist_mode='writethrough') as store:
         for _ in range(n_rounds):
-            ours = timed(lambda: [store.__setitem__(key, 'value') for key in WANTED]) / N_MANY
-            pairs.append([ours, time_pgbench(running, script)])
-    tell("a commit of one key; pgbench's", 0.9, pairs)
+            times.append([
+                timed(lambda: [store.__setitem__(key, 'value') for key in WANTED]) / N_MANY,
+                time_pgbench(running, '-b', 'tpcb-like'), time_pgbench(running, '-f', script)])
+    tell("a commit of one key; pgbench's own transaction", 0.9, [[a, b] for a, b, _ in times])
+    tell('a commit of one key; one statement, by pgbench', 0.9, [[a, c] for a, _, c in times])
 
 
 def main() -> None:

@@ -20,17 +20,16 @@ def all_sql():
     """The statements of rows by name, with macros put in, and what makes the schema."""
     folder = Path(__file__).parents[2] / "dictsqlite" / "cold" / "postgresql"
     text = (folder / "dsq-server-sql.c").read_text()
+    macros = dict(re.findall(r"#define (\w+)(?:\(.*?\))?((?:.*\\\n)*.*)", text))
 
     def literal(code):
-        return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', code))
+        return "".join(string or literal(macros.get(word, "")) for string, word in
+                       re.findall(r'"((?:[^"\\]|\\.)*)"|(\w+)', code))
 
-    keys = literal(re.search(r"#define KEYS(.*?)\n\n", text, re.DOTALL)[1])
-    page = literal(re.search(r"#define PAGE.*?\\\n(.*?)\n\n", text, re.DOTALL)[1])
     schema, statements = text.split("const DsqServerSql")
-    made = {name: literal(sql) + keys * ("KEYS" in sql) + page * ("PAGE" in sql)
-            for name, sql in re.findall(r"\[DSQ_SERVER_(\w+)\] = \{ (.*?) \},\n", statements,
-                                        re.DOTALL)}
-    return made, literal(schema.split("dsq_server_schema[] =")[1].split(";\n\n")[0])
+    made = re.findall(r"\[DSQ_SERVER_(\w+)\] = \{ (.*?) \},\n", statements, re.DOTALL)
+    return ({name: literal(sql) for name, sql in made},
+            literal(schema.split("dsq_server_schema[] =")[1].split(";\n\n")[0]))
 
 
 def test_nothing_is_said_that_like_servers_lack():

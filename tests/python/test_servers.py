@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import pickle
@@ -306,6 +307,32 @@ def test_a_client_that_is_stopped_holds_up_nobody_for_ever(running, address):
                 store["a"] = 1
         store["a"] = 2
         assert store["a"] == 2
+
+
+def test_who_writes_waits_for_the_store_no_longer_beside_threads_that_do(running, address):
+    """Each waits one timeout, and not one behind the other."""
+    told = []
+
+    def write(store, key):
+        started = time.monotonic()
+        with pytest.raises(OSError) as raised:
+            store[key] = 1
+        assert raised.value.errno == errno.EBUSY
+        told.append(time.monotonic() - started)
+
+    with DictSQLiteV4(address, persist_mode="writethrough", busy_timeout=1) as store:
+        store["a"] = 1
+        with stopped_client(running, "SELECT * FROM dictsqlite.store FOR UPDATE"):
+            writers = [threading.Thread(target=write, args=(store, f"k{number}"))
+                       for number in range(8)]
+            for number, writer in enumerate(writers):
+                writer.start()
+                time.sleep(0.1 * (number == 3))
+            for writer in writers:
+                writer.join(60)
+        assert len(told) == len(writers)
+        assert 0.9 < min(told) and max(told) < 4, told
+        store["a"] = 2
 
 
 def test_who_reads_waits_for_a_connection_no_longer_than_for_a_lock(running, address):

@@ -16,6 +16,7 @@ G_BEGIN_DECLS
   F (void, freemem, (void *) )                                                                     \
   F (ConnStatusType, status, (const PGconn *) )                                                    \
   F (char *, errorMessage, (const PGconn *) )                                                      \
+  F (const char *, parameterStatus, (const PGconn *, const char *) )                               \
   F (int, socket, (const PGconn *) )                                                               \
   F (int, connectionNeedsPassword, (const PGconn *) )                                              \
   F (void, finish, (PGconn *) )                                                                    \

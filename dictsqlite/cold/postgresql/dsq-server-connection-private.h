@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cold/postgresql/dsq-server-array-private.h"
+#include "dsq-error.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,11 @@ typedef struct
   gboolean read_only;
 } DsqServerTarget;
 
+/* So long the server may take for a statement beside the locks that it waits for. */
+#define DSQ_SERVER_STATEMENT_US (60 * G_USEC_PER_SEC)
+/* Statements that may wait. */
+#define DSQ_SERVER_MAX_QUEUED 2
+
 /* For one thread at a time. It ends when it is lost, when a call is cancelled that waits for it, or
  * when the server does not answer in time; the server ends by itself what is under way there. */
 typedef struct
@@ -25,6 +31,11 @@ typedef struct
   guint64 prepared;              /* those that the server knows by name */
   gboolean has_no_schema;        /* what was said last was of a schema that is not there */
   gboolean may_ask;              /* no lock is held that a caller's function could want */
+  gboolean is_postgresql;        /* and not another that speaks its protocol */
+
+  /* what goes with the next statement that is said */
+  struct _DsqServerQueued *queue[DSQ_SERVER_MAX_QUEUED]; /* (owned) */
+  guint n_queued;
 } DsqServerConnection;
 
 /* What is said to the server. */
@@ -63,29 +74,69 @@ typedef enum
 gboolean dsq_server_connection_open (DsqServerConnection *self, GError **error);
 void dsq_server_connection_close (DsqServerConnection *self);
 
-/* Runs one statement, or with dsq_server_say() several without arguments; the result is the
- * caller's to clear. NULL with an error: DSQ_ERROR_IO and no handle when the connection was lost.
- */
+/* For those who wait for it. All but the first return FALSE where they set an error. */
+DsqError dsq_server_code_of (const char *state);
+gboolean dsq_server_lose (DsqServerConnection *self, const char *purpose, GError **error);
+gboolean dsq_server_set_error (DsqServerConnection *self,
+                               const PGresult *result,
+                               const char *purpose,
+                               GError **error);
+gboolean dsq_server_wait_for (DsqServerConnection *self,
+                              short events,
+                              gint64 deadline,
+                              const char *purpose,
+                              GError **error);
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+/* What is said in a trip, among others. */
+typedef struct
+{
+  const char *sql;     /* (unowned) (nullable) of no arguments; NULL: it is of @which */
+  const char *purpose; /* (unowned) of @sql */
+  DsqServerStatement which;
+  const DsqServerArgs *args; /* (unowned) */
+  gboolean is_vain;          /* what becomes of it is nobody's concern */
+  PGresult *result;          /* (owned) (nullable) out */
+} DsqServerStep;
+
+#define DSQ_SERVER_MAX_STEPS 4
+
+/* Runs up to DSQ_SERVER_MAX_STEPS in one round trip; where one fails those behind it are not run.
+ * Results are the caller's to clear, and there are none after an error: DSQ_ERROR_IO and no handle
+ * when the connection was lost. What has been queued is run before them. */
+gboolean dsq_server_run_steps (DsqServerConnection *self,
+                               DsqServerStep *steps,
+                               guint n_steps,
+                               GError **error);
+void dsq_server_clear_steps (DsqServerConnection *self, DsqServerStep *steps, guint n_steps);
+/* One statement; the result is the caller's to clear, NULL with an error. */
 PGresult *dsq_server_run (DsqServerConnection *self,
                           DsqServerStatement which,
                           const DsqServerArgs *args,
                           GError **error);
-/* The same in one round trip with what comes @before and @after, each without arguments; nullable.
- * What becomes of what comes @afterwards is nobody's concern. */
-PGresult *dsq_server_run_between (DsqServerConnection *self,
-                                  const char *before,
-                                  DsqServerStatement which,
-                                  const DsqServerArgs *args,
-                                  const char *after,
-                                  const char *afterwards,
-                                  GError **error);
-gboolean
-dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose, GError **error);
-/* As dsq_server_run(), of what gives nothing. */
+/* The same of what gives nothing. */
 gboolean dsq_server_do (DsqServerConnection *self,
                         DsqServerStatement which,
                         const DsqServerArgs *args,
                         GError **error);
+/* Several without arguments. */
+gboolean
+dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose, GError **error);
+
+/* A statement with all that it needs. */
+typedef struct _DsqServerQueued
+{
+  DsqServerStatement which;
+  DsqServerArgs args; /* may borrow from the arrays */
+  DsqServerArray arrays[DSQ_SERVER_MAX_ARGS];
+} DsqServerQueued;
+
+void dsq_server_queued_free (DsqServerQueued *self);
+/* Takes it. That it fails is told by what is said next. */
+void dsq_server_queue (DsqServerConnection *self, DsqServerQueued *queued);
+gboolean dsq_server_send_queued (DsqServerConnection *self, GError **error);
+void dsq_server_drop_queued (DsqServerConnection *self);
 
 /* --- trying again ----------------------------------------------------------------------------- */
 

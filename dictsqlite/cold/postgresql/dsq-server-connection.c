@@ -1,26 +1,54 @@
-/* dsq-server-connection.c - one connection to the server
+/* dsq-server-connection.c - one connection to the server: waiting for it, losing it
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "config.h"
 
 #include <poll.h>
-#include <string.h>
 
 #include "base/dsq-call-out-private.h"
 #include "base/dsq-fork-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
-#include "cold/postgresql/dsq-server-sql-private.h"
 #include "dsq-error.h"
 
 /* Between two looks at the cancellable of a call that waits. */
 #define LOOK_US (10 * 1000)
-/* So long a connection may take to be made, and so long the server may take for a statement beside
- * the locks that it waits for. */
-#define CONNECT_US   (10 * G_USEC_PER_SEC)
-#define STATEMENT_US (60 * G_USEC_PER_SEC)
 /* Between two tries. */
 #define FIRST_PAUSE_US (10 * 1000)
 #define MAX_PAUSE_US   (500 * 1000)
+
+/* --- what waits to be said -------------------------------------------------------------------- */
+
+void
+dsq_server_queued_free (DsqServerQueued *self)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (self->arrays); i++)
+    dsq_server_array_clear (&self->arrays[i]);
+  g_free (self);
+}
+
+void
+dsq_server_queue (DsqServerConnection *self, DsqServerQueued *queued)
+{
+  g_assert (self->n_queued < DSQ_SERVER_MAX_QUEUED);
+  self->queue[self->n_queued++] = queued;
+}
+
+void
+dsq_server_drop_queued (DsqServerConnection *self)
+{
+  while (self->n_queued > 0)
+    dsq_server_queued_free (g_steal_pointer (&self->queue[--self->n_queued]));
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+void
+dsq_server_connection_close (DsqServerConnection *self)
+{
+  dsq_server_drop_queued (self);
+  if (self->handle != NULL)
+    self->target->pq->finish (g_steal_pointer (&self->handle));
+}
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
@@ -38,8 +66,8 @@ static const struct
   { "42P01", DSQ_ERROR_FORMAT },    { "42703", DSQ_ERROR_FORMAT },
 };
 
-static DsqError
-code_of (const char *state)
+DsqError
+dsq_server_code_of (const char *state)
 {
   for (guint i = 0; i < G_N_ELEMENTS (codes); i++)
     if (g_str_has_prefix (state, codes[i].state))
@@ -47,8 +75,8 @@ code_of (const char *state)
   return DSQ_ERROR_IO;
 }
 
-static gboolean
-lose (DsqServerConnection *self, const char *purpose, GError **error)
+gboolean
+dsq_server_lose (DsqServerConnection *self, const char *purpose, GError **error)
 {
   g_set_error (error,
                DSQ_ERROR,
@@ -60,8 +88,11 @@ lose (DsqServerConnection *self, const char *purpose, GError **error)
 }
 
 /* The message is the server's first line, which holds no value: these are in its details. */
-static void
-set_error (DsqServerConnection *self, const PGresult *result, const char *purpose, GError **error)
+gboolean
+dsq_server_set_error (DsqServerConnection *self,
+                      const PGresult *result,
+                      const char *purpose,
+                      GError **error)
 {
   const DsqLibpq *pq = self->target->pq;
   const char *state = pq->resultErrorField (result, PG_DIAG_SQLSTATE);
@@ -69,16 +100,14 @@ set_error (DsqServerConnection *self, const PGresult *result, const char *purpos
 
   self->has_no_schema = g_strcmp0 (state, "3F000") == 0 || g_strcmp0 (state, "42P01") == 0;
   if (state == NULL || g_str_has_prefix (state, "57P"))
-    {
-      lose (self, purpose, error);
-      return;
-    }
+    return dsq_server_lose (self, purpose, error);
   g_set_error (error,
                DSQ_ERROR,
-               (gint) code_of (state),
+               (gint) dsq_server_code_of (state),
                "Failed to %s: the server says: %s",
                purpose,
                message != NULL ? message : state);
+  return FALSE;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -93,12 +122,12 @@ may_go_on (const DsqServerConnection *self, GError **error)
 
 /* A connection that nobody waits for any more is of no use: what is said on it later would be taken
  * for the answer to something else. */
-static gboolean
-wait_for (DsqServerConnection *self,
-          short events,
-          gint64 deadline,
-          const char *purpose,
-          GError **error)
+gboolean
+dsq_server_wait_for (DsqServerConnection *self,
+                     short events,
+                     gint64 deadline,
+                     const char *purpose,
+                     GError **error)
 {
   struct pollfd socket = { self->target->pq->socket (self->handle), events, 0 };
   gboolean is_ready;
@@ -129,399 +158,6 @@ wait_for (DsqServerConnection *self,
     }
   dsq_server_connection_close (self);
   return FALSE;
-}
-
-/* --- opening ---------------------------------------------------------------------------------- */
-
-static void
-ignore_notice (void *user_data, const PGresult *result)
-{
-}
-
-/* What libpq says of an address that it cannot read is the address. */
-static gboolean
-check_uri (const DsqServerTarget *target, GError **error)
-{
-  char *message = NULL;
-  PQconninfoOption *options = target->pq->conninfoParse (target->uri, &message);
-
-  target->pq->freemem (message);
-  if (options != NULL)
-    {
-      target->pq->conninfoFree (options);
-      return TRUE;
-    }
-  g_set_error_literal (error,
-                       DSQ_ERROR,
-                       DSQ_ERROR_INVALID_ARGUMENT,
-                       "Failed to open the store: its address cannot be read");
-  return FALSE;
-}
-
-/* What the server says of a login that it refuses libpq tells in a message alone, and its state
- * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". */
-static gboolean
-refuse_connection (DsqServerConnection *self, GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  const char *told = self->handle != NULL ? pq->errorMessage (self->handle) : "";
-  g_autoptr (GRegex) regex =
-      g_regex_new ("(?<=:  )([0-9A-Z]{5}): |\nLOCATION:.*", G_REGEX_RAW, 0, NULL);
-  g_autofree char *message = g_regex_replace_literal (regex, told, -1, 0, "", 0, NULL);
-  g_autoptr (GMatchInfo) match = NULL;
-  g_autofree char *state = NULL;
-  DsqError code = DSQ_ERROR_IO;
-
-  if (g_regex_match (regex, told, 0, &match))
-    state = g_match_info_fetch (match, 1);
-  if (self->handle != NULL && pq->connectionNeedsPassword (self->handle))
-    code = DSQ_ERROR_PERMISSION;
-  else if (state != NULL)
-    code = code_of (state);
-  g_set_error (error,
-               DSQ_ERROR,
-               (gint) code,
-               "Failed to connect to the server: %s",
-               g_strchomp (message));
-  dsq_server_connection_close (self);
-  return FALSE;
-}
-
-static gboolean
-connect_it (DsqServerConnection *self, GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  static const char *const keywords[] = { "dbname",
-                                          "fallback_application_name",
-                                          "client_encoding",
-                                          NULL };
-  const char *const values[] = { self->target->uri, "dictsqlite", "UTF8", NULL };
-  gint64 deadline = g_get_monotonic_time () + CONNECT_US;
-  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-
-  self->prepared = 0;
-  self->said = 0;
-  self->handle = pq->connectStartParams (keywords, values, TRUE);
-  if (self->handle == NULL || pq->status (self->handle) == CONNECTION_BAD)
-    return refuse_connection (self, error);
-  pq->setNoticeReceiver (self->handle, ignore_notice, NULL);
-  pq->setErrorVerbosity (self->handle, PQERRORS_VERBOSE);
-  while (state != PGRES_POLLING_OK)
-    {
-      if (!wait_for (self,
-                     state == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-                     deadline,
-                     "connect to the server",
-                     error))
-        return FALSE;
-      state = pq->connectPoll (self->handle);
-      if (state == PGRES_POLLING_FAILED)
-        return refuse_connection (self, error);
-    }
-  return pq->setnonblocking (self->handle, TRUE) == 0 || refuse_connection (self, error);
-}
-
-/* A statement of a client that is gone, or a transaction of one that is stopped, ends by itself. */
-static gboolean
-set_up (DsqServerConnection *self, GError **error)
-{
-  const DsqServerTarget *target = self->target;
-  g_autofree char *sql = g_strdup_printf ("SET statement_timeout = %u;"
-                                          "SET lock_timeout = %u;"
-                                          "SET idle_in_transaction_session_timeout = %u;"
-                                          "SET default_transaction_isolation = 'read committed';"
-                                          "SET default_transaction_read_only = %s;"
-                                          "SET search_path = pg_catalog",
-                                          (guint) (STATEMENT_US / 1000) + target->lock_wait_ms,
-                                          MAX (target->lock_wait_ms, 1),
-                                          (guint) (STATEMENT_US / 1000),
-                                          target->read_only ? "on" : "off");
-
-  return dsq_server_say (self, sql, "set up the connection", error);
-}
-
-gboolean
-dsq_server_connection_open (DsqServerConnection *self, GError **error)
-{
-  if (!check_uri (self->target, error) || !connect_it (self, error))
-    return FALSE;
-  if (set_up (self, error))
-    return TRUE;
-  dsq_server_connection_close (self);
-  return FALSE;
-}
-
-void
-dsq_server_connection_close (DsqServerConnection *self)
-{
-  if (self->handle != NULL)
-    self->target->pq->finish (g_steal_pointer (&self->handle));
-}
-
-/* --- statements ------------------------------------------------------------------------------- */
-
-static gint64
-deadline_of (const DsqServerConnection *self)
-{
-  return g_get_monotonic_time () + STATEMENT_US + (gint64) self->target->lock_wait_ms * 1000;
-}
-
-static gboolean
-send_all (DsqServerConnection *self, gint64 deadline, const char *purpose, GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  int left;
-
-  while ((left = pq->flush (self->handle)) > 0)
-    if (!wait_for (self, POLLIN | POLLOUT, deadline, purpose, error))
-      return FALSE;
-    else if (!pq->consumeInput (self->handle))
-      return lose (self, purpose, error);
-  return left == 0 || lose (self, purpose, error);
-}
-
-/* The next result, or NULL without an error when there is none. */
-static gboolean
-receive (DsqServerConnection *self,
-         gint64 deadline,
-         const char *purpose,
-         PGresult **out_result,
-         GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-
-  while (pq->isBusy (self->handle))
-    if (!wait_for (self, POLLIN, deadline, purpose, error))
-      return FALSE;
-    else if (!pq->consumeInput (self->handle))
-      return lose (self, purpose, error);
-  *out_result = pq->getResult (self->handle);
-  return TRUE;
-}
-
-static gboolean
-is_failure (ExecStatusType status)
-{
-  return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_PIPELINE_SYNC;
-}
-
-/* All results of what was sent, of which that of number @wanted is kept, or the first of those
- * needed that tells an error. Between two is a NULL, and behind all of a pipeline what says so. */
-static PGresult *
-finish (DsqServerConnection *self,
-        guint n_sent,
-        guint n_needed,
-        guint wanted,
-        const char *purpose,
-        GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  gint64 deadline = deadline_of (self);
-  PGresult *kept = NULL, *next = NULL;
-  gboolean has_failed = FALSE;
-  guint n = 0;
-
-  if (!send_all (self, deadline, purpose, error))
-    return NULL;
-  while (n < n_sent)
-    {
-      if (!receive (self, deadline, purpose, &next, error))
-        {
-          pq->clear (kept);
-          return NULL;
-        }
-      if (next == NULL)
-        {
-          n++;
-          continue;
-        }
-      if (!has_failed && (n == wanted || (n < n_needed && is_failure (pq->resultStatus (next)))))
-        {
-          has_failed = is_failure (pq->resultStatus (next));
-          pq->clear (kept);
-          kept = next;
-        }
-      else
-        pq->clear (next);
-      /* nothing comes behind it */
-      if (pq->status (self->handle) == CONNECTION_BAD)
-        break;
-    }
-  if (kept != NULL && !has_failed && n == n_sent)
-    return kept;
-  if (kept == NULL || pq->status (self->handle) == CONNECTION_BAD)
-    lose (self, purpose, error);
-  else
-    set_error (self, kept, purpose, error);
-  pq->clear (kept);
-  return NULL;
-}
-
-/* What was lost before is connected to anew by who takes it out for something new. */
-static gboolean
-is_connected (DsqServerConnection *self, const char *purpose, GError **error)
-{
-  return self->handle != NULL || lose (self, purpose, error);
-}
-
-gboolean
-dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose, GError **error)
-{
-  PGresult *result;
-
-  if (!is_connected (self, purpose, error))
-    return FALSE;
-  if (!self->target->pq->sendQuery (self->handle, sql))
-    return lose (self, purpose, error);
-  result = finish (self, 1, 1, 0, purpose, error);
-  self->target->pq->clear (result);
-  return result != NULL;
-}
-
-static const int binary[DSQ_SERVER_MAX_ARGS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-
-/* Most connections say most things but once: it is the second time that a statement is prepared. */
-static gboolean
-prepare (DsqServerConnection *self, DsqServerStatement which, const char *name, GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  const DsqServerSql *statement = &dsq_server_sql[which];
-  const guint64 bit = G_GUINT64_CONSTANT (1) << which;
-  PGresult *result;
-
-  if ((self->said & bit) == 0 || (self->prepared & bit) != 0)
-    return TRUE;
-  if (!pq->sendPrepare (self->handle, name, statement->sql, 0, NULL))
-    return lose (self, statement->purpose, error);
-  result = finish (self, 1, 1, 0, statement->purpose, error);
-  pq->clear (result);
-  if (result != NULL)
-    self->prepared |= bit;
-  return result != NULL;
-}
-
-static gboolean
-send (DsqServerConnection *self,
-      DsqServerStatement which,
-      const char *name,
-      const DsqServerArgs *args)
-{
-  const DsqLibpq *pq = self->target->pq;
-  const guint64 bit = G_GUINT64_CONSTANT (1) << which;
-
-  self->said |= bit;
-  if ((self->prepared & bit) != 0)
-    return pq->sendQueryPrepared (self->handle,
-                                  name,
-                                  args->n,
-                                  args->values,
-                                  args->lengths,
-                                  binary,
-                                  TRUE);
-  return pq->sendQueryParams (self->handle,
-                              dsq_server_sql[which].sql,
-                              args->n,
-                              NULL,
-                              args->values,
-                              args->lengths,
-                              binary,
-                              TRUE);
-}
-
-static gboolean
-send_plain (DsqServerConnection *self, const char *sql)
-{
-  return self->target->pq->sendQueryParams (self->handle, sql, 0, NULL, NULL, NULL, NULL, TRUE);
-}
-
-/* Where one fails the others are not run. */
-static PGresult *
-run_in_pipeline (DsqServerConnection *self,
-                 const char *before,
-                 DsqServerStatement which,
-                 const char *name,
-                 const DsqServerArgs *args,
-                 const char *after,
-                 const char *afterwards,
-                 GError **error)
-{
-  const DsqLibpq *pq = self->target->pq;
-  const char *purpose = dsq_server_sql[which].purpose;
-  const guint n_needed = 1u + (before != NULL) + (after != NULL);
-  const guint n_sent = n_needed + (afterwards != NULL);
-  g_autoptr (GError) local_error = NULL;
-  PGresult *result, *sync = NULL;
-
-  if (!pq->enterPipelineMode (self->handle) || (before != NULL && !send_plain (self, before)) ||
-      !send (self, which, name, args) || (after != NULL && !send_plain (self, after)) ||
-      (afterwards != NULL && !send_plain (self, afterwards)) || !pq->pipelineSync (self->handle))
-    {
-      lose (self, purpose, error);
-      return NULL;
-    }
-  result = finish (self, n_sent, n_needed, before != NULL, purpose, &local_error);
-  if (self->handle != NULL && receive (self, deadline_of (self), purpose, &sync, NULL) &&
-      sync != NULL && pq->exitPipelineMode (self->handle))
-    {
-      pq->clear (sync);
-      if (result == NULL)
-        g_propagate_error (error, g_steal_pointer (&local_error));
-      return result;
-    }
-  pq->clear (sync);
-  pq->clear (result);
-  if (local_error != NULL)
-    g_propagate_error (error, g_steal_pointer (&local_error));
-  else
-    lose (self, purpose, error);
-  dsq_server_connection_close (self);
-  return NULL;
-}
-
-PGresult *
-dsq_server_run_between (DsqServerConnection *self,
-                        const char *before,
-                        DsqServerStatement which,
-                        const DsqServerArgs *args,
-                        const char *after,
-                        const char *afterwards,
-                        GError **error)
-{
-  const char *purpose = dsq_server_sql[which].purpose;
-  char name[16];
-
-  g_snprintf (name, sizeof name, "dictsqlite%d", (int) which);
-  if (!is_connected (self, purpose, error) || !prepare (self, which, name, error))
-    return NULL;
-  if (before != NULL || after != NULL)
-    return run_in_pipeline (self, before, which, name, args, after, afterwards, error);
-  if (!send (self, which, name, args))
-    {
-      lose (self, purpose, error);
-      return NULL;
-    }
-  return finish (self, 1, 1, 0, purpose, error);
-}
-
-PGresult *
-dsq_server_run (DsqServerConnection *self,
-                DsqServerStatement which,
-                const DsqServerArgs *args,
-                GError **error)
-{
-  return dsq_server_run_between (self, NULL, which, args, NULL, NULL, error);
-}
-
-gboolean
-dsq_server_do (DsqServerConnection *self,
-               DsqServerStatement which,
-               const DsqServerArgs *args,
-               GError **error)
-{
-  PGresult *result = dsq_server_run (self, which, args, error);
-
-  self->target->pq->clear (result);
-  return result != NULL;
 }
 
 /* --- trying again ----------------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ DSQ_COLD_FUNCTION (get_in_transaction) dsq_server_get_in_transaction;
 /* --- writes ----------------------------------------------------------------------------------- */
 
 DSQ_COLD_FUNCTION (apply) dsq_server_apply;
+DSQ_COLD_FUNCTION (foresee) dsq_server_foresee;
 DSQ_COLD_FUNCTION (begin) dsq_server_begin;
 DSQ_COLD_FUNCTION (get_table) dsq_server_get_table;
 DSQ_COLD_FUNCTION (savepoint) dsq_server_savepoint;

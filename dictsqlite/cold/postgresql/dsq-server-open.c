@@ -194,6 +194,7 @@ static const DsqColdTierFuncs funcs = {
   .list_tables = dsq_server_list_tables,
   .find_expired = dsq_server_find_expired,
   .catch_up = dsq_server_catch_up,
+  .foresee = dsq_server_foresee,
   .begin = dsq_server_begin,
   .get_table = dsq_server_get_table,
   .open_table = dsq_server_open_table,

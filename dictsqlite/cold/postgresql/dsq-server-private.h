@@ -16,21 +16,28 @@ G_BEGIN_DECLS
 /* Random bytes. */
 #define DSQ_SERVER_CLIENT 8
 
+/* Keys that are changed together, and what becomes of each. */
+typedef struct _DsqServerRound DsqServerRound;
+
 /* What the transaction has done. The engine's writer lock guards all of it. */
 typedef struct
 {
   DsqServerConnection connection;
   gboolean is_begun;
+  gint64 free_at; /* monotonic: when the last one ended */
   gboolean has_changed;
-  gboolean had_changed;   /* at the savepoint */
-  GArray *tables;         /* (owned) of DsqTableState, by id */
-  DsqColdUndo undo;       /* of tables */
-  guint savepoint;        /* that of undo */
-  gint64 version;         /* that it began with */
-  gint64 last_table;      /* the last id that was given out */
+  gboolean had_changed; /* at the savepoint */
+  GArray *tables;       /* (owned) of DsqTableState, by id */
+  DsqColdUndo undo;     /* of tables */
+  guint savepoint;      /* that of undo */
+  gint64 version;       /* that it began with */
+  gint64 last_table;    /* the last id that was given out */
+  gboolean has_savepoint;
   GByteArray *keys;       /* (owned) those that it has changed, as others are told of them */
   gboolean is_everything; /* they are too many to be told */
   gint64 next_expiry;
+  DsqServerRound *foreseen; /* (owned) (nullable) keys that it will change first, which are looked
+                               for as it begins */
 } DsqServerWriter;
 
 typedef struct
@@ -137,6 +144,13 @@ GBytes *dsq_server_read_name (DsqColdServer *self,
                               int row,
                               gint64 *out_id,
                               GError **error);
+
+/* --- rounds ----------------------------------------------------------------------------------- */
+
+/* The statement that looks for the keys of a round, and what it gave. */
+DsqServerQueued *dsq_server_ask_places (const DsqServerRound *round);
+gboolean dsq_server_take_places (DsqServerRound *round, const PGresult *result, GError **error);
+void dsq_server_round_free (DsqServerRound *round);
 
 /* --- coherence -------------------------------------------------------------------------------- */
 

@@ -135,23 +135,17 @@ static gboolean
 begin (DsqServerSource *self, DsqHeader *out_header, GError **error)
 {
   DsqServerArgs args = { 0 };
-  PGresult *result;
+  DsqServerStep steps[] = { { .sql = BEGIN, .purpose = "begin to read" },
+                            { .which = DSQ_SERVER_HEADER, .args = &args } };
   gboolean is_read;
 
-  if (!dsq_server_connection_open (&self->connection, error))
-    return FALSE;
   dsq_server_args_add_number (&args, self->tier->id);
-  result = dsq_server_run_between (&self->connection,
-                                   BEGIN,
-                                   DSQ_SERVER_HEADER,
-                                   &args,
-                                   NULL,
-                                   NULL,
-                                   error);
-  if (result == NULL)
+  if (!dsq_server_connection_open (&self->connection, error) ||
+      !dsq_server_run_steps (&self->connection, steps, G_N_ELEMENTS (steps), error))
     return FALSE;
-  is_read = dsq_server_read_header (self->tier, result, out_header, &self->last_table, error);
-  self->tier->target.pq->clear (result);
+  is_read =
+      dsq_server_read_header (self->tier, steps[1].result, out_header, &self->last_table, error);
+  dsq_server_clear_steps (&self->connection, steps, G_N_ELEMENTS (steps));
   return is_read;
 }
 

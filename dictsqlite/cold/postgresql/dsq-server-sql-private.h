@@ -10,6 +10,7 @@ typedef struct
 {
   const char *sql;
   const char *purpose;
+  const char *elsewhere; /* (nullable) what servers are told that are not PostgreSQL */
 } DsqServerSql;
 
 /* Columns of DSQ_SERVER_WALK, _WALK_BACK and _EXPIRED. */

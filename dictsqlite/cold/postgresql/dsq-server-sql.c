@@ -53,11 +53,13 @@ const char dsq_server_schema[] =
   "  LIMIT $4::bigint) AS page) AS counted"                                                        \
   " WHERE n_before < $5::bigint ORDER BY place " order
 
-/* The keys that are asked for. */
-#define KEYS                                                                                       \
-  " FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS k (table_id, token, i)"              \
-  " JOIN dictsqlite.entry AS e"                                                                    \
-  " ON e.store = $1::bigint AND e.table_id = k.table_id AND e.token = k.token"
+/* The keys that are asked for: one after the other, which PostgreSQL would not do by itself where
+ * it takes the store for small; all at once, where rows are on several machines. */
+#define OF_KEYS "e.store = $1::bigint AND e.table_id = k.table_id AND e.token = k.token"
+#define KEYS    " FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS k (table_id, token, i)"
+#define EACH                                                                                       \
+  KEYS " CROSS JOIN LATERAL (SELECT * FROM dictsqlite.entry AS e WHERE " OF_KEYS " OFFSET 0) AS e"
+#define AT_ONCE KEYS " JOIN dictsqlite.entry AS e ON " OF_KEYS
 
 const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
   [DSQ_SERVER_ASK] = { "SELECT version FROM dictsqlite.store WHERE id = $1::bigint",
@@ -91,8 +93,12 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
   [DSQ_SERVER_GET] = { "SELECT expires, value FROM dictsqlite.entry"
                        " WHERE store = $1::bigint AND table_id = $2::bigint AND token = $3::bytea",
                        "read an entry" },
-  [DSQ_SERVER_GET_MANY] = { "SELECT k.i, e.expires, e.value" KEYS, "read entries" },
-  [DSQ_SERVER_PROBE] = { "SELECT k.i, e.place" KEYS, "look for keys" },
+  [DSQ_SERVER_GET_MANY] = { "SELECT k.i, e.expires, e.value" EACH,
+                            "read entries",
+                            "SELECT k.i, e.expires, e.value" AT_ONCE },
+  [DSQ_SERVER_PROBE] = { "SELECT k.i, e.place" EACH,
+                         "look for keys",
+                         "SELECT k.i, e.place" AT_ONCE },
   [DSQ_SERVER_WALK] = { PAGE ("place > $2::bigint AND place < $3::bigint", "ASC"),
                         "walk the entries" },
   [DSQ_SERVER_WALK_BACK] = { PAGE ("place < $2::bigint AND place > $3::bigint", "DESC"),
@@ -110,10 +116,8 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
   [DSQ_SERVER_NEXT_EXPIRY] = { "SELECT min(expires) FROM dictsqlite.entry"
                                " WHERE store = $1::bigint AND expires > $2::bigint",
                                "look for what expires next" },
-  [DSQ_SERVER_REMOVE] = { "DELETE FROM dictsqlite.entry AS e"
-                          " USING unnest($2::bigint[], $3::bytea[]) AS k (table_id, token)"
-                          " WHERE e.store = $1::bigint AND e.table_id = k.table_id"
-                          " AND e.token = k.token",
+  [DSQ_SERVER_REMOVE] = { "DELETE FROM dictsqlite.entry"
+                          " WHERE store = $1::bigint AND place < 0",
                           "remove entries" },
   [DSQ_SERVER_SET] = { "INSERT INTO dictsqlite.entry"
                        " (store, table_id, token, place, expires, value, name)"
@@ -125,10 +129,12 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
                        "write entries" },
   [DSQ_SERVER_NOTE] = { "WITH moved AS (UPDATE dictsqlite.store"
                         " SET version = $2::bigint, last_table = $3::bigint WHERE id = $1::bigint),"
-                        " counted AS (UPDATE dictsqlite.tables AS t"
-                        " SET next = k.next, n_rows = k.n_rows"
+                        " counted AS (INSERT INTO dictsqlite.tables"
+                        " (store, id, token, mark, next, n_rows)"
+                        " SELECT $1::bigint, k.id, ''::bytea, ''::bytea, k.next, k.n_rows"
                         " FROM unnest($7::bigint[], $8::bigint[], $9::bigint[])"
-                        " AS k (id, next, n_rows) WHERE t.store = $1::bigint AND t.id = k.id)"
+                        " AS k (id, next, n_rows) ON CONFLICT (store, id) DO UPDATE"
+                        " SET next = excluded.next, n_rows = excluded.n_rows)"
                         " INSERT INTO dictsqlite.change (store, version, mark, keys, next_expiry)"
                         " VALUES ($1::bigint, $2::bigint, $4::bytea, $5::bytea, $6::bigint)",
                         "tell others what has changed" },

@@ -192,6 +192,7 @@ dsq_server_clear_table (DsqColdTier *tier, guint32 table, GError **error)
 
   if (state == NULL || state->count == 0)
     return TRUE;
+  g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
   if (!run_with_id (self, DSQ_SERVER_CLEAR_TABLE, table, error))
     return FALSE;
   self->writer.has_changed = TRUE;

@@ -13,6 +13,8 @@
 /* Bytes with which a commit is found again. */
 #define MARK 16
 
+#define BEGIN_PURPOSE "begin a transaction"
+
 static void
 copy_states (GArray *to, const GArray *from)
 {
@@ -23,28 +25,59 @@ copy_states (GArray *to, const GArray *from)
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static gboolean
-begin_and_lock (DsqColdServer *self, gint64 *out_version, GError **error)
+say (DsqColdServer *self, const char *sql, GError **error)
+{
+  return dsq_server_say (&self->writer.connection, sql, "write", error);
+}
+
+/* So long each may wait for the row, 0: as the connection is set up. */
+static guint
+get_lock_wait_ms (const DsqColdServer *self, gint64 began)
+{
+  const guint usual = self->target.lock_wait_ms;
+  const guint left = (guint) (MAX (dsq_patience_left (began, usual, G_MAXUINT), 0) / 1000);
+
+  return left <= usual && left >= usual - usual / 16 ? 0 : MAX (left, 1);
+}
+
+/* Looks for what is @foreseen, if anything is, behind the lock. */
+static gboolean
+begin_and_lock (DsqColdServer *self,
+                guint lock_wait_ms,
+                DsqServerRound *foreseen,
+                gint64 *out_version,
+                GError **error)
 {
   const DsqLibpq *pq = self->target.pq;
   DsqServerWriter *writer = &self->writer;
   DsqServerArgs args = { 0 };
-  gboolean is_there;
-  PGresult *result;
+  DsqServerQueued *asked = foreseen != NULL ? dsq_server_ask_places (foreseen) : NULL;
+  char wait[48];
+  DsqServerStep steps[DSQ_SERVER_MAX_STEPS] = { { .sql = "BEGIN", .purpose = BEGIN_PURPOSE } };
+  guint n = 1, lock;
+  const PGresult *result;
+  gboolean success;
 
+  g_snprintf (wait, sizeof wait, "SET LOCAL lock_timeout = %u", lock_wait_ms);
+  if (lock_wait_ms > 0)
+    steps[n++] = (DsqServerStep){ .sql = wait, .purpose = BEGIN_PURPOSE };
   dsq_server_args_add_number (&args, self->id);
-  result = dsq_server_run_between (&writer->connection,
-                                   "BEGIN",
-                                   DSQ_SERVER_LOCK,
-                                   &args,
-                                   NULL,
-                                   NULL,
-                                   error);
-  if (result == NULL)
+  lock = n;
+  steps[n++] = (DsqServerStep){ .which = DSQ_SERVER_LOCK, .args = &args };
+  if (asked != NULL)
+    steps[n++] = (DsqServerStep){ .which = DSQ_SERVER_PROBE, .args = &asked->args };
+  success = dsq_server_run_steps (&writer->connection, steps, n, error);
+  g_clear_pointer (&asked, dsq_server_queued_free);
+  if (!success)
     return FALSE;
-  is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
-             dsq_server_get_number (pq, result, 0, 1, &writer->last_table);
-  pq->clear (result);
-  return is_there || dsq_cold_set_damaged ("it is no longer there", error);
+  result = steps[lock].result;
+  success = (pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
+             dsq_server_get_number (pq, result, 0, 1, &writer->last_table)) ||
+            dsq_cold_set_damaged ("it is no longer there", error);
+  success = success &&
+            (foreseen == NULL || dsq_server_take_places (foreseen, steps[lock + 1].result, error));
+  dsq_server_clear_steps (&writer->connection, steps, n);
+  return success;
 }
 
 static gboolean
@@ -66,8 +99,24 @@ learn (DsqColdServer *self, gint64 version, gint64 asked_at, GError **error)
   return learned;
 }
 
+static void
+roll_back (DsqColdServer *self)
+{
+  DsqServerWriter *writer = &self->writer;
+  g_auto (DsqCall) call = { 0 };
+
+  if (!writer->is_begun)
+    return;
+  writer->is_begun = FALSE;
+  writer->has_changed = FALSE;
+  dsq_server_drop_queued (&writer->connection);
+  dsq_call_begin_for (&call, NULL);
+  if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
+    dsq_server_connection_close (&writer->connection);
+}
+
 static gboolean
-begin_once (DsqColdServer *self, GError **error)
+begin_once (DsqColdServer *self, gint64 began, GError **error)
 {
   DsqServerWriter *writer = &self->writer;
   const gint64 asked_at = g_get_monotonic_time ();
@@ -78,12 +127,14 @@ begin_once (DsqColdServer *self, GError **error)
     return FALSE;
   writer->is_begun = TRUE;
   writer->has_changed = FALSE;
+  writer->has_savepoint = FALSE;
   writer->is_everything = FALSE;
   writer->next_expiry = G_MAXINT64;
   g_byte_array_set_size (writer->keys, 0);
-  if (begin_and_lock (self, &version, error) && learn (self, version, asked_at, error))
+  if (begin_and_lock (self, get_lock_wait_ms (self, began), writer->foreseen, &version, error) &&
+      learn (self, version, asked_at, error))
     return TRUE;
-  dsq_server_rollback (&self->tier);
+  roll_back (self);
   return FALSE;
 }
 
@@ -91,16 +142,24 @@ gboolean
 dsq_server_begin (DsqColdTier *tier, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
+  const gint64 began = dsq_patience_begin (self->writer.free_at);
   g_autoptr (GError) local_error = NULL;
   DsqServerTries tries;
   gboolean begun;
 
+  if (tier->busy_since != NULL)
+    __atomic_store_n (tier->busy_since, MAX (self->writer.free_at, 1), __ATOMIC_RELAXED);
   dsq_server_tries_begin (&tries, &self->target);
   do
-    begun = begin_once (self, &local_error);
+    begun = begin_once (self, began, &local_error);
   while (!begun && dsq_server_tries_again (&tries, &self->writer.connection, &local_error));
+  if (tier->busy_since != NULL)
+    __atomic_store_n (tier->busy_since, 0, __ATOMIC_RELAXED);
   if (!begun)
-    g_propagate_error (error, g_steal_pointer (&local_error));
+    {
+      g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
+      g_propagate_error (error, g_steal_pointer (&local_error));
+    }
   return begun;
 }
 
@@ -119,12 +178,6 @@ dsq_server_get_table (DsqColdTier *tier, guint32 table, DsqTableState *out_state
   return state != NULL;
 }
 
-static gboolean
-say (DsqColdServer *self, const char *sql, GError **error)
-{
-  return dsq_server_say (&self->writer.connection, sql, "write", error);
-}
-
 gboolean
 dsq_server_savepoint (DsqColdTier *tier, GError **error)
 {
@@ -134,6 +187,7 @@ dsq_server_savepoint (DsqColdTier *tier, GError **error)
     return FALSE;
   self->writer.had_changed = self->writer.has_changed;
   self->writer.savepoint = dsq_cold_undo_get_savepoint (&self->writer.undo);
+  self->writer.has_savepoint = TRUE;
   return TRUE;
 }
 
@@ -142,6 +196,7 @@ dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
 
+  self->writer.has_savepoint = FALSE;
   if (keep)
     return say (self, "RELEASE SAVEPOINT one", error);
   if (!say (self, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", error))
@@ -162,7 +217,12 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   g_auto (DsqServerArray) nexts = { 0 };
   g_auto (DsqServerArray) counts = { 0 };
   DsqServerArgs args = { 0 };
-  PGresult *result;
+  DsqServerStep steps[] = {
+    { .which = DSQ_SERVER_NOTE, .args = &args },
+    { .sql = "COMMIT", .purpose = "commit" },
+    { .sql = self->notify, .purpose = "tell others that something has changed", .is_vain = TRUE },
+  };
+  gboolean success;
 
   dsq_server_array_init (&ids, TRUE);
   dsq_server_array_init (&nexts, TRUE);
@@ -193,15 +253,9 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   dsq_server_args_add_array (&args, &ids);
   dsq_server_args_add_array (&args, &nexts);
   dsq_server_args_add_array (&args, &counts);
-  result = dsq_server_run_between (&writer->connection,
-                                   NULL,
-                                   DSQ_SERVER_NOTE,
-                                   &args,
-                                   "COMMIT",
-                                   self->notify,
-                                   error);
-  self->target.pq->clear (result);
-  return result != NULL;
+  success = dsq_server_run_steps (&writer->connection, steps, self->notify != NULL ? 3 : 2, error);
+  dsq_server_clear_steps (&writer->connection, steps, G_N_ELEMENTS (steps));
+  return success;
 }
 
 static gboolean
@@ -239,7 +293,7 @@ find_outcome_once (DsqColdServer *self,
   PGresult *result;
 
   if ((connection->handle == NULL && !dsq_server_connection_open (connection, error)) ||
-      !begin_and_lock (self, &version, error))
+      !begin_and_lock (self, 0, NULL, &version, error))
     return FALSE;
   dsq_server_args_add_number (&args, self->id);
   dsq_server_args_add_number (&args, self->writer.version + 1);
@@ -306,6 +360,7 @@ commit_locked (DsqColdServer *self,
   if (!commit_once (self, error))
     return FALSE;
   writer->is_begun = FALSE;
+  writer->free_at = g_get_monotonic_time ();
   self->tier.n_commits++;
   __atomic_fetch_add (&self->n_commits, 1, __ATOMIC_RELAXED);
   if (committed != NULL)
@@ -353,14 +408,9 @@ void
 dsq_server_rollback (DsqColdTier *tier)
 {
   DsqColdServer *self = (DsqColdServer *) tier;
-  DsqServerWriter *writer = &self->writer;
-  g_auto (DsqCall) call = { 0 };
 
-  if (!writer->is_begun)
-    return;
-  writer->is_begun = FALSE;
-  writer->has_changed = FALSE;
-  dsq_call_begin_for (&call, NULL);
-  if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
-    dsq_server_connection_close (&writer->connection);
+  if (self->writer.is_begun)
+    self->writer.free_at = g_get_monotonic_time ();
+  g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
+  roll_back (self);
 }

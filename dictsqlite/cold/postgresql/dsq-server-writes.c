@@ -17,19 +17,21 @@
 /* Of one round. */
 #define MAX_CHANGES 4096
 #define MAX_BYTES   (8u << 20)
+/* Values that are written by the commit, which nothing cancels, are no more. */
+#define MAX_BYTES_LATER (1u << 16)
 
 /* A key of a round, as it is after the changes so far. */
 typedef struct
 {
   guint32 table;
-  DsqToken token; /* borrows from the first change's entry */
+  DsqToken token; /* borrows from the key */
   DsqServerToken cut;
-  gboolean was_there;
+  gint64 place_before;   /* 0: it was not there */
   gint64 place;          /* 0: it is not there */
   const DsqEntry *entry; /* (unowned) what is to be written; NULL: nothing */
 } Target;
 
-typedef struct
+struct _DsqServerRound
 {
   DsqColdServer *tier; /* (unowned) */
   DsqChange *changes;  /* (unowned) */
@@ -37,7 +39,7 @@ typedef struct
   GPtrArray *targets;  /* (owned) of Target (owned), in the order of their first changes */
   GHashTable *by_key;  /* (owned) of the same, by table and token */
   Target **of_changes; /* (owned) that of each change, NULL where there is none */
-} Round;
+};
 
 static guint
 hash_target (gconstpointer key)
@@ -59,15 +61,37 @@ is_same_target (gconstpointer a, gconstpointer b)
          memcmp (one->cut.bytes, other->cut.bytes, one->cut.length) == 0;
 }
 
-static Target *
-add_target (Round *self, const DsqEntry *entry)
+static DsqServerRound *
+round_new (DsqColdServer *tier, DsqChange *changes, gsize n_changes)
 {
-  const DsqKey key = dsq_entry_as_key (entry);
+  DsqServerRound *self = g_new0 (DsqServerRound, 1);
+
+  self->tier = tier;
+  self->changes = changes;
+  self->n_changes = n_changes;
+  self->targets = g_ptr_array_new_with_free_func (g_free);
+  self->by_key = g_hash_table_new (hash_target, is_same_target);
+  self->of_changes = g_new0 (Target *, n_changes);
+  return self;
+}
+
+void
+dsq_server_round_free (DsqServerRound *self)
+{
+  g_free (self->of_changes);
+  g_hash_table_unref (self->by_key);
+  g_ptr_array_unref (self->targets);
+  g_free (self);
+}
+
+static Target *
+add_target (DsqServerRound *self, const DsqKey *key)
+{
   Target *target = g_new0 (Target, 1);
   Target *known;
 
-  target->table = entry->table;
-  dsq_server_token_of (self->tier, &key, &target->token, &target->cut);
+  target->table = key->table;
+  dsq_server_token_of (self->tier, key, &target->token, &target->cut);
   known = g_hash_table_lookup (self->by_key, target);
   if (known != NULL)
     {
@@ -81,59 +105,87 @@ add_target (Round *self, const DsqEntry *entry)
 
 /* --- what is there ---------------------------------------------------------------------------- */
 
-static void
-add_keys (const Round *self,
-          DsqServerArgs *args,
-          DsqServerArray *tables,
-          DsqServerArray *tokens,
-          gboolean (*wanted) (const Target *target))
+DsqServerQueued *
+dsq_server_ask_places (const DsqServerRound *self)
 {
+  DsqServerQueued *asked = g_new0 (DsqServerQueued, 1);
+  DsqServerArray *tables = &asked->arrays[0];
+  DsqServerArray *tokens = &asked->arrays[1];
+
+  asked->which = DSQ_SERVER_PROBE;
   dsq_server_array_init (tables, TRUE);
   dsq_server_array_init (tokens, FALSE);
   for (guint i = 0; i < self->targets->len; i++)
     {
       const Target *target = self->targets->pdata[i];
 
-      if (wanted != NULL && !wanted (target))
-        continue;
       dsq_server_array_add_number (tables, target->table);
       dsq_server_array_add_bytes (tokens, target->cut.bytes, target->cut.length);
     }
-  dsq_server_args_add_number (args, self->tier->id);
-  dsq_server_args_add_array (args, tables);
-  dsq_server_args_add_array (args, tokens);
+  dsq_server_args_add_number (&asked->args, self->tier->id);
+  dsq_server_args_add_array (&asked->args, tables);
+  dsq_server_args_add_array (&asked->args, tokens);
+  return asked;
 }
 
-static gboolean
-find_places (Round *self, GError **error)
+gboolean
+dsq_server_take_places (DsqServerRound *self, const PGresult *result, GError **error)
 {
   const DsqLibpq *pq = self->tier->target.pq;
-  g_auto (DsqServerArray) tables = { 0 };
-  g_auto (DsqServerArray) tokens = { 0 };
-  DsqServerArgs args = { 0 };
   gboolean is_sound = TRUE;
-  PGresult *result;
 
-  add_keys (self, &args, &tables, &tokens, NULL);
-  result = dsq_server_run (&self->tier->writer.connection, DSQ_SERVER_PROBE, &args, error);
-  if (result == NULL)
-    return FALSE;
   for (int row = 0; is_sound && row < pq->ntuples (result); row++)
     {
       gint64 i, place;
 
       is_sound = dsq_server_get_number (pq, result, row, 0, &i) && i >= 1 &&
-                 i <= self->targets->len && dsq_server_get_number (pq, result, row, 1, &place);
+                 i <= self->targets->len && dsq_server_get_number (pq, result, row, 1, &place) &&
+                 place > 0;
       if (is_sound)
         {
           Target *target = self->targets->pdata[i - 1];
 
-          target->place = place;
-          target->was_there = TRUE;
+          target->place_before = target->place = place;
         }
     }
-  pq->clear (result);
   return is_sound || dsq_cold_set_damaged ("it gives what was not asked for", error);
+}
+
+/* As it was found when the transaction began. FALSE: not all of it. */
+static gboolean
+is_foreseen (DsqServerRound *self)
+{
+  const DsqServerRound *foreseen = self->tier->writer.foreseen;
+
+  for (guint i = 0; foreseen != NULL && i < self->targets->len; i++)
+    {
+      Target *target = self->targets->pdata[i];
+      const Target *known = g_hash_table_lookup (foreseen->by_key, target);
+
+      if (known == NULL)
+        return FALSE;
+      target->place_before = target->place = known->place;
+    }
+  return foreseen != NULL;
+}
+
+static gboolean
+find_places (DsqServerRound *self, GError **error)
+{
+  DsqServerQueued *asked;
+  PGresult *result;
+  gboolean is_sound;
+
+  if (is_foreseen (self))
+    return TRUE;
+  asked = dsq_server_ask_places (self);
+  result = dsq_server_run (&self->tier->writer.connection, asked->which, &asked->args, error);
+  dsq_server_queued_free (asked);
+  if (result == NULL)
+    return FALSE;
+  is_sound = dsq_server_take_places (self, result, error);
+  self->tier->target.pq->clear (result);
+  return is_sound;
 }
 
 /* --- what becomes of it ----------------------------------------------------------------------- */
@@ -187,28 +239,42 @@ do_change (DsqColdServer *tier, DsqChange *change, Target *target, GError **erro
 static gboolean
 is_removed (const Target *target)
 {
-  return target->was_there && target->place == 0;
+  return target->place_before != 0 && target->place == 0;
+}
+
+/* Of the statement that sets rows. */
+enum
+{
+  TABLES,
+  TOKENS,
+  PLACES,
+  EXPIRES,
+  VALUES,
+  NAMES,
+  N_COLUMNS
+};
+
+static void
+add_head (DsqServerArray *rows, const Target *target, gint64 place)
+{
+  dsq_server_array_add_number (&rows[TABLES], target->table);
+  dsq_server_array_add_bytes (&rows[TOKENS], target->cut.bytes, target->cut.length);
+  dsq_server_array_add_number (&rows[PLACES], place);
+}
+
+/* A row that goes is given a place that none has first, and found by that: a statement that took
+ * away what an array names would be planned as one that reads the whole store. */
+static void
+add_removed (DsqServerArray *rows, const Target *target)
+{
+  add_head (rows, target, -target->place_before);
+  dsq_server_array_add_null (&rows[EXPIRES]);
+  dsq_server_array_add_bytes (&rows[VALUES], "", 0);
+  dsq_server_array_add_null (&rows[NAMES]);
 }
 
 static gboolean
-remove_rows (Round *self, GError **error)
-{
-  g_auto (DsqServerArray) tables = { 0 };
-  g_auto (DsqServerArray) tokens = { 0 };
-  DsqServerArgs args = { 0 };
-
-  add_keys (self, &args, &tables, &tokens, is_removed);
-  return tables.n_items == 0 ||
-         dsq_server_do (&self->tier->writer.connection, DSQ_SERVER_REMOVE, &args, error);
-}
-
-typedef struct
-{
-  DsqServerArray tables, tokens, places, expires, values, names;
-} Rows;
-
-static gboolean
-add_row (DsqColdServer *self, Rows *rows, const Target *target, GError **error)
+add_row (DsqColdServer *self, DsqServerArray *rows, const Target *target, GError **error)
 {
   const DsqEntry *entry = target->entry;
   g_autofree guint8 *memory = g_malloc (dsq_cold_row_length (&self->codec, entry, TRUE) + 1);
@@ -216,59 +282,97 @@ add_row (DsqColdServer *self, Rows *rows, const Target *target, GError **error)
 
   if (!dsq_cold_encode_row (&self->codec, entry, TRUE, memory, &row, error))
     return FALSE;
-  dsq_server_array_add_number (&rows->tables, entry->table);
-  dsq_server_array_add_bytes (&rows->tokens, target->cut.bytes, target->cut.length);
-  dsq_server_array_add_number (&rows->places, target->place);
+  add_head (rows, target, target->place);
   if (entry->has_expiry)
-    dsq_server_array_add_number (&rows->expires, dsq_entry_expires (entry));
+    dsq_server_array_add_number (&rows[EXPIRES], dsq_entry_expires (entry));
   else
-    dsq_server_array_add_null (&rows->expires);
-  dsq_server_array_add_bytes (&rows->values, row.value, row.value_length);
+    dsq_server_array_add_null (&rows[EXPIRES]);
+  dsq_server_array_add_bytes (&rows[VALUES], row.value, row.value_length);
   if (row.name_length > 0)
-    dsq_server_array_add_bytes (&rows->names, row.name, row.name_length);
+    dsq_server_array_add_bytes (&rows[NAMES], row.name, row.name_length);
   else if (dsq_server_token_is_cut (target->cut.length))
-    dsq_server_array_add_bytes (&rows->names, target->token.bytes, target->token.length);
+    dsq_server_array_add_bytes (&rows[NAMES], target->token.bytes, target->token.length);
   else
-    dsq_server_array_add_null (&rows->names);
+    dsq_server_array_add_null (&rows[NAMES]);
   return TRUE;
 }
 
-static gboolean
-set_rows (Round *self, GError **error)
+static void
+queue_removal (DsqColdServer *self)
 {
-  Rows rows;
-  DsqServerArray *const arrays[] = { &rows.tables,  &rows.tokens, &rows.places,
-                                     &rows.expires, &rows.values, &rows.names };
-  DsqServerArgs args = { 0 };
-  gboolean success = TRUE;
+  DsqServerQueued *removal = g_new0 (DsqServerQueued, 1);
 
-  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
-    dsq_server_array_init (arrays[i],
-                           arrays[i] == &rows.tables || arrays[i] == &rows.places ||
-                               arrays[i] == &rows.expires);
+  removal->which = DSQ_SERVER_REMOVE;
+  dsq_server_args_add_number (&removal->args, self->id);
+  dsq_server_queue (&self->writer.connection, removal);
+}
+
+/* Has it said with what is said next. */
+static gboolean
+queue_rows (DsqServerRound *self, GError **error)
+{
+  DsqColdServer *tier = self->tier;
+  DsqServerQueued *set = g_new0 (DsqServerQueued, 1);
+  gboolean success = TRUE, removes = FALSE;
+
+  set->which = DSQ_SERVER_SET;
+  for (guint i = 0; i < N_COLUMNS; i++)
+    dsq_server_array_init (&set->arrays[i], i == TABLES || i == PLACES || i == EXPIRES);
   for (guint i = 0; success && i < self->targets->len; i++)
-    if (((const Target *) self->targets->pdata[i])->entry != NULL)
-      success = add_row (self->tier, &rows, self->targets->pdata[i], error);
-  dsq_server_args_add_number (&args, self->tier->id);
-  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
-    dsq_server_args_add_array (&args, arrays[i]);
-  success =
-      success && (rows.tables.n_items == 0 ||
-                  dsq_server_do (&self->tier->writer.connection, DSQ_SERVER_SET, &args, error));
-  for (guint i = 0; i < G_N_ELEMENTS (arrays); i++)
-    dsq_server_array_clear (arrays[i]);
-  return success;
+    {
+      const Target *target = self->targets->pdata[i];
+
+      if (target->entry != NULL)
+        success = add_row (tier, set->arrays, target, error);
+      else if (is_removed (target))
+        {
+          add_removed (set->arrays, target);
+          removes = TRUE;
+        }
+    }
+  if (!success || set->arrays[TABLES].n_items == 0)
+    {
+      dsq_server_queued_free (set);
+      return success;
+    }
+  dsq_server_args_add_number (&set->args, tier->id);
+  for (guint i = 0; i < N_COLUMNS; i++)
+    dsq_server_args_add_array (&set->args, &set->arrays[i]);
+  tier->writer.has_changed = TRUE;
+  dsq_server_queue (&tier->writer.connection, set);
+  if (removes)
+    queue_removal (tier);
+  return TRUE;
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
+/* Whether what the rows are changed by can wait for the commit. That a place which a row was given
+ * is taken is said at once. */
 static gboolean
-apply_round (Round *self, GError **error)
+may_wait (const DsqServerRound *self)
+{
+  gsize n_bytes = 0;
+
+  for (gsize i = 0; i < self->n_changes; i++)
+    if (self->changes[i].entry != NULL)
+      {
+        n_bytes += self->changes[i].entry->record_length;
+        if (self->changes[i].place != 0 || n_bytes > MAX_BYTES_LATER)
+          return FALSE;
+      }
+  return !self->tier->writer.has_savepoint;
+}
+
+static gboolean
+apply_round (DsqServerRound *self, GError **error)
 {
   for (gsize i = 0; i < self->n_changes; i++)
     if (self->changes[i].entry != NULL)
       {
-        self->of_changes[i] = add_target (self, self->changes[i].entry);
+        const DsqKey key = dsq_entry_as_key (self->changes[i].entry);
+
+        self->of_changes[i] = add_target (self, &key);
         if (!dsq_server_note (self->tier, self->changes[i].entry, error))
           return FALSE;
       }
@@ -280,14 +384,8 @@ apply_round (Round *self, GError **error)
     if (self->of_changes[i] != NULL &&
         !do_change (self->tier, &self->changes[i], self->of_changes[i], error))
       return FALSE;
-  for (guint i = 0; i < self->targets->len; i++)
-    {
-      const Target *target = self->targets->pdata[i];
-
-      if (target->entry != NULL || is_removed (target))
-        self->tier->writer.has_changed = TRUE;
-    }
-  return remove_rows (self, error) && set_rows (self, error);
+  return queue_rows (self, error) &&
+         (may_wait (self) || dsq_server_send_queued (&self->tier->writer.connection, error));
 }
 
 /* How many changes from the first on make a round. */
@@ -309,24 +407,35 @@ measure (const DsqChange *changes, gsize n_changes)
 gboolean
 dsq_server_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error)
 {
+  DsqColdServer *self = (DsqColdServer *) tier;
   gboolean success = TRUE;
   gsize n;
 
   for (gsize i = 0; success && i < n_changes; i += n)
     {
-      Round round = { (DsqColdServer *) tier,
-                      changes + i,
-                      n = measure (changes + i, n_changes - i) };
+      DsqServerRound *round;
 
       if (!dsq_call_check (error))
         return FALSE;
-      round.targets = g_ptr_array_new_with_free_func (g_free);
-      round.by_key = g_hash_table_new (hash_target, is_same_target);
-      round.of_changes = g_new0 (Target *, n);
-      success = apply_round (&round, error);
-      g_free (round.of_changes);
-      g_hash_table_unref (round.by_key);
-      g_ptr_array_unref (round.targets);
+      n = measure (changes + i, n_changes - i);
+      round = round_new (self, changes + i, n);
+      success = apply_round (round, error);
+      dsq_server_round_free (round);
+      g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
     }
   return success;
+}
+
+/* --- what comes first ------------------------------------------------------------------------- */
+
+void
+dsq_server_foresee (DsqColdTier *tier, const DsqKey *keys, gsize n_keys)
+{
+  DsqColdServer *self = (DsqColdServer *) tier;
+  DsqServerRound *round = round_new (self, NULL, 0);
+
+  for (gsize i = 0; i < n_keys; i++)
+    add_target (round, &keys[i]);
+  g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
+  self->writer.foreseen = round;
 }
