@@ -8,6 +8,7 @@
 
 #include "base/dsq-call-out-private.h"
 #include "base/dsq-fork-private.h"
+#include "codec/dsq-utf8-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
 #include "cold/postgresql/dsq-server-sql-private.h"
 #include "dsq-error.h"
@@ -59,13 +60,15 @@ lose (DsqServerConnection *self, const char *purpose, GError **error)
   return FALSE;
 }
 
-/* The message is the server's first line, which holds no value: these are in its details. */
+/* The message is the server's first line, which holds no value: these are in its details. It may be
+ * of any bytes. */
 static void
 set_error (DsqServerConnection *self, const PGresult *result, const char *purpose, GError **error)
 {
   const DsqLibpq *pq = self->target->pq;
   const char *state = pq->resultErrorField (result, PG_DIAG_SQLSTATE);
   const char *message = pq->resultErrorField (result, PG_DIAG_MESSAGE_PRIMARY);
+  g_autofree char *shown = NULL;
 
   self->has_no_schema = g_strcmp0 (state, "3F000") == 0 || g_strcmp0 (state, "42P01") == 0;
   if (state == NULL || g_str_has_prefix (state, "57P"))
@@ -73,12 +76,13 @@ set_error (DsqServerConnection *self, const PGresult *result, const char *purpos
       lose (self, purpose, error);
       return;
     }
+  shown = dsq_utf8_show (message != NULL ? message : state);
   g_set_error (error,
                DSQ_ERROR,
                (gint) code_of (state),
                "Failed to %s: the server says: %s",
                purpose,
-               message != NULL ? message : state);
+               shown);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -159,7 +163,8 @@ check_uri (const DsqServerTarget *target, GError **error)
 }
 
 /* What the server says of a login that it refuses libpq tells in a message alone, and its state
- * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". */
+ * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". It is
+ * in whatever encoding the server has, and maybe several lines. */
 static gboolean
 refuse_connection (DsqServerConnection *self, GError **error)
 {
@@ -170,6 +175,7 @@ refuse_connection (DsqServerConnection *self, GError **error)
   g_autofree char *message = g_regex_replace_literal (regex, told, -1, 0, "", 0, NULL);
   g_autoptr (GMatchInfo) match = NULL;
   g_autofree char *state = NULL;
+  g_autofree char *shown = NULL;
   DsqError code = DSQ_ERROR_IO;
 
   if (g_regex_match (regex, told, 0, &match))
@@ -178,11 +184,8 @@ refuse_connection (DsqServerConnection *self, GError **error)
     code = DSQ_ERROR_PERMISSION;
   else if (state != NULL)
     code = code_of (state);
-  g_set_error (error,
-               DSQ_ERROR,
-               (gint) code,
-               "Failed to connect to the server: %s",
-               g_strchomp (message));
+  shown = dsq_utf8_show (g_strdelimit (g_strchomp (message), "\n\t", ' '));
+  g_set_error (error, DSQ_ERROR, (gint) code, "Failed to connect to the server: %s", shown);
   dsq_server_connection_close (self);
   return FALSE;
 }
