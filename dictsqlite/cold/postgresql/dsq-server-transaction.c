@@ -41,8 +41,9 @@ begin_and_lock (DsqColdServer *self, gint64 *out_version, GError **error)
                                    error);
   if (result == NULL)
     return FALSE;
-  is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
-             dsq_server_get_number (pq, result, 0, 1, &writer->last_table);
+  is_there = pq->ntuples (result) == 1 && dsq_server_get_version (pq, result, 0, 0, out_version) &&
+             dsq_server_get_number (pq, result, 0, 1, &writer->last_table) &&
+             writer->last_table >= DSQ_TABLE_MAIN;
   pq->clear (result);
   return is_there || dsq_cold_set_damaged ("it is no longer there", error);
 }
