@@ -208,9 +208,27 @@ fake_notice (PGconn *handle)
   return NULL;
 }
 
+static GPtrArray *
+fake_rows (const PGresult *result)
+{
+  return ((FakeResult *) result)->rows;
+}
+
+static void
+fake_clear (PGresult *result)
+{
+  if (result == NULL)
+    return;
+  g_ptr_array_unref (fake_rows (result));
+  g_free ((FakeResult *) result);
+}
+
+/* With all that was not taken. */
 static void
 fake_finish (PGconn *handle)
 {
+  while (fake.n_taken < fake.n_queued)
+    fake_clear (fake.queue[fake.n_taken++]);
 }
 
 static int
@@ -332,12 +350,6 @@ fake_field (const PGresult *result, int field)
   return field == PG_DIAG_SQLSTATE && answer != NULL ? (char *) answer->state : NULL;
 }
 
-static GPtrArray *
-fake_rows (const PGresult *result)
-{
-  return ((FakeResult *) result)->rows;
-}
-
 static int
 fake_count (const PGresult *result)
 {
@@ -376,15 +388,6 @@ static int
 fake_is_null (const PGresult *result, int row, int column)
 {
   return fake_cell (result, row, column) == NULL;
-}
-
-static void
-fake_clear (PGresult *result)
-{
-  if (result == NULL)
-    return;
-  g_ptr_array_unref (fake_rows (result));
-  g_free ((FakeResult *) result);
 }
 
 static const DsqLibpq fake_pq = {

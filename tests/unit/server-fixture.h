@@ -78,6 +78,8 @@ tear_down (Fixture *self, gconstpointer data)
 
   dsq_server_rollback (&server->tier);
   dsq_server_pool_close (server);
+  dsq_server_connection_close (&server->writer.connection);
+  dsq_server_connection_close (&server->lookout);
   g_array_unref (server->committed);
   g_byte_array_unref (server->learned);
   g_ptr_array_unref (server->readers);
