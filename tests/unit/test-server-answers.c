@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include "cold/postgresql/dsq-server-source-private.h"
 #include "server-fixture.h"
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -33,6 +34,39 @@ list_keys (DsqColdTier *tier, GError **error)
   g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
 
   return dsq_server_list_keys (tier, &from, &end, 10, entries, error);
+}
+
+static gboolean
+walk (DsqColdTier *tier, GError **error)
+{
+  GArray *rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
+  gboolean is_last;
+  gboolean success = dsq_server_walk (tier,
+                                      DSQ_TABLE_MAIN,
+                                      0,
+                                      DSQ_WALK_FORWARD,
+                                      10,
+                                      1000,
+                                      TRUE,
+                                      rows,
+                                      &is_last,
+                                      error);
+
+  dsq_cold_rows_free (rows);
+  return success;
+}
+
+/* From which all is copied. */
+static gboolean
+open_source (DsqColdTier *tier, GError **error)
+{
+  DsqServerSource source;
+  DsqHeader header;
+
+  if (!dsq_server_source_open (&source, (DsqColdServer *) tier, &header, error))
+    return FALSE;
+  dsq_server_source_close (&source);
+  return TRUE;
 }
 
 /* What is damaged is passed over, and where there is nothing more to come nothing does. */
@@ -204,6 +238,20 @@ static const struct
   { "get-no-expiry", get_two, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_GET_MANY, "1 0 'v" } } },
   { "probe-beyond", probe_two, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_PROBE, "3 1" } } },
   { "probe-one", probe_two, ALL_GOES_WELL, { { DSQ_SERVER_PROBE, "2 ~" } } },
+  { "walk-other-table",
+    walk,
+    DSQ_ERROR_CORRUPT,
+    { { DSQ_SERVER_WALK, "2199023255553 'a ~ ~ 'v" } } },
+  { "walk-no-place", walk, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_WALK, "1099511627776 'a ~ ~ 'v" } } },
+  { "walk-null", walk, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_WALK, "~ ~ ~ ~ ~" } } },
+  { "header-nothing", open_source, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_HEADER, NULL } } },
+  { "header-null", open_source, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_HEADER, "~ 1" } } },
+  { "header-no-table", open_source, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_HEADER, "'x ~" } } },
+  { "header-short", open_source, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_HEADER, "'x 1" } } },
+  { "header-refused",
+    open_source,
+    DSQ_ERROR_PERMISSION,
+    { { DSQ_SERVER_HEADER, FAILS ("42501") } } },
   { "keys-null", list_keys, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_RANGE, "~" } } },
   { "keys-no-key", list_keys, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_RANGE, "'\xff" } } },
   { "keys-too-long", list_keys, DSQ_ERROR_NOT_SUPPORTED, { { DSQ_SERVER_RANGE, "L" } } },
