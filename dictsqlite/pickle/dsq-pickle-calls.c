@@ -285,7 +285,7 @@ take_keywords (DsqPickleMachine *self, DsqPickleCall *call)
   node = &self->nodes.at[keywords.index];
   if ((node->flags & DSQ_PICKLE_NODE_OTHER_KEYS) != 0)
     return dsq_pickle_fail (self, "a keyword of a call is no string");
-  if (node->weight > DSQ_PICKLE_VALUE_WEIGHT || node->edges != 0)
+  if (node->weight > DSQ_PICKLE_VALUE_WEIGHT) /* which each name adds to */
     call->flags |= DSQ_PICKLE_CALL_KEYWORDS;
   return TRUE;
 }

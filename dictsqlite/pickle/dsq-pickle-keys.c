@@ -167,9 +167,7 @@ hash_float (double number)
       exponent -= 28;
       digits = (guint64) fraction;
       fraction -= (double) digits;
-      hash += digits;
-      if (hash >= MODULUS)
-        hash -= MODULUS;
+      hash += digits; /* below the modulus: two rounds take all of a fraction's 53 bits */
     }
   exponent = exponent >= 0 ? exponent % 61 : 60 - (-1 - exponent) % 61;
   if (exponent > 0)

@@ -58,12 +58,11 @@ typedef struct
   DsqPickleCalls *calls; /* (owned) (nullable) */
 } DsqPickleMachine;
 
-/* FALSE; the first fault stands. */
+/* FALSE; nothing is done after the first fault. */
 static inline gboolean
 dsq_pickle_fail (DsqPickleMachine *self, const char *fault)
 {
-  if (self->fault == NULL)
-    self->fault = fault;
+  self->fault = fault;
   return FALSE;
 }
 

@@ -169,8 +169,6 @@ dsq_pickle_use (DsqPickleMachine *self, DsqPickleValue value)
 gboolean
 dsq_pickle_fail_with (DsqPickleMachine *self, DsqPickleValue value, const char *fault)
 {
-  if (self->fault != NULL)
-    return FALSE;
   if (value.kind == DSQ_PICKLE_GLOBAL)
     self->fault_import = 1 + value.index;
   else if (value.kind == DSQ_PICKLE_MEMBER)

@@ -35,10 +35,8 @@ dsq_pickle_take_number (DsqPickleMachine *self, guint size, guint64 *out)
 
   if (!dsq_pickle_take (self, size, &at))
     return FALSE;
-  *out = size == 1   ? self->bytes[at]
-         : size == 2 ? (guint64) self->bytes[at] | (guint64) self->bytes[at + 1] << 8
-         : size == 4 ? dsq_bytes_load_u32 (self->bytes + at)
-                     : dsq_bytes_load_u64 (self->bytes + at);
+  *out = size == 8 ? dsq_bytes_load_u64 (self->bytes + at)
+                   : dsq_bytes_load_short (self->bytes + at, size);
   return TRUE;
 }
 

@@ -34,7 +34,7 @@ dsq_bind_is_bindable (GType type)
     case G_TYPE_VARIANT:
       return TRUE;
     default:
-      return g_type_is_a (type, G_TYPE_STRV) || g_type_is_a (type, G_TYPE_BYTES);
+      return type == G_TYPE_STRV || type == G_TYPE_BYTES; /* no type derives from a boxed one */
     }
 }
 
@@ -100,7 +100,7 @@ make_boxed (const GValue *value)
 
   if (boxed == NULL)
     return make_nothing ();
-  if (g_type_is_a (G_VALUE_TYPE (value), G_TYPE_STRV))
+  if (G_VALUE_TYPE (value) == G_TYPE_STRV)
     return g_variant_new_strv (boxed, -1);
   return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, boxed, TRUE);
 }
@@ -262,7 +262,7 @@ take_integer (GValue *out, GVariant *variant, gint64 lowest, guint64 highest, GE
 static gboolean
 take_real (GValue *out, GVariant *variant, GError **error)
 {
-  gboolean is_float = G_VALUE_HOLDS_FLOAT (out);
+  gboolean is_float = G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (out)) == G_TYPE_FLOAT;
   gint64 negative;
   guint64 other;
   double number;
@@ -369,10 +369,10 @@ take_nothing (GValue *out, GVariant *variant, GError **error)
 static gboolean
 take_boxed (GValue *out, GVariant *variant, GError **error)
 {
-  if (g_type_is_a (G_VALUE_TYPE (out), G_TYPE_STRV) &&
+  if (G_VALUE_TYPE (out) == G_TYPE_STRV &&
       g_variant_is_of_type (variant, G_VARIANT_TYPE_STRING_ARRAY))
     g_value_take_boxed (out, g_variant_dup_strv (variant, NULL));
-  else if (g_type_is_a (G_VALUE_TYPE (out), G_TYPE_BYTES) &&
+  else if (G_VALUE_TYPE (out) == G_TYPE_BYTES &&
            g_variant_is_of_type (variant, G_VARIANT_TYPE_BYTESTRING))
     g_value_take_boxed (out, g_variant_get_data_as_bytes (variant));
   else

@@ -91,8 +91,7 @@ binding_end (gpointer data)
 
   if (self->notify_id != 0 && g_signal_handler_is_connected (object, self->notify_id))
     g_signal_handler_disconnect (object, self->notify_id);
-  if (self->watch != NULL)
-    g_signal_handlers_disconnect_by_data (self->watch, self);
+  g_signal_handlers_disconnect_by_data (self->watch, self);
   g_clear_object (&self->watch);
   binding_unref (self);
 }
@@ -146,13 +145,14 @@ invert (GValue *value)
 static gboolean
 is_there (Binding *self, const GValue *value)
 {
+  GType kind = G_TYPE_FUNDAMENTAL (self->pspec->value_type);
   g_auto (GValue) present = G_VALUE_INIT;
 
   if ((self->pspec->flags & G_PARAM_READABLE) == 0)
     return FALSE;
   g_value_init (&present, self->pspec->value_type);
   g_object_get_property (self->object, self->pspec->name, &present);
-  if (G_VALUE_HOLDS_BOXED (value) || G_VALUE_HOLDS_VARIANT (value))
+  if (kind == G_TYPE_BOXED || kind == G_TYPE_VARIANT)
     {
       /* these compare as pointers */
       g_autoptr (GVariant) had = dsq_bind_value_to_variant (&present);

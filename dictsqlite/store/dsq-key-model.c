@@ -407,8 +407,6 @@ dsq_key_model_constructed (GObject *object)
   DsqKeyModel *self = DSQ_KEY_MODEL (object);
 
   G_OBJECT_CLASS (dsq_key_model_parent_class)->constructed (object);
-  if (self->prefix == NULL)
-    self->prefix = g_strdup ("");
   g_return_if_fail (self->store != NULL);
   begin_anew (self);
 }

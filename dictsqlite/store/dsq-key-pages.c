@@ -370,6 +370,7 @@ ask_page (DsqKeyPages *self, DsqKeyReading *reading, gint64 settled_end, guint i
   page->is_due = page->is_wanted = FALSE;
 }
 
+/* One that somebody waits for has items, and so is among the recent. */
 static int
 find_due (const DsqKeyPages *self)
 {
@@ -378,10 +379,8 @@ find_due (const DsqKeyPages *self)
   for (const GList *link = self->recent.head; link != NULL; link = link->next)
     if (((DsqKeyPage *) link->data)->is_wanted)
       return (int) ((DsqKeyPage *) link->data)->index;
-  for (guint i = 0; i < self->pages->len; i++)
-    if (dsq_key_page_at (self, i)->is_wanted)
-      return (int) i;
-    else if (dsq_key_page_at (self, i)->is_due && due < 0)
+  for (guint i = 0; i < self->pages->len && due < 0; i++)
+    if (dsq_key_page_at (self, i)->is_due)
       due = (int) i;
   return due;
 }

@@ -147,8 +147,7 @@ read_places (DsqKeyReading *self, DsqEngine *engine)
 
   if (!dsq_engine_start_walk (engine, self->store->table, DSQ_WALK_FORWARD, &step, &self->error))
     return FALSE;
-  self->is_void = !self->is_settled &&
-                  (self->places.engine != engine || self->places.n_shifts != step.n_rebases);
+  self->is_void = !self->is_settled && self->places.n_shifts != step.n_rebases;
   self->places = (DsqKeyPlaces){ engine, step.n_rebases, step.settled_end };
   success = self->is_void || self->max_keys == 0 || walk (self, engine, &step);
   if (success && step.n_rebases != self->places.n_shifts)
@@ -203,7 +202,7 @@ read_keys (DsqKeyReading *self, DsqEngine *engine)
   self->places = (DsqKeyPlaces){ engine, 0, G_MAXINT64 };
   self->is_void = FALSE;
   dsq_key_anchor_copy (&self->next, &self->from);
-  while (self->found->len < self->max_keys && !self->is_all)
+  while (self->found->len < self->max_keys)
     {
       g_autoptr (GPtrArray) entries =
           g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);

@@ -228,7 +228,8 @@ dsq_store_get_many (DsqStore *self,
   return success ? g_variant_ref_sink (g_variant_builder_end (&builder)) : NULL;
 }
 
-/* The strings without a byte 0 that all of @entries are, as a pack of texts; NULL of any others. */
+/* The strings without a byte 0 that all of @entries are, of which there is one at least, as a pack
+ * of texts; NULL of any others. */
 static guint8 *
 pack_texts (DsqEntry *const *entries, gsize n_entries, gsize *out_length)
 {
@@ -245,7 +246,7 @@ pack_texts (DsqEntry *const *entries, gsize n_entries, gsize *out_length)
         return NULL;
       *out_length += entries[i]->record_length; /* without its type, with what ends it */
     }
-  if (n_entries == 0 || *out_length > G_MAXUINT32)
+  if (*out_length > G_MAXUINT32)
     return NULL;
   pack = g_malloc (*out_length + 1);
   at = dsq_pack_write_texts_head (pack, (guint32) n_entries, 1);

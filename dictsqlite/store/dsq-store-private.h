@@ -150,7 +150,7 @@ dsq_store_get_entry (DsqEngine *engine, const DsqKey *key, DsqEntry **out_entry,
 /* That entries which came as a variant are an `a{sv}`, say. */
 gboolean dsq_store_check_type (GVariant *entries, const GVariantType *type, GError **error);
 
-/* (floating) The value of an entry, or of NULL, as an mv: nothing for what is no variant. */
+/* (floating) The value of an entry, as an mv: nothing for what is no variant. */
 GVariant *dsq_store_maybe_value (const DsqEntry *entry);
 
 /* When an entry with that time to live, more than 0, expires: milliseconds since 1970, 0 for

@@ -307,7 +307,7 @@ dsq_store_get_stamped_string (DsqStore *self, const char *key, char **out_string
     return 0;
   if (record == NULL)
     return DSQ_STAMP_NONE;
-  if (length == 0 || record[0] != DSQ_VALUE_STRING || memchr (record, '\0', length) != NULL)
+  if (record[0] != DSQ_VALUE_STRING || memchr (record, '\0', length) != NULL)
     return 0;
   /* in the place of the type byte there is room for the one at its end */
   memmove (record, record + 1, length - 1);

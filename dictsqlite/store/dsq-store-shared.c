@@ -97,10 +97,9 @@ dsq_store_make_entry (const DsqKey *key, const guint8 *record, gsize length, GEr
 GVariant *
 dsq_store_maybe_value (const DsqEntry *entry)
 {
-  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GVariant) value =
+      dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL);
 
-  if (entry != NULL)
-    value = dsq_value_get_variant (dsq_entry_record (entry), entry->record_length, NULL);
   return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT,
                               value != NULL ? g_variant_new_variant (value) : NULL);
 }

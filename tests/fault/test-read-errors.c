@@ -14,6 +14,7 @@
 
 #include "dsq-cursor.h"
 #include "dsq-error.h"
+#include "dsq-key-model.h"
 #include "dsq-store.h"
 #include "fault-vfs.h"
 
@@ -119,6 +120,59 @@ set (DsqStore *store, const char *folder, GError **error)
          dsq_store_set_string (store, "key 8", "8", NULL, error);
 }
 
+static void
+settle (DsqKeyModel *model)
+{
+  gboolean loading = TRUE;
+
+  while (loading)
+    {
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      g_object_get (model, "loading", &loading, NULL);
+      if (loading)
+        g_main_context_iteration (NULL, TRUE);
+    }
+}
+
+/* All of them as a list, of which the first and the last are looked at. */
+static gboolean
+list (DsqStore *store, gboolean by_key, GError **error)
+{
+  g_autoptr (DsqKeyModel) model = dsq_key_model_new (store, NULL, by_key, error);
+  g_autoptr (DsqItem) first = NULL;
+  g_autoptr (DsqItem) item = NULL;
+  g_autoptr (GError) met = NULL;
+  g_autoptr (GVariant) value = NULL;
+
+  if (model == NULL)
+    return FALSE;
+  settle (model);
+  first = g_list_model_get_item (G_LIST_MODEL (model), 0);
+  item = g_list_model_get_item (G_LIST_MODEL (model), N_ENTRIES - 1);
+  settle (model);
+  g_object_get (model, "error", &met, NULL);
+  if (item != NULL)
+    g_object_get (item, "value", &value, NULL);
+  g_object_run_dispose (G_OBJECT (model));
+  g_assert_true ((met == NULL) == (value != NULL));
+  if (met != NULL)
+    g_propagate_error (error, g_steal_pointer (&met));
+  return value != NULL;
+}
+
+static gboolean
+list_by_place (DsqStore *store, const char *folder, GError **error)
+{
+  return list (store, FALSE, error);
+}
+
+static gboolean
+list_by_key (DsqStore *store, const char *folder, GError **error)
+{
+  return list (store, TRUE, error);
+}
+
 static gboolean
 open_again (DsqStore *store, const char *folder, GError **error)
 {
@@ -136,6 +190,8 @@ static const struct
   { "open", open_again },
   { "get", get },
   { "walk", walk },
+  { "list-by-place", list_by_place },
+  { "list-by-key", list_by_key },
   { "set", set },
   { "check", check },
   { "backup", backup },

@@ -218,6 +218,23 @@ def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, become
         assert store["n"] == (1 if becomes == "not written" else 2)
 
 
+def test_a_commit_that_the_server_refuses_is_none(running, address):
+    with DictSQLiteV4(address, persist_mode="writethrough") as store:
+        store["a"] = 1
+        sql(running, "CREATE FUNCTION public.refuse () RETURNS trigger LANGUAGE plpgsql"
+                     " AS $$BEGIN RAISE EXCEPTION 'not this one'; END$$;"
+                     "CREATE TRIGGER refuse BEFORE INSERT ON dictsqlite.change"
+                     " FOR EACH ROW EXECUTE FUNCTION public.refuse ()")
+        try:
+            with pytest.raises(OSError, match="not this one"):
+                store["a"] = 2
+        finally:
+            sql(running, "DROP FUNCTION public.refuse CASCADE")
+        assert store["a"] == 1
+        store["a"] = 3
+        assert store["a"] == 3
+
+
 def test_threads_that_wait_share_a_look_at_the_server(running, tmp_path):
     asked = []
 

@@ -222,6 +222,18 @@ def test_damaged_rows_fail_alone(running, address, password, in_transaction):
         assert store.copy() == {**GOOD, BAD[0]: "mended"} and store.check() == []
 
 
+def test_what_others_changed_is_all_looked_at_where_it_cannot_be_read(running, address, password):
+    with opened(address, password) as store, opened(address, password) as other:
+        store.update({"a": 1, "b": 1})
+        assert other["a"] == other["b"] == 1
+        store["a"] = 2
+        # the bytes of the name that the key is sealed in, or of the key
+        sql(running, "UPDATE dictsqlite.change SET keys = overlay (keys PLACING 'x'::bytea"
+                     " FROM length (keys)) WHERE store = (SELECT id FROM dictsqlite.store"
+                     f" WHERE name = '{name_of(address)}')")
+        assert other["a"] == 2 and other["b"] == 1 and len(other) == 2
+
+
 def test_a_check_is_left_when_it_is_to_end(address):
     from gi.repository import Gio, GLib
 

@@ -10,6 +10,7 @@ enum
 {
   PLACE_SENSITIVE = 18,
   PLACE_CONSTRUCT_ONLY = 23,
+  PLACE_LEVEL,
   N_PLACES
 };
 
@@ -94,6 +95,20 @@ mode_get_type (void)
   return type != 0 ? type : g_flags_register_static ("Mode", values);
 }
 
+/* One of its numbers is negative. */
+static GType
+level_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { -3, "LEVEL_LOW", "low" },
+    { 2, "LEVEL_HIGH", "high" },
+    { 0, NULL, NULL },
+  };
+  GType type = g_type_from_name ("Level");
+
+  return type != 0 ? type : g_enum_register_static ("Level", values);
+}
+
 static void
 bound_class_init (BoundClass *klass)
 {
@@ -123,6 +138,7 @@ bound_class_init (BoundClass *klass)
     g_param_spec_object ("object", NULL, NULL, G_TYPE_OBJECT, rw),
     g_param_spec_flags ("mode", NULL, NULL, mode_get_type (), 0, rw),
     g_param_spec_int ("construct-only", NULL, NULL, 0, 10, 0, rw | G_PARAM_CONSTRUCT_ONLY),
+    g_param_spec_enum ("level", NULL, NULL, level_get_type (), 2, rw),
   };
 
   klass->set_property = bound_set_property;

@@ -25,6 +25,7 @@ test_types (Fixture *self, gconstpointer mode)
     { "uint64", "uint16 7", "int64 7" },
     { "float", "0.5", "0.5" },
     { "double", "int64 -9007199254740992", "-9007199254740992.0" },
+    { "double", "int64 5", "5.0" },
     { "double", "0.1", "0.10000000000000001" },
     { "string", "'ключ'", "'ключ'" },
     { "string", "@mv nothing", "@mv nothing" },
@@ -35,6 +36,8 @@ test_types (Fixture *self, gconstpointer mode)
     { "variant", "(1, {'a': <2>})", "(1, {'a': <2>})" },
     { "variant", "int64 5", "int64 5" },
     { "variant", "@mv nothing", "@mv nothing" },
+    { "variant", "@mv <5>", "@mv <5>" },
+    { "level", "int64 -3", "'low'" },
     { "enum", "'lazy'", "'lazy'" },
     { "enum", "int64 2", "'writethrough'" },
     { "flags", "['get', 'invert-boolean']", "['get', 'invert-boolean']" },
@@ -58,6 +61,18 @@ test_types (Fixture *self, gconstpointer mode)
       g_object_set_property (G_OBJECT (to), cases[i].property, &value);
       assert_holds (self->store, "to", cases[i].then);
     }
+}
+
+/* It is its number. */
+static void
+test_an_enum_without_a_nick (Fixture *self, gconstpointer mode)
+{
+  g_autoptr (Bound) object = bound_new ();
+
+  bind (self->store, "k", object, "level", DSQ_BIND_SET);
+  g_value_set_enum (&object->values[PLACE_LEVEL], 7);
+  g_object_notify (G_OBJECT (object), "level");
+  assert_holds (self->store, "k", "int64 7");
 }
 
 /* Of what has the same value in another place of memory as well. */
@@ -109,6 +124,7 @@ test_what_does_not_fit_is_an_error (Fixture *self, gconstpointer mode)
     { "double", "'text'", "a value of type 's' is no gdouble" },
     { "string", "int64 1", "a value of type 'x' is no gchararray" },
     { "int", "@mv nothing", "a value of type 'mv' is no gint" },
+    { "int", "@mv <5>", "a value of type 'mv' is no gint" },
     { "bytes", "'text'", "a value of type 's' is no GBytes" },
     { "strv", "'text'", "a value of type 's' is no GStrv" },
     { "enum", "'nobody'", "the value is out of the range of a DsqPersistMode" },
@@ -117,6 +133,7 @@ test_what_does_not_fit_is_an_error (Fixture *self, gconstpointer mode)
     { "enum", "int64 77", "the value is out of the range of a DsqPersistMode" },
     { "enum", "true", "a value of type 'b' is no DsqPersistMode" },
     { "flags", "['get', 'nobody']", "the value is out of the range of a DsqBindFlags" },
+    { "flags", "['nobody', 'get']", "the value is out of the range of a DsqBindFlags" },
     { "flags", "'get'", "a value of type 's' is no DsqBindFlags" },
     { "flags", "int64 32", "the property may not have this value" },
     { "flags", "int64 -1", "the value is out of the range of a DsqBindFlags" },
@@ -219,6 +236,7 @@ main (int argc, char **argv)
 {
   static const Test tests[] = {
     { "types", test_types, FALSE },
+    { "an-enum-without-a-nick", test_an_enum_without_a_nick, FALSE },
     { "what-it-is-already-is-not-set", test_what_it_is_already_is_not_set, FALSE },
     { "what-does-not-fit-is-an-error", test_what_does_not_fit_is_an_error, FALSE },
     { "what-comes-later-fails-once", test_what_comes_later_fails_once, FALSE },

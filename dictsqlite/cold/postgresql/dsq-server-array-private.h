@@ -50,6 +50,12 @@ gboolean dsq_server_get_number (const DsqLibpq *pq,
                                 int row,
                                 int column,
                                 gint64 *out_number);
+/* One that can be counted on from: above 0, and of which there can be as many more. */
+gboolean dsq_server_get_version (const DsqLibpq *pq,
+                                 const PGresult *result,
+                                 int row,
+                                 int column,
+                                 gint64 *out_version);
 /* NULL for NULL; else not, also where *out_length is 0. */
 const guint8 *dsq_server_get_bytes (const DsqLibpq *pq,
                                     const PGresult *result,

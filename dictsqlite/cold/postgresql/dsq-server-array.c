@@ -128,6 +128,17 @@ dsq_server_get_number (const DsqLibpq *pq,
   return TRUE;
 }
 
+gboolean
+dsq_server_get_version (const DsqLibpq *pq,
+                        const PGresult *result,
+                        int row,
+                        int column,
+                        gint64 *out_version)
+{
+  return dsq_server_get_number (pq, result, row, column, out_version) && *out_version >= 1 &&
+         *out_version <= G_MAXINT64 / 2;
+}
+
 const guint8 *
 dsq_server_get_bytes (const DsqLibpq *pq,
                       const PGresult *result,

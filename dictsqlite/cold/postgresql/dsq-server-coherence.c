@@ -139,7 +139,8 @@ read_notes (DsqColdServer *self,
 
   *out_next_expiry = G_MAXINT64;
   g_byte_array_set_size (self->learned, 0);
-  if (n_notes < version - self->version)
+  /* one that has gone back is of a server that was, to an earlier copy of it */
+  if (version < self->version || n_notes < version - self->version)
     return FALSE;
   for (int i = 0; i < n_notes; i++)
     {
@@ -242,7 +243,7 @@ ask_locked (DsqColdServer *self, gint64 *out_version, GError **error)
   result = dsq_server_run (&self->lookout, DSQ_SERVER_ASK, &args, error);
   if (result == NULL)
     return FALSE;
-  is_there = pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version);
+  is_there = pq->ntuples (result) == 1 && dsq_server_get_version (pq, result, 0, 0, out_version);
   pq->clear (result);
   return is_there || dsq_cold_set_damaged ("it is no longer there", error);
 }

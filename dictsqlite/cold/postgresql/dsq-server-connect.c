@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "codec/dsq-utf8-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
 #include "dsq-error.h"
 
@@ -38,7 +39,8 @@ check_uri (const DsqServerTarget *target, GError **error)
 }
 
 /* What the server says of a login that it refuses libpq tells in a message alone, and its state
- * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". */
+ * there only where it is to tell everything: "FATAL:  28P01: password authentication failed". It is
+ * in whatever encoding the server has, and maybe several lines. */
 static gboolean
 refuse_connection (DsqServerConnection *self, GError **error)
 {
@@ -49,6 +51,7 @@ refuse_connection (DsqServerConnection *self, GError **error)
   g_autofree char *message = g_regex_replace_literal (regex, told, -1, 0, "", 0, NULL);
   g_autoptr (GMatchInfo) match = NULL;
   g_autofree char *state = NULL;
+  g_autofree char *shown = NULL;
   DsqError code = DSQ_ERROR_IO;
 
   if (g_regex_match (regex, told, 0, &match))
@@ -57,11 +60,8 @@ refuse_connection (DsqServerConnection *self, GError **error)
     code = DSQ_ERROR_PERMISSION;
   else if (state != NULL)
     code = dsq_server_code_of (state);
-  g_set_error (error,
-               DSQ_ERROR,
-               (gint) code,
-               "Failed to connect to the server: %s",
-               g_strchomp (message));
+  shown = dsq_utf8_show (g_strdelimit (g_strchomp (message), "\n\t", ' '));
+  g_set_error (error, DSQ_ERROR, (gint) code, "Failed to connect to the server: %s", shown);
   dsq_server_connection_close (self);
   return FALSE;
 }

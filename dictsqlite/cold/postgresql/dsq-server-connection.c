@@ -7,6 +7,7 @@
 
 #include "base/dsq-call-out-private.h"
 #include "base/dsq-fork-private.h"
+#include "codec/dsq-utf8-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
 #include "dsq-error.h"
 
@@ -87,7 +88,8 @@ dsq_server_lose (DsqServerConnection *self, const char *purpose, GError **error)
   return FALSE;
 }
 
-/* The message is the server's first line, which holds no value: these are in its details. */
+/* The message is the server's first line, which holds no value: these are in its details. It may be
+ * of any bytes. */
 gboolean
 dsq_server_set_error (DsqServerConnection *self,
                       const PGresult *result,
@@ -97,16 +99,18 @@ dsq_server_set_error (DsqServerConnection *self,
   const DsqLibpq *pq = self->target->pq;
   const char *state = pq->resultErrorField (result, PG_DIAG_SQLSTATE);
   const char *message = pq->resultErrorField (result, PG_DIAG_MESSAGE_PRIMARY);
+  g_autofree char *shown = NULL;
 
   self->has_no_schema = g_strcmp0 (state, "3F000") == 0 || g_strcmp0 (state, "42P01") == 0;
   if (state == NULL || g_str_has_prefix (state, "57P"))
     return dsq_server_lose (self, purpose, error);
+  shown = dsq_utf8_show (message != NULL ? message : state);
   g_set_error (error,
                DSQ_ERROR,
                (gint) dsq_server_code_of (state),
                "Failed to %s: the server says: %s",
                purpose,
-               message != NULL ? message : state);
+               shown);
   return FALSE;
 }
 

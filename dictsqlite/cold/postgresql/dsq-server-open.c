@@ -56,7 +56,7 @@ read_store (DsqColdServer *self,
   if (!*out_is_there)
     return TRUE;
   bytes = dsq_server_get_bytes (pq, result, 0, 2, &length);
-  if (bytes == NULL || !dsq_server_get_number (pq, result, 0, 3, &self->version))
+  if (bytes == NULL || !dsq_server_get_version (pq, result, 0, 3, &self->version))
     return dsq_cold_set_damaged ("it has no header", error);
   g_free (self->notify);
   self->notify =

@@ -274,7 +274,9 @@ append_key (DsqColdServer *self,
                    DSQ_SERVER_MAX_TOKEN);
       return FALSE;
     }
-  if (key.bytes == NULL || !dsq_cold_check_key (&key, error))
+  if (key.bytes == NULL)
+    return dsq_cold_set_damaged ("a row has no key", error);
+  if (!dsq_cold_check_key (&key, error))
     return FALSE;
   g_ptr_array_add (entries, dsq_entry_new_tombstone (&key));
   return TRUE;

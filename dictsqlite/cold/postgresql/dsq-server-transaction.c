@@ -71,8 +71,9 @@ begin_and_lock (DsqColdServer *self,
   if (!success)
     return FALSE;
   result = steps[lock].result;
-  success = (pq->ntuples (result) == 1 && dsq_server_get_number (pq, result, 0, 0, out_version) &&
-             dsq_server_get_number (pq, result, 0, 1, &writer->last_table)) ||
+  success = (pq->ntuples (result) == 1 && dsq_server_get_version (pq, result, 0, 0, out_version) &&
+             dsq_server_get_number (pq, result, 0, 1, &writer->last_table) &&
+             writer->last_table >= DSQ_TABLE_MAIN) ||
             dsq_cold_set_damaged ("it is no longer there", error);
   success = success &&
             (foreseen == NULL || dsq_server_take_places (foreseen, steps[lock + 1].result, error));

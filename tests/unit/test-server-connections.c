@@ -1,0 +1,178 @@
+/* test-server-connections.c - connections to a server that break, are not made, or say nothing
+ * SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "server-fixture.h"
+
+static void
+assert_lost (Fixture *self, GError **error)
+{
+  g_assert_error (*error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_null (self->server.lookout.handle);
+  g_clear_error (error);
+  g_assert_true (dsq_server_catch_up (&self->server.tier, error));
+  g_assert_no_error (*error);
+}
+
+static void
+test_connections_that_break (Fixture *self, gconstpointer data)
+{
+  DsqColdTier *tier = &self->server.tier;
+  g_autoptr (GError) error = NULL;
+
+  /* as it is sent, with more to be sent, and by a statement alone; each is made anew by the next */
+  fake.fails_to_flush = TRUE;
+  g_assert_false (dsq_server_catch_up (tier, &error));
+  fake.fails_to_flush = FALSE;
+  assert_lost (self, &error);
+  fake.left_to_send = 1;
+  fake.is_lost = TRUE;
+  g_assert_false (dsq_server_catch_up (tier, &error));
+  fake.left_to_send = 0;
+  assert_lost (self, &error);
+  fake.left_to_send = 2;
+  g_assert_true (dsq_server_catch_up (tier, &error));
+  fake.lost_at = DSQ_SERVER_ASK;
+  g_assert_false (dsq_server_catch_up (tier, &error));
+  fake.lost_at = FAKE_NONE;
+  assert_lost (self, &error);
+  fake.fails_to_send = TRUE;
+  g_assert_false (dsq_server_catch_up (tier, &error));
+  fake.fails_to_send = FALSE;
+  assert_lost (self, &error);
+
+  /* nobody says anything on one that is lost */
+  dsq_server_connection_close (&self->server.lookout);
+  g_assert_false (dsq_server_say (&self->server.lookout, "SELECT", "say it", &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+}
+
+static void
+test_no_connection (Fixture *self, gconstpointer data)
+{
+  DsqColdTier *tier = &self->server.tier;
+  g_autoptr (GError) error = NULL;
+
+  dsq_server_connection_close (&self->server.lookout);
+  fake.connects = FALSE;
+  g_assert_false (catch_up (tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_clear_error (&error);
+  g_assert_false (probe_two (tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_clear_error (&error);
+  g_assert_false (begin (tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+}
+
+/* A server that says nothing is waited for until the call is to end. */
+static void
+test_silence (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  g_auto (DsqCall) call = { 0 };
+
+  g_assert_true (dsq_call_begin (&call, cancellable, &error));
+  g_cancellable_cancel (cancellable);
+  fake.is_silent = TRUE;
+  g_assert_false (catch_up (&self->server.tier, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_null (self->server.lookout.handle);
+}
+
+/* And so is one that is not there, between two tries. */
+static void
+test_tries_that_are_cancelled (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  g_auto (DsqCall) call = { 0 };
+  DsqServerTries tries;
+
+  self->server.target.lock_wait_ms = 10000;
+  dsq_server_connection_close (&self->server.lookout);
+  g_assert_true (dsq_call_begin (&call, cancellable, &error));
+  g_cancellable_cancel (cancellable);
+  dsq_server_tries_begin (&tries, &self->server.target);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_set_error_literal (&error, DSQ_ERROR, DSQ_ERROR_IO, "lost");
+      g_assert_true (dsq_server_tries_again (&tries, &self->server.lookout, &error) == (i == 0));
+    }
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+/* Whoever cannot take it back ends the connection, by which the server does. */
+static void
+test_rollback_that_is_lost (Fixture *self, gconstpointer data)
+{
+  DsqColdTier *tier = &self->server.tier;
+  DsqTableState state;
+
+  g_assert_true (dsq_server_get_table (tier, DSQ_TABLE_MAIN, &state));
+  g_assert_cmpint (state.count, ==, 1);
+  g_assert_true (begin (tier, NULL));
+  fake.fails_to_send = TRUE;
+  dsq_server_rollback (tier);
+  g_assert_null (self->server.writer.connection.handle);
+  fake.fails_to_send = FALSE;
+  g_assert_true (begin (tier, NULL));
+  dsq_server_connection_close (&self->server.writer.connection);
+  dsq_server_rollback (tier);
+  g_assert_true (begin (tier, NULL));
+}
+
+static void
+assert_looks_within (Fixture *self, guint staleness_ms, gint64 least_ms)
+{
+  const gint64 begun = g_get_monotonic_time ();
+  DsqColdListener *listener;
+
+  self->server.address.max_staleness_ms = staleness_ms;
+  listener = dsq_server_listen (&self->server.tier);
+  g_assert_true (listener->wait (listener, -1));
+  g_assert_cmpint ((g_get_monotonic_time () - begun) / 1000, >=, least_ms);
+  listener->free (listener);
+}
+
+/* Who is told nothing looks as often as who reads, but not all the time; and whoever cannot
+ * connect, or is not understood, is told nothing. */
+static void
+test_listeners (Fixture *self, gconstpointer data)
+{
+  g_assert_cmpint (write (fake.pipe[1], "", 1), ==, 1);
+  for (guint i = 0; i < 3; i++)
+    {
+      DsqColdListener *listener;
+
+      fake.connects = i != 0;
+      fake.lost_at = i == 1 ? FAKE_LISTEN : FAKE_NONE;
+      self->server.notify = i == 2 ? NULL : (char *) "NOTIFY";
+      self->server.address.max_staleness_ms = 5000 * i;
+      listener = dsq_server_listen (&self->server.tier);
+      g_assert_false (listener->wait (listener, fake.pipe[0]));
+      /* it is not tried again at once */
+      g_assert_false (listener->wait (listener, fake.pipe[0]));
+      listener->free (listener);
+    }
+  self->server.notify = NULL;
+  assert_looks_within (self, 0, 50);
+  assert_looks_within (self, 80, 80);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(name, func)                                                                            \
+  g_test_add ("/dsq/server-connections/" name, Fixture, NULL, set_up, func, tear_down)
+  ADD ("listeners", test_listeners);
+  ADD ("connections-that-break", test_connections_that_break);
+  ADD ("no-connection", test_no_connection);
+  ADD ("silence", test_silence);
+  ADD ("tries-that-are-cancelled", test_tries_that_are_cancelled);
+  ADD ("rollback-that-is-lost", test_rollback_that_is_lost);
+  return g_test_run ();
+}
