@@ -166,8 +166,9 @@ gboolean dsq_pending_is_empty_locked (DsqPending *self);
  * @next, where they are not the same and no walk is under way; 0: they are the same. */
 void dsq_pending_detach_locked (DsqPending *self, gint64 next);
 /* Another connection has committed; @committed: the generation in flight had been before that. What
- * is clean in memory is the caller's to drop. */
-void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
+ * is clean in memory is the caller's to drop. Whether marks of what had expired were forgotten. */
+gboolean
+dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
 /* Rows of the table stand where those of @parent's do, less @offset; the shifts of these are the
  * table's own as far as they are below @end. One of the parent's locks is held as well. */
 void

@@ -130,7 +130,8 @@ test_the_commit_of_another_forgets_marks (Fixture *fixture, gconstpointer data)
   stage_removal (fixture, "removed", 0);
   stage_removal (fixture, "set again", 5);
   stage_set (fixture, "set again");
-  dsq_pending_learn_locked (fixture->pending, &state, FALSE);
+  g_assert_true (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
+  g_assert_false (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
 
   g_assert_false (is_in_memory (fixture, "swept"));
   g_assert_true (is_in_memory (fixture, "removed"));
@@ -152,7 +153,8 @@ test_marks_alone_leave_nothing (Fixture *fixture, gconstpointer data)
       stage_removal (fixture, text, 5);
     }
   g_assert_false (dsq_pending_is_empty_locked (fixture->pending));
-  dsq_pending_learn_locked (fixture->pending, &state, FALSE);
+  g_assert_true (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
+  g_assert_false (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
   g_assert_true (dsq_pending_is_empty_locked (fixture->pending));
   g_assert_cmpint (count (fixture), ==, 10);
 }
