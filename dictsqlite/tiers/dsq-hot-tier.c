@@ -186,7 +186,7 @@ index_take (DsqHotShard *shard, guint32 number)
   guint32 i = shard->nodes[number].hash & mask;
   guint32 hole;
 
-  while (shard->tags[i] == 0 || shard->slots[i] != number)
+  while (shard->slots[i] != number)
     i = (i + 1) & mask;
 
   /* shift back what probed past the hole, so that no tombstones are needed here */
