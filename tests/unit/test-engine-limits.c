@@ -148,6 +148,7 @@ count_dropped (void)
 static void
 test_drops_what_may_go (Fixture *self, gconstpointer data)
 {
+  g_autofree char *large = g_strnfill (40000, 'v');
   DsqEngineOptions options = usual;
   g_autoptr (GError) error = NULL;
 
@@ -158,6 +159,7 @@ test_drops_what_may_go (Fixture *self, gconstpointer data)
   fill_other_table ();
   open_engine (self, &options);
   assert_holds ("b", "2");
+  assert_refused (set_to (DSQ_PROMISE_STAGED, "l", large, &error), &error, DSQ_ERROR_INVALID_VALUE);
   real.n_shrinks = 2;
   g_assert_true (flush_engine (&error));
   g_assert_cmpuint (real.n_shrinks, ==, 1);
