@@ -21,7 +21,7 @@
 static struct
 {
   gboolean threads;
-  gboolean events;
+  guint event; /* the number of the call, from now on; 0: none */
   gboolean advice;
   long page_size; /* 0: as it is */
 } refused;
@@ -40,7 +40,7 @@ pthread_create (pthread_t *thread,
 int
 eventfd (unsigned int count, int flags)
 {
-  if (!refused.events)
+  if (refused.event == 0 || --refused.event > 0)
     return REAL (eventfd) (count, flags);
   errno = EMFILE;
   return -1;
@@ -191,6 +191,85 @@ test_calls_of_the_main_thread (Fixture *self, gconstpointer data)
   dsq_call_set_asked (NULL, NULL, NULL);
 }
 
+/* --- calls that are left ---------------------------------------------------------------------- */
+
+static gboolean
+end_it (gpointer data)
+{
+  return TRUE;
+}
+
+typedef struct
+{
+  DsqApart apart;
+  gint is_let_go; /* (atomic) */
+  gint n_freed;   /* (atomic) */
+  gulong wait_us;
+} SlowCall;
+
+static void
+run_slowly (DsqApart *apart)
+{
+  SlowCall *self = (SlowCall *) apart;
+
+  g_usleep (self->wait_us);
+  while (!g_atomic_int_get (&self->is_let_go))
+    g_usleep (1000);
+}
+
+static void
+count_freed (DsqApart *apart)
+{
+  g_atomic_int_inc (&((SlowCall *) apart)->n_freed);
+}
+
+static gboolean
+wait_until_let_go (gpointer engine, GBytes *name, guint32 *out, GError **error)
+{
+  while (!g_atomic_int_get ((gint *) engine))
+    g_usleep (1000);
+  return TRUE;
+}
+
+/* The main thread leaves what does not end, unless that uses what is its own; and the thread ends
+ * it by itself. */
+static void
+test_calls_that_are_left (Fixture *self, gconstpointer data)
+{
+  DsqWorkers *workers = dsq_workers_new (FALSE);
+  g_autoptr (GError) error = NULL;
+  gint is_let_go = FALSE;
+  guint32 out;
+
+  for (guint needs = 0; needs < 2; needs++)
+    {
+      SlowCall call = { .apart = { .run = run_slowly, .free = count_freed } };
+
+      dsq_call_set_asked (end_it, NULL, NULL);
+      call.apart.needs_caller = needs;
+      call.is_let_go = needs;
+      call.wait_us = needs ? 150 * 1000 : 0;
+      g_assert_cmpint (dsq_apart_do (&call.apart, workers), ==, needs);
+      g_assert_true (g_cancellable_is_cancelled (call.apart.cancellable));
+      dsq_apart_unref (&call.apart);
+      dsq_call_state.is_over = FALSE;
+      dsq_call_set_asked (NULL, NULL, NULL);
+      g_atomic_int_set (&call.is_let_go, TRUE);
+      g_assert_true (dsq_workers_drain (workers, NULL));
+      dsq_workers_resume (workers);
+      while (!g_atomic_int_get (&call.n_freed))
+        g_usleep (100);
+    }
+  dsq_call_set_asked (end_it, NULL, NULL);
+  g_assert_false (dsq_apart_call (workers, wait_until_let_go, &is_let_go, NULL, &out, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_OUTCOME_UNKNOWN);
+  g_atomic_int_set (&is_let_go, TRUE);
+  dsq_call_state.is_over = FALSE;
+  dsq_call_set_asked (NULL, NULL, NULL);
+  g_assert_true (dsq_workers_drain (workers, NULL));
+  dsq_workers_free (workers);
+}
+
 static DsqStore *
 open_store (Fixture *self, gboolean background, GError **error)
 {
@@ -297,12 +376,12 @@ test_watches (Fixture *self, gconstpointer data)
   DsqStore *store = open_store (self, FALSE, &error);
 
   g_assert_no_error (error);
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < 3; i++)
     {
       refused.threads = i == 0;
-      refused.events = i != 0;
+      refused.event = i;
       assert_refused (dsq_store_watch (store, "", &error), &error);
-      refused.threads = refused.events = FALSE;
+      refused.threads = FALSE;
     }
   g_object_unref (dsq_store_watch (store, "", &error));
   g_assert_no_error (error);
@@ -327,6 +406,27 @@ test_words (Fixture *self, gconstpointer data)
   words = dsq_words_new (NULL);
   if (words != NULL)
     dsq_words_free (words);
+}
+
+/* There are so many, and no more, as long as none is given back. */
+static void
+test_all_words (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_new ();
+  DsqWords *words;
+
+  while ((words = dsq_words_new (NULL)) != NULL)
+    g_ptr_array_add (all, words);
+  g_assert_cmpuint (all->len, <=, 1024);
+  for (guint i = 0; i < all->len; i++)
+    dsq_words_free (all->pdata[i]);
+  for (guint i = 0; i < MIN (all->len, 10); i++)
+    all->pdata[i] = dsq_words_new (NULL);
+  for (guint i = 0; i < MIN (all->len, 10); i++)
+    {
+      g_assert_nonnull (all->pdata[i]);
+      dsq_words_free (all->pdata[i]);
+    }
 }
 
 /* Memory that is not given back is made zero. */
@@ -363,6 +463,8 @@ main (int argc, char **argv)
   ADD ("calls-of-the-main-thread", test_calls_of_the_main_thread);
   ADD ("stores", test_stores);
   ADD ("spills", test_spills);
+  ADD ("calls-that-are-left", test_calls_that_are_left);
   ADD ("watches", test_watches);
+  ADD ("all-words", test_all_words);
   return g_test_run ();
 }
