@@ -224,6 +224,7 @@ test_not_taken (Fixture *self, gconstpointer data)
 {
   g_autoptr (GAsyncResult) incremented = NULL;
   g_autoptr (GAsyncResult) refused = NULL;
+  g_autoptr (GAsyncResult) cleared = NULL;
   g_autoptr (GError) error = NULL;
   Answer answer = { NULL };
 
@@ -243,6 +244,11 @@ test_not_taken (Fixture *self, gconstpointer data)
   dsq_store_count_async (self->store, NULL, answer_cb, &answer);
   refused = wait_for (&answer);
   g_assert_cmpint (dsq_store_count_finish (self->store, refused, &error), ==, -1);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  g_clear_error (&error);
+  dsq_store_clear_async (self->store, NULL, answer_cb, &answer);
+  cleared = wait_for (&answer);
+  g_assert_false (dsq_store_clear_finish (self->store, cleared, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
 }
 

@@ -327,6 +327,52 @@ test_closes_within_a_call (Fixture *self, gconstpointer data)
   close_store (writer);
 }
 
+typedef struct
+{
+  Fixture *fixture; /* (unowned) */
+  DsqStore *store;  /* (unowned) */
+  guint n_asked;
+} Asked;
+
+static gboolean
+close_and_let_go (gpointer user_data)
+{
+  Asked *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  assert_refused (dsq_store_close (self->store, NULL, &error), &error, DSQ_ERROR_FAILED);
+  if (self->n_asked++ == 0)
+    run (self->fixture, "ROLLBACK");
+  return FALSE;
+}
+
+static void
+set_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(gboolean *) user_data = dsq_store_set_string_finish (DSQ_STORE (source), result, NULL);
+}
+
+/* Nor can what a close has asked while it waits for what is under way. */
+static void
+test_closes_within_a_close (Fixture *self, gconstpointer data)
+{
+  DsqStore *store = OPEN_IN (self->folder, "persist-mode", DSQ_PERSIST_WRITETHROUGH);
+  Asked asked = { self, store, 0 };
+  g_autoptr (GError) error = NULL;
+  gboolean is_set = FALSE;
+
+  run (self, "BEGIN IMMEDIATE");
+  dsq_store_set_string_async (store, "k", "new", NULL, set_cb, &is_set);
+  dsq_set_wait_func (close_and_let_go, &asked, NULL);
+  g_assert_true (dsq_store_close (store, NULL, &error));
+  g_assert_no_error (error);
+  dsq_set_wait_func (NULL, NULL, NULL);
+  g_assert_cmpuint (asked.n_asked, >, 0);
+  while (!is_set)
+    g_main_context_iteration (NULL, TRUE);
+  g_object_unref (store);
+}
+
 static void
 test_keys_of_a_server (Fixture *self, gconstpointer data)
 {
@@ -400,6 +446,7 @@ main (int argc, char **argv)
   ADD ("alone", NULL, test_alone);
   ADD ("closed-reader", NULL, test_closed_reader);
   ADD ("closes-within-a-call", NULL, test_closes_within_a_call);
+  ADD ("closes-within-a-close", NULL, test_closes_within_a_close);
   ADD ("keys-of-a-server", NULL, test_keys_of_a_server);
   ADD ("keeps-all", NULL, test_keeps_all);
   return g_test_run ();
