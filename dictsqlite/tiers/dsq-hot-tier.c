@@ -169,14 +169,14 @@ index_put (DsqHotShard *shard, guint32 number)
   shard->slots[i] = number;
 }
 
+/* It grows where there are more nodes than there have ever been: so none is free. */
 static void
 index_rebuild (DsqHotShard *shard, guint32 n_slots)
 {
   g_free (shard->slots);
   allocate_index (shard, n_slots);
   for (guint32 number = 1; number < shard->n_touched; number++)
-    if (shard->nodes[number].entry != NULL)
-      index_put (shard, number);
+    index_put (shard, number);
 }
 
 static void

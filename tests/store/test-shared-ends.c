@@ -246,6 +246,28 @@ test_dropped_before (Fixture *self, gconstpointer has_met)
   close_store (writer);
 }
 
+/* The same where nobody watches, and so nobody has been told. */
+static void
+test_dropped_unseen (Fixture *self, gconstpointer data)
+{
+  DsqStore *reader = open_reader (self);
+  g_autoptr (DsqStore) table = get_table (reader);
+  g_autoptr (GError) error = NULL;
+  DsqStore *apart = try_open (self, DSQ_PERSIST_LAZY, "separate", TRUE, &error);
+  DsqStore *writer;
+
+  g_assert_no_error (error);
+  g_assert_cmpint (dsq_store_drop_table (apart, "table", NULL, &error), ==, DSQ_ANSWER_YES);
+  close_store (apart);
+  writer = open_writer (self);
+  g_assert_null (dsq_store_get_string (table, "k", NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+  set (writer, "new");
+  assert_holds (reader, "new");
+  close_store (reader);
+  close_store (writer);
+}
+
 /* --- what is refused -------------------------------------------------------------------------- */
 
 /* One alone is refused where it would come between those that are there, and where there is no
@@ -443,6 +465,7 @@ main (int argc, char **argv)
   ADD ("reader-closes-last", NULL, test_reader_closes_last);
   ADD ("dropped-before/unknown", NULL, test_dropped_before);
   ADD ("dropped-before/known", "", test_dropped_before);
+  ADD ("dropped-unseen", NULL, test_dropped_unseen);
   ADD ("alone", NULL, test_alone);
   ADD ("closed-reader", NULL, test_closed_reader);
   ADD ("closes-within-a-call", NULL, test_closes_within_a_call);

@@ -212,6 +212,8 @@ run_slowly (DsqApart *apart)
 {
   SlowCall *self = (SlowCall *) apart;
 
+  while (!g_cancellable_is_cancelled (apart->cancellable))
+    g_usleep (1000);
   g_usleep (self->wait_us);
   while (!g_atomic_int_get (&self->is_let_go))
     g_usleep (1000);
@@ -330,6 +332,43 @@ test_stores (Fixture *self, gconstpointer data)
   store = open_store (self, TRUE, &error);
   g_assert_no_error (error);
   assert_works (store);
+  close_store (store);
+}
+
+/* The main thread leaves the log to its next write, which another thread does then. */
+static void
+test_log_of_the_main_thread (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStats) stats = NULL;
+  g_autofree char *value = g_strnfill (300000, 'v');
+  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
+                                    NULL,
+                                    &error,
+                                    "path",
+                                    self->path,
+                                    "persist-mode",
+                                    DSQ_PERSIST_WRITETHROUGH,
+                                    "durability",
+                                    DSQ_DURABILITY_NORMAL,
+                                    "background",
+                                    FALSE,
+                                    "wal-limit",
+                                    (guint64) 1 << 20,
+                                    NULL);
+
+  g_assert_no_error (error);
+  dsq_call_set_asked (go_on, NULL, NULL);
+  for (guint i = 0; i < 12; i++)
+    {
+      value[0] = (char) ('a' + i);
+      memset (value, value[0], 300000);
+      g_assert_true (dsq_store_set_string (store, "k", value, NULL, &error));
+      g_assert_no_error (error);
+    }
+  dsq_call_set_asked (NULL, NULL, NULL);
+  stats = dsq_store_get_stats (store);
+  g_assert_cmpuint (stats->checkpoints, >=, 1);
   close_store (store);
 }
 
@@ -462,6 +501,7 @@ main (int argc, char **argv)
   ADD ("jobs", test_jobs);
   ADD ("calls-of-the-main-thread", test_calls_of_the_main_thread);
   ADD ("stores", test_stores);
+  ADD ("log-of-the-main-thread", test_log_of_the_main_thread);
   ADD ("spills", test_spills);
   ADD ("calls-that-are-left", test_calls_that_are_left);
   ADD ("watches", test_watches);

@@ -222,10 +222,18 @@ test_keeps_nothing_without_room (void)
   DsqWarmShard warm;
   gint64 expires;
 
-  dsq_warm_shard_init (&warm, &lock, 1);
-  g_assert_false (dsq_warm_shard_put_locked (&warm, entry, key.hash));
-  g_assert_false (dsq_warm_shard_contains_locked (&warm, &key, &expires));
-  g_assert_cmpuint (warm.bytes, ==, 0);
+  for (gsize budget = 1; budget < 300; budget++)
+    {
+      dsq_warm_shard_init (&warm, &lock, budget);
+      g_assert_false (dsq_warm_shard_put_locked (&warm, entry, key.hash));
+      g_assert_false (dsq_warm_shard_contains_locked (&warm, &key, &expires));
+      g_assert_cmpuint (warm.bytes, <=, budget);
+      dsq_warm_shard_finish (&warm);
+    }
+
+  /* nor has one that may take all that there is a larger segment than its offsets tell */
+  dsq_warm_shard_init (&warm, &lock, G_MAXSSIZE);
+  g_assert_cmpuint (warm.segment_size, ==, 1u << 31);
   dsq_warm_shard_finish (&warm);
 }
 
