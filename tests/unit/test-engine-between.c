@@ -351,7 +351,8 @@ drop_by_other (DsqColdTier *tier)
   g_assert_true (other->funcs->drop_table (other, (const guint8 *) "t", 1, &dropped, NULL));
   commit (other);
   close_tier (other);
-  g_assert_true (real.funcs->catch_up (tier, NULL));
+  if (tier != NULL)
+    g_assert_true (real.funcs->catch_up (tier, NULL));
 }
 
 /* A table that is dropped in vain, and by another process at the same time, is gone. */
@@ -405,6 +406,56 @@ test_watches_what_cannot_be_learned (Fixture *self, gconstpointer data)
   close_engine ();
 }
 
+static DsqWatcher *
+watch (guint32 table, gconstpointer owner)
+{
+  g_autoptr (GError) error = NULL;
+  DsqWatcher *watcher = dsq_watcher_new ((const guint8 *) "", 0, &error);
+
+  g_assert_no_error (error);
+  watcher->table = table;
+  watcher->owner = owner;
+  g_assert_true (dsq_engine_add_watcher (engine, watcher, &error));
+  g_assert_no_error (error);
+  return watcher;
+}
+
+/* Of the watches that go over to another engine those of a table that is gone end where they are,
+ * also where nobody has looked since. */
+static void
+test_watches_go_over (Fixture *self, gconstpointer data)
+{
+  DsqEngineOptions options = usual;
+  g_autoptr (GError) error = NULL;
+  DsqWatcher *watchers[2];
+  DsqEngine *writer;
+  guint32 table;
+
+  open_engine (self, &usual);
+  ((DsqColdTierFuncs *) engine->cold->funcs)->open_notice = NULL;
+  dsq_engine_open_table (engine, DSQ_PROMISE_STAGED, (const guint8 *) "t", 1, &table, &error);
+  g_assert_no_error (error);
+  watchers[0] = watch (DSQ_TABLE_MAIN, self);
+  watchers[1] = watch (table, self);
+  drop_by_other (NULL);
+  options.path = self->path;
+  writer = dsq_engine_open (&options, &error);
+  g_assert_no_error (error);
+  g_assert_true (dsq_engine_adopt (writer, engine, &error));
+  g_assert_true (dsq_engine_move_watchers (writer, engine, self, &error));
+  g_assert_no_error (error);
+  g_assert_true (watchers[0]->engine == writer);
+  g_assert_true (watchers[1]->engine == engine);
+  for (guint i = 0; i < 2; i++)
+    {
+      dsq_engine_remove_watcher (watchers[i]);
+      dsq_watcher_free (watchers[i]);
+    }
+  g_assert_true (dsq_engine_close (writer, &error));
+  dsq_engine_unref (writer);
+  close_engine ();
+}
+
 /* A call that is cancelled before its turn changes nothing. */
 static void
 test_cancelled_among_others (Fixture *self, gconstpointer data)
@@ -453,6 +504,7 @@ main (int argc, char **argv)
   ADD ("flushes-nothing", NULL, test_flushes_nothing);
   ADD ("dropped-by-another", NULL, test_dropped_by_another);
   ADD ("watches-what-cannot-be-learned", NULL, test_watches_what_cannot_be_learned);
+  ADD ("watches-go-over", NULL, test_watches_go_over);
   ADD ("cancelled-among-others", NULL, test_cancelled_among_others);
   /* an engine does so for the tiers that it calls */
   dsq_fork_enter ();

@@ -188,6 +188,10 @@ test_drops_what_may_go (Fixture *self, gconstpointer data)
       g_assert_true (flush_engine (&error));
       g_assert_no_error (error);
       assert_holds ("b", NULL);
+      fail_after (CALL_FIND_OLDEST, 0, DSQ_ERROR_IO);
+      assert_refused (dsq_engine_close (engine, &error), &error, DSQ_ERROR_IO);
+      fail_after (CALL_SYNC, 0, DSQ_ERROR_IO);
+      assert_refused (dsq_engine_close (engine, &error), &error, DSQ_ERROR_IO);
       close_engine ();
     }
 }
@@ -269,11 +273,14 @@ test_writes_two_tables (Fixture *self, gconstpointer data)
     .changes = entries,
     .n_changes = 2000,
   };
+  g_autofree char *large = g_strnfill (5 << 20, 'v');
+  DsqEngineOptions options = usual;
   g_autoptr (GError) error = NULL;
   gboolean applied;
   guint64 n_keys;
 
-  open_engine (self, &usual);
+  options.dirty_limit = options.hot_limit = 1 << 30;
+  open_engine (self, &options);
   stage ("s");
   dsq_engine_open_table (engine,
                          DSQ_PROMISE_STAGED,
@@ -293,6 +300,10 @@ test_writes_two_tables (Fixture *self, gconstpointer data)
   dsq_engine_apply (engine, &batch, &applied, &error);
   g_assert_no_error (error);
   g_assert_true (applied);
+  /* so does one that is small, and comes with much */
+  g_assert_true (set_to (DSQ_PROMISE_STAGED, "s", large, &error));
+  g_assert_true (set_to (DSQ_PROMISE_COMMITTED, "s", "small", &error));
+  g_assert_no_error (error);
   dsq_call_set_asked (NULL, NULL, NULL);
   g_assert_true (dsq_engine_count (engine, DSQ_TABLE_MAIN, &n_keys, &error));
   g_assert_cmpuint (n_keys, ==, 1002);

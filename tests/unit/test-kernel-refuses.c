@@ -412,6 +412,7 @@ static void
 test_watches (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (DsqWatch) watch = NULL;
   DsqStore *store = open_store (self, FALSE, &error);
 
   g_assert_no_error (error);
@@ -424,6 +425,19 @@ test_watches (Fixture *self, gconstpointer data)
     }
   g_object_unref (dsq_store_watch (store, "", &error));
   g_assert_no_error (error);
+  close_store (store);
+
+  /* one that goes over to whoever comes to write stays where it is, and he is refused */
+  store =
+      g_initable_new (DSQ_TYPE_STORE, NULL, &error, "path", self->path, "read-only", TRUE, NULL);
+  watch = dsq_store_watch (store, "", &error);
+  g_assert_no_error (error);
+  refused.event = 1;
+  assert_refused (open_store (self, FALSE, &error), &error);
+  refused.event = 0;
+  close_store (open_store (self, FALSE, &error));
+  g_assert_no_error (error);
+  g_clear_object (&watch);
   close_store (store);
 }
 
