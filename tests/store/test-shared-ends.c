@@ -332,7 +332,7 @@ test_closes_within_a_call (Fixture *self, gconstpointer data)
   DsqStore *reader = open_reader (self);
   Closer closer = { reader, 0 };
   g_autoptr (GError) error = NULL;
-  DsqStore *writer;
+  DsqStore *writer = NULL;
 
   for (guint i = 0; i < 2; i++)
     {
