@@ -154,8 +154,6 @@ call_free (gpointer data)
       self->slots[i].free (self->slots[i].pointer);
   g_clear_object (&self->cursor);
   g_clear_pointer (&self->report, report_let_go);
-  if (self->pointer != NULL)
-    self->pointer_free (self->pointer);
   g_clear_error (&self->error);
   g_free (self);
 }

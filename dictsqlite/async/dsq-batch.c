@@ -143,7 +143,7 @@ dsq_batch_new (const guint8 *pack, gsize length, GError **error)
 void
 dsq_batch_free (DsqBatch *self)
 {
-  for (guint32 i = 0; i < self->n_operations && self->operations != NULL; i++)
+  for (guint32 i = 0; i < self->n_operations; i++)
     {
       g_clear_pointer (&self->operations[i].entry, dsq_entry_unref);
       g_free (self->operations[i].result);

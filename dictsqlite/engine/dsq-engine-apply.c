@@ -99,8 +99,6 @@ sweep (const Apply *self, GError **error)
 {
   const DsqEngineBatch *batch = self->batch;
 
-  if (self->engine->options.read_only)
-    return TRUE;
   return dsq_engine_check_open (self->engine, batch->tables->id, error) &&
          (!dsq_engine_is_sweep_due (self->engine) ||
           dsq_engine_sweep_some (self->engine, batch->n_changes + batch->n_expected, error)) &&

@@ -94,8 +94,7 @@ dsq_engine_may_write (const DsqEngine *self, DsqPromise promise)
 static inline gboolean
 dsq_engine_writes_through (const DsqEngine *self, DsqPromise promise)
 {
-  return promise != DSQ_PROMISE_STAGED &&
-         (dsq_engine_commits_at_once (self) || (self->is_lasting && self->depth == 0));
+  return promise != DSQ_PROMISE_STAGED && (dsq_engine_commits_at_once (self) || self->depth == 0);
 }
 
 /* For dsq_apart_call(): nothing takes long without a file. */

@@ -186,7 +186,7 @@ locate (DsqEngine *self,
         return FALSE;
       result = try_to_locate (self, key, flags | sweeps, located, error);
       located->tries = tries;
-      if (result == LOCATE_DONE && (flags & DSQ_LOCATE_SWEPT) && !self->options.read_only)
+      if (result == LOCATE_DONE && (flags & DSQ_LOCATE_SWEPT))
         remove_expired (self, key, located);
       if (result != LOCATE_DONE)
         dsq_tries_end (&tries, self);
@@ -207,9 +207,7 @@ dsq_engine_locate (DsqEngine *self,
                    DsqLocated *located,
                    GError **error)
 {
-  gboolean sweeps = (flags & DSQ_LOCATE_SWEPT) && !self->options.read_only;
-
-  return locate (self, key, flags, sweeps ? LOCATE_SWEEPS : 0, located, error);
+  return locate (self, key, flags, flags & DSQ_LOCATE_SWEPT ? LOCATE_SWEEPS : 0, located, error);
 }
 
 void

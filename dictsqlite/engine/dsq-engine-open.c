@@ -484,8 +484,7 @@ dsq_engine_unref (DsqEngine *self)
   if (__atomic_fetch_sub (&self->n_references, 1, __ATOMIC_ACQ_REL) != 1 ||
       !dsq_door_is_own (&self->door))
     return;
-  if (self->tables.main.pending != NULL)
-    dsq_engine_close_by_force (self);
+  dsq_engine_close_by_force (self);
   g_clear_pointer (&self->workers, dsq_workers_free);
   g_clear_pointer (&self->flusher, dsq_flusher_free);
   dsq_lookout_clear (&self->lookout);

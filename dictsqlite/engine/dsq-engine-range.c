@@ -157,8 +157,8 @@ runs_init_locked (Runs *self, DsqPending *pending, const DsqKey *from, const Dsq
     sift_down (self, i - 1);
 }
 
-/* Up to the last of @max_keys that are there. TRUE: these are all of the range. */
-static gboolean
+/* Up to the last of @max_keys that are there. */
+static void
 collect_locked (DsqPending *self,
                 const DsqKey *from,
                 const DsqKey *end,
@@ -170,7 +170,7 @@ collect_locked (DsqPending *self,
 
   dsq_shards_assert_all_locked (self->shards);
   if (dsq_pending_is_untouched (self))
-    return TRUE;
+    return;
   runs_init_locked (&runs, self, from, end);
   while (runs.n_runs > 0 && n_live < max_keys)
     {
@@ -184,7 +184,6 @@ collect_locked (DsqPending *self,
       if (runs.n_runs > 0)
         sift_down (&runs, 0);
     }
-  return runs.n_runs == 0;
 }
 
 /* All locks at once: a flush or a clear between two shards would hide keys. */
@@ -194,7 +193,6 @@ collect_pending (DsqEngine *self,
                  const DsqKey *end,
                  guint max_keys,
                  GArray *pending,
-                 gboolean *out_is_all,
                  gboolean *out_hides_cold,
                  GError **error)
 {
@@ -203,8 +201,7 @@ collect_pending (DsqEngine *self,
       !dsq_engine_lock_all_open (self, from->table, error))
     return FALSE;
   *out_hides_cold = dsq_engine_hides_cold (self, &self->shards->all[0], from->table);
-  *out_is_all =
-      collect_locked (dsq_engine_pending (self, from->table), from, end, max_keys, pending);
+  collect_locked (dsq_engine_pending (self, from->table), from, end, max_keys, pending);
   dsq_shards_unlock_all (self->shards);
   return TRUE;
 }
@@ -238,14 +235,10 @@ leave_out_expired (DsqEngine *self, GPtrArray *entries, GError **error)
   return TRUE;
 }
 
-/* Lays the one over the other, up to where both are known. */
+/* Lays the one over the other. Where either goes on beyond what is here, the list is full before:
+ * of what is pending there are as many as it takes, and of rows still so many more. */
 static void
-merge (const GArray *pending,
-       gboolean pending_ends,
-       const GPtrArray *rows,
-       gboolean rows_end,
-       guint max_keys,
-       GPtrArray *out_entries)
+merge (const GArray *pending, const GPtrArray *rows, guint max_keys, GPtrArray *out_entries)
 {
   guint p = 0, r = 0;
 
@@ -255,8 +248,6 @@ merge (const GArray *pending,
       DsqEntry *row = r < rows->len ? rows->pdata[r] : NULL;
       int order;
 
-      if ((row == NULL && !rows_end) || (change == NULL && !pending_ends))
-        return;
       order = change == NULL ? 1 : row == NULL ? -1 : compare_entries (change->entry, row);
       if (order > 0)
         g_ptr_array_add (out_entries, dsq_entry_ref (row));
@@ -294,12 +285,11 @@ list_some (DsqEngine *self,
            GError **error)
 {
   g_autoptr (GArray) pending = g_array_new (FALSE, FALSE, sizeof (Pending));
-  gboolean is_all, hides_cold;
-  gboolean success;
+  gboolean hides_cold, success;
   guint max_rows;
 
   g_array_set_clear_func (pending, pending_clear);
-  if (!collect_pending (self, from, end, max_keys, pending, &is_all, &hides_cold, error))
+  if (!collect_pending (self, from, end, max_keys, pending, &hides_cold, error))
     return FALSE;
   if (!hides_cold)
     flush_if_many_are_gone (self, pending);
@@ -314,12 +304,12 @@ list_some (DsqEngine *self,
         return FALSE;
     }
   *out_rows_end = rows->len < max_rows;
-  merge (pending, is_all, rows, *out_rows_end, max_keys, out_entries);
+  merge (pending, rows, max_keys, out_entries);
   return leave_out_expired (self, out_entries, error);
 }
 
-/* When all that was found has expired, which a read-only store leaves where it is, the search goes
- * on behind it. */
+/* Fewer than @max_keys at the end alone: where some of what was found has expired, which a store
+ * that only reads leaves where it is, the search goes on behind it. */
 gboolean
 dsq_engine_list_keys (DsqEngine *self,
                       const DsqKey *from,
@@ -331,16 +321,22 @@ dsq_engine_list_keys (DsqEngine *self,
   g_autofree guint8 *next = NULL;
   DsqKey start = *from;
 
-  for (;;)
+  for (guint n_left = max_keys;;)
     {
+      GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
       g_autoptr (GPtrArray) rows =
           g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
       const DsqEntry *last;
       gboolean rows_end;
 
-      if (!list_some (self, &start, end, max_keys, rows, &rows_end, out_entries, error))
-        return FALSE;
-      if (out_entries->len > 0 || rows_end)
+      if (!list_some (self, &start, end, n_left, rows, &rows_end, found, error))
+        {
+          g_ptr_array_unref (found);
+          return FALSE;
+        }
+      n_left -= found->len;
+      g_ptr_array_extend_and_steal (out_entries, found);
+      if (n_left == 0 || rows_end)
         return TRUE;
       last = rows->pdata[rows->len - 1];
       g_free (next);

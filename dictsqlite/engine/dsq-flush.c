@@ -436,20 +436,23 @@ find_state (const DsqTableState *states, guint n_states, guint32 table)
   return low < n_states && states[low].table == table ? &states[low] : NULL;
 }
 
-/* A table that is not among the states was dropped. */
-static void
+/* A table that is not among the states was dropped. Whether something that had expired is there
+ * again: who marked that it is not did so of the file as it was. */
+static gboolean
 learn_table_locked (DsqEngine *self, DsqTable *table, const DsqTableState *states, guint n_states)
 {
   const DsqTableState *state = find_state (states, n_states, table->id);
   gboolean is_committed =
       self->cold->n_commits != __atomic_load_n (&self->flush_commits, __ATOMIC_RELAXED);
+  gboolean forgets_marks = FALSE;
 
   dsq_shards_assert_all_locked (self->shards);
   if (state != NULL)
-    dsq_pending_learn_locked (table->pending, state, is_committed);
+    forgets_marks = dsq_pending_learn_locked (table->pending, state, is_committed);
   else
     dsq_tables_drop_locked (&self->tables, table);
   dsq_table_tell_walks_locked (table, DSQ_CHANGE_OF_KEYS);
+  return forgets_marks;
 }
 
 void
@@ -459,6 +462,7 @@ dsq_engine_on_foreign_change (const DsqTableState *states,
                               gpointer user_data)
 {
   DsqEngine *self = user_data;
+  gboolean forgets_expiry = changed == NULL || changed->next_expiry != G_MAXINT64;
   guint64 generation;
 
   dsq_shards_lock_all (self->shards);
@@ -477,12 +481,12 @@ dsq_engine_on_foreign_change (const DsqTableState *states,
       if (table == NULL)
         continue;
       if (table->learned != generation && dsq_tables_is_used_locked (&self->tables, table))
-        learn_table_locked (self, table, states, n_states);
+        forgets_expiry |= learn_table_locked (self, table, states, n_states);
       table->learned = generation;
       dsq_watchers_note (table->watchers, &changed->keys[i]);
     }
   dsq_shards_drop_clean_locked (self->shards, changed);
-  if (changed == NULL || changed->next_expiry != G_MAXINT64 || dsq_expiry_may_end (&self->expiry))
+  if (forgets_expiry || dsq_expiry_may_end (&self->expiry))
     dsq_expiry_forget_locked (&self->expiry);
   dsq_shards_unlock_all (self->shards);
 }

@@ -146,12 +146,11 @@ join (DsqHold *self, const DsqFilePlace *place, const DsqEngineOptions *options,
          dsq_engine_join (self->engine, options, error);
 }
 
-static gboolean
+static void
 set_usable (DsqHandle *self)
 {
   self->jobs.place.busy_since = &self->own.engine->busy_since;
   __atomic_store_n (&self->usable, self->own.engine, __ATOMIC_RELEASE);
-  return TRUE;
 }
 
 static gboolean
@@ -170,9 +169,9 @@ open_shared (DsqHandle *self, const DsqEngineOptions *options, GError **error)
           dsq_open_files_enter (&place, options->read_only, self, deadline, &self->own.file, error))
         {
         case DSQ_OPEN_FIRST:
-          return open_first (&self->own, options, error) && set_usable (self);
+          return open_first (&self->own, options, error);
         case DSQ_OPEN_JOINED:
-          return join (&self->own, &place, options, error) && set_usable (self);
+          return join (&self->own, &place, options, error);
         case DSQ_OPEN_FAILED:
           return FALSE;
         case DSQ_OPEN_AGAIN:
@@ -198,19 +197,7 @@ open_alone (DsqHandle *self, const DsqEngineOptions *options, GError **error)
                             !dsq_open_files_check (&place, error)))
     return FALSE;
   self->own.engine = dsq_engine_open (options, error);
-  return self->own.engine != NULL && set_usable (self);
-}
-
-/* Who comes to write waits until one that only reads can be moved. */
-static gboolean
-open_to_read (DsqHandle *self, const DsqEngineOptions *options, GError **error)
-{
-  gboolean success;
-
-  dsq_mutex_lock (&self->lock);
-  success = open_shared (self, options, error);
-  dsq_mutex_unlock (&self->lock);
-  return success;
+  return self->own.engine != NULL;
 }
 
 DsqHandle *
@@ -225,12 +212,15 @@ dsq_handle_open (const DsqEngineOptions *options, gboolean is_separate, GError *
   dsq_door_init (&self->jobs);
   dsq_mutex_init (&self->lock, DSQ_RANK_HANDLE, 0);
   dsq_mutex_init (&self->tables_lock, DSQ_RANK_HANDLE, 1);
-  if (!is_file (options) || is_separate)
-    success = open_alone (self, options, error);
-  else if (options->read_only)
-    success = open_to_read (self, options, error);
-  else
-    success = open_shared (self, options, error);
+  /* who comes to write waits until one that only reads can be moved */
+  if (options->read_only)
+    dsq_mutex_lock (&self->lock);
+  success = is_file (options) && !is_separate ? open_shared (self, options, error)
+                                              : open_alone (self, options, error);
+  if (success)
+    set_usable (self);
+  if (options->read_only)
+    dsq_mutex_unlock (&self->lock);
   if (success)
     return self;
   dsq_handle_unref (self);
@@ -423,15 +413,15 @@ dsq_handle_ref (DsqHandle *self)
 static void
 drop (DsqHandle *handle, DsqHold *self)
 {
-  if (self->engine != NULL)
-    dsq_engine_end_watchers (self->engine, handle);
+  if (self->engine == NULL)
+    return;
+  dsq_engine_end_watchers (self->engine, handle);
   if (self->file != NULL && !dsq_open_file_leave (self->file, handle))
     {
-      if (self->engine != NULL)
-        dsq_engine_close_by_force (self->engine);
+      dsq_engine_close_by_force (self->engine);
       dsq_open_file_end (self->file);
     }
-  g_clear_pointer (&self->engine, dsq_engine_unref);
+  dsq_engine_unref (self->engine);
 }
 
 void

@@ -230,30 +230,7 @@ list_keys (DsqColdTier *tier,
            GPtrArray *entries,
            GError **error)
 {
-  ParentTier *self = (ParentTier *) tier;
-  g_autofree guint8 *next = NULL;
-  DsqKey start = *from;
-  guint n_before;
-
-  /* the parent may give fewer than there are */
-  do
-    {
-      const DsqEntry *last;
-
-      n_before = entries->len;
-      if (!dsq_engine_list_keys (self->parent, &start, end, max_keys - n_before, entries, error))
-        return FALSE;
-      if (entries->len == n_before)
-        return TRUE;
-      last = entries->pdata[entries->len - 1];
-      g_free (next);
-      next = g_malloc0 ((gsize) last->key_length + 1);
-      memcpy (next, dsq_entry_key (last), last->key_length);
-      start.bytes = next;
-      start.length = last->key_length + 1;
-    }
-  while (entries->len < max_keys);
-  return TRUE;
+  return dsq_engine_list_keys (((ParentTier *) tier)->parent, from, end, max_keys, entries, error);
 }
 
 static gboolean

@@ -548,9 +548,10 @@ dsq_pending_follow_locked (DsqPending *self, const DsqPending *parent, gint64 of
     }
 }
 
-void
+gboolean
 dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed)
 {
+  gboolean forgets_marks = FALSE;
   gboolean is_hidden;
   DsqPresence presence;
 
@@ -577,7 +578,10 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
           DsqChangeList *list = &pending->current.lists[DSQ_LIST_REST];
 
           if (is_swept (&list->items[j]))
-            forget_swept (self, shard, list, &list->items[j]);
+            {
+              forget_swept (self, shard, list, &list->items[j]);
+              forgets_marks = TRUE;
+            }
         }
       pending->n_live = 0;
       pending->n_unresolved = 0;
@@ -590,4 +594,5 @@ dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean
       give_places (self, shard);
       filter_order (self, shard);
     }
+  return forgets_marks;
 }

@@ -71,8 +71,7 @@ typedef struct
 typedef struct
 {
   DsqShards *shards;        /* (unowned) */
-  DsqPendingShard *parts;   /* (owned) (atomic) one for each shard; a table that was
-                               never written to shares some that are empty, see is_untouched() */
+  DsqPendingShard *parts;   /* (owned, but while is_untouched()) (atomic) one for each shard */
   guint32 table;            /* constant: its id */
   guint64 number;           /* constant: among all tables of all stores, for the walkers */
   guint parity;             /* of the current generation */
@@ -165,9 +164,10 @@ gboolean dsq_pending_is_empty_locked (DsqPending *self);
 /* Makes the current generation the one in flight. It gets its places from the file, whose next is
  * @next, where they are not the same and no walk is under way; 0: they are the same. */
 void dsq_pending_detach_locked (DsqPending *self, gint64 next);
-/* Another connection has committed; @committed: the generation in flight had been before that. What
- * is clean in memory is the caller's to drop. */
-void dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
+/* Another has committed; @committed: the generation in flight was, before. What is clean in memory
+ * is the caller's to drop. Whether marks of what had expired were forgotten. */
+gboolean
+dsq_pending_learn_locked (DsqPending *self, const DsqTableState *state, gboolean committed);
 /* Rows of the table stand where those of @parent's do, less @offset; the shifts of these are the
  * table's own as far as they are below @end. One of the parent's locks is held as well. */
 void

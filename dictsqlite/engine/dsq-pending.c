@@ -273,7 +273,7 @@ dsq_pending_stage_new_locked (DsqPending *self,
   change.place = is_fresh ? take_place (self) : 0;
   dsq_pending_count_own (self, dsq_change_contribution (&change, presence));
   if (dsq_pending_has_walks (self))
-    dsq_walker_count_staged (self->number, hash, presence == DSQ_PRESENCE_UNKNOWN && is_set);
+    dsq_walker_count_staged (self->number, hash, presence == DSQ_PRESENCE_UNKNOWN);
   append_change (self, shard, number, is_fresh ? DSQ_LIST_FRESH : DSQ_LIST_REST, &change);
 }
 

@@ -17,12 +17,6 @@
 /* Tries without locks. */
 #define MAX_OPTIMISTIC_TRIES 3
 
-static gboolean
-is_shared (DsqEngine *engine)
-{
-  return dsq_cold_tier_is_shared (engine->cold) && !engine->options.read_only;
-}
-
 /* Where nobody else commits to the file our own lock is all there is to it. */
 static gboolean
 stop_file (DsqEngine *engine, GError **error)
@@ -31,7 +25,8 @@ stop_file (DsqEngine *engine, GError **error)
     return FALSE;
   if (dsq_call_lock (&engine->writer_lock, error))
     {
-      if (!is_shared (engine) || engine->cold->funcs->begin (engine->cold, error))
+      if (!dsq_cold_tier_is_shared (engine->cold) ||
+          engine->cold->funcs->begin (engine->cold, error))
         return TRUE;
       dsq_mutex_unlock (&engine->writer_lock);
     }
@@ -42,7 +37,7 @@ stop_file (DsqEngine *engine, GError **error)
 static void
 let_file_go (DsqEngine *engine)
 {
-  if (is_shared (engine))
+  if (dsq_cold_tier_is_shared (engine->cold))
     engine->cold->funcs->rollback (engine->cold);
   dsq_mutex_unlock (&engine->writer_lock);
   dsq_engine_leave (engine);

@@ -122,7 +122,7 @@ find_in_file (Trim *self, Pass pass, GError **error)
   gint64 started = engine->trim_hand;
   gboolean is_second_lap = started == 0;
 
-  for (guint n_looks = 0; n_looks < MAX_LOOKS && self->n_found < self->n_wanted; n_looks += BATCH)
+  for (guint n_looks = 0; n_looks < MAX_LOOKS; n_looks += BATCH)
     {
       g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
       gint64 end = engine->trim_hand;

@@ -87,7 +87,7 @@ take (void)
   DsqWords *self = __atomic_exchange_n (&unused, NULL, __ATOMIC_ACQUIRE);
 
   if (self == NULL)
-    return map ();
+    return __atomic_load_n (&n_areas, __ATOMIC_RELAXED) < MOST_AREAS ? map () : NULL;
   put_back (self->next);
   return self;
 }
@@ -122,16 +122,17 @@ begin_anew (DsqWords *self)
 DsqWords *
 dsq_words_new (const volatile guint64 *live)
 {
-  DsqWords *self = sysconf (_SC_PAGESIZE) == PAGE ? take () : NULL;
+  DsqWords *self;
 
+  if (sysconf (_SC_PAGESIZE) != PAGE)
+    return NULL;
+  /* one that cannot begin never will, and somebody may look at it still */
+  do
+    self = take ();
+  while (self != NULL && !begin_anew (self));
   if (self == NULL)
     return NULL;
   self->next = NULL;
-  if (!begin_anew (self))
-    {
-      put_back (self);
-      return NULL;
-    }
   /* of no length: the old mapping stays, which only a shared one can */
   if (live == NULL || mremap ((gpointer) live,
                               0,

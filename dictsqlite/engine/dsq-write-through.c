@@ -334,9 +334,7 @@ apply_in_savepoint (DsqEngine *self, DsqWrite *write, GError **error)
   if (!self->cold->funcs->savepoint (self->cold, error))
     return FALSE;
   is_applied = apply_write (self, write, &write->queued.error);
-  if (self->cold->funcs->release (self->cold, is_applied, error))
-    return TRUE;
-  return FALSE;
+  return self->cold->funcs->release (self->cold, is_applied, error);
 }
 
 static gboolean

@@ -169,14 +169,14 @@ index_put (DsqHotShard *shard, guint32 number)
   shard->slots[i] = number;
 }
 
+/* It grows where there are more nodes than there have ever been: so none is free. */
 static void
 index_rebuild (DsqHotShard *shard, guint32 n_slots)
 {
   g_free (shard->slots);
   allocate_index (shard, n_slots);
   for (guint32 number = 1; number < shard->n_touched; number++)
-    if (shard->nodes[number].entry != NULL)
-      index_put (shard, number);
+    index_put (shard, number);
 }
 
 static void
@@ -186,7 +186,7 @@ index_take (DsqHotShard *shard, guint32 number)
   guint32 i = shard->nodes[number].hash & mask;
   guint32 hole;
 
-  while (shard->tags[i] == 0 || shard->slots[i] != number)
+  while (shard->slots[i] != number)
     i = (i + 1) & mask;
 
   /* shift back what probed past the hole, so that no tombstones are needed here */

@@ -218,6 +218,40 @@ test_cancelled_after (Fixture *self, gconstpointer data)
   g_assert_cmpstr (value, ==, "value");
 }
 
+/* An answer that nobody takes is freed with its call; nor need what an answer gives be wanted. */
+static void
+test_not_taken (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GAsyncResult) incremented = NULL;
+  g_autoptr (GAsyncResult) refused = NULL;
+  g_autoptr (GAsyncResult) cleared = NULL;
+  g_autoptr (GError) error = NULL;
+  Answer answer = { NULL };
+
+  g_assert_true (dsq_store_set_string (self->store, "key", "value", NULL, &error));
+  for (guint i = 0; i < 10; i++)
+    {
+      dsq_store_list_keys_async (self->store, "", NULL, 10, NULL, answer_cb, &answer);
+      g_object_unref (wait_for (&answer));
+      dsq_store_get_string_async (self->store, "key", NULL, answer_cb, &answer);
+      g_object_unref (wait_for (&answer));
+    }
+  dsq_store_increment_async (self->store, "n", 2, 0, NULL, answer_cb, &answer);
+  incremented = wait_for (&answer);
+  g_assert_true (dsq_store_increment_finish (self->store, incremented, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (dsq_store_close (self->store, NULL, &error));
+  dsq_store_count_async (self->store, NULL, answer_cb, &answer);
+  refused = wait_for (&answer);
+  g_assert_cmpint (dsq_store_count_finish (self->store, refused, &error), ==, -1);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  g_clear_error (&error);
+  dsq_store_clear_async (self->store, NULL, answer_cb, &answer);
+  cleared = wait_for (&answer);
+  g_assert_false (dsq_store_clear_finish (self->store, cleared, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -231,6 +265,7 @@ main (int argc, char **argv)
       add ("async/wrong-type", mode, test_wrong_type);
       add ("async/cancelled-before", mode, test_cancelled_before);
       add ("async/cancelled-after", mode, test_cancelled_after);
+      add ("async/not-taken", mode, test_not_taken);
     }
   return g_test_run ();
 }

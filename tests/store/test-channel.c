@@ -307,6 +307,30 @@ test_walk (Fixture *self, gconstpointer data)
   g_assert_cmpuint (n_walked, ==, 100);
 }
 
+/* Another one on the file, of which memory keeps one entry, and the warm tier the others. */
+static DsqStore *
+open_small_store (Fixture *self, DsqPersistMode mode)
+{
+  g_autoptr (GError) error = NULL;
+  DsqStore *store;
+
+  g_assert_true (dsq_store_flush (self->store, NULL, &error));
+  store = g_initable_new (DSQ_TYPE_STORE,
+                          NULL,
+                          &error,
+                          "path",
+                          self->path,
+                          "persist-mode",
+                          mode,
+                          "separate",
+                          TRUE,
+                          "hot-capacity",
+                          (guint64) 1,
+                          NULL);
+  g_assert_no_error (error);
+  return store;
+}
+
 /* A look into memory tells apart what it finds, what it knows to be missing, and what it may not
  * wait for. */
 static void
@@ -324,6 +348,25 @@ test_peek_string (Fixture *self, gconstpointer data)
   g_assert_null (dsq_store_peek_string (self->store, "number", &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_WRONG_TYPE);
   g_clear_error (&error);
+  if (mode == DSQ_PERSIST_LAZY)
+    {
+      g_autoptr (DsqStore) small = open_small_store (self, mode);
+      g_autofree char *warm = NULL;
+
+      for (guint i = 0; i < 3; i++)
+        {
+          g_autofree char *got = dsq_store_get_string (small, "string", NULL, &error);
+          g_autoptr (GVariant) other = dsq_store_get (small, "number", NULL, &error);
+
+          g_assert_no_error (error);
+          g_assert_cmpstr (got, ==, "text");
+          g_assert_nonnull (other);
+        }
+      warm = dsq_store_peek_string (small, "string", &error);
+      g_assert_no_error (error);
+      g_assert_cmpstr (warm, ==, "text");
+      g_assert_true (dsq_store_close (small, NULL, &error));
+    }
   dsq_store_remove (self->store, "string", NULL, NULL);
   if (mode != DSQ_PERSIST_WRITETHROUGH)
     {
@@ -388,6 +431,78 @@ test_close (Fixture *self, gconstpointer data)
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
 }
 
+static void
+assert_not_submitted (DsqChannel *channel, const void *pack, gsize length, int code)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpuint (dsq_channel_submit (channel, pack, length, &error), ==, 0);
+  g_assert_error (error, DSQ_ERROR, code);
+}
+
+/* What is no pack of operations is refused before anything is done, and a close is one alone. */
+static void
+test_no_operations (Fixture *self, gconstpointer data)
+{
+  g_autoptr (DsqChannel) channel = open_channel (self);
+  g_autoptr (DsqChannel) of_nothing = g_object_new (DSQ_TYPE_CHANNEL, NULL);
+  const char *kinds[] = { "qq", "x", "gq", "", "q\1" };
+  const guint32 nothing = 0;
+  const guint32 too_long[] = { 1, 77 };
+
+  assert_not_submitted (channel, "", 0, DSQ_ERROR_INVALID_ARGUMENT);
+  assert_not_submitted (channel, &nothing, sizeof nothing, DSQ_ERROR_INVALID_ARGUMENT);
+  assert_not_submitted (channel, too_long, sizeof too_long, DSQ_ERROR_INVALID_ARGUMENT);
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autoptr (GBytes) pack = operations (kinds[i], NULL);
+      g_autoptr (GError) error = NULL;
+      guint64 ticket = dsq_channel_submit (channel,
+                                           g_bytes_get_data (pack, NULL),
+                                           g_bytes_get_size (pack),
+                                           &error);
+
+      if (ticket == 0)
+        g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+      else
+        g_ptr_array_unref (wait_for_results (channel, ticket));
+    }
+  g_assert_false (dsq_store_is_closed (self->store));
+}
+
+/* Of a table that is gone each operation says so, and a pack of keys does of the first that is
+ * none.
+ */
+static void
+test_gone_table (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) table = dsq_store_get_table (self->store, "t", NULL, &error);
+  g_autoptr (DsqChannel) channel = dsq_store_open_channel (table, &error);
+  g_autoptr (GPtrArray) items = NULL;
+  g_autoptr (GBytes) keys = operations ("k", NULL);
+  gsize length;
+
+  g_assert_no_error (error);
+  g_free (dsq_store_peek_pack (table,
+                               g_bytes_get_data (keys, NULL),
+                               g_bytes_get_size (keys),
+                               &length,
+                               &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (dsq_store_drop_table (self->store, "t", NULL, &error), ==, DSQ_ANSWER_YES);
+  items = submit_and_wait (channel, operations ("cgs", "k", "k", "k", "\3v", NULL));
+  for (guint i = 1; i < items->len; i++)
+    g_assert_cmpuint (((const guint8 *) g_bytes_get_data (items->pdata[i], NULL))[0], ==, 0);
+  g_assert_true (dsq_store_close (self->store, NULL, &error));
+  g_assert_null (dsq_store_peek_pack (table,
+                                      g_bytes_get_data (keys, NULL),
+                                      g_bytes_get_size (keys),
+                                      &length,
+                                      &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+}
+
 /* Results that nobody collects are freed with the channel, which may go while they are made. */
 static void
 test_dropped_while_busy (Fixture *self, gconstpointer data)
@@ -423,6 +538,8 @@ main (int argc, char **argv)
       add ("channel/alone-with-results", mode, test_alone_with_results);
       add ("channel/close", mode, test_close);
       add ("channel/dropped-while-busy", mode, test_dropped_while_busy);
+      add ("channel/no-operations", mode, test_no_operations);
+      add ("channel/gone-table", mode, test_gone_table);
     }
   return g_test_run ();
 }

@@ -288,6 +288,55 @@ test_lists_texts (Fixture *fixture, gconstpointer mode)
   g_assert_cmpmem (nothing, length, "\0\0\0", 4);
 }
 
+#define HOUR (3600 * 1000)
+
+/* The keys of one page are as many as were asked for, if there are so many. */
+static void
+assert_page (DsqStore *store, guint page, guint n_keys)
+{
+  g_autoptr (GPtrArray) all = list (store, "key ", page);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) keys = dsq_store_list_keys (store, "key ", NULL, page, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (all->len, ==, n_keys);
+  g_assert_cmpuint (g_strv_length (keys), ==, MIN (page, n_keys));
+  for (guint i = 0; keys[i] != NULL; i++)
+    g_assert_cmpstr (keys[i], ==, all->pdata[i]);
+}
+
+#define HOUR (3600 * 1000)
+
+/* What has expired is left where it is by a store that only reads, and yet makes no page shorter,
+ * neither of its own nor of a transaction over it. */
+static void
+test_lists_around_what_has_expired (Fixture *fixture, gconstpointer mode)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) reader = NULL;
+  g_autoptr (DsqTransaction) transaction = NULL;
+
+  for (guint i = 0; i < 40; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("key %02u", i);
+
+      set (fixture->store, key, i);
+      if (i % 4 == 0 || (i >= 20 && i < 30))
+        g_assert_true (dsq_store_touch (fixture->store, key, HOUR, NULL, &error));
+    }
+  g_clear_object (&fixture->store);
+  reader = g_initable_new (DSQ_TYPE_STORE, NULL, &error, "path", path, "read-only", TRUE, NULL);
+  g_object_set (reader, "clock-offset", (gint64) 2 * HOUR, NULL);
+  transaction = dsq_store_begin (reader, &error);
+  g_assert_no_error (error);
+  for (guint page = 1; page < 40; page += 3)
+    {
+      assert_page (reader, page, 23);
+      assert_page (DSQ_STORE (transaction), page, 23);
+    }
+}
+
 static void
 add (const char *path, DsqPersistMode mode, void (*function) (Fixture *fixture, gconstpointer mode))
 {
@@ -309,5 +358,8 @@ main (int argc, char **argv)
   add ("/dsq/range/lazy/tables", DSQ_PERSIST_LAZY, test_forgets_with_the_table);
   add ("/dsq/range/memory/texts", DSQ_PERSIST_MEMORY, test_lists_texts);
   add ("/dsq/range/writethrough/texts", DSQ_PERSIST_WRITETHROUGH, test_lists_texts);
+  add ("/dsq/range/lazy/around-what-has-expired",
+       DSQ_PERSIST_LAZY,
+       test_lists_around_what_has_expired);
   return g_test_run ();
 }

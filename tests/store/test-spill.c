@@ -331,6 +331,57 @@ test_threads_spill_together (gconstpointer data)
   }                                                                                                \
   G_STMT_END
 
+/* What is dropped as a cache's need not go anywhere else, and few that are large are too much as
+ * many are. */
+static void
+test_bytes (gconstpointer data)
+{
+  g_autofree char *value = g_strnfill (10000, 'v');
+  g_autoptr (GError) error = NULL;
+
+  for (guint is_cache = 0; is_cache < 2; is_cache++)
+    {
+      DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
+                                        NULL,
+                                        &error,
+                                        "path",
+                                        ":memory:",
+                                        "persist-mode",
+                                        DSQ_PERSIST_MEMORY,
+                                        "background",
+                                        GPOINTER_TO_INT (data),
+                                        "dirty-limit",
+                                        (guint64) DIRTY_LIMIT,
+                                        "hot-limit",
+                                        (guint64) 4 * DIRTY_LIMIT,
+                                        "max-bytes",
+                                        (guint64) (is_cache ? 8 * DIRTY_LIMIT : 0),
+                                        NULL);
+      g_autoptr (DsqStats) stats = NULL;
+
+      g_assert_no_error (error);
+      for (guint i = 0; i < 200; i++)
+        {
+          g_autofree char *key = g_strdup_printf ("key %u", i);
+
+          g_assert_true (dsq_store_set_string (store, key, value, NULL, &error));
+        }
+      stats = dsq_store_get_stats (store);
+      if (is_cache)
+        {
+          g_assert_cmpuint (stats->spill_bytes, ==, 0);
+          g_assert_cmpuint (stats->used_bytes, <=, 8 * DIRTY_LIMIT);
+          g_assert_cmpuint (stats->dropped_entries, >, 0);
+        }
+      else
+        {
+          g_assert_cmpuint (stats->spill_bytes, >, 0);
+          assert_count (store, 200);
+        }
+      close_store (store);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -342,6 +393,7 @@ main (int argc, char **argv)
   g_assert_true (g_setenv ("SQLITE_TMPDIR", folder, TRUE));
   ADD ("what-fits-stays-in-memory", test_what_fits_stays_in_memory);
   ADD ("what-does-not-fit-is-kept", test_what_does_not_fit_is_kept);
+  ADD ("bytes", test_bytes);
   ADD ("nobody-can-open-the-file", test_nobody_can_open_the_file);
   ADD ("clear-gives-the-file-back", test_clear_gives_the_file_back);
   ADD ("threads-spill-together", test_threads_spill_together);

@@ -382,6 +382,76 @@ test_expiry (Fixture *fixture, gconstpointer mode)
   assert_keys (store, "new ", "new ");
 }
 
+/* Appends the keys of the next step. */
+static gboolean
+step (DsqCursor *cursor, guint n_entries, GString *keys)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) page = dsq_cursor_next_many (cursor, n_entries, NULL, &error);
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+  gboolean is_any = FALSE;
+
+  g_assert_no_error (error);
+  g_variant_iter_init (&iter, page);
+  while (g_variant_iter_next (&iter, "(&s@mv)", &key, &value))
+    {
+      g_string_append_printf (keys, "%s ", key);
+      g_variant_unref (value);
+      is_any = TRUE;
+    }
+  return is_any;
+}
+
+/* A walk goes on where it was when others' commits move what waits in the store for the file. */
+static void
+test_walk_beside_others (Fixture *fixture, gconstpointer mode)
+{
+  g_autoptr (GString) keys = g_string_new (NULL);
+  g_autoptr (DsqTransaction) transaction = NULL;
+  g_autoptr (DsqCursor) cursor = NULL;
+  DsqStore *store = fixture->store;
+  DsqStore *other;
+
+  if (GPOINTER_TO_INT (mode) == DSQ_PERSIST_MEMORY)
+    return;
+  close_store (store);
+  fixture->store = store = OPEN_IN (fixture->folder,
+                                    "persist-mode",
+                                    GPOINTER_TO_INT (mode),
+                                    "background",
+                                    FALSE,
+                                    "flush-interval",
+                                    3600000);
+  for (guint i = 0; i < 6; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("%u", i);
+
+      set (store, key, "1");
+    }
+  transaction = begin (store);
+  set (transaction, "own", "1");
+  cursor = dsq_store_walk (DSQ_STORE (transaction), DSQ_WALK_FORWARD);
+  g_assert_true (step (cursor, 3, keys));
+  other = OPEN_IN (fixture->folder, "persist-mode", DSQ_PERSIST_WRITETHROUGH, "separate", TRUE);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autofree char *key = g_strdup_printf ("other %u", i);
+
+      set (other, key, "1");
+    }
+  while (step (cursor, 1, keys))
+    ;
+  if (GPOINTER_TO_INT (mode) == DSQ_PERSIST_LAZY)
+    g_assert_cmpstr (keys->str, ==, "0 1 2 3 4 5 own ");
+  else
+    g_assert_true (g_str_has_prefix (keys->str, "0 1 2 3 4 5 "));
+  g_assert_nonnull (strstr (keys->str, "own "));
+  dsq_transaction_rollback (transaction);
+  close_store (other);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -396,5 +466,6 @@ main (int argc, char **argv)
   ADD ("transaction/tables", test_tables);
   ADD ("transaction/conflict-of-a-table", test_conflict_of_a_table);
   ADD ("transaction/expiry", test_expiry);
+  ADD ("transaction/walk-beside-others", test_walk_beside_others);
   return g_test_run ();
 }

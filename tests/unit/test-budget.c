@@ -50,6 +50,20 @@ start_waiting (Fixture *self)
   return start_waiting_thread (wait_for_round, self, &self->has_ended);
 }
 
+/* A round that ends does not let go on who was cancelled before. */
+static void
+test_a_round_of_who_is_cancelled (Fixture *self, gconstpointer data)
+{
+  g_auto (DsqCall) call = { 0 };
+
+  g_assert_true (dsq_call_begin (&call, self->cancellable, NULL));
+  self->mark = dsq_budget_mark (&self->budget);
+  dsq_budget_end_round (&self->budget, NULL);
+  g_cancellable_cancel (self->cancellable);
+  g_assert_false (dsq_budget_wait (&self->budget, &self->mark, &self->error));
+  g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 static gboolean
 is_kept_with (Fixture *self, gint64 n_bytes)
 {
@@ -179,6 +193,7 @@ main (int argc, char **argv)
     PART_TEST ("a-failure-is-told", test_a_failure_is_told),
     PART_TEST ("an-old-failure-is-not-told", test_an_old_failure_is_not_told),
     PART_TEST ("cancelling-ends-the-wait", test_cancelling_ends_the_wait),
+    PART_TEST ("a-round-of-who-is-cancelled", test_a_round_of_who_is_cancelled),
   };
 
   return RUN_PART_TESTS ("budget", argc, argv, tests);

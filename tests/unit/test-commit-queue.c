@@ -183,6 +183,25 @@ test_leader_leaves (Fixture *self, gconstpointer data)
   g_assert_no_error (self->other[0].error);
 }
 
+/* Of a chain of which a part is committed the rest leaves. */
+static void
+test_rest_leaves (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) busy = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_BUSY, "busy");
+  DsqQueued *taken;
+
+  join (self, self->own, 3);
+  g_assert_true (leads (self, self->own, 3));
+  taken = dsq_commit_queue_take (&self->queue, FALSE);
+  dsq_commit_queue_finish (&self->queue, taken, &self->own[1]);
+  dsq_commit_queue_resign (&self->queue, self->own, &self->own[2], busy);
+  g_assert_false (leads (self, self->own, 3));
+  g_assert_no_error (self->own[0].error);
+  for (guint i = 1; i < 3; i++)
+    g_assert_error (self->own[i].error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_assert_null (dsq_commit_queue_take (&self->queue, FALSE));
+}
+
 static void
 test_cancelled_follower_leaves (Fixture *self, gconstpointer data)
 {
@@ -237,6 +256,7 @@ main (int argc, char **argv)
     PART_TEST ("follower-is-committed-with-the-leader", test_follower_is_committed_with_the_leader),
     PART_TEST ("rest-waits-on", test_rest_waits_on),
     PART_TEST ("leader-leaves", test_leader_leaves),
+    PART_TEST ("rest-leaves", test_rest_leaves),
     PART_TEST ("cancelled-follower-leaves", test_cancelled_follower_leaves),
     PART_TEST ("taken-follower-stays", test_taken_follower_stays),
     PART_TEST ("failing-all-leaves-older-errors", test_failing_all_leaves_older_errors),

@@ -71,6 +71,27 @@ test_change_carries_the_hash (void)
   g_assert_cmpmem (back.bytes, back.length, "key", 3);
 }
 
+/* A key that is not there is as one that has no record. */
+static void
+test_has_the_record_of_another (void)
+{
+  const char *records[] = { "\3v", "\3w", "\3", "" };
+  DsqEntry *entries[G_N_ELEMENTS (records) + 1] = { NULL };
+  DsqKey key = key_of ("key");
+
+  for (guint i = 0; i < G_N_ELEMENTS (records); i++)
+    entries[i + 1] = dsq_entry_new (&key, (const guint8 *) records[i], strlen (records[i]), i);
+  for (guint i = 0; i < G_N_ELEMENTS (entries); i++)
+    for (guint n = 0; n < G_N_ELEMENTS (entries); n++)
+      {
+        gboolean is_empty = i % 4 == 0 && n % 4 == 0;
+
+        g_assert_cmpint (dsq_entry_has_record_of (entries[i], entries[n]), ==, i == n || is_empty);
+      }
+  for (guint i = 1; i < G_N_ELEMENTS (entries); i++)
+    dsq_entry_unref (entries[i]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -79,5 +100,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/entry/expiry-stands-before-the-key", test_expiry_stands_before_the_key);
   g_test_add_func ("/dsq/entry/tombstone-has-no-record", test_tombstone_has_no_record);
   g_test_add_func ("/dsq/entry/change-carries-the-hash", test_change_carries_the_hash);
+  g_test_add_func ("/dsq/entry/has-the-record-of-another", test_has_the_record_of_another);
   return g_test_run ();
 }

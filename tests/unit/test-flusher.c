@@ -82,6 +82,7 @@ test_work_waits_for_the_interval (Fixture *self, gconstpointer data)
   dsq_flusher_stop (self->flusher);
   g_assert_cmpuint (self->n_work, ==, 1);
   g_assert_true (dsq_flusher_is_hurried (self->flusher));
+  g_assert_false (dsq_flusher_start (self->flusher));
 }
 
 static void

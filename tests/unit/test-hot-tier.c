@@ -227,6 +227,70 @@ test_drops_one_table_alone (void)
   dsq_shards_free (shards);
 }
 
+/* Keys of two tables that have one hash, as two keys of one may. */
+static void
+test_tells_tables_apart (void)
+{
+  DsqShards *shards = dsq_shards_new (&budget, 100, FALSE, G_MAXUINT64, 0);
+  DsqHotShard *shard = &shards->all[0].hot;
+  DsqKey keys[2];
+  guint32 numbers[2];
+  char buffer[16];
+
+  dsq_shards_lock_all (shards);
+  for (guint i = 0; i < 2; i++)
+    {
+      keys[i] = key_in_table (7, 1 + i, buffer);
+      keys[i].hash = 7;
+      g_assert_cmpuint (dsq_hot_shard_find_locked (shard, &keys[i]), ==, 0);
+      numbers[i] =
+          dsq_hot_shard_insert_locked (&shards->hot,
+                                       shard,
+                                       keys[i].hash,
+                                       dsq_entry_new (&keys[i], (const guint8 *) "\1", 1, 0),
+                                       TRUE);
+      shard->nodes[numbers[i]].pin = 1;
+    }
+  for (guint i = 0; i < 2; i++)
+    g_assert_cmpuint (dsq_hot_shard_find_locked (shard, &keys[i]), ==, numbers[i]);
+  /* what has become clean goes with all that is, and what is dirty stays */
+  shard->nodes[numbers[0]].pin = 0;
+  dsq_hot_shard_drop_locked (&shards->hot, shard, TRUE);
+  g_assert_cmpuint (dsq_hot_shard_find_locked (shard, &keys[0]), ==, 0);
+  g_assert_cmpuint (dsq_hot_shard_find_locked (shard, &keys[1]), ==, numbers[1]);
+  dsq_shards_unlock_all (shards);
+  dsq_shards_free (shards);
+}
+
+/* What is too much by its bytes goes as what is too many does: the oldest first. */
+static void
+test_keeps_to_its_bytes (void)
+{
+  const guint64 limit = 20000;
+  DsqShards *shards = dsq_shards_new (&budget, 1000, FALSE, limit, 0);
+  char buffer[16];
+
+  for (guint i = 0; i < 1000; i++)
+    {
+      read_through (shards, i);
+      dsq_hot_tier_trim (&shards->hot);
+      g_assert_cmpuint (shards->hot.clean_bytes, <=, limit);
+    }
+  g_assert_cmpuint (shards->hot.n_clean, <, 1000);
+  for (guint i = 0; i < 1000; i++)
+    {
+      DsqKey key = key_number (i, buffer);
+      DsqShard *shard = dsq_shards_get (shards, key.hash);
+
+      dsq_shard_lock (shard);
+      g_assert_cmpint (dsq_hot_shard_find_locked (&shard->hot, &key) != 0,
+                       ==,
+                       i >= 1000 - shards->hot.n_clean);
+      dsq_shard_unlock (shard);
+    }
+  dsq_shards_free (shards);
+}
+
 typedef struct
 {
   DsqShards *shards;
@@ -277,6 +341,8 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/hot-tier/finds-what-is-left-after-removals",
                    test_finds_what_is_left_after_removals);
   g_test_add_func ("/dsq/hot-tier/drops-one-table-alone", test_drops_one_table_alone);
+  g_test_add_func ("/dsq/hot-tier/tells-tables-apart", test_tells_tables_apart);
+  g_test_add_func ("/dsq/hot-tier/keeps-to-its-bytes", test_keeps_to_its_bytes);
   g_test_add_func ("/dsq/hot-tier/never-counts-beyond-the-capacity",
                    test_never_counts_beyond_the_capacity);
   return g_test_run ();

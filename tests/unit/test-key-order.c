@@ -198,6 +198,19 @@ test_forgets_what_became_clean (Fixture *fixture, gconstpointer data)
   check_from (fixture, "3");
 }
 
+/* Few come at a time, until there is no room where they belong. */
+static void
+test_makes_room (Fixture *fixture, gconstpointer data)
+{
+  for (guint number = 0; number < N_KEYS; number++)
+    {
+      put (fixture, number, 1);
+      if (number >= N_KEYS / 2 && number % 100 == 0)
+        check_from (fixture, "");
+    }
+  check_from (fixture, "7");
+}
+
 /* A queue that is never listed: what has gone is not kept account of for ever. */
 static void
 test_does_not_grow_by_what_has_gone (Fixture *fixture, gconstpointer data)
@@ -222,6 +235,7 @@ main (int argc, char **argv)
   ADD ("is-in-order", test_is_in_order);
   ADD ("follows-what-comes-and-goes", test_follows_what_comes_and_goes);
   ADD ("forgets-what-became-clean", test_forgets_what_became_clean);
+  ADD ("makes-room", test_makes_room);
   ADD ("does-not-grow-by-what-has-gone", test_does_not_grow_by_what_has_gone);
   return g_test_run ();
 }

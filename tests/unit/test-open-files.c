@@ -1,6 +1,7 @@
 /* test-open-files.c - which files a process has open, without any
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "base/dsq-call-private.h"
 #include "base/dsq-fork-private.h"
 #include "dsq-error.h"
 #include "engine/dsq-open-files-private.h"
@@ -132,6 +133,56 @@ test_readers_come_over (void)
   close_last (file);
 }
 
+/* What is busy is waited for by those alone who want the same, or what was at its path before. */
+static void
+test_waits_for_no_other (void)
+{
+  static const DsqFilePlace elsewhere_missing = { (char *) "/d", FALSE, 0, 0 };
+  DsqOpenFile *files[] = {
+    enter (&a_missing, FALSE, &users[0], DSQ_OPEN_FIRST),
+    enter (&elsewhere_missing, FALSE, &users[0], DSQ_OPEN_FIRST),
+    enter (&other_device, TRUE, &users[0], DSQ_OPEN_FIRST),
+  };
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  DsqOpenFile *ignored;
+  DsqCall call = { 0 };
+
+  dsq_open_file_settle (files[0], &engine, &a);
+  g_assert_true (dsq_open_file_claim (files[0]));
+  enter (&a_replaced, FALSE, &users[1], DSQ_OPEN_FAILED);
+  g_assert_true (dsq_open_files_check (&a_replaced, NULL));
+  close_last (open_first (&(DsqFilePlace){ (char *) "/e", TRUE, 1, 99 }, FALSE, &users[1]));
+  /* for as long as it is not cancelled */
+  g_assert_true (dsq_call_begin (&call, cancellable, NULL));
+  g_assert_cmpint (dsq_open_files_enter (&a, FALSE, &users[1], G_MAXINT64, &ignored, NULL),
+                   ==,
+                   DSQ_OPEN_AGAIN);
+  g_cancellable_cancel (cancellable);
+  g_assert_cmpint (dsq_open_files_enter (&a, FALSE, &users[1], G_MAXINT64, &ignored, NULL),
+                   ==,
+                   DSQ_OPEN_FAILED);
+  dsq_call_end (&call);
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    dsq_open_file_end (files[i]);
+}
+
+/* Wherever it stands in the list, who reads gets what is open to be written. */
+static void
+test_prefers_what_is_written (void)
+{
+  DsqOpenFile *first = open_first (&other_device, FALSE, &users[0]);
+  DsqOpenFile *reader = open_first (&a, TRUE, &users[0]);
+  DsqOpenFile *writer = open_first (&a, FALSE, &users[1]);
+
+  g_assert_true (enter (&a, TRUE, &users[2], DSQ_OPEN_JOINED) == writer);
+  close_last (first);
+  g_assert_true (enter (&a, TRUE, &users[2], DSQ_OPEN_JOINED) == writer);
+  for (guint i = 0; i < 2; i++)
+    g_assert_true (dsq_open_file_leave (writer, &users[2]));
+  close_last (writer);
+  close_last (reader);
+}
+
 static void
 test_a_writer_waits_for_a_reader (void)
 {
@@ -240,6 +291,8 @@ main (int argc, char **argv)
   ADD ("waits-in-vain", test_waits_in_vain);
   ADD ("readers-come-over", test_readers_come_over);
   ADD ("a-writer-waits-for-a-reader", test_a_writer_waits_for_a_reader);
+  ADD ("waits-for-no-other", test_waits_for_no_other);
+  ADD ("prefers-what-is-written", test_prefers_what_is_written);
   ADD ("threads", test_threads);
   ADD ("an-open-during-the-last-close", test_an_open_during_the_last_close);
   return g_test_run ();

@@ -130,7 +130,8 @@ test_the_commit_of_another_forgets_marks (Fixture *fixture, gconstpointer data)
   stage_removal (fixture, "removed", 0);
   stage_removal (fixture, "set again", 5);
   stage_set (fixture, "set again");
-  dsq_pending_learn_locked (fixture->pending, &state, FALSE);
+  g_assert_true (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
+  g_assert_false (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
 
   g_assert_false (is_in_memory (fixture, "swept"));
   g_assert_true (is_in_memory (fixture, "removed"));
@@ -152,9 +153,37 @@ test_marks_alone_leave_nothing (Fixture *fixture, gconstpointer data)
       stage_removal (fixture, text, 5);
     }
   g_assert_false (dsq_pending_is_empty_locked (fixture->pending));
-  dsq_pending_learn_locked (fixture->pending, &state, FALSE);
+  g_assert_true (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
+  g_assert_false (dsq_pending_learn_locked (fixture->pending, &state, FALSE));
   g_assert_true (dsq_pending_is_empty_locked (fixture->pending));
   g_assert_cmpint (count (fixture), ==, 10);
+}
+
+/* Of a table that was never written to, and of which the file has nothing, nothing is freed but
+ * that. */
+static void
+test_untouched (Fixture *fixture, gconstpointer data)
+{
+  const DsqTableState state = { .table = 7, .next = 1 };
+  DsqPending *pending = dsq_pending_new (fixture->shards, &state, TRUE);
+
+  g_assert_true (dsq_pending_is_untouched (pending));
+  dsq_pending_free (pending);
+}
+
+/* What is in flight when all is given up keeps its memory until the flight is over. */
+static void
+test_given_up_in_flight (Fixture *fixture, gconstpointer data)
+{
+  stage_removal (fixture, "in flight", 0);
+  dsq_pending_detach_locked (fixture->pending, 0);
+  stage_removal (fixture, "later", 0);
+  dsq_pending_discard_locked (fixture->pending);
+  g_assert_false (is_in_memory (fixture, "in flight"));
+  g_assert_false (is_in_memory (fixture, "later"));
+  g_assert_false (dsq_pending_is_untouched (fixture->pending));
+  dsq_pending_rollback_locked (fixture->pending);
+  g_assert_true (dsq_pending_is_empty_locked (fixture->pending));
 }
 
 #define ADD(path, test)                                                                            \
@@ -166,6 +195,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("a-failed-flush-forgets-marks", test_a_failed_flush_forgets_marks);
   ADD ("the-commit-of-another-forgets-marks", test_the_commit_of_another_forgets_marks);
+  ADD ("untouched", test_untouched);
+  ADD ("given-up-in-flight", test_given_up_in_flight);
   ADD ("marks-alone-leave-nothing", test_marks_alone_leave_nothing);
   return g_test_run ();
 }

@@ -16,6 +16,7 @@ test_counts_what_is_walked (void)
   g_assert_cmpint (dsq_walker_get_count (table), ==, 0);
   dsq_walker_count (table, 2);
   dsq_walker_count (table, -3);
+  dsq_walker_count (table, 0);
   dsq_walker_count (other, 7);
   g_assert_cmpint (dsq_walker_get_count (table), ==, -1);
   g_assert_false (dsq_walker_has_joined (other));
@@ -33,6 +34,8 @@ count_in_thread (gpointer data)
   guint64 table = *(guint64 *) data;
 
   g_assert_false (dsq_walker_has_joined (table));
+  g_assert_false (dsq_walker_was_given (table, 77));
+  g_assert_cmpint (dsq_walker_get_count (table), ==, 0);
   dsq_walker_count (table, 1);
   dsq_walker_join (table);
   dsq_walker_count (table, 10);

@@ -213,6 +213,30 @@ test_beats_one_lru_on_scan_and_loop (void)
   compare_ratios (0, 0.5);
 }
 
+/* Where there is not even room for an index nothing is kept, and nothing is taken. */
+static void
+test_keeps_nothing_without_room (void)
+{
+  const DsqKey key = { (const guint8 *) "k", 1, 1, 7 };
+  g_autoptr (DsqEntry) entry = dsq_entry_new (&key, (const guint8 *) "\1", 1, 0);
+  DsqWarmShard warm;
+  gint64 expires;
+
+  for (gsize budget = 1; budget < 300; budget++)
+    {
+      dsq_warm_shard_init (&warm, &lock, budget);
+      g_assert_false (dsq_warm_shard_put_locked (&warm, entry, key.hash));
+      g_assert_false (dsq_warm_shard_contains_locked (&warm, &key, &expires));
+      g_assert_cmpuint (warm.bytes, <=, budget);
+      dsq_warm_shard_finish (&warm);
+    }
+
+  /* nor has one that may take all that there is a larger segment than its offsets tell */
+  dsq_warm_shard_init (&warm, &lock, G_MAXSSIZE);
+  g_assert_cmpuint (warm.segment_size, ==, 1u << 31);
+  dsq_warm_shard_finish (&warm);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -222,5 +246,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/warm-ratio/beats-one-lru-on-zipf", test_beats_one_lru_on_zipf);
   g_test_add_func ("/dsq/warm-ratio/beats-one-lru-on-scan-and-loop",
                    test_beats_one_lru_on_scan_and_loop);
+  g_test_add_func ("/dsq/warm-ratio/keeps-nothing-without-room", test_keeps_nothing_without_room);
   return g_test_run ();
 }

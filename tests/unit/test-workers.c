@@ -244,6 +244,56 @@ test_turns_that_are_passed (Fixture *self, gconstpointer data)
 }
 
 static void
+finish_cancelled (DsqJob *job)
+{
+  TestJob *self = (TestJob *) job;
+
+  pthread_mutex_lock (&self->fixture->lock);
+  self->fixture->n_finished++;
+  pthread_cond_broadcast (&self->fixture->cond);
+  pthread_mutex_unlock (&self->fixture->lock);
+}
+
+static void
+run_cancelled (DsqJob *job)
+{
+  g_assert_true (g_cancellable_is_cancelled (job->cancellable));
+}
+
+/* One that waits in vain is done out of its turn, and what is behind it in its own. */
+static void
+test_what_is_cancelled_leaves_the_line (Fixture *self, gconstpointer data)
+{
+  DsqWorkers *staying = self->workers;
+
+  for (guint stays = 0; stays < 2; stays++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      TestJob job = {
+        { .run = run_cancelled, .finish = finish_cancelled, .cancellable = cancellable },
+        self,
+        DSQ_LANE_WRITE,
+        0,
+        FALSE
+      };
+
+      self->workers = stays ? staying : dsq_workers_new (FALSE);
+      self->n_finished = 0;
+      hold (self, TRUE);
+      for (guint i = 0; i < 4; i++)
+        g_assert_true (push (self, DSQ_LANE_WRITE));
+      g_assert_true (dsq_workers_push (self->workers, DSQ_LANE_WRITE, &job.job));
+      g_assert_true (push (self, DSQ_LANE_WRITE));
+      g_cancellable_cancel (cancellable);
+      wait_for_finished (self, 1);
+      hold (self, FALSE);
+      wait_for_finished (self, 6);
+      if (!stays)
+        dsq_workers_free (self->workers);
+    }
+}
+
+static void
 test_what_is_next (Fixture *self, gconstpointer data)
 {
   g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 0));
@@ -253,6 +303,9 @@ test_what_is_next (Fixture *self, gconstpointer data)
   g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 5));
   g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 0));
   g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_READS, 6));
+  g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_NONE, 0));
+  dsq_workers_leave_line (); /* of who is in none */
+  g_assert_false (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 6));
   hold (self, FALSE);
   wait_for_finished (self, 1);
   g_assert_true (dsq_workers_is_next (self->workers, DSQ_REACH_WRITES, 5));
@@ -363,6 +416,7 @@ main (int argc, char **argv)
   ADD ("writes-begin-in-order", test_writes_begin_in_order);
   ADD ("turns-that-are-passed", test_turns_that_are_passed);
   ADD ("what-is-next", test_what_is_next);
+  ADD ("what-is-cancelled-leaves-the-line", test_what_is_cancelled_leaves_the_line);
   ADD ("reads-come-before-a-write", test_reads_come_before_a_write);
   ADD ("drain", test_drain);
   ADD ("threads-that-do-not-stay", test_threads_that_do_not_stay);
