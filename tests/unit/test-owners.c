@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "cold-support.h"
@@ -20,15 +21,22 @@ static struct
   uid_t us;           /* 0: as it is */
   const char *ending; /* (unowned) (nullable) */
   uid_t owner;
+  gboolean is_of_another_group;
 } owners;
+
+static gboolean is_shut; /* no folder can be written */
 
 static int
 tell_owner (int result, const char *path, struct stat *info)
 {
-  if (result == 0 && owners.us != 0)
-    info->st_uid = owners.ending != NULL && g_str_has_suffix (path, owners.ending) ? owners.owner
-                                                                                   : owners.us;
-  return result;
+  const gboolean is_it = owners.ending != NULL && g_str_has_suffix (path, owners.ending);
+
+  if (result != 0 || owners.us == 0)
+    return result;
+  info->st_uid = is_it ? owners.owner : owners.us;
+  if (is_it && owners.is_of_another_group)
+    info->st_gid++;
+  return 0;
 }
 
 uid_t
@@ -39,6 +47,17 @@ geteuid (void)
   if (next == NULL)
     next = (uid_t (*) (void)) dlsym (RTLD_NEXT, "geteuid");
   return owners.us != 0 ? owners.us : next ();
+}
+
+int
+faccessat (int folder, const char *path, int mode, int flags)
+{
+  static int (*next) (int, const char *, int, int);
+
+  if (next == NULL)
+    next = (int (*) (int, const char *, int, int)) dlsym (RTLD_NEXT, "faccessat");
+  errno = EACCES;
+  return is_shut && mode == W_OK ? -1 : next (folder, path, mode, flags);
 }
 
 #define STAT_CALL(name)                                                                            \
@@ -65,6 +84,7 @@ typedef struct
   uid_t owner;
   mode_t mode, log_mode; /* of the file and the log */
   int expected;          /* 0: it is trusted */
+  gboolean is_of_another_group;
 } Owned;
 
 static void
@@ -77,6 +97,7 @@ test_logs_of_others (void)
     { "-wal", STRANGER, 0640, 0640, DSQ_ERROR_PERMISSION },
     { "-wal", STRANGER, 0660, 0660, 0 }, /* of a group that shares the file */
     { "-wal", STRANGER, 0660, 0640, DSQ_ERROR_PERMISSION },
+    { "-wal", STRANGER, 0660, 0660, DSQ_ERROR_PERMISSION, TRUE },
     { "store", STRANGER, 0600, 0600, 0 }, /* ours, though the file is not */
   };
   char *folder = make_folder ();
@@ -94,8 +115,10 @@ test_logs_of_others (void)
       owners.us = US;
       owners.ending = cases[i].ending;
       owners.owner = cases[i].owner;
+      owners.is_of_another_group = cases[i].is_of_another_group;
       dsq_sidecars_check (path, &error);
       owners.us = 0;
+      owners.is_of_another_group = FALSE;
       if (cases[i].expected == 0)
         g_assert_no_error (error);
       else
@@ -163,6 +186,54 @@ test_tells_of_own_files (void)
   remove_folder (folder);
 }
 
+/* Where none can write, none has a log's index: the file is read as one that does not change, until
+ * somebody has opened it, which no read passes over. */
+static void
+test_reads_what_does_not_change (void)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  const DsqColdOptions options = { .path = path, .cache_bytes = 1 << 20, .read_only = TRUE };
+  g_autoptr (GPtrArray) found = g_ptr_array_new ();
+  const DsqKey keys[2] = { key_of ("a"), key_of ("b") };
+  g_autoptr (GError) open_error = NULL;
+  DsqTableState state;
+  DsqColdTier *tier, *writer;
+  Foreign foreign;
+  gint64 places[2];
+  int fd;
+
+  make_store (path);
+  is_shut = TRUE;
+  tier = dsq_cold_tier_open_sqlite (&options, &state, &open_error);
+  is_shut = FALSE;
+  g_assert_no_error (open_error);
+  assert_value (tier, "a", "1");
+  g_assert_true (tier->funcs->open_notice (tier, &fd, NULL));
+  g_assert_cmpint (fd, ==, -1);
+
+  writer = open_tier (path, &foreign);
+  put (writer, "b", "2");
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      if (i == 0)
+        g_assert_false (tier->funcs->list_keys (tier, &keys[0], &keys[1], 9, found, &error));
+      else if (i == 1)
+        g_assert_false (tier->funcs->list_tables (tier, found, &error));
+      else
+        g_assert_false (tier->funcs->probe (tier, keys, i - 1, places, &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+    }
+  dsq_cold_filter_begin (tier->filter);
+  g_assert_false (dsq_cold_filter_fill (tier->filter, 9));
+  g_assert_true (dsq_cold_tier_may_contain (tier, &keys[1]));
+  close_tier (writer);
+  close_tier (tier);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,5 +241,6 @@ main (int argc, char **argv)
   g_test_add_func ("/dsq/owners/logs-of-others", test_logs_of_others);
   g_test_add_func ("/dsq/owners/links-of-others", test_links_of_others);
   g_test_add_func ("/dsq/owners/tells-of-own-files", test_tells_of_own_files);
+  g_test_add_func ("/dsq/owners/reads-what-does-not-change", test_reads_what_does_not_change);
   return g_test_run ();
 }
