@@ -115,6 +115,21 @@ write_keys (Case *self, GError **error)
 }
 
 static gboolean
+set_in (DsqColdTier *tier, const DsqTableState *state, GError **error)
+{
+  DsqKey key = key_of ("key");
+  DsqChange change = { .place = state->next };
+  gboolean done;
+
+  key.table = state->table;
+  key.hash = dsq_hash (key.table, key.bytes, key.length);
+  change.entry = dsq_entry_new (&key, (const guint8 *) "\3v", 2, 0);
+  done = tier->funcs->apply (tier, &change, 1, error);
+  dsq_entry_unref (change.entry);
+  return done;
+}
+
+static gboolean
 use_tables (Case *self, GError **error)
 {
   DsqColdTier *tier = self->tier;
@@ -128,7 +143,7 @@ use_tables (Case *self, GError **error)
   done = tier->funcs->open_table (tier, name, 4, TRUE, &state, error) &&
          tier->funcs->savepoint (tier, error) &&
          tier->funcs->clear_table (tier, DSQ_TABLE_MAIN, error) &&
-         tier->funcs->release (tier, TRUE, error) &&
+         tier->funcs->release (tier, TRUE, error) && set_in (tier, &state, error) &&
          tier->funcs->drop_table (tier, name, 4, &dropped, error);
   if (!end (tier, done, error))
     return FALSE;

@@ -170,6 +170,7 @@ test_tells_of_own_files (void)
 {
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autofree char *other = NULL;
   DsqFactsFile file;
 
   write_file (path, "", 0);
@@ -181,8 +182,23 @@ test_tells_of_own_files (void)
   owners.owner = US;
   g_assert_true (dsq_facts_file_open (&file, TRUE));
   owners.us = 0;
-  dsq_facts_file_clear (&file);
+  g_assert_false (dsq_facts_file_is_shared (&file));
+  dsq_facts_file_close (&file);
+  /* where it cannot be told, somebody may be */
+  g_assert_true (dsq_facts_file_is_shared (&file));
+
+  /* what has another name, or is no file, is nobody's to remove */
+  other = g_strconcat (file.path, "-other", NULL);
+  g_assert_no_errno (link (file.path, other));
   dsq_facts_file_remove (path);
+  g_assert_no_errno (g_unlink (other));
+  g_assert_true (g_file_test (file.path, G_FILE_TEST_EXISTS));
+  dsq_facts_file_remove (path);
+  g_assert_false (g_file_test (file.path, G_FILE_TEST_EXISTS));
+  g_assert_no_errno (symlink ("store", file.path));
+  dsq_facts_file_remove (path);
+  g_assert_no_errno (g_unlink (file.path));
+  dsq_facts_file_clear (&file);
   remove_folder (folder);
 }
 
