@@ -220,6 +220,7 @@ typedef struct
 {
   const char *name;
   gboolean makes;
+  gboolean is_empty; /* what it makes a store of has been there */
   gboolean is_named;
   gboolean (*run) (const char *path, const char *other, GError **error);
 } Task;
@@ -389,10 +390,10 @@ do_rekey (const char *path, const char *other, GError **error)
 }
 
 static const Task tasks[] = {
-  { "make", TRUE, FALSE, do_write },  { "write", FALSE, FALSE, do_write },
-  { "read", FALSE, FALSE, do_read },  { "tell", FALSE, FALSE, do_tell },
-  { "copy", FALSE, TRUE, do_copy },   { "backup", FALSE, FALSE, do_backup },
-  { "rekey", FALSE, TRUE, do_rekey },
+  { "make", TRUE, FALSE, FALSE, do_write },     { "fill", TRUE, TRUE, FALSE, do_write },
+  { "write", FALSE, FALSE, FALSE, do_write },   { "read", FALSE, FALSE, FALSE, do_read },
+  { "tell", FALSE, FALSE, FALSE, do_tell },     { "copy", FALSE, FALSE, TRUE, do_copy },
+  { "backup", FALSE, FALSE, FALSE, do_backup }, { "rekey", FALSE, FALSE, TRUE, do_rekey },
 };
 
 /* --- the tests -------------------------------------------------------------------------------- */
@@ -445,6 +446,8 @@ try_nth (const Task *task, Call call, int error_number, guint n)
 
   if (!task->makes)
     put_made (path);
+  else if (task->is_empty)
+    write_file (path, "", 0);
   dsq_work_file_set_named (task->is_named);
   armed = call;
   armed_error = error_number;

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A task is done again and again, each time on a tier that is open anew, and another call fails:
- * each in turn that opens, reads, writes, locks or maps, and of those that ask for memory the first
- * ones, and then with growing steps. Either the task is done all the same, or it says that it is
+ * A task is done again and again, each time on a tier that is open anew, and another call fails
+ * that opens, reads, writes, locks, maps or asks for memory: the first ones of each kind one by
+ * one, and then with growing steps. Either the task is done all the same, or it says that it is
  * not, and can be done then.
  */
 
@@ -253,6 +253,8 @@ static gboolean
 build_filter (Case *self, GError **error)
 {
   dsq_cold_filter_begin (self->tier->filter);
+  dsq_cold_filter_begin (self->tier->filter);
+  dsq_cold_filter_reset (self->tier->filter);
   dsq_cold_filter_begin (self->tier->filter);
   while (dsq_cold_filter_fill (self->tier->filter, 5))
     continue;
@@ -558,9 +560,9 @@ test_each_call (gconstpointer data)
     FaultKind kind;
     int error;
   } kinds[] = {
-    { FAULT_MEMORY, 0 },    { FAULT_OPEN, EMFILE },  { FAULT_READ, EIO },
-    { FAULT_READ, EMFILE }, { FAULT_WRITE, ENOSPC }, { FAULT_WRITE, EIO },
-    { FAULT_LOCK, EIO },    { FAULT_TRUNCATE, EIO }, { FAULT_MAP, ENOMEM },
+    { FAULT_MEMORY, 0 },     { FAULT_OPEN, EMFILE }, { FAULT_READ, EIO },    { FAULT_READ, EMFILE },
+    { FAULT_WRITE, ENOSPC }, { FAULT_WRITE, EIO },   { FAULT_WRITE, EFBIG }, { FAULT_LOCK, EIO },
+    { FAULT_TRUNCATE, EIO }, { FAULT_MAP, ENOMEM },
   };
   /* steps grow by one with so many */
   const guint n_even = run_length (5, 10, 100000);

@@ -128,7 +128,8 @@ typedef struct
   int error; /* of the look at the medium */
   unsigned long flags;
   gboolean is_full;
-  gboolean has_no_inodes;
+  gboolean has_no_inodes; /* left */
+  gboolean counts_none;
   int expected;
 } Medium;
 
@@ -146,7 +147,7 @@ statvfs (const char *path, struct statvfs *info)
   if (medium == NULL)
     return result;
   info->f_bavail = !medium->is_full;
-  info->f_files = 1000;
+  info->f_files = medium->counts_none ? 0 : 1000;
   info->f_favail = !medium->has_no_inodes;
   info->f_flag = medium->flags;
   errno = medium->error;
@@ -186,11 +187,12 @@ main (int argc, char **argv)
   };
 
   static const Medium media[] = {
-    { "fails", EIO, 0, FALSE, FALSE, DSQ_ERROR_IO },
-    { "is-read-only", 0, ST_RDONLY, FALSE, FALSE, DSQ_ERROR_READ_ONLY },
-    { "is-full", 0, 0, TRUE, FALSE, DSQ_ERROR_NO_SPACE },
-    { "has-no-inodes", 0, 0, FALSE, TRUE, DSQ_ERROR_NO_SPACE },
-    { "is-as-ever", 0, 0, FALSE, FALSE, DSQ_ERROR_TOO_MANY_FILES },
+    { "fails", EIO, 0, FALSE, FALSE, FALSE, DSQ_ERROR_IO },
+    { "is-read-only", 0, ST_RDONLY, FALSE, FALSE, FALSE, DSQ_ERROR_READ_ONLY },
+    { "is-full", 0, 0, TRUE, FALSE, FALSE, DSQ_ERROR_NO_SPACE },
+    { "has-no-inodes", 0, 0, FALSE, TRUE, FALSE, DSQ_ERROR_NO_SPACE },
+    { "counts-no-inodes", 0, 0, FALSE, TRUE, TRUE, DSQ_ERROR_TOO_MANY_FILES },
+    { "is-as-ever", 0, 0, FALSE, FALSE, FALSE, DSQ_ERROR_TOO_MANY_FILES },
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -154,6 +154,9 @@ test_a_log_may_be_as_long_as_can_be (Fixture *fixture, gconstpointer data)
   g_assert_true (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
   self->tuning.wal_limit_bytes = G_MAXSIZE;
   g_assert_false (tier->file->funcs->wants_checkpoint (tier->file, FALSE));
+  self->tuning.wal_limit_bytes = 1 << 30;
+  put (tier, "a", "1");
+  g_assert_cmpuint (self->writer.database->wal_limit_bytes, ==, 1 << 30);
   close_tier (tier);
 }
 

@@ -31,7 +31,7 @@ read_content (const char *path)
 }
 
 static Left
-leave (const char *path, const char *page_size)
+leave (const char *path, const char *page_size, const char *meanwhile)
 {
   g_autofree char *log = g_strconcat (path, "-wal", NULL);
   Foreign foreign;
@@ -46,6 +46,8 @@ leave (const char *path, const char *page_size)
     }
   tier = open_tier (path, &foreign);
   put (tier, "b", "2");
+  if (meanwhile != NULL)
+    run_stock (path, meanwhile);
   left = (Left){ read_content (path), read_content (log) };
   close_tier (tier);
   return left;
@@ -91,8 +93,8 @@ open_left (const char *path, const Content *file, const Content *log)
 static void
 test_sums_are_looked_at (Fixture *fixture, gconstpointer data)
 {
-  static const gsize offsets[] = { 8, 16, 24, 28, 32, 40, 48, 52, 56 };
-  Left left = leave (fixture->path, NULL);
+  static const gsize offsets[] = { 8, 11, 16, 24, 28, 32, 40, 48, 52, 56 };
+  Left left = leave (fixture->path, NULL, NULL);
 
   g_assert_true (open_left (fixture->path, &left.file, &left.log));
   for (guint i = 0; i < G_N_ELEMENTS (offsets); i++)
@@ -108,8 +110,8 @@ test_sums_are_looked_at (Fixture *fixture, gconstpointer data)
 static void
 test_a_damaged_header_is_no_origin (Fixture *fixture, gconstpointer data)
 {
-  static const guint8 values[] = { 0, 1, 2, 7, 0x80, 0xFF };
-  Left left = leave (fixture->path, NULL);
+  static const guint8 values[] = { 0, 1, 2, 7, 13, 0x80, 0xFF };
+  Left left = leave (fixture->path, NULL, NULL);
   g_autofree char *root =
       ask_stock (fixture->path, "SELECT rootpage FROM sqlite_schema WHERE name = 'store'");
   guint8 *page = left.file.bytes + (g_ascii_strtoull (root, NULL, 10) - 1) * 4096;
@@ -126,6 +128,11 @@ test_a_damaged_header_is_no_origin (Fixture *fixture, gconstpointer data)
         open_left (fixture->path, &left.file, &left.log);
         *places[i] = before;
       }
+  /* a row that begins at the page's very end */
+  memcpy (page + 4096 - 8, cell, 8);
+  page[8] = 4088 >> 8;
+  page[9] = 4088 & 0xFF;
+  open_left (fixture->path, &left.file, &left.log);
   clear_left (&left);
 }
 
@@ -133,8 +140,11 @@ static void
 test_pages_may_be_of_any_size (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *other_path = g_strconcat (fixture->path, "-other", NULL);
-  Left left = leave (fixture->path, "PRAGMA page_size = 65536; VACUUM");
-  Left other = leave (other_path, NULL);
+  Left left = leave (fixture->path, "PRAGMA page_size = 65536; VACUUM", NULL);
+  Left other = leave (
+      other_path,
+      NULL,
+      "UPDATE store SET header = CAST (substr (header, 1, length (header) - 1) || x'5A' AS BLOB)");
   const Content none = { NULL, 0 };
   Content few = other.file;
 
@@ -143,6 +153,14 @@ test_pages_may_be_of_any_size (Fixture *fixture, gconstpointer data)
   /* a log of pages of another size is another's */
   g_assert_false (open_left (fixture->path, &other.file, &left.log));
   g_assert_false (open_left (fixture->path, &left.file, &other.log));
+  /* nor is one with the head of another store, though it comes twice */
+  {
+    g_autofree char *third_path = g_strconcat (fixture->path, "-third", NULL);
+    Left third = leave (third_path, NULL, NULL);
+
+    g_assert_false (open_left (fixture->path, &third.file, &other.log));
+    clear_left (&third);
+  }
   few.length = 60;
   g_assert_false (open_left (fixture->path, &few, &other.log));
   g_assert_true (open_left (fixture->path, &other.file, &none));

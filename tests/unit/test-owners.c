@@ -247,6 +247,13 @@ test_reads_what_does_not_change (void)
   g_assert_true (dsq_cold_tier_may_contain (tier, &keys[1]));
   close_tier (writer);
   close_tier (tier);
+
+  /* one that cannot be opened so is not opened otherwise */
+  run_stock (path, "DROP INDEX entry_expires");
+  is_shut = TRUE;
+  g_assert_null (dsq_cold_tier_open_sqlite (&options, &state, &open_error));
+  is_shut = FALSE;
+  g_assert_error (open_error, DSQ_ERROR, DSQ_ERROR_FORMAT);
   remove_folder (folder);
 }
 
