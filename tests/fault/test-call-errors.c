@@ -44,6 +44,7 @@ typedef enum
   RENAME,
   RENAME_NEW,
   LINK,
+  LINK_NAMELESS,
   REMOVE,
   NOTICE,
   NOTICE_FILE,
@@ -71,6 +72,7 @@ static const struct
   [RENAME] = { "rename", { EIO } },
   [RENAME_NEW] = { "renameat2", { EIO, EINVAL } },
   [LINK] = { "link", { EMLINK } },
+  [LINK_NAMELESS] = { "linkat", { EIO } },
   [REMOVE] = { "unlink", { EIO } },
   [NOTICE] = { "inotify_init1", { EMFILE } },
   [NOTICE_FILE] = { "inotify_add_watch", { ENOSPC } },
@@ -127,6 +129,15 @@ CALL (CHOWN, fchown, (int fd, uid_t user, gid_t group), (fd, user, group), int, 
 CALL (CHMOD, fchmod, (int fd, mode_t mode), (fd, mode), int, mode_t)
 CALL (RENAME, rename, (const char *a, const char *b), (a, b), const char *, const char *)
 CALL (LINK, link, (const char *a, const char *b), (a, b), const char *, const char *)
+CALL (LINK_NAMELESS,
+      linkat,
+      (int a_fd, const char *a, int b_fd, const char *b, int flags),
+      (a_fd, a, b_fd, b, flags),
+      int,
+      const char *,
+      int,
+      const char *,
+      int)
 CALL (REMOVE, unlink, (const char *path), (path), const char *)
 CALL (NOTICE, inotify_init1, (int flags), (flags), int)
 CALL (NOTICE_FILE,
@@ -426,11 +437,14 @@ put_made (const char *path)
 
   write_file (path, g_bytes_get_data (made[0], NULL), g_bytes_get_size (made[0]));
   write_file (log, g_bytes_get_data (made[1], NULL), g_bytes_get_size (made[1]));
-  /* a file of somebody else's, where that can be */
+  /* a file of somebody else's, or of another group, where that can be */
   if (geteuid () == 0)
     {
-      g_assert_no_errno (chown (path, 1234, 1234));
-      g_assert_no_errno (chown (log, 1234, 1234));
+      static guint n_made = 0;
+      const uid_t owner = n_made++ % 2 == 0 ? 1234 : 0;
+
+      g_assert_no_errno (chown (path, owner, 1234));
+      g_assert_no_errno (chown (log, owner, 1234));
     }
 }
 
