@@ -3,11 +3,11 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "cold/dsq-cold-columns-private.h"
+#include "cold/dsq-cold-copies-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-upkeep-private.h"
 #include "file-fixture.h"
@@ -457,6 +457,21 @@ test_a_file_that_is_replaced (Fixture *fixture, gconstpointer data)
   tier->funcs->close (tier, NULL);
 }
 
+/* Somebody else has changed the password since it was looked at. */
+static void
+test_a_header_that_was_changed_is_told (Fixture *fixture, gconstpointer data)
+{
+  DsqHeader before, now;
+  DsqKeys *keys;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_header_init (&before, NULL, NULL, &keys, NULL));
+  g_assert_true (dsq_header_init (&now, NULL, NULL, &keys, NULL));
+  g_assert_true (dsq_cold_check_header (&now, &now, &error));
+  g_assert_false (dsq_cold_check_header (&now, &before, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CONFLICT);
+}
+
 static void
 test_no_file_gets_another_key (Fixture *fixture, gconstpointer data)
 {
@@ -488,6 +503,7 @@ main (int argc, char **argv)
   ADD ("a-folder-that-is-none-any-more", test_a_folder_that_is_none_any_more);
   ADD ("a-file-that-is-deleted-before-its-sync", test_a_file_that_is_deleted_before_its_sync);
   ADD ("a-file-that-is-replaced", test_a_file_that_is_replaced);
+  ADD ("a-header-that-was-changed-is-told", test_a_header_that_was_changed_is_told);
   ADD ("no-file-gets-another-key", test_no_file_gets_another_key);
   return g_test_run ();
 }
