@@ -164,8 +164,7 @@ test_failed_close_loses_nothing (gconstpointer data)
   remove_folder (folder);
 }
 
-/* --- while the medium is slow ------------------------------------------------------------------
- */
+/* --- while the medium is slow ----------------------------------------------------------------- */
 
 #define SYNC_US 30000
 

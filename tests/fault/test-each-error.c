@@ -224,18 +224,6 @@ probe_many (Case *self, GError **error)
 }
 
 static gboolean
-probe_one (Case *self, GError **error)
-{
-  const DsqKey key = key_of ("key 07");
-  gint64 place;
-
-  if (!self->tier->funcs->probe (self->tier, &key, 1, &place, error))
-    return FALSE;
-  g_assert_cmpint (place, ==, place_of (8));
-  return TRUE;
-}
-
-static gboolean
 find_expired (Case *self, GError **error)
 {
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
@@ -410,7 +398,6 @@ static const Task tasks[] = {
   { "list-tables", SOUND, FALSE, name_tables, list_tables },
   { "list-keys", SOUND, FALSE, NULL, list_keys },
   { "probe-many", SOUND, FALSE, NULL, probe_many },
-  { "probe-one", SOUND, FALSE, NULL, probe_one },
   { "expired", SOUND, FALSE, NULL, find_expired },
   { "filter", SOUND, FALSE, NULL, build_filter },
   { "learn", SOUND, FALSE, let_others_write, learn },

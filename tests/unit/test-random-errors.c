@@ -264,7 +264,7 @@ try_cancelled (Fixture *fixture, const Task *task)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   gboolean was_reached;
-  DsqCall call;
+  DsqCall call = { NULL };
 
   to_cancel = cancellable;
   g_assert_true (dsq_call_begin (&call, cancellable, &error));
