@@ -330,7 +330,16 @@ connect_to_file (Case *self)
 static gboolean
 set_wal_mode (Case *self, GError **error)
 {
-  return dsq_database_set_wal_mode (self->database, error);
+  if (!dsq_database_set_wal_mode (self->database, error))
+    {
+      /* which a connection is not used after */
+      dsq_database_close (self->database);
+      self->database = dsq_database_open (self->path, DSQ_DATABASE_WRITE, 5, NULL);
+      return FALSE;
+    }
+  fault_arm (NULL);
+  assert_stock (self->path, "PRAGMA journal_mode", "wal");
+  return TRUE;
 }
 
 static void
