@@ -384,7 +384,7 @@ static void
 test_what_is_unstoppable_waits_all_the_same (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (DsqDatabase) holder = make (fixture);
-  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_WRITE, 2);
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_WRITE, 20);
 
   run (holder, "BEGIN IMMEDIATE");
   database->is_unstoppable = TRUE;
