@@ -36,7 +36,7 @@ copy_pages (const Backup *self, DsqDatabase *source, DsqDatabase *target, GError
   int code = backup != NULL ? SQLITE_OK : sqlite3_extended_errcode (target->handle);
   gboolean is_cancelled = FALSE;
 
-  while (code == SQLITE_OK && !is_cancelled)
+  while (code == SQLITE_OK)
     {
       guint depth;
 

@@ -69,15 +69,6 @@ bind_bytes (DsqStatement *statement, int at, const guint8 *bytes, gsize length)
     dsq_statement_bind_null (statement, at);
 }
 
-static const guint8 *
-get_bytes (GBytes *bytes, gsize *out_length)
-{
-  const guint8 *data = g_bytes_get_data (bytes, out_length);
-
-  /* SQLite takes NULL for no blob */
-  return data != NULL ? data : (const guint8 *) "";
-}
-
 /* --- tables ----------------------------------------------------------------------------------- */
 
 static gboolean
@@ -120,7 +111,7 @@ seal_table (Copy *self,
       g_bytes_unref (token);
       token = dsq_row_make_table_token (&self->to_codec, bytes, length);
     }
-  made.token = get_bytes (token, &made.token_length);
+  made.token = g_bytes_get_data (token, &made.token_length);
   if (!dsq_row_draw_mark (&self->to_codec,
                           state->table,
                           made.token,
@@ -138,7 +129,7 @@ seal_table (Copy *self,
   made.mark = mark.bytes;
   made.mark_length = mark.length;
   if (sealed != NULL)
-    made.name = get_bytes (sealed, &made.name_length);
+    made.name = g_bytes_get_data (sealed, &made.name_length);
   return insert_table (insert, &made, state, error);
 }
 

@@ -69,7 +69,7 @@ append_rows (DsqColdSqlite *self,
 {
   DsqStep step = DSQ_STEP_ROW;
 
-  for (guint n = 0; n < max_rows && step == DSQ_STEP_ROW; n++)
+  for (guint n = 0; n < max_rows; n++)
     {
       sqlite3_stmt *row;
       guint32 table;

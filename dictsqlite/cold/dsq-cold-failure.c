@@ -17,7 +17,7 @@ dsq_cold_tell_unknown (GError **error)
 {
   g_autofree char *message = NULL;
 
-  if (error == NULL || *error == NULL)
+  if (error == NULL)
     return;
   message = (*error)->message;
   (*error)->code = DSQ_ERROR_OUTCOME_UNKNOWN;

@@ -106,9 +106,6 @@ dsq_cold_place_check (DsqColdSqlite *self, GError **error)
 {
   struct stat file, log;
 
-  /* a private tier's file has no name */
-  if (self->file_names[DSQ_COLD_NAME_FILE] == NULL)
-    return TRUE;
   return check_name (self, DSQ_COLD_NAME_FILE, &file, error) &&
          (file.st_size > 0 ||
           refuse (self, DSQ_ERROR_FORMAT, DSQ_COLD_NAME_FILE, "was cut to nothing", error)) &&
@@ -121,7 +118,8 @@ dsq_cold_place_check_all (DsqColdSqlite *self, GError **error)
 {
   struct stat other;
 
-  return self->file_names[DSQ_COLD_NAME_FILE] == NULL ||
+  /* its opening has failed before it had them */
+  return self->file_names[DSQ_COLD_NAME_INDEX] == NULL ||
          (dsq_cold_place_check (self, error) &&
           check_name (self, DSQ_COLD_NAME_LOG, &other, error) &&
           check_name (self, DSQ_COLD_NAME_INDEX, &other, error));

@@ -32,7 +32,7 @@ typedef struct
   " ON place = (SELECT max(place) FROM entry WHERE place > id << 40 AND place < (id + 1) << 40)"   \
   " WHERE id >= ?1 AND id <= ?2 ORDER BY id"
 
-/* For dsq_cold_decode_table_name(): all but the first and the gravestone. */
+/* For dsq_cold_take_table(): all but the first and the gravestone. */
 #define DSQ_COLD_SQL_NAMES                                                                         \
   "SELECT id, token, name, mark FROM tables WHERE id > 1 AND token <> X'00' ORDER BY id"
 

@@ -48,6 +48,9 @@ void dsq_cold_file_source_clear (DsqColdFileSource *self);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DsqColdFileSource, dsq_cold_file_source_clear)
 
+/* Of a row with the columns id, token, name and mark, from which @out_table borrows. */
+void dsq_cold_take_table (sqlite3_stmt *row, DsqColdStoredTable *out_table);
+
 static inline const DsqTableState *
 dsq_cold_find_state (const GArray *states, gint64 table)
 {

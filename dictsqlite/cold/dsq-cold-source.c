@@ -13,11 +13,13 @@
 static const guint8 *
 get_bytes (sqlite3_stmt *row, int at, gsize *out_length)
 {
-  const guint8 *bytes = sqlite3_column_blob (row, at);
+  const guint8 *bytes;
 
-  *out_length = (gsize) sqlite3_column_bytes (row, at);
+  *out_length = 0;
   if (sqlite3_column_type (row, at) != SQLITE_BLOB)
     return NULL;
+  bytes = sqlite3_column_blob (row, at);
+  *out_length = (gsize) sqlite3_column_bytes (row, at);
   /* SQLite gives NULL for an empty one */
   return bytes != NULL ? bytes : (const guint8 *) "";
 }
@@ -36,11 +38,19 @@ read_tables (DsqColdSource *source, GArray *states, GError **error)
          dsq_cold_read_tables (&source->codec, &statement, states, error);
 }
 
+void
+dsq_cold_take_table (sqlite3_stmt *row, DsqColdStoredTable *out_table)
+{
+  out_table->id = sqlite3_column_int64 (row, 0);
+  out_table->token = get_bytes (row, 1, &out_table->token_length);
+  out_table->name = get_bytes (row, 2, &out_table->name_length);
+  out_table->mark = get_bytes (row, 3, &out_table->mark_length);
+}
+
 static DsqStep
 next_table (DsqColdSource *source, DsqColdStoredTable *out_table, GError **error)
 {
   DsqColdFileSource *self = (DsqColdFileSource *) source;
-  sqlite3_stmt *row;
   DsqStep step;
 
   if (self->tables.handle == NULL &&
@@ -49,11 +59,7 @@ next_table (DsqColdSource *source, DsqColdStoredTable *out_table, GError **error
   step = dsq_statement_step (&self->tables, error);
   if (step != DSQ_STEP_ROW)
     return step;
-  row = self->tables.handle;
-  out_table->id = sqlite3_column_int64 (row, 0);
-  out_table->token = get_bytes (row, 1, &out_table->token_length);
-  out_table->name = get_bytes (row, 2, &out_table->name_length);
-  out_table->mark = get_bytes (row, 3, &out_table->mark_length);
+  dsq_cold_take_table (self->tables.handle, out_table);
   return DSQ_STEP_ROW;
 }
 

@@ -10,7 +10,4 @@ DSQ_COLD_FUNCTION (list_tables) dsq_cold_list_tables;
 DSQ_COLD_FUNCTION (open_table) dsq_cold_open_table;
 DSQ_COLD_FUNCTION (drop_table) dsq_cold_drop_table;
 
-/* Of a row with the columns id, token, name and mark. */
-GBytes *dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error);
-
 G_END_DECLS

@@ -17,6 +17,7 @@
 #include "cold/dsq-cold-damaged-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-rows-private.h"
+#include "cold/dsq-cold-source-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "cold/dsq-cold-tables-private.h"
 #include "cold/dsq-cold-writer-private.h"
@@ -24,19 +25,12 @@
 
 /* --- names in the file ------------------------------------------------------------------------ */
 
-GBytes *
-dsq_cold_decode_table_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error)
+static GBytes *
+decode_name (const DsqRecordCodec *codec, sqlite3_stmt *row, GError **error)
 {
-  DsqColdStoredTable table = { .id = sqlite3_column_int64 (row, 0) };
+  DsqColdStoredTable table;
 
-  if (sqlite3_column_type (row, 1) == SQLITE_BLOB)
-    table.token = sqlite3_column_blob (row, 1);
-  table.token_length = (gsize) sqlite3_column_bytes (row, 1);
-  table.name = sqlite3_column_blob (row, 2);
-  table.name_length = (gsize) sqlite3_column_bytes (row, 2);
-  table.mark = sqlite3_column_blob (row, 3);
-  if (table.mark != NULL)
-    table.mark_length = (gsize) sqlite3_column_bytes (row, 3);
+  dsq_cold_take_table (row, &table);
   return dsq_cold_decode_stored_table (codec, &table, error);
 }
 
@@ -60,7 +54,7 @@ dsq_cold_list_tables (DsqColdTier *tier, GPtrArray *names, GError **error)
     }
   while ((step = dsq_statement_step (statement, error)) == DSQ_STEP_ROW &&
          dsq_cold_check_order (last_id, sqlite3_column_int64 (statement->handle, 0), error) &&
-         (name = dsq_cold_decode_table_name (&self->codec, statement->handle, error)) != NULL)
+         (name = decode_name (&self->codec, statement->handle, error)) != NULL)
     {
       last_id = sqlite3_column_int64 (statement->handle, 0);
       g_ptr_array_add (names, name);
@@ -97,7 +91,7 @@ find_id (DsqColdSqlite *self, GBytes *token, gint64 *out_id, GError **error)
   step = dsq_statement_step (statement, error);
   if (step == DSQ_STEP_ROW)
     {
-      name = dsq_cold_decode_table_name (&self->codec, statement->handle, error);
+      name = decode_name (&self->codec, statement->handle, error);
       *out_id = sqlite3_column_int64 (statement->handle, 0);
     }
   dsq_statement_reset (statement);

@@ -464,9 +464,11 @@ dsq_database_set_wal_mode (DsqDatabase *self, GError **error)
         {
           const char *mode = (const char *) sqlite3_column_text (statement.handle, 0);
 
-          if (g_strcmp0 (mode, "wal") == 0)
+          if (g_strcmp0 (mode, "wal") != 0)
+            dsq_database_set_error (self, SQLITE_BUSY, MODE_PURPOSE, &local_error);
+          /* that it could not be written comes behind the row */
+          else if (dsq_statement_step (&statement, &local_error) == DSQ_STEP_DONE)
             return TRUE;
-          dsq_database_set_error (self, SQLITE_BUSY, MODE_PURPOSE, &local_error);
         }
       if (!g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY) ||
           dsq_patience_left (began, self->busy_timeout_ms, self->longest_wait_ms) <= 0)

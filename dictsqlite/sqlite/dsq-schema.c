@@ -188,7 +188,7 @@ find_line (const char *start)
 {
   const char *const *lines = get_lines ();
 
-  while (*lines != NULL && !g_str_has_prefix (*lines, start))
+  while (!g_str_has_prefix (*lines, start))
     lines++;
   return *lines;
 }

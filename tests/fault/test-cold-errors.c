@@ -164,6 +164,91 @@ test_failed_close_loses_nothing (gconstpointer data)
   remove_folder (folder);
 }
 
+/* --- while the medium is slow ----------------------------------------------------------------- */
+
+#define SYNC_US 30000
+
+static gpointer
+sync_in_thread (gpointer data)
+{
+  DsqColdTier *tier = data;
+  g_autoptr (GError) error = NULL;
+
+  return GINT_TO_POINTER (tier->file->funcs->sync (tier->file, &error));
+}
+
+/* Who waits for a sync of somebody else's has what that one has: it is done, or has failed. */
+static void
+test_a_sync_is_for_all_who_wait (gconstpointer data)
+{
+  const Fault fault = { FAULT_SYNC, EIO, 0, TRUE, FAULT_LOG };
+  const gboolean does_fail = GPOINTER_TO_INT (data);
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  g_autoptr (GError) error = NULL;
+  GThread *threads[2];
+  Foreign foreign;
+  DsqColdTier *tier = open_tier (path, &foreign);
+
+  put (tier, "a", "1");
+  fault_arm (does_fail ? &fault : NULL);
+  fault_set_delay (FAULT_SYNC, FAULT_LOG, SYNC_US);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("sync", sync_in_thread, tier);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (threads[i])), ==, !does_fail);
+  fault_set_delay (FAULT_SYNC, FAULT_LOG, 0);
+  fault_arm (NULL);
+  g_assert_cmpuint (stats_of (tier).syncs, ==, does_fail ? 0 : 1);
+  tier->funcs->close (tier, NULL);
+  remove_folder (folder);
+}
+
+static char *moved_from; /* (unowned) (nullable) */
+
+static void
+move_file (const FaultCall *call)
+{
+  g_autofree char *to = NULL;
+
+  if (moved_from == NULL || call->kind != FAULT_SYNC)
+    return;
+  to = g_strconcat (moved_from, "-moved", NULL);
+  g_assert_no_errno (g_rename (moved_from, to));
+  moved_from = NULL;
+}
+
+/* Nothing is acknowledged that is in a file which went while the medium was waited for. */
+static void
+test_a_file_that_goes_meanwhile (void)
+{
+  char *folder = make_folder ();
+  g_autofree char *path = g_build_filename (folder, "store", NULL);
+  const DsqColdOptions options = { .path = path,
+                                   .full_durability = TRUE,
+                                   .cache_bytes = 1 << 20,
+                                   .wal_limit_bytes = 1 << 20 };
+  g_autoptr (GError) error = NULL;
+  DsqTableState state;
+  Foreign foreign;
+  DsqColdTier *tier;
+
+  make_store (path);
+  tier = dsq_cold_tier_open_sqlite (&options, &state, &error);
+  g_assert_no_error (error);
+  watch_foreign (tier, &state, &foreign);
+  begin (tier);
+  apply_one (tier, "b", "1", DSQ_PRESENCE_UNKNOWN);
+  fault_record (move_file);
+  moved_from = path;
+  g_assert_false (tier->funcs->commit (tier, NULL, NULL, &error));
+  g_assert_null (moved_from);
+  fault_record (NULL);
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  tier->funcs->close (tier, NULL);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -176,5 +261,8 @@ main (int argc, char **argv)
   ADD ("failed-close-on-a-full-medium-loses-nothing", test_failed_close_loses_nothing, ENOSPC);
   ADD ("failed-close-loses-nothing", test_failed_close_loses_nothing, EIO);
   g_test_add_func ("/dsq/cold-errors/failed-sync-is-final", test_failed_sync_is_final);
+  ADD ("a-sync-is-for-all-who-wait", test_a_sync_is_for_all_who_wait, FALSE);
+  ADD ("a-failed-sync-is-for-all-who-wait", test_a_sync_is_for_all_who_wait, TRUE);
+  g_test_add_func ("/dsq/cold-errors/a-file-that-goes-meanwhile", test_a_file_that_goes_meanwhile);
   return g_test_run ();
 }

@@ -8,8 +8,10 @@
 
 #include "config.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <sys/statvfs.h>
 
 #include "dsq-error.h"
 #include "dsq-store.h"
@@ -118,6 +120,63 @@ test_nth (gconstpointer data)
     }
 }
 
+/* --- why a log cannot be made ----------------------------------------------------------------- */
+
+typedef struct
+{
+  const char *name;
+  int error; /* of the look at the medium */
+  unsigned long flags;
+  gboolean is_full;
+  gboolean has_no_inodes; /* left */
+  gboolean counts_none;
+  int expected;
+} Medium;
+
+static const Medium *medium; /* (nullable) */
+
+int
+statvfs (const char *path, struct statvfs *info)
+{
+  static int (*next) (const char *, struct statvfs *);
+  int result;
+
+  if (next == NULL)
+    next = (int (*) (const char *, struct statvfs *)) dlsym (RTLD_NEXT, "statvfs");
+  result = next (path, info);
+  if (medium == NULL)
+    return result;
+  info->f_bavail = !medium->is_full;
+  info->f_files = medium->counts_none ? 0 : 1000;
+  info->f_favail = !medium->has_no_inodes;
+  info->f_flag = medium->flags;
+  errno = medium->error;
+  return medium->error != 0 ? -1 : 0;
+}
+
+/* SQLite says the errno of its second try, which is only to read. */
+static void
+test_medium (gconstpointer data)
+{
+  const Fault fault = { FAULT_OPEN, EMFILE, 0, FALSE, FAULT_LOG };
+  const Medium *kind = data;
+  g_autofree char *folder = g_dir_make_tmp ("dsq-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "store.db", NULL);
+  g_autoptr (GError) error = NULL;
+
+  assert_kept (path, 0);
+  medium = kind;
+  fault_arm (&fault);
+  g_assert_null (open_store (path, DSQ_PERSIST_WRITETHROUGH, FALSE, &error));
+  g_assert_true (fault_was_met ());
+  fault_arm (NULL);
+  medium = NULL;
+  g_assert_error (error, DSQ_ERROR, kind->expected);
+  assert_kept (path, 0);
+  g_unlink (path);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -125,6 +184,15 @@ main (int argc, char **argv)
     { DSQ_PERSIST_LAZY, TRUE, FALSE },         { DSQ_PERSIST_LAZY, TRUE, TRUE },
     { DSQ_PERSIST_LAZY, FALSE, TRUE },         { DSQ_PERSIST_WRITETHROUGH, TRUE, FALSE },
     { DSQ_PERSIST_WRITETHROUGH, FALSE, TRUE },
+  };
+
+  static const Medium media[] = {
+    { "fails", EIO, 0, FALSE, FALSE, FALSE, DSQ_ERROR_IO },
+    { "is-read-only", 0, ST_RDONLY, FALSE, FALSE, FALSE, DSQ_ERROR_READ_ONLY },
+    { "is-full", 0, 0, TRUE, FALSE, FALSE, DSQ_ERROR_NO_SPACE },
+    { "has-no-inodes", 0, 0, FALSE, TRUE, FALSE, DSQ_ERROR_NO_SPACE },
+    { "counts-no-inodes", 0, 0, FALSE, TRUE, TRUE, DSQ_ERROR_TOO_MANY_FILES },
+    { "is-as-ever", 0, 0, FALSE, FALSE, FALSE, DSQ_ERROR_TOO_MANY_FILES },
   };
 
   g_test_init (&argc, &argv, NULL);
@@ -138,6 +206,12 @@ main (int argc, char **argv)
                            kinds[i].exists ? "-existing" : "");
 
       g_test_add_data_func (name, &kinds[i], test_nth);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (media); i++)
+    {
+      g_autofree char *name = g_strconcat ("/dsq/open-errors/medium-", media[i].name, NULL);
+
+      g_test_add_data_func (name, &media[i], test_medium);
     }
   return g_test_run ();
 }

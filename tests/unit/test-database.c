@@ -4,9 +4,13 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "file-fixture.h"
+#include "sqlite/dsq-row-source-private.h"
 #include "sqlite/dsq-statement-private.h"
+#include "sqlite/dsq-vfs-private.h"
 
 static DsqDatabase *
 open_role (Fixture *fixture, DsqDatabaseRole role, guint busy_timeout_ms)
@@ -332,6 +336,150 @@ test_statement_steps_and_resets (Fixture *fixture, gconstpointer data)
   g_assert_true (dsq_statement_run (&insert, NULL));
 }
 
+static void
+test_takes_new_sizes (Fixture *fixture, gconstpointer data)
+{
+  DsqDatabaseTuning tuning = { .cache_bytes = 1, .wal_limit_bytes = 1 << 20 };
+  g_autoptr (DsqDatabase) database = make (fixture);
+
+  g_assert_true (dsq_database_tune (database, &tuning, NULL));
+  g_assert_cmpint (ask (database, "PRAGMA cache_size"), ==, -64);
+  tuning.wal_limit_bytes = 2 << 20;
+  g_assert_true (dsq_database_tune_sizes (database, &tuning, NULL));
+  g_assert_cmpint (ask (database, "PRAGMA journal_size_limit"), ==, 2 << 20);
+  tuning.cache_bytes = G_MAXSIZE;
+  g_assert_true (dsq_database_tune_sizes (database, &tuning, NULL));
+  g_assert_cmpint (ask (database, "PRAGMA cache_size"), ==, -G_MAXINT32);
+}
+
+/* As damaged pages may have one go round in a circle. */
+static void
+test_an_endless_statement_is_ended (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+
+  run (database, "CREATE TABLE t (x)");
+  dsq_database_begin_call (database);
+  refuse (
+      database,
+      "WITH RECURSIVE c (x) AS (VALUES (1) UNION ALL SELECT x FROM c) SELECT 1 FROM c WHERE x > 1",
+      DSQ_ERROR_CORRUPT);
+  g_assert_cmpint (ask (database, "SELECT count (*) FROM t"), ==, 0);
+}
+
+static void
+test_a_deadline_may_be_over (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+
+  dsq_database_set_deadline (database, 100000);
+  database->deadline = 1;
+  refuse (
+      database,
+      "WITH RECURSIVE c (x) AS (VALUES (1) UNION ALL SELECT x FROM c) SELECT 1 FROM c WHERE x > 1",
+      DSQ_ERROR_FORMAT);
+}
+
+static void
+test_what_is_unstoppable_waits_all_the_same (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) holder = make (fixture);
+  g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_WRITE, 20);
+
+  run (holder, "BEGIN IMMEDIATE");
+  database->is_unstoppable = TRUE;
+  refuse (database, "BEGIN IMMEDIATE", DSQ_ERROR_BUSY);
+}
+
+static void
+test_a_private_file_has_no_log (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqDatabase) database = dsq_database_open_private (&error);
+
+  g_assert_no_error (error);
+  g_assert_false (dsq_database_set_wal_mode (database, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
+}
+
+static DsqStep
+give_no_row (gpointer user_data, GError **error)
+{
+  return DSQ_STEP_DONE;
+}
+
+/* A statement that is not ours finds nobody who has rows for it. */
+static void
+test_a_source_of_rows_is_for_its_statement (Fixture *fixture, gconstpointer data)
+{
+  static const DsqRowSourceFuncs funcs = { .name = "some",
+                                           .columns = "CREATE TABLE rows (a)",
+                                           .next = give_no_row };
+  DsqRowSource source = { NULL };
+  g_autoptr (DsqDatabase) database = make (fixture);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_row_source_add (&source, database, &funcs, "test", &error));
+  run (database, "CREATE TABLE t (x)");
+  refuse (database, "SELECT a FROM some", DSQ_ERROR_FAILED);
+  dsq_row_source_begin (&source, fixture);
+  run (database, "SELECT a FROM some");
+  dsq_row_source_end (&source, &error);
+  g_assert_no_error (error);
+}
+
+/* SQLite asks for some of this only of files that ours are not. */
+static void
+test_files_are_opened_as_few_ways_as_can_be (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+  sqlite3_vfs *vfs = sqlite3_vfs_find (dsq_vfs_get_name ());
+  sqlite3_file *file = g_malloc0 ((gsize) vfs->szOsFile);
+  char full[4];
+
+#define OPEN(path, flags) vfs->xOpen (vfs, path, file, flags, NULL)
+  g_assert_cmpint (vfs->xDelete (vfs, fixture->path, 0), ==, SQLITE_IOERR_DELETE);
+  g_assert_cmpint (vfs->xFullPathname (vfs, DSQ_VFS_DESCRIPTORS "5", sizeof full, full),
+                   ==,
+                   SQLITE_CANTOPEN);
+  g_assert_cmpint (OPEN (DSQ_VFS_DESCRIPTORS "x", SQLITE_OPEN_MAIN_DB), ==, SQLITE_CANTOPEN);
+  g_assert_cmpint (OPEN (DSQ_VFS_DESCRIPTORS "0", SQLITE_OPEN_TEMP_DB), ==, SQLITE_CANTOPEN);
+  g_free (file);
+}
+
+/* A descriptor that can only be read, or only written, or not be synced. */
+static void
+test_a_descriptor_tells_what_it_cannot (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (DsqDatabase) database = make (fixture);
+  sqlite3_vfs *vfs = sqlite3_vfs_find (dsq_vfs_get_name ());
+  sqlite3_file *file = g_malloc0 ((gsize) vfs->szOsFile);
+  const struct
+  {
+    const char *path;
+    int flags;
+    int read, truncated, synced;
+  } cases[] = {
+    { fixture->path, O_RDONLY, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_TRUNCATE, SQLITE_OK },
+    { fixture->path, O_WRONLY, SQLITE_IOERR_READ, SQLITE_OK, SQLITE_OK },
+    { "/dev/null", O_WRONLY, SQLITE_IOERR_READ, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_FSYNC },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const int fd = open (cases[i].path, cases[i].flags | O_CLOEXEC);
+      g_autofree char *name = g_strdup_printf (DSQ_VFS_DESCRIPTORS "%d", fd);
+      char byte;
+
+      g_assert_cmpint (OPEN (name, SQLITE_OPEN_MAIN_DB), ==, SQLITE_OK);
+      g_assert_cmpint (file->pMethods->xRead (file, &byte, 1, 0), ==, cases[i].read);
+      g_assert_cmpint (file->pMethods->xTruncate (file, 0), ==, cases[i].truncated);
+      g_assert_cmpint (file->pMethods->xSync (file, 0), ==, cases[i].synced);
+      close (fd);
+    }
+  g_free (file);
+}
+
 #define ADD(path, func) g_test_add ("/dsq/" path, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -348,6 +496,17 @@ main (int argc, char **argv)
   ADD ("database/waits-by-the-clock", test_waits_by_the_clock);
   ADD ("database/deadline-ends-a-query", test_deadline_ends_a_query);
   ADD ("database/says-what-a-code-means", test_says_what_a_code_means);
+  ADD ("database/takes-new-sizes", test_takes_new_sizes);
+  ADD ("database/an-endless-statement-is-ended", test_an_endless_statement_is_ended);
+  ADD ("database/a-deadline-may-be-over", test_a_deadline_may_be_over);
+  ADD ("database/what-is-unstoppable-waits-all-the-same",
+       test_what_is_unstoppable_waits_all_the_same);
+  ADD ("database/a-private-file-has-no-log", test_a_private_file_has_no_log);
+  ADD ("database/a-source-of-rows-is-for-its-statement",
+       test_a_source_of_rows_is_for_its_statement);
+  ADD ("database/files-are-opened-as-few-ways-as-can-be",
+       test_files_are_opened_as_few_ways_as_can_be);
+  ADD ("database/a-descriptor-tells-what-it-cannot", test_a_descriptor_tells_what_it_cannot);
   ADD ("statement/steps-and-resets", test_statement_steps_and_resets);
   ADD ("statement/planned-one-tells-when-stepped", test_planned_statement_tells_when_it_is_stepped);
   return g_test_run ();

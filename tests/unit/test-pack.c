@@ -265,6 +265,23 @@ test_refuses_other_texts (void)
   assert_no_texts (G_MAXUINT32 - 1, 2, "a\0b", 3);
 }
 
+/* Which domain it is of stands in the head. */
+static void
+test_packs_errors (void)
+{
+  const GError errors[] = { { DSQ_ERROR, DSQ_ERROR_BUSY, (char *) "why" },
+                            { G_IO_ERROR, G_IO_ERROR_CANCELLED, (char *) "why" } };
+  const guint8 domains[] = { 1, 2 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (errors); i++)
+    {
+      const guint8 expected[] = { 0, (guint8) errors[i].code, domains[i], 'w', 'h', 'y' };
+      g_autoptr (GByteArray) item = dsq_pack_make_error (&errors[i]);
+
+      g_assert_cmpmem (item->data, item->len, expected, sizeof expected);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -281,6 +298,7 @@ main (int argc, char **argv)
                    test_refuses_to_build_four_gibibytes);
   g_test_add_func ("/dsq/pack/builder-may-be-given-up", test_builder_may_be_given_up);
   g_test_add_func ("/dsq/pack/reads-texts", test_reads_texts);
+  g_test_add_func ("/dsq/pack/packs-errors", test_packs_errors);
   g_test_add_func ("/dsq/pack/refuses-other-texts", test_refuses_other_texts);
   return g_test_run ();
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "file-fixture.h"
+#include "sqlite/dsq-location-private.h"
 
 #define NOBODY 65534
 
@@ -342,6 +343,81 @@ test_overwritten_pages_are_told (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* Rows of the schema that are nearly ours, or nearly what ANALYZE makes: SQLite itself loads few.
+ */
+static void
+test_nearly_our_schema_is_refused (Fixture *fixture, gconstpointer data)
+{
+  static const struct
+  {
+    const char *set;
+    int code;
+  } changes[] = {
+    { "tbl_name = 'tables' WHERE name = 'entry_expires'", DSQ_ERROR_CORRUPT },
+    { "tbl_name = x'00' WHERE name = 'store'", DSQ_ERROR_CORRUPT },
+    { "sql = 'CREATE TABLE x (y)' WHERE name = 'sqlite_autoindex_entry_1'", DSQ_ERROR_CORRUPT },
+    { "type = 'view' WHERE name = 'tables'", DSQ_ERROR_CORRUPT },
+    { "type = 'index' WHERE name = 'sqlite_stat1'", DSQ_ERROR_CORRUPT },
+    { "tbl_name = 'store' WHERE name = 'sqlite_stat1'", DSQ_ERROR_CORRUPT },
+    { "sql = 'CREATE TABLE sqlite_stat1(tbl,idx)' WHERE name = 'sqlite_stat1'", DSQ_ERROR_FORMAT },
+  };
+
+  g_autoptr (GBytes) made = NULL;
+
+  make_store (fixture->path);
+  run_stock (fixture->path, "ANALYZE");
+  made = read_file (fixture->path);
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    {
+      g_autofree char *sql = g_strconcat ("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET ",
+                                          changes[i].set,
+                                          NULL);
+
+      write_file (fixture->path, g_bytes_get_data (made, NULL), g_bytes_get_size (made));
+      run_stock (fixture->path, sql);
+      assert_refused (fixture, changes[i].code);
+    }
+}
+
+/* A journal that is none can be nothing that is rolled back, and is not looked into. */
+static void
+test_other_kinds_of_journal_are_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *journal = g_strconcat (fixture->path, "-journal", NULL);
+
+  make_store (fixture->path);
+  g_assert_no_errno (mkdir (journal, 0700));
+  assert_refused (fixture, DSQ_ERROR_FORMAT);
+}
+
+/* Who opens a path has followed its links: one that comes then is not his. */
+static void
+test_a_link_that_comes_late_is_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *link_path = g_build_filename (fixture->folder, "link", NULL);
+  g_autoptr (GError) error = NULL;
+  DsqLocation location;
+
+  make_store (fixture->path);
+  g_assert_no_errno (symlink (fixture->path, link_path));
+  g_assert_false (dsq_location_inspect (link_path, TRUE, &location, NULL, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NOT_REGULAR);
+}
+
+/* Another program has put it out of WAL mode, which who only reads cannot undo. */
+static void
+test_another_mode_is_told_to_who_reads (Fixture *fixture, gconstpointer data)
+{
+  const DsqColdOptions options = { .path = fixture->path, .read_only = TRUE };
+  g_autoptr (GError) error = NULL;
+  DsqTableState state;
+
+  make_store (fixture->path);
+  run_stock (fixture->path, "PRAGMA journal_mode = DELETE");
+  g_assert_null (dsq_cold_tier_open_sqlite (&options, &state, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_READ_ONLY);
+}
+
 #define ADD(path, func)                                                                            \
   g_test_add ("/dsq/refused-files/" path, Fixture, NULL, set_up, func, tear_down)
 
@@ -358,5 +434,9 @@ main (int argc, char **argv)
   ADD ("statistics-are-tolerated", test_statistics_are_tolerated);
   ADD ("truncated-stores-are-refused", test_truncated_stores_are_refused);
   ADD ("overwritten-pages-are-told", test_overwritten_pages_are_told);
+  ADD ("nearly-our-schema-is-refused", test_nearly_our_schema_is_refused);
+  ADD ("other-kinds-of-journal-are-refused", test_other_kinds_of_journal_are_refused);
+  ADD ("a-link-that-comes-late-is-refused", test_a_link_that_comes_late_is_refused);
+  ADD ("another-mode-is-told-to-who-reads", test_another_mode_is_told_to_who_reads);
   return g_test_run ();
 }

@@ -551,6 +551,27 @@ test_a_sealed_name_of_a_table_is_looked_at (void)
   clear_codec (&codec);
 }
 
+/* The first table's stays as it was first given, and each is known by its column again. */
+static void
+test_marks_are_known_by_their_columns (void)
+{
+  const DsqMark first = { .table = DSQ_FORMAT_TABLE_MAIN }, other = { .table = 5 };
+  DsqMarks *marks = dsq_marks_new ();
+  gboolean is_known;
+
+  dsq_marks_get (marks, DSQ_FORMAT_TABLE_MAIN, &is_known);
+  g_assert_false (is_known);
+  for (guint i = 0; i < 2; i++)
+    dsq_marks_put (marks, &first, (const guint8 *) "ab", 2);
+  dsq_marks_put (marks, &other, (const guint8 *) "cd", 2);
+  g_assert_true (dsq_marks_knows (marks, 5, (const guint8 *) "cd", 2));
+  g_assert_false (dsq_marks_knows (marks, 5, (const guint8 *) "ce", 2));
+  g_assert_false (dsq_marks_knows (marks, 5, (const guint8 *) "cde", 3));
+  dsq_marks_get (marks, DSQ_FORMAT_TABLE_MAIN, &is_known);
+  g_assert_true (is_known);
+  dsq_marks_free (marks);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -566,5 +587,7 @@ main (int argc, char **argv)
                    test_a_sealed_name_of_a_table_is_looked_at);
   g_test_add_func ("/dsq/row/a-table-without-a-mark-has-no-rows",
                    test_a_table_without_a_mark_has_no_rows);
+  g_test_add_func ("/dsq/row/marks-are-known-by-their-columns",
+                   test_marks_are_known_by_their_columns);
   return g_test_run ();
 }

@@ -18,6 +18,7 @@
 #include "codec/dsq-header-private.h"
 #include "cold-support.h"
 #include "crypto/dsq-kdf-private.h"
+#include "crypto/dsq-random-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "dictsqlite.h"
 
@@ -325,10 +326,35 @@ test_nothing_is_left_after_close (void)
   remove_folder (folder);
 }
 
+static void
+test_no_bytes_are_no_secret (void)
+{
+  g_autoptr (GBytes) bytes = dsq_secret_bytes (NULL, 0);
+
+  g_assert_cmpuint (g_bytes_get_size (bytes), ==, 0);
+  dsq_secret_free (NULL, 0);
+}
+
+/* More than are drawn at first, and all at once. */
+static void
+test_a_pool_gives_as_much_as_it_has (void)
+{
+  static guint8 bytes[DSQ_RANDOM_POOL_LENGTH], none[DSQ_RANDOM_POOL_LENGTH];
+  DsqRandomPool pool = { 0 };
+
+  g_assert_true (dsq_random_pool_draw (&pool, bytes, sizeof bytes, NULL));
+  g_assert_cmpuint (pool.n_left, ==, 0);
+  g_assert_cmpint (memcmp (bytes, none, sizeof bytes), !=, 0);
+  g_assert_cmpmem (pool.bytes, sizeof pool.bytes, none, sizeof none);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/dsq/secrets/nothing-is-left-after-close", test_nothing_is_left_after_close);
+  g_test_add_func ("/dsq/secrets/no-bytes-are-no-secret", test_no_bytes_are_no_secret);
+  g_test_add_func ("/dsq/secrets/a-pool-gives-as-much-as-it-has",
+                   test_a_pool_gives_as_much_as_it_has);
   return g_test_run ();
 }

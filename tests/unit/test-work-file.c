@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codec/dsq-header-private.h"
 #include "file-fixture.h"
+#include "sqlite/dsq-new-file-private.h"
 #include "sqlite/dsq-work-file-private.h"
 
 /* This program as another process, which has named work files: opens the store argv[2], whose
@@ -245,6 +247,87 @@ be_another_process (char **argv)
               func,                                                                                \
               tear_down_named)
 
+/* What comes while a new file is made. */
+typedef struct
+{
+  const char *path;   /* (unowned) */
+  const char *suffix; /* (nullable) NULL: it cannot be made */
+} Coming;
+
+static gboolean
+let_come (DsqDatabase *database, gpointer user_data, GError **error)
+{
+  const Coming *coming = user_data;
+  g_autofree char *path = NULL;
+
+  if (coming->suffix == NULL)
+    {
+      g_set_error_literal (error, DSQ_ERROR, DSQ_ERROR_EXISTS, "Failed to test: it is");
+      return FALSE;
+    }
+  path = g_strconcat (coming->path, coming->suffix, NULL);
+  write_file (path, "another", 7);
+  return TRUE;
+}
+
+/* Nothing of that takes the place of what has come meanwhile, nor is put beside it. */
+static void
+test_makes_way_for_what_comes (Fixture *fixture, gconstpointer data)
+{
+  static const struct
+  {
+    const char *suffix;
+    DsqNewFilePlace place;
+  } cases[] = {
+    { "", DSQ_NEW_FILE_FAIL },
+    { "-wal", DSQ_NEW_FILE_FAIL },
+    { NULL, DSQ_NEW_FILE_FAIL },
+    { "-wal", DSQ_NEW_FILE_REPLACE },
+  };
+  DsqHeader header;
+  DsqKeys *keys;
+
+  g_assert_true (dsq_header_init (&header, NULL, NULL, &keys, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      Coming coming = { fixture->path, cases[i].suffix };
+      g_autofree char *log = g_strconcat (fixture->path, "-wal", NULL);
+      g_autoptr (GError) error = NULL;
+      guint n_names = cases[i].suffix != NULL;
+
+      if (cases[i].place == DSQ_NEW_FILE_REPLACE)
+        {
+          write_file (fixture->path, "before", 6);
+          n_names++;
+        }
+      g_assert_false (dsq_new_file_publish_filled (fixture->path,
+                                                   NULL,
+                                                   &header,
+                                                   cases[i].place,
+                                                   let_come,
+                                                   &coming,
+                                                   &error));
+      g_assert_error (error, DSQ_ERROR, DSQ_ERROR_EXISTS);
+      g_assert_cmpuint (count_names (fixture->folder), ==, n_names);
+      g_unlink (fixture->path);
+      g_unlink (log);
+    }
+}
+
+/* Who has given the file its name was ended before the other one was gone. */
+static void
+test_a_second_name_goes (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *hash = g_compute_checksum_for_string (G_CHECKSUM_SHA256, "store", -1);
+  g_autofree char *name = g_strdup_printf ("%s/.dsq-%.16s-0.tmp", fixture->folder, hash);
+
+  write_file (fixture->path, "store", 5);
+  g_assert_no_errno (link (fixture->path, name));
+  dsq_work_file_remove_left (fixture->path);
+  g_assert_cmpuint (count_names (fixture->folder), ==, 1);
+  g_assert_true (g_file_test (fixture->path, G_FILE_TEST_EXISTS));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -258,5 +341,7 @@ main (int argc, char **argv)
   ADD ("modes-are-no-wider", test_modes_are_no_wider);
   ADD ("what-is-left-is-removed", test_what_is_left_is_removed);
   ADD ("the-next-opening-removes-it", test_the_next_opening_removes_it);
+  ADD ("makes-way-for-what-comes", test_makes_way_for_what_comes);
+  ADD ("a-second-name-goes", test_a_second_name_goes);
   return g_test_run ();
 }
