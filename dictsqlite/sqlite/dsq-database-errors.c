@@ -151,6 +151,25 @@ last_errno_of_files (sqlite3 *handle)
   return 0;
 }
 
+guint64
+dsq_database_measure (DsqDatabase *self)
+{
+  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+  guint64 n_bytes = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)
+    {
+      sqlite3_file *file = NULL;
+      sqlite3_int64 length;
+
+      if (sqlite3_file_control (self->handle, "main", pointers[i], &file) == SQLITE_OK &&
+          file != NULL && file->pMethods != NULL &&
+          file->pMethods->xFileSize (file, &length) == SQLITE_OK)
+        n_bytes += (guint64) MAX (length, 0);
+    }
+  return n_bytes;
+}
+
 /* Whether somebody cut the file to nothing, which SQLite reads as zeros. */
 static gboolean
 was_cut_to_nothing (DsqDatabase *self, int code)

@@ -84,25 +84,6 @@ deadline_cb (void *user_data)
   return ++self->n_looks > DEADLINE_LOOKS || g_get_monotonic_time () >= self->deadline;
 }
 
-guint64
-dsq_database_measure (DsqDatabase *self)
-{
-  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
-  guint64 n_bytes = 0;
-
-  for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)
-    {
-      sqlite3_file *file = NULL;
-      sqlite3_int64 length;
-
-      if (sqlite3_file_control (self->handle, "main", pointers[i], &file) == SQLITE_OK &&
-          file != NULL && file->pMethods != NULL &&
-          file->pMethods->xFileSize (file, &length) == SQLITE_OK)
-        n_bytes += (guint64) MAX (length, 0);
-    }
-  return n_bytes;
-}
-
 /* Pages that point to one another in a circle, or to one many times, are read again and again. */
 static gboolean
 is_endless (DsqDatabase *self)
