@@ -138,7 +138,8 @@ apply_one (DsqColdTier *tier, DsqPresence presence, gboolean is_removal, GError 
 
   /* alone one without an entry asks for nothing */
   return dsq_server_begin (tier, error) && dsq_server_apply (tier, changes, 1, error) &&
-         dsq_server_apply (tier, changes, G_N_ELEMENTS (changes), error);
+         dsq_server_apply (tier, changes, G_N_ELEMENTS (changes), error) &&
+         dsq_server_send_queued (&((DsqColdServer *) tier)->writer.connection, error);
 }
 
 static gboolean
