@@ -386,6 +386,8 @@ dsq_cold_coherence_finish_commit (DsqColdSqlite *self,
   if (committed != NULL)
     committed (committed_data);
   count_changed_locked (self);
+  /* before anybody learns of keys that others have brought in since */
+  dsq_cold_filter_note_commit (self->file.tier.filter);
   if (is_known)
     set_seen_locked (self, &stamp);
   self->state = DSQ_COLD_IDLE;

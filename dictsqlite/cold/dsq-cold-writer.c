@@ -317,7 +317,6 @@ dsq_cold_commit (DsqColdTier *tier,
       return FALSE;
     }
   dsq_cold_coherence_finish_commit (self, committed, committed_data);
-  dsq_cold_filter_note_commit (self->file.tier.filter);
   dsq_cold_trim_buffer (&self->writer);
   return TRUE;
 }
