@@ -405,7 +405,9 @@ def run_threads(stores, chance, number):
             histories[name].append((value or DELETED, wrote, began, ended))
     assert failures == []
     for name, calls in histories.items():
-        assert problem_of(calls) == "", (name, sorted(calls, key=lambda call: call[2]))
+        problem = problem_of(calls)
+        assert problem == "", "\n".join([name, problem, *map(str, sorted(
+            calls, key=lambda call: call[2]))])
         stores.both[0].pop(name, None)
 
 
