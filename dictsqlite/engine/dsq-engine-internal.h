@@ -57,6 +57,7 @@ struct _DsqEngine
   gint64 memory_limit;   /* constant: bytes at which memory mode looks at max_bytes */
   gint64 trim_hand;      /* (lock writer_lock) place of the row that was looked at last */
 
+  guint n_over; /* (atomic) transactions that have begun over it, and not been closed */
   DsqCommitQueue queue;
   DsqBudget budget;
   DsqLookout lookout;

@@ -63,6 +63,20 @@ turn_tables_locked (DsqEngine *self)
   __atomic_add_fetch (&self->n_table_turns, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Who has found a table without a lock is inside, or a transaction that goes by it. */
+static void
+reclaim_tables_locked (DsqEngine *self)
+{
+  gboolean is_quiet;
+
+  dsq_mutex_assert_held (&self->writer_lock);
+  dsq_shards_lock_all (self->shards);
+  is_quiet = __atomic_load_n (&self->door.n_users, __ATOMIC_SEQ_CST) == 1 &&
+             __atomic_load_n (&self->n_over, __ATOMIC_SEQ_CST) == 0;
+  dsq_tables_reclaim_locked (&self->tables, is_quiet);
+  dsq_shards_unlock_all (self->shards);
+}
+
 static DsqTable *
 add_table_locked (DsqEngine *self, GBytes *name, const DsqTableState *state)
 {
@@ -170,6 +184,7 @@ open_or_make (DsqEngine *self, GBytes *name, gboolean may_make, guint32 *out_tab
 
   if (!success)
     return FALSE;
+  reclaim_tables_locked (self);
   if (self->options.read_only)
     success = open_to_read_locked (self, name, out_table, error);
   else
@@ -268,6 +283,7 @@ drop_cb (gpointer engine, GBytes *name, guint32 *out_dropped, GError **error)
 
   if (!success)
     return FALSE;
+  reclaim_tables_locked (self);
   turn_tables_locked (self);
   success = dsq_engine_flush_and_drop_locked (self, name, &dropped, error);
   turn_tables_locked (self);

@@ -306,17 +306,19 @@ dsq_engine_start_walk (DsqEngine *self,
                        DsqWalk *walk,
                        GError **error)
 {
-  DsqPending *pending = dsq_engine_pending (self, table);
+  DsqPending *pending;
   DsqShard *shard;
 
-  *walk = (DsqWalk){ .table = table, .order = order, .number = pending->number };
+  *walk = (DsqWalk){ .table = table, .order = order };
   /* learns what others wrote */
   if (!dsq_engine_catch_up_with (self, table, error))
     return FALSE;
   shard = dsq_engine_lock_shard (self, table, 0, error);
   if (shard == NULL)
     return FALSE;
+  pending = dsq_engine_pending (self, table);
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
+  walk->number = pending->number;
   walk->n_rebases = dsq_pending_n_rebases_locked (pending);
   /* written through, places are the file's: see find_end() */
   walk->end = dsq_engine_commits_at_once (self)
@@ -333,9 +335,11 @@ void
 dsq_engine_end_walk (DsqEngine *self, const DsqWalk *walk)
 {
   DsqPending *pending = dsq_engine_pending (self, walk->table);
+  const guint64 number = pending->number;
 
-  if (__atomic_fetch_sub (&pending->n_cursors, 1, __ATOMIC_RELAXED) == 1)
-    dsq_walker_leave (pending->number);
+  /* from then on it may be gone */
+  if (__atomic_fetch_sub (&pending->n_cursors, 1, __ATOMIC_RELEASE) == 1)
+    dsq_walker_leave (number);
 }
 
 /* After the first batch of a walk whose places are the file's: where it is to end. Where the end is
@@ -497,7 +501,7 @@ dsq_engine_check_walk (DsqEngine *self, DsqWalk *walk, DsqWalkState *out_state, 
 gboolean
 dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GError **error)
 {
-  DsqPending *pending = dsq_engine_pending (self, table);
+  DsqPending *pending;
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
   DsqWalk walk = {
     .table = table,
@@ -510,6 +514,7 @@ dsq_engine_get_last (DsqEngine *self, guint32 table, DsqEntry **out_entry, GErro
   *out_entry = NULL;
   if (!dsq_engine_enter (self, error))
     return FALSE;
+  pending = dsq_engine_pending (self, table);
   __atomic_fetch_add (&pending->n_cursors, 1, __ATOMIC_RELAXED);
   dsq_shard_lock (&self->shards->all[0]);
   walk.n_rebases = dsq_pending_n_rebases_locked (pending);

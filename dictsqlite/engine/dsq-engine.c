@@ -338,8 +338,8 @@ dsq_engine_probe (DsqEngine *self, const DsqKey *key, gboolean *out_contains, GE
 
 /* --- set, remove ----------------------------------------------------------------------------- */
 
-gboolean
-dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
+static gboolean
+expect (DsqEngine *self, const DsqKey *key, GError **error)
 {
   const DsqPending *pending = dsq_engine_pending (self, key->table);
   gboolean is_there;
@@ -351,6 +351,20 @@ dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
     return FALSE;
   dsq_walker_expect (pending->number, key->hash, !is_there);
   return TRUE;
+}
+
+gboolean
+dsq_engine_foresee_new (DsqEngine *self, const DsqKey *key, GError **error)
+{
+  gboolean success;
+
+  if (G_LIKELY (!dsq_walker_walks ()))
+    return TRUE;
+  if (!dsq_engine_enter (self, error))
+    return FALSE;
+  success = expect (self, key, error);
+  dsq_engine_leave (self);
+  return success;
 }
 
 /* The shard is held by a commit, or something is to be swept. */

@@ -492,6 +492,7 @@ close_tier (DsqColdTier *tier, GError **error)
       if (table->is_watched)
         dsq_engine_end_walk (self->parent, &watch);
     }
+  __atomic_fetch_sub (&self->parent->n_over, 1, __ATOMIC_SEQ_CST);
   dsq_read_set_free (self->reads);
   g_array_unref (self->tables);
   dsq_batch_builder_finish (&self->batch);
@@ -537,6 +538,7 @@ dsq_engine_begin (DsqEngine *parent, const DsqHandle *handle, GError **error)
   ParentTier *self = g_new0 (ParentTier, 1);
   Table main;
 
+  __atomic_fetch_add (&parent->n_over, 1, __ATOMIC_SEQ_CST);
   self->parent = parent;
   self->handle = handle;
   main = make_table (self, DSQ_TABLE_MAIN);

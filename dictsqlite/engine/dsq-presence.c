@@ -165,7 +165,7 @@ tally_locked (DsqEngine *self, DsqPending *pending, DsqTally *tally, guint64 *ou
 gboolean
 dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GError **error)
 {
-  DsqPending *pending = dsq_engine_pending (self, table);
+  DsqPending *pending;
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
   g_autofree gint64 *places = NULL;
   guint64 generation, n_unresolved;
@@ -173,6 +173,7 @@ dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GErro
   dsq_mutex_assert_held (&self->writer_lock);
   if (!dsq_engine_lock_all_open (self, table, error))
     return FALSE;
+  pending = dsq_engine_pending (self, table);
   tally_locked (self, pending, tally, &n_unresolved);
   generation = self->generation;
   for (guint i = 0; i < self->shards->n_shards; i++)
@@ -198,20 +199,19 @@ dsq_engine_tally_stopped (DsqEngine *self, guint32 table, DsqTally *tally, GErro
 static gboolean
 try_to_tally (DsqEngine *self, guint32 table, DsqTally *tally, gboolean *out_done, GError **error)
 {
-  DsqPending *pending = dsq_engine_pending (self, table);
   guint64 n_unresolved;
   gboolean success;
 
   if (!dsq_engine_lock_all_open (self, table, error))
     return FALSE;
-  tally_locked (self, pending, tally, &n_unresolved);
+  tally_locked (self, dsq_engine_pending (self, table), tally, &n_unresolved);
   dsq_shards_unlock_all (self->shards);
   *out_done = n_unresolved == 0;
   if (*out_done)
     return TRUE;
   if (!dsq_engine_enter (self, error))
     return FALSE;
-  success = resolve (self, pending, error);
+  success = resolve (self, dsq_engine_pending (self, table), error);
   dsq_engine_leave (self);
   return success;
 }

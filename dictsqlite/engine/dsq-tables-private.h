@@ -34,6 +34,8 @@ typedef struct
   DsqTable main;      /* the table that a store opens with */
   GPtrArray *used;    /* (owned) (all shard locks) of DsqTable: those in use, main the first */
   GPtrArray *dropped; /* (owned) (all shard locks) of DsqTable: those that were */
+  GPtrArray *left;    /* (owned) (all shard locks) of DsqTable: those that nobody finds any more */
+  DsqTable gone;      /* what is found by their ids */
   GHashTable *names;  /* (owned) (all shard locks) GBytes to DsqTable, of those in use */
   DsqTable ***pages;  /* (owned) (nullable) (atomic) all but main by id */
 } DsqTables;
@@ -56,20 +58,25 @@ dsq_tables_is_used_locked (DsqTables *self, const DsqTable *table)
 /* It is not in the file, or will not be. The first is never dropped. */
 void dsq_tables_drop_locked (DsqTables *self, DsqTable *table);
 
+/* Has nobody find those that were dropped before, but walks of them; of these those are freed that
+ * were left by the last such call, if by now nobody can have one: @is_quiet. */
+void dsq_tables_reclaim_locked (DsqTables *self, gboolean is_quiet);
+
 /* Tables are found by id without a lock, since theirs go up from 2 and are never used again. */
 #define DSQ_TABLES_A_PAGE 2048
 
-/* The table of an id that is read from the file; NULL when it was not opened here. */
+/* The table of an id that is read from the file; NULL when it was not opened here, or is gone. */
 static inline DsqTable *
 dsq_tables_find (DsqTables *self, guint32 id)
 {
   DsqTable ***pages = __atomic_load_n (&self->pages, __ATOMIC_ACQUIRE);
-  DsqTable **page;
+  DsqTable **page, *table;
 
   if (G_LIKELY (id == DSQ_TABLE_MAIN))
     return &self->main;
   page = pages != NULL ? pages[id / DSQ_TABLES_A_PAGE] : NULL;
-  return page != NULL ? page[id % DSQ_TABLES_A_PAGE] : NULL;
+  table = page != NULL ? __atomic_load_n (&page[id % DSQ_TABLES_A_PAGE], __ATOMIC_SEQ_CST) : NULL;
+  return table != &self->gone ? table : NULL;
 }
 
 /* The same of one that was. */
@@ -78,8 +85,10 @@ dsq_tables_get (DsqTables *self, guint32 id)
 {
   if (G_LIKELY (id == DSQ_TABLE_MAIN))
     return &self->main;
-  return __atomic_load_n (&self->pages,
-                          __ATOMIC_ACQUIRE)[id / DSQ_TABLES_A_PAGE][id % DSQ_TABLES_A_PAGE];
+  return __atomic_load_n (
+      &__atomic_load_n (&self->pages,
+                        __ATOMIC_ACQUIRE)[id / DSQ_TABLES_A_PAGE][id % DSQ_TABLES_A_PAGE],
+      __ATOMIC_SEQ_CST);
 }
 
 typedef enum

@@ -18,6 +18,8 @@ void dsq_walker_join (guint64 table);
 gint64 dsq_walker_get_count (guint64 table);
 /* Nobody walks the table any more. */
 void dsq_walker_leave (guint64 table);
+/* FALSE: the thread walks no table. */
+gboolean dsq_walker_walks (void);
 /* Whether the thread walks the table. */
 gboolean dsq_walker_has_joined (guint64 table);
 /* The thread has made this many keys more, if it walks the table. */

@@ -148,6 +148,14 @@ dsq_walker_leave (guint64 table)
 }
 
 gboolean
+dsq_walker_walks (void)
+{
+  const Walker *self = g_private_get (&current);
+
+  return self != NULL && self->accounts->len > 0;
+}
+
+gboolean
 dsq_walker_has_joined (guint64 table)
 {
   return find_account (g_private_get (&current), table) != NULL;

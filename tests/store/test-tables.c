@@ -1,6 +1,10 @@
 /* test-tables.c - tables of a store, as C and threads use them
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <dictsqlite.h>
+#include <dsq-store-records.h>
+#include <dsq-transaction.h>
+
 #include "folder-support.h"
 
 #define N_THREADS 4
@@ -318,6 +322,135 @@ test_what_is_gone_is_made_anew (Fixture *fixture, gconstpointer data)
   g_thread_join (thread);
 }
 
+/* --- dropped while they are used -------------------------------------------------------------- */
+
+#define N_USERS 3
+
+typedef struct
+{
+  DsqStore *store; /* (unowned) */
+  guint n_rounds;
+  guint n_dropped; /* (atomic) */
+} Users;
+
+/* Where it was dropped meanwhile that is all there is to say. */
+static void
+assert_dropped_at_most (GError *error)
+{
+  if (error != NULL)
+    g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_TABLE);
+}
+
+static void
+walk_some (DsqStore *table, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  DsqScan *scan = dsq_store_walk_pack (table, FALSE, error);
+  gsize length;
+
+  if (scan == NULL)
+    return;
+  g_free (dsq_scan_next_pack (scan, 2, FALSE, &length, NULL, &local_error));
+  assert_dropped_at_most (local_error);
+  g_clear_error (&local_error);
+  dsq_store_set_string (table, "by who walks", "value", NULL, &local_error);
+  assert_dropped_at_most (local_error);
+  g_clear_error (&local_error);
+  dsq_scan_check (scan, 1, &local_error);
+  dsq_scan_unref (scan);
+}
+
+static void
+transact (DsqStore *table, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (DsqTransaction) transaction = dsq_store_begin (table, error);
+
+  if (transaction == NULL)
+    return;
+  dsq_store_count (DSQ_STORE (transaction), NULL, &local_error);
+  assert_dropped_at_most (local_error);
+  dsq_transaction_rollback (transaction);
+}
+
+static void
+use (DsqStore *table, guint number, GError **error)
+{
+  g_autofree char *key = g_strdup_printf ("key %u", number % 5);
+  gint64 result;
+
+  switch (number % 8)
+    {
+    case 0:
+      dsq_store_count (table, NULL, error);
+      break;
+    case 1:
+      g_free (dsq_store_get_string (table, key, NULL, error));
+      break;
+    case 2:
+      dsq_store_remove (table, key, NULL, error);
+      break;
+    case 3:
+      dsq_store_increment (table, "number", 1, 0, &result, NULL, error);
+      break;
+    case 4:
+      walk_some (table, error);
+      break;
+    case 5:
+      g_strfreev (dsq_store_list_keys (table, "key", NULL, 10, NULL, error));
+      break;
+    case 6:
+      transact (table, error);
+      break;
+    default:
+      dsq_store_set_string (table, key, "value", NULL, error);
+    }
+}
+
+static gpointer
+use_again_and_again (gpointer data)
+{
+  Users *self = data;
+  g_autoptr (DsqStore) old = get_table (self->store, "t");
+
+  for (guint i = 0; __atomic_load_n (&self->n_dropped, __ATOMIC_ACQUIRE) < self->n_rounds; i++)
+    {
+      g_autoptr (DsqStore) table = get_table (self->store, "t");
+      g_autoptr (GError) error = NULL;
+
+      use (table, i, &error);
+      assert_dropped_at_most (error);
+      g_clear_error (&error);
+      use (old, i, &error);
+      assert_dropped_at_most (error);
+      if (i % 16 == 0)
+        g_set_object (&old, table);
+    }
+  return NULL;
+}
+
+static void
+test_dropped_in_use (Fixture *fixture, gconstpointer data)
+{
+  const gboolean commits = GPOINTER_TO_INT (data) != DSQ_PERSIST_MEMORY;
+  Users users = { fixture->store, g_getenv ("DSQ_SHORT") != NULL ? 30 : commits ? 200 : 1000, 0 };
+  GThread *threads[N_USERS];
+
+  for (guint i = 0; i < N_USERS; i++)
+    threads[i] = g_thread_new ("user", use_again_and_again, &users);
+  while (users.n_dropped < users.n_rounds)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_object_unref (get_table (fixture->store, "t"));
+      if (dsq_store_drop_table (fixture->store, "t", NULL, &error) == DSQ_ANSWER_YES)
+        __atomic_fetch_add (&users.n_dropped, 1, __ATOMIC_RELEASE);
+      g_assert_no_error (error);
+    }
+  for (guint i = 0; i < N_USERS; i++)
+    g_thread_join (threads[i]);
+}
+
 static void
 add (const char *mode_name, DsqPersistMode mode)
 {
@@ -333,6 +466,7 @@ add (const char *mode_name, DsqPersistMode mode)
     { "dropped", test_dropped, FALSE },
     { "threads", test_threads, FALSE },
     { "what-is-gone-is-made-anew", test_what_is_gone_is_made_anew, FALSE },
+    { "dropped-in-use", test_dropped_in_use, FALSE },
     { "two-stores", test_two_stores, TRUE },
   };
 

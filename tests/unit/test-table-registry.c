@@ -102,6 +102,37 @@ test_dropped (Fixture *self, gconstpointer data)
   g_assert_false (new->is_dropped);
 }
 
+/* What is found by its id then says that it was dropped; memory is given back when nobody has it.
+ */
+static void
+test_reclaimed (Fixture *self, gconstpointer data)
+{
+  DsqTable *walked = add (self, "walked", 2);
+  DsqTable *other = add (self, "other", 3);
+
+  walked->pending->n_cursors = 1;
+  dsq_tables_drop_locked (&self->tables, walked);
+  dsq_tables_drop_locked (&self->tables, other);
+  dsq_tables_reclaim_locked (&self->tables, TRUE);
+  g_assert_true (dsq_tables_get (&self->tables, 2) == walked);
+  g_assert_true (dsq_tables_find (&self->tables, 2) == walked);
+  g_assert_true (dsq_tables_get (&self->tables, 3)->is_dropped);
+  g_assert_true (dsq_tables_get (&self->tables, 3) != other);
+  g_assert_false (dsq_tables_is_used_locked (&self->tables, dsq_tables_get (&self->tables, 3)));
+  g_assert_null (dsq_tables_find (&self->tables, 3));
+  g_assert_cmpuint (self->tables.dropped->len, ==, 1);
+  g_assert_cmpuint (self->tables.left->len, ==, 1);
+
+  walked->pending->n_cursors = 0;
+  dsq_tables_reclaim_locked (&self->tables, FALSE);
+  g_assert_cmpuint (self->tables.dropped->len, ==, 0);
+  g_assert_cmpuint (self->tables.left->len, ==, 2);
+  g_assert_true (dsq_tables_get (&self->tables, 2) == dsq_tables_get (&self->tables, 3));
+  dsq_tables_reclaim_locked (&self->tables, TRUE);
+  g_assert_cmpuint (self->tables.left->len, ==, 0);
+  g_assert_true (dsq_tables_get (&self->tables, 3)->is_dropped);
+}
+
 static void
 test_changes_show_while_walked (Fixture *self, gconstpointer data)
 {
@@ -125,6 +156,7 @@ main (int argc, char **argv)
     PART_TEST ("first", test_first),
     PART_TEST ("by-name-and-id", test_by_name_and_id),
     PART_TEST ("dropped", test_dropped),
+    PART_TEST ("reclaimed", test_reclaimed),
     PART_TEST ("changes-show-while-walked", test_changes_show_while_walked),
   };
 
