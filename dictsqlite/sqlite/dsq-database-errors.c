@@ -130,11 +130,13 @@ is_log_of_another_version (DsqDatabase *self)
          GUINT32_FROM_BE (version) != LOG_VERSION;
 }
 
+/* The log, and the file. */
+static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+
 /* What the system said last of the log, or of the file. SQLite forgets it where a commit fails. */
 static int
 last_errno_of_files (sqlite3 *handle)
 {
-  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
 
   for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)
     {
@@ -154,7 +156,6 @@ last_errno_of_files (sqlite3 *handle)
 guint64
 dsq_database_measure (DsqDatabase *self)
 {
-  static const int pointers[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
   guint64 n_bytes = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (pointers); i++)

@@ -236,23 +236,6 @@ typedef struct
   gboolean (*run) (const char *path, const char *other, GError **error);
 } Task;
 
-static DsqColdTier *
-open_with (const char *path, gboolean read_only, GError **error)
-{
-  const DsqColdOptions options = { .path = path,
-                                   .busy_timeout_ms = 5,
-                                   .cache_bytes = 1 << 20,
-                                   .wal_limit_bytes = 1 << 20,
-                                   .read_only = read_only };
-  static Foreign foreign;
-  DsqTableState state;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, error);
-
-  if (tier != NULL)
-    watch_foreign (tier, &state, &foreign);
-  return tier;
-}
-
 static gboolean
 set (DsqColdTier *tier, const char *key, GError **error)
 {
@@ -266,10 +249,7 @@ set (DsqColdTier *tier, const char *key, GError **error)
   change = change_of (key, "1", state.next, DSQ_PRESENCE_UNKNOWN);
   applied = tier->funcs->apply (tier, &change, 1, error);
   dsq_entry_unref (change.entry);
-  if (applied)
-    return tier->funcs->commit (tier, NULL, NULL, error);
-  tier->funcs->rollback (tier);
-  return FALSE;
+  return end_transaction (tier, applied, error);
 }
 
 /* Closing it says of what failed before, or fails by itself. */
@@ -289,7 +269,7 @@ do_write (const char *path, const char *other, GError **error)
   DsqColdTier *tier;
 
   counts = TRUE;
-  tier = open_with (path, FALSE, error);
+  tier = open_impatient (path, FALSE, error);
   return tier != NULL &&
          end (tier,
               set (tier, "c", error) && tier->file->funcs->sync (tier->file, error) &&
@@ -306,7 +286,7 @@ do_read (const char *path, const char *other, GError **error)
   gboolean read;
 
   counts = TRUE;
-  tier = open_with (path, TRUE, error);
+  tier = open_impatient (path, TRUE, error);
   if (tier == NULL)
     return FALSE;
   read = dsq_cold_tier_get (tier, &key, &entry, error);
@@ -319,8 +299,8 @@ do_read (const char *path, const char *other, GError **error)
 static gboolean
 do_tell (const char *path, const char *other, GError **error)
 {
-  DsqColdTier *tier = open_with (path, FALSE, error);
-  DsqColdTier *reader = open_with (path, FALSE, error);
+  DsqColdTier *tier = open_impatient (path, FALSE, error);
+  DsqColdTier *reader = open_impatient (path, FALSE, error);
   int fd = -1;
   gboolean done;
 
@@ -341,7 +321,7 @@ static gboolean
 is_kept (const char *path)
 {
   g_autoptr (GError) error = NULL;
-  DsqColdTier *tier = open_with (path, FALSE, &error);
+  DsqColdTier *tier = open_impatient (path, FALSE, &error);
 
   g_assert_no_error (error);
   assert_value (tier, "a", "1");
@@ -356,7 +336,7 @@ copy_with (const char *path,
            gboolean (*copy) (DsqColdTier *tier, const char *path, GError **error),
            GError **error)
 {
-  DsqColdTier *tier = open_with (path, FALSE, error);
+  DsqColdTier *tier = open_impatient (path, FALSE, error);
 
   counts = TRUE;
   if (!end (tier, copy (tier, other, error), error))
@@ -422,7 +402,7 @@ make_once (void)
   DsqColdTier *tier;
 
   make_store (path);
-  tier = open_with (path, FALSE, &error);
+  tier = open_impatient (path, FALSE, &error);
   g_assert_true (set (tier, "b", &error));
   made[0] = read_file (path);
   made[1] = read_file (log);

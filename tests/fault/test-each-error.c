@@ -54,33 +54,7 @@ typedef struct
   gboolean (*run) (Case *self, GError **error);
 } Task;
 
-static DsqColdTier *
-open_with (const char *path, gboolean read_only, GError **error)
-{
-  const DsqColdOptions options = { .path = path,
-                                   .busy_timeout_ms = 5,
-                                   .cache_bytes = 1 << 20,
-                                   .wal_limit_bytes = 1 << 20,
-                                   .read_only = read_only };
-  static Foreign foreign;
-  DsqTableState state;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, error);
-
-  if (tier != NULL)
-    watch_foreign (tier, &state, &foreign);
-  return tier;
-}
-
 /* --- in a transaction ------------------------------------------------------------------------- */
-
-static gboolean
-end (DsqColdTier *tier, gboolean done, GError **error)
-{
-  if (done)
-    return tier->funcs->commit (tier, NULL, NULL, error);
-  tier->funcs->rollback (tier);
-  return FALSE;
-}
 
 /* So many keys that one statement writes them. */
 static gboolean
@@ -102,7 +76,7 @@ set (DsqColdTier *tier, const char *value, GError **error)
   done = tier->funcs->apply (tier, changes, N_KEYS, error);
   for (guint i = 0; i < N_KEYS; i++)
     dsq_entry_unref (changes[i].entry);
-  return end (tier, done, error);
+  return end_transaction (tier, done, error);
 }
 
 static gboolean
@@ -146,7 +120,7 @@ use_tables (Case *self, GError **error)
          tier->funcs->clear_table (tier, DSQ_TABLE_MAIN, error) &&
          tier->funcs->release (tier, TRUE, error) && set_in (tier, &state, error) &&
          tier->funcs->drop_table (tier, name, 4, &dropped, error);
-  if (!end (tier, done, error))
+  if (!end_transaction (tier, done, error))
     return FALSE;
   g_assert_cmpuint (dropped, ==, state.table);
   g_assert_cmpuint (stats_of (tier).entries, ==, 0);
@@ -259,7 +233,7 @@ let_others_write (Case *self)
 {
   g_autoptr (GError) error = NULL;
 
-  self->rest = open_with (self->path, FALSE, &error);
+  self->rest = open_impatient (self->path, FALSE, &error);
   g_assert_no_error (error);
   put (self->rest, "key 03", "2");
 }
@@ -287,7 +261,7 @@ damage_meanwhile (Case *self)
   g_autoptr (GError) error = NULL;
 
   close_tier (self->tier);
-  self->tier = open_with (self->path, TRUE, &error);
+  self->tier = open_impatient (self->path, TRUE, &error);
   g_assert_no_error (error);
   run_stock (self->path, made_by[DAMAGED]);
 }
@@ -303,7 +277,7 @@ learn (Case *self, GError **error)
 static gboolean
 open_to (Case *self, gboolean read_only, GError **error)
 {
-  self->tier = open_with (self->path, read_only, error);
+  self->tier = open_impatient (self->path, read_only, error);
   return self->tier != NULL;
 }
 
@@ -445,7 +419,7 @@ make_files (void)
       char *folder = make_folder ();
       g_autofree char *path = g_build_filename (folder, "store", NULL);
       g_autoptr (GError) error = NULL;
-      DsqColdTier *tier = open_with (path, FALSE, &error);
+      DsqColdTier *tier = open_impatient (path, FALSE, &error);
 
       g_assert_true (set (tier, "1", &error));
       /* pages for the entries that it says it has */
@@ -504,7 +478,7 @@ open_case (Case *self, const Task *task)
     }
   if (!task->is_private && task->run != open_to_write && task->run != open_to_read &&
       task->run != rekey)
-    self->tier = open_with (self->path, FALSE, &error);
+    self->tier = open_impatient (self->path, FALSE, &error);
   g_assert_no_error (error);
   if (task->prepare != NULL)
     task->prepare (self);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/dsq-fork-private.h"
 #include "codec/dsq-format-private.h"
 #include "codec/dsq-hash-private.h"
 #include "cold/dsq-cold-file-private.h"
@@ -225,6 +226,17 @@ watch_foreign (DsqColdTier *tier, const DsqTableState *state, Foreign *foreign)
 }
 
 static inline DsqColdTier *
+open_watched (const DsqColdOptions *options, Foreign *foreign, GError **error)
+{
+  DsqTableState state;
+  DsqColdTier *tier = dsq_cold_tier_open_sqlite (options, &state, error);
+
+  if (tier != NULL)
+    watch_foreign (tier, &state, foreign);
+  return tier;
+}
+
+static inline DsqColdTier *
 try_open (const char *path, Foreign *foreign, GError **error)
 {
   const DsqColdOptions options = {
@@ -233,12 +245,24 @@ try_open (const char *path, Foreign *foreign, GError **error)
     .cache_bytes = 1 << 20,
     .wal_limit_bytes = 16 << 20,
   };
-  DsqTableState state;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, error);
 
-  if (tier != NULL)
-    watch_foreign (tier, &state, foreign);
-  return tier;
+  return open_watched (&options, foreign, error);
+}
+
+/* One that waits for nobody. */
+static inline DsqColdTier *
+open_impatient (const char *path, gboolean read_only, GError **error)
+{
+  const DsqColdOptions options = {
+    .path = path,
+    .busy_timeout_ms = 5,
+    .cache_bytes = 1 << 20,
+    .wal_limit_bytes = 1 << 20,
+    .read_only = read_only,
+  };
+  static Foreign foreign;
+
+  return open_watched (&options, &foreign, error);
 }
 
 static inline DsqColdTier *
@@ -326,6 +350,16 @@ commit (DsqColdTier *tier)
 
   tier->funcs->commit (tier, NULL, NULL, &error);
   g_assert_no_error (error);
+}
+
+/* Commits what could be done, and takes back what could not. */
+static inline gboolean
+end_transaction (DsqColdTier *tier, gboolean done, GError **error)
+{
+  if (done)
+    return tier->funcs->commit (tier, NULL, NULL, error);
+  tier->funcs->rollback (tier);
+  return FALSE;
 }
 
 /* A transaction of its own. */
@@ -517,4 +551,16 @@ checkpoint_beside_others (DsqColdTier *tier)
 
   if (!tier->file->funcs->checkpoint (tier->file, &error))
     g_assert_error (error, DSQ_ERROR, DSQ_ERROR_BUSY);
+}
+
+/* As an engine calls the tiers. */
+static inline int
+run_inside (void)
+{
+  int result;
+
+  dsq_fork_enter ();
+  result = g_test_run ();
+  dsq_fork_leave ();
+  return result;
 }

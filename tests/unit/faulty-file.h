@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-upkeep-private.h"
 #include "engine/dsq-engine-internal.h"
 #include "file-fixture.h"

@@ -15,7 +15,7 @@
 #define INSERT_ROW "INSERT INTO entry (place, table_id, token, expires, value) VALUES "
 
 static DsqColdTier *
-open_impatient (const char *path, gboolean full_durability)
+open_short_log (const char *path, gboolean full_durability)
 {
   const DsqColdOptions options = { .path = path,
                                    .full_durability = full_durability,
@@ -24,11 +24,9 @@ open_impatient (const char *path, gboolean full_durability)
                                    .wal_limit_bytes = 128 << 10 };
   static Foreign foreign;
   g_autoptr (GError) error = NULL;
-  DsqTableState state;
-  DsqColdTier *tier = dsq_cold_tier_open_sqlite (&options, &state, &error);
+  DsqColdTier *tier = open_watched (&options, &foreign, &error);
 
   g_assert_no_error (error);
-  watch_foreign (tier, &state, &foreign);
   return tier;
 }
 
@@ -103,7 +101,7 @@ try_seldom_calls (DsqColdTier *tier)
 static void
 test_seldom_calls (Fixture *fixture, gconstpointer data)
 {
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
 
   try_seldom_calls (tier);
   close_tier (tier);
@@ -136,7 +134,7 @@ test_seldom_calls_of_a_private_one (Fixture *fixture, gconstpointer data)
 static void
 test_a_log_may_be_as_long_as_can_be (Fixture *fixture, gconstpointer data)
 {
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   DsqColdSqlite *self = (DsqColdSqlite *) tier;
   g_autofree char *value = g_strnfill (100 << 10, 'x');
   DsqWalStamp stamp;
@@ -174,7 +172,7 @@ break_header (DsqColdTier *tier)
 static void
 test_a_broken_header_is_mended (Fixture *fixture, gconstpointer data)
 {
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
 
   put (tier, "a", "1");
   break_header (tier);
@@ -216,7 +214,7 @@ assert_no_order (const GError *error)
 static void
 test_keys_in_no_order_are_told (Fixture *fixture, gconstpointer data)
 {
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   const DsqKey from = key_of (""), until = key_of ("z");
   g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func ((GDestroyNotify) dsq_entry_unref);
   g_autoptr (GError) error = NULL;
@@ -225,7 +223,7 @@ test_keys_in_no_order_are_told (Fixture *fixture, gconstpointer data)
   put (tier, "ab", "1");
   close_tier (tier);
   turn_round (fixture->path, "entry", "token");
-  tier = open_impatient (fixture->path, FALSE);
+  tier = open_short_log (fixture->path, FALSE);
   g_assert_false (tier->funcs->list_keys (tier, &from, &until, 9, keys, &error));
   assert_no_order (error);
   close_tier (tier);
@@ -252,7 +250,7 @@ test_expiries_in_no_order_are_told (Fixture *fixture, gconstpointer data)
              INSERT_ROW "((1 << 40) + 2, 1, x'78', 100, x''), ((1 << 40) + 3, 1, x'79', 200, x''),"
                         " ((1 << 40) + 4, 1, x'7A', 300, x'')");
   turn_round (fixture->path, "entry_expires", "expires");
-  tier = open_impatient (fixture->path, FALSE);
+  tier = open_short_log (fixture->path, FALSE);
   g_assert_false (find_expired (tier, 0, 1000, rows, &error));
   assert_no_order (error);
   close_tier (tier);
@@ -263,7 +261,7 @@ static void
 test_rows_of_no_table_do_not_expire (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqColdRow));
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   g_autoptr (GError) error = NULL;
 
   put (tier, "a", "1");
@@ -309,8 +307,8 @@ test_a_head_that_is_not_its_own_is_passed_over (Fixture *fixture, gconstpointer 
 {
   static const goffset offsets[] = { 0, 8, 16, 32, 40 };
   g_autofree char *path = g_strconcat (fixture->path, "-facts", NULL);
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
-  DsqColdTier *other = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
+  DsqColdTier *other = open_short_log (fixture->path, FALSE);
   int fd;
 
   put (tier, "a", "0");
@@ -323,7 +321,7 @@ test_a_head_that_is_not_its_own_is_passed_over (Fixture *fixture, gconstpointer 
 
       g_assert_cmpint (pread (fd, &before, 1, offsets[i]), ==, 1);
       g_assert_cmpint (pwrite (fd, "\xFF", 1, offsets[i]), ==, 1);
-      late = open_impatient (fixture->path, FALSE);
+      late = open_short_log (fixture->path, FALSE);
       put (late, "a", value);
       catch_up (tier);
       assert_value (tier, "a", value);
@@ -341,7 +339,7 @@ test_a_head_that_is_not_its_own_is_passed_over (Fixture *fixture, gconstpointer 
 static void
 test_new_tables_are_learned_by_what_is_told (Fixture *fixture, gconstpointer data)
 {
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   DsqColdTier *other;
   g_autoptr (GError) error = NULL;
   DsqTableState state;
@@ -354,7 +352,7 @@ test_new_tables_are_learned_by_what_is_told (Fixture *fixture, gconstpointer dat
       open_table (tier, name);
     }
   commit (tier);
-  other = open_impatient (fixture->path, FALSE);
+  other = open_short_log (fixture->path, FALSE);
   put (tier, "a", "1");
   catch_up (other);
   begin (tier);
@@ -405,7 +403,7 @@ test_a_folder_that_is_none_any_more (Fixture *fixture, gconstpointer data)
       DsqColdTier *tier;
 
       g_assert_no_errno (g_mkdir (inner, 0700));
-      tier = open_impatient (path, FALSE);
+      tier = open_short_log (path, FALSE);
       put (tier, "a", "1");
       g_assert_no_errno (g_rename (inner, aside));
       if (i == 0)
@@ -417,7 +415,7 @@ test_a_folder_that_is_none_any_more (Fixture *fixture, gconstpointer data)
       g_clear_error (&error);
       tier->funcs->close (tier, NULL);
       g_assert_no_errno (g_unlink (inner));
-      tier = open_impatient (moved, FALSE);
+      tier = open_short_log (moved, FALSE);
       assert_value (tier, "a", "1");
       close_tier (tier);
       g_assert_no_errno (g_unlink (moved));
@@ -430,7 +428,7 @@ static void
 test_a_file_that_is_deleted_before_its_sync (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *log = g_strconcat (fixture->path, "-wal", NULL);
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   g_autoptr (GError) error = NULL;
 
   put (tier, "a", "1");
@@ -446,7 +444,7 @@ test_a_file_that_is_replaced (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *copy = g_strconcat (fixture->path, "-copy", NULL);
   const DsqColdCopyOptions options = { .path = copy };
-  DsqColdTier *tier = open_impatient (fixture->path, FALSE);
+  DsqColdTier *tier = open_short_log (fixture->path, FALSE);
   g_autoptr (GError) error = NULL;
 
   put (tier, "a", "1");

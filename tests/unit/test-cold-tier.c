@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 
-#include "base/dsq-fork-private.h"
 #include "cold/dsq-cold-readers-private.h"
 #include "cold/dsq-cold-sqlite-private.h"
 #include "tier-fixture.h"

@@ -489,8 +489,6 @@ test_cancelled_among_others (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  int result;
-
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, data, test)                                                                      \
   g_test_add ("/dsq/engine-between/" path, Fixture, data, set_up, test, tear_down)
@@ -506,9 +504,5 @@ main (int argc, char **argv)
   ADD ("watches-what-cannot-be-learned", NULL, test_watches_what_cannot_be_learned);
   ADD ("watches-go-over", NULL, test_watches_go_over);
   ADD ("cancelled-among-others", NULL, test_cancelled_among_others);
-  /* an engine does so for the tiers that it calls */
-  dsq_fork_enter ();
-  result = g_test_run ();
-  dsq_fork_leave ();
-  return result;
+  return run_inside ();
 }

@@ -320,8 +320,6 @@ test_failure (Fixture *self, gconstpointer number)
 int
 main (int argc, char **argv)
 {
-  int result;
-
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (failures); i++)
     {
@@ -329,9 +327,5 @@ main (int argc, char **argv)
 
       g_test_add (path, Fixture, GUINT_TO_POINTER (i), set_up, test_failure, tear_down);
     }
-  /* an engine does so for the tiers that it calls */
-  dsq_fork_enter ();
-  result = g_test_run ();
-  dsq_fork_leave ();
-  return result;
+  return run_inside ();
 }

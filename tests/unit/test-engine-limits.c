@@ -317,8 +317,6 @@ test_writes_two_tables (Fixture *self, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  int result;
-
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, data, test)                                                                      \
   g_test_add ("/dsq/engine-limits/" path, Fixture, data, set_up, test, tear_down)
@@ -328,9 +326,5 @@ main (int argc, char **argv)
   ADD ("after-a-failed-sync", NULL, test_after_a_failed_sync);
   ADD ("drops-what-may-go", NULL, test_drops_what_may_go);
   ADD ("stats-of-what-does-not-tell", NULL, test_stats_of_what_does_not_tell);
-  /* an engine does so for the tiers that it calls */
-  dsq_fork_enter ();
-  result = g_test_run ();
-  dsq_fork_leave ();
-  return result;
+  return run_inside ();
 }

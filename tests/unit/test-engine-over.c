@@ -3,7 +3,6 @@
 
 #include "config.h"
 
-#include "base/dsq-fork-private.h"
 #include "cold-support.h"
 #include "engine/dsq-engine-entries-private.h"
 
@@ -425,8 +424,6 @@ test_table_that_is_being_made (void)
 int
 main (int argc, char **argv)
 {
-  int result;
-
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/dsq/engine-over/lazily-over-a-file",
                         GINT_TO_POINTER (DSQ_PERSIST_LAZY),
@@ -447,9 +444,5 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, GUINT_TO_POINTER (i), test_changed_behind_a_read);
     }
-  /* an engine does so for the tiers that it calls */
-  dsq_fork_enter ();
-  result = g_test_run ();
-  dsq_fork_leave ();
-  return result;
+  return run_inside ();
 }

@@ -99,15 +99,6 @@ tear_down (Fixture *fixture, gconstpointer data)
   remove_folder (fixture->folder);
 }
 
-static gboolean
-end (DsqColdTier *tier, gboolean done, GError **error)
-{
-  if (done)
-    return tier->funcs->commit (tier, NULL, NULL, error);
-  tier->funcs->rollback (tier);
-  return FALSE;
-}
-
 /* A nonce has a part that is drawn anew in each transaction. */
 static gboolean
 write_rows (Fixture *fixture, DsqColdTier *tier, guint n_rows, DsqPresence presence, GError **error)
@@ -129,7 +120,7 @@ write_rows (Fixture *fixture, DsqColdTier *tier, guint n_rows, DsqPresence prese
   done = tier->funcs->apply (tier, changes, n_rows, error);
   for (guint i = 0; i < n_rows; i++)
     dsq_entry_unref (changes[i].entry);
-  return end (tier, done, error);
+  return end_transaction (tier, done, error);
 }
 
 static gboolean
@@ -155,7 +146,7 @@ make_tables (Fixture *fixture, GError **error)
     return FALSE;
   for (guint8 name = 'a'; name < 'e' && done; name++)
     done = tier->funcs->open_table (tier, &name, 1, TRUE, &state, error);
-  return end (tier, done, error);
+  return end_transaction (tier, done, error);
 }
 
 /* In memory alone, until there are rows. */
