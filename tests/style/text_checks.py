@@ -155,6 +155,23 @@ def check_tests(tree: Tree) -> List[str]:
     return problems
 
 
+REASONS = "tests/coverage-reasons.txt"
+
+
+def check_reasons(tree: Tree) -> List[str]:
+    """Why a branch is not taken is said of a line that is there, of a function that is."""
+    problems = []
+    for number, line in enumerate(tree.lines(REASONS), 1):
+        where = re.fullmatch(r"(dictsqlite/\S+) (\w+): (.+)", line)
+        if where is None:
+            continue
+        path, function, text = where.groups()
+        lines = [one.strip() for one in tree.lines(path)] if path in tree.paths else []
+        if (text != "*" and text not in lines) or not any(function in one for one in lines):
+            problems.append(f"{REASONS}:{number}: there is no such line")
+    return problems
+
+
 CHECKS = {
     "format-is-clang-formats": check_format,
     "no-source-over-600-lines": check_length,
@@ -166,4 +183,5 @@ CHECKS = {
     "top-level-holds-only-its-names": check_top_level,
     "nothing-is-left-over": check_leftovers,
     "each-test-is-run": check_tests,
+    "each-reason-is-of-a-line-that-is-there": check_reasons,
 }
