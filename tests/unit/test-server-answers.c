@@ -390,6 +390,30 @@ test_large_changes (Fixture *self, gconstpointer data)
     }
 }
 
+/* What was foreseen is looked for again when the connection is lost, as others may have come by. */
+static void
+test_foreseen_twice (Fixture *self, gconstpointer data)
+{
+  const FakeAnswer answers[] = { { DSQ_SERVER_LOCK, "2 1" },
+                                 { DSQ_SERVER_PROBE, "1 1099511627777" },
+                                 { DSQ_SERVER_TABLES, NULL, PGRES_TUPLES_OK, NULL, TRUE } };
+  const DsqKey key = key_of ("key");
+  const guint8 record[] = { 3, 'v' };
+  g_autoptr (DsqEntry) entry = dsq_entry_new (&key, record, sizeof record, 0);
+  g_autoptr (GError) error = NULL;
+  DsqChange change = { .entry = entry, .presence = DSQ_PRESENCE_UNKNOWN };
+
+  fake.answers = answers;
+  fake.n_answers = G_N_ELEMENTS (answers);
+  self->server.target.lock_wait_ms = 10000;
+  dsq_server_foresee (&self->server.tier, &key, 1);
+  dsq_server_begin (&self->server.tier, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (fake.used, ==, 7);
+  g_assert_true (dsq_server_apply (&self->server.tier, &change, 1, &error));
+  g_assert_cmpint (change.presence, ==, DSQ_PRESENCE_ABSENT);
+}
+
 static void
 test_small_things (Fixture *self, gconstpointer data)
 {
@@ -417,6 +441,7 @@ main (int argc, char **argv)
   g_test_add ("/dsq/server-answers/" name, Fixture, NULL, set_up, func, tear_down)
   ADD ("changes", test_changes);
   ADD ("large-changes", test_large_changes);
+  ADD ("foreseen-twice", test_foreseen_twice);
   ADD ("small-things", test_small_things);
   return g_test_run ();
 }

@@ -134,6 +134,13 @@ dsq_server_take_places (DsqServerRound *self, const PGresult *result, GError **e
   const DsqLibpq *pq = self->tier->target.pq;
   gboolean is_sound = TRUE;
 
+  /* what an earlier try has found may be gone */
+  for (guint i = 0; i < self->targets->len; i++)
+    {
+      Target *target = self->targets->pdata[i];
+
+      target->place_before = target->place = 0;
+    }
   for (int row = 0; is_sound && row < pq->ntuples (result); row++)
     {
       gint64 i, place;
