@@ -111,9 +111,20 @@ typedef enum
 #define DSQ_WORD_TABLES 8194
 
 /**
+ * DSQ_WORD_UNTIL:
+ *
+ * Which of the words says until when, in nanoseconds of the monotonic clock, what others have
+ * committed need not be known, where a store is on a server; 0 elsewhere, where %DSQ_WORD_LIVE
+ * tells of it.
+ *
+ * Since: 1.0
+ */
+#define DSQ_WORD_UNTIL 8258
+
+/**
  * DSQ_WORD_LIVE:
  *
- * Which of the words moves with every commit to the file, whoever makes it.
+ * Which of the words moves with every commit to the file, whoever makes it; 0 where there is none.
  *
  * Since: 1.0
  */

@@ -30,6 +30,8 @@ struct _DsqColdTier
   gint64 believed_until; /* (atomic) on the monotonic clock, where others' commits do not show in
                             live_version: until then what was learned will do; 0: they show;
                             1: nothing will do */
+  guint64 *shown_until;  /* (unowned) (nullable) (atomic) the same in nanoseconds, for who looks at
+                            it without a call */
   guint64 n_commits; /* (lock coherence; the writer may read it without) commits of this tier that
                         changed rows, counted before any other is learned */
 
@@ -62,6 +64,17 @@ static inline gboolean
 dsq_cold_tier_may_believe (const DsqColdTier *self)
 {
   return __atomic_load_n (&self->believed_until, __ATOMIC_RELAXED) > 1;
+}
+
+/* Of two at the same time the slower one may show the earlier end: that is only too soon. */
+static inline void
+dsq_cold_tier_show_belief (const DsqColdTier *self)
+{
+  guint64 *shown = __atomic_load_n (&self->shown_until, __ATOMIC_ACQUIRE);
+  const gint64 until = __atomic_load_n (&self->believed_until, __ATOMIC_ACQUIRE);
+
+  if (shown != NULL)
+    __atomic_store_n (shown, (guint64) until * 1000, __ATOMIC_RELEASE);
 }
 
 /* Whether what was learned is not too old. */

@@ -17,14 +17,19 @@
  */
 
 static DsqWords *
-share_words_locked (DsqEngine *self, DsqWords *words)
+share_words_locked (DsqEngine *self, DsqWords *words, gboolean is_leased)
 {
   DsqShards *shards = self->shards;
 
   dsq_shards_assert_all_locked (shards);
   if (shards->words == NULL && words != NULL && !shards->all[0].is_closed)
     {
-      words->asks = DSQ_WORDS_ASK_EXPIRY;
+      words->asks = is_leased ? DSQ_WORDS_ASK_ALWAYS : DSQ_WORDS_ASK_EXPIRY;
+      if (is_leased)
+        {
+          __atomic_store_n (&self->cold->shown_until, &words->until, __ATOMIC_RELEASE);
+          dsq_cold_tier_show_belief (self->cold);
+        }
       __atomic_store_n (&shards->words, words, __ATOMIC_RELEASE);
       dsq_expiry_tell_words_locked (&self->expiry);
     }
@@ -35,18 +40,20 @@ const DsqWords *
 dsq_engine_map_words (DsqEngine *self)
 {
   DsqWords *words, *shared;
+  gboolean is_leased;
 
-  /* a transaction's change when what it is over does, and a lease runs out with no word moved */
+  /* a transaction's change when what it is over does */
   if (self->depth > 0 || !dsq_engine_enter (self, NULL))
     return NULL;
-  if (__atomic_load_n (&self->cold->believed_until, __ATOMIC_RELAXED) != 0)
+  is_leased = dsq_cold_tier_may_believe (self->cold);
+  if (!is_leased && !dsq_cold_tier_is_believed (self->cold))
     {
       dsq_engine_leave (self);
       return NULL;
     }
-  words = dsq_words_new (self->cold->live_version);
+  words = dsq_words_new (is_leased ? NULL : self->cold->live_version);
   dsq_shards_lock_all (self->shards);
-  shared = share_words_locked (self, words);
+  shared = share_words_locked (self, words, is_leased);
   dsq_shards_unlock_all (self->shards);
   if (words != NULL && words != shared)
     dsq_words_free (words);

@@ -28,6 +28,8 @@ typedef struct
   guint64 tables[DSQ_WORDS_N_TABLES]; /* each (atomic) moves, with the lock of the key's shard, with
                                          every change of a table whose id has the number for its
                                          lowest bits */
+  guint64 until;                      /* (atomic) nanoseconds of the monotonic clock: until then all
+                                         is as the other words say; 0: the live one tells that */
   gpointer next;                      /* of those that nobody has */
 } DsqWords;
 
@@ -38,7 +40,8 @@ typedef enum
 } DsqWordsAsk;
 
 /* Of a store in whose cold tier nobody else commits, or where @live (nullable) moves with commits,
- * which is the beginning of a page that others share. NULL: not on this machine, or not there. */
+ * which is the beginning of a page that others share; or where `until` says how long none shows.
+ * NULL: not on this machine, or not there. */
 DsqWords *dsq_words_new (const volatile guint64 *live);
 void dsq_words_free (DsqWords *self);
 /* A stamp is a word, or this where nothing is to be kept. */

@@ -27,6 +27,7 @@
 G_STATIC_ASSERT (DSQ_WORD_WALKS == G_STRUCT_OFFSET (DsqWords, walks) / 8);
 G_STATIC_ASSERT (DSQ_WORD_ASKS == G_STRUCT_OFFSET (DsqWords, asks) / 8);
 G_STATIC_ASSERT (DSQ_WORD_TABLES == G_STRUCT_OFFSET (DsqWords, tables) / 8);
+G_STATIC_ASSERT (DSQ_WORD_UNTIL == G_STRUCT_OFFSET (DsqWords, until) / 8);
 /* the checksum of the index's header, which depends on every byte of every commit */
 G_STATIC_ASSERT (DSQ_WORD_LIVE == (OWN_BYTES + 40) / 8);
 G_STATIC_ASSERT (DSQ_N_WORDS == DSQ_WORD_LIVE + 1);
@@ -115,6 +116,7 @@ begin_anew (DsqWords *self)
     __atomic_store_n (&self->slots[i], n_moves * DSQ_WORDS_N_SLOTS + i, __ATOMIC_RELEASE);
   for (guint i = 0; i < DSQ_WORDS_N_TABLES; i++)
     __atomic_store_n (&self->tables[i], n_moves, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->until, 0, __ATOMIC_RELEASE);
   __atomic_store_n (&self->walks, MAX (n_moves, self->walks + 1), __ATOMIC_RELEASE);
   return TRUE;
 }

@@ -13,10 +13,11 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
+from time import monotonic_ns
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar, Union, overload
 
 from ._aio_verbs import AsyncVerbs
-from ._dsq import FORWARD, WORD_LIVE, GError
+from ._dsq import FORWARD, WORD_LIVE, WORD_UNTIL, GError
 from ._errors import to_exception
 from ._expiry import DEFAULT, Expire
 from ._host import check_loop
@@ -92,7 +93,9 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             if kept is not None:
                 words = self._words
                 # Who finds that others have committed looks for it below, where nothing waits.
-                if words[WORD_LIVE] == self._db._seen and words[self._table_word] == own.word:
+                if (
+                    words[WORD_LIVE] == self._db._seen or monotonic_ns() < words[WORD_UNTIL]
+                ) and words[self._table_word] == own.word:
                     return kept if type(kept) is not tuple else self._load(key, kept[1])
         if self._expires or (self._busy and self._is_in_transaction()):
             return await self._do(StoreMapping.get, key, default)
@@ -130,7 +133,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         if not stamp:
             raise GError
         if near is not None:
-            self._db._seen = live
+            self._db._seen = live | self._db._unseen
             if stamp > UNKEPT and value is not None:
                 own = near.own
                 length = len(key) + len(value)

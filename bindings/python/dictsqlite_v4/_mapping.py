@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
+from time import monotonic_ns
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,9 +26,9 @@ from typing import (
 )
 
 from ._atomic import AtomicMethods
-from ._dsq import WORD_LIVE, GError, Store
+from ._dsq import WORD_LIVE, WORD_UNTIL, GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
-from ._expiry import DEFAULT, Expire, Expiry
+from ._expiry import Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
 from ._near import IMMUTABLE_END, MISSING, SHORT, UNKEPT, NearTier, Own
 from ._pack import (
@@ -59,7 +60,6 @@ _LOOKUP_BATCH = 1024
 _MOST_TRIES = 1000
 
 _Result = TypeVar("_Result")
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="StoreMapping[Any, Any]")
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -136,9 +136,11 @@ class StoreMapping(
             kept = own.get(key)
             if kept is not None:
                 words = self._words  # looked at in this order
-                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
-                    words[self._table_word] == own.word
-                ):
+                if (
+                    words[WORD_LIVE] == self._seen
+                    or monotonic_ns() < words[WORD_UNTIL]
+                    or self._catch_up()
+                ) and words[self._table_word] == own.word:
                     if type(kept) is not tuple:
                         return kept  # type: ignore[no-any-return]
                     try:
@@ -234,9 +236,11 @@ class StoreMapping(
             own = near.own
             if key in own:
                 words = self._words
-                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
-                    words[self._table_word] == own.word
-                ):
+                if (
+                    words[WORD_LIVE] == self._seen
+                    or monotonic_ns() < words[WORD_UNTIL]
+                    or self._catch_up()
+                ) and words[self._table_word] == own.word:
                     return True
         if type(key) is str and "\0" not in key and len(key) <= MAX_KEY_LENGTH:
             try:
@@ -259,9 +263,11 @@ class StoreMapping(
             kept = own.get(key)
             if kept is not None:
                 words = self._words
-                if (words[WORD_LIVE] == self._seen or self._catch_up()) and (
-                    words[self._table_word] == own.word
-                ):
+                if (
+                    words[WORD_LIVE] == self._seen
+                    or monotonic_ns() < words[WORD_UNTIL]
+                    or self._catch_up()
+                ) and words[self._table_word] == own.word:
                     return kept if type(kept) is not tuple else self._load(key, kept[1])
             value = self._find(near, key)
             return default if value is MISSING else value
@@ -458,62 +464,6 @@ class StoreMapping(
         the except clause before you use the store again.
         """
         return Transaction(self)
-
-    def memoize(
-        self,
-        expire: Expire = DEFAULT,
-        *,
-        name: Optional[str] = None,
-        typed: bool = True,
-        ignore: Iterable[Union[str, int]] = (),
-        condition: Optional[Callable[[Any], Any]] = None,
-        key: Optional[Callable[..., Any]] = None,
-        sliding: bool = False,
-    ) -> Callable[[_Function], _Function]:
-        """A decorator that keeps a function's results in the store.
-
-            @db.memoize(expire=60)
-            def price(symbol): ...
-
-        A call with arguments that were there before gives the result that is stored, to this
-        process and to all others on the file. Callers that wait for the same result at the same
-        time share one computation, threads and tasks alike; what it raises all of them raise, and
-        nothing is stored. Coroutine functions stay such, and their loop never waits for the disk.
-
-        :param expire: how long a result is kept: seconds, a timedelta, or None for good; by default
-            as long as what is set in the store.
-        :param name: what tells the function from others; by default its module and qualified name,
-            and for lambdas, functions in functions and such as close over something their code
-            and what they close over as well.
-        :param typed: whether equal arguments of different types are told apart: 1, 1.0 and True.
-        :param ignore: names, or places, of parameters that do not matter to the result; names of
-            what ``**`` takes and places of what ``*`` takes too.
-        :param condition: called with a result; where it returns something false that is not kept.
-        :param key: called with the arguments; what it returns stands for them.
-        :param sliding: whether each use of a result has it live for `expire` again.
-
-        Arguments are told apart by their contents, however they were passed and in whichever
-        process: containers, dataclasses, enums, arrays, and all else that can be pickled. Raises
-        ValueError for a function that cannot be told from others without `name`, and each call
-        TypeError for arguments that cannot be told apart.
-
-        Results stand under tuples that begin with 'dictsqlite.memoize' and the name. The function
-        has cache_key(*args, **kwargs), which gives the one of a call, cache_clear(), which removes
-        all of its results, cache_info() with `hits` and `misses` of this process and `currsize`,
-        which is counted by walking the store, and __wrapped__, itself as it was.
-        """
-        from ._memoize import memoize
-
-        return memoize(
-            self,
-            expire,
-            name=name,
-            typed=typed,
-            ignore=ignore,
-            condition=condition,
-            key=key,
-            sliding=sliding,
-        )
 
     def copy(self, *, errors: str = "strict") -> Dict[_Key, _Value]:
         """All keys and values, as a plain dict; `errors` as items() has it."""

@@ -1,9 +1,7 @@
 # _near.py - values kept beside the store, for as long as words in memory say that they are its own
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The near tier.
-
-A mapping keeps values, believed as long as words of the library's are what they were, which is seen
-without a call. docs/architecture.md has the proof. There are two dicts. `own` holds what this
+"""A mapping keeps values, believed as long as words of the library's are what they were, which is
+seen without a call. docs/architecture.md has the proof. There are two dicts. `own` holds what this
 mapping has set, or has read twice, as of one word, which moves with every change of the table: a
 set that has moved it by one puts its value there, and any other change is the end of that dict.
 `stamped` holds what was read, each with a word that moves with few other keys.
@@ -14,9 +12,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from itertools import islice
+from time import monotonic_ns
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from ._dsq import N_WORDS, WORD_LIVE, WORD_WALKS, GError, Store
+from ._dsq import N_WORDS, WORD_LIVE, WORD_UNTIL, WORD_WALKS, GError, Store
 from ._keys import MAX_KEY_LENGTH
 from ._values import STRING_TYPE, VARIANT
 
@@ -32,8 +31,6 @@ _REST = 4
 
 # The types from here on are of values that might be changed: these are loaded each time.
 IMMUTABLE_END = VARIANT[0]
-
-_Words = ctypes.c_uint64 * N_WORDS
 
 
 class Own(Dict[str, Any]):
@@ -115,6 +112,7 @@ class NearTier:
     _words: Any  # memoryview
     _table_word: int  # its number
     _seen: int  # the word of commits, as it was before some call that has returned
+    _unseen: int  # -1 where that word tells nothing, so that it never is what was seen; else 0
     _handle: Store
     _routes: Dict[str, Any]
     _load: Callable[[object, bytes], Any]
@@ -130,9 +128,10 @@ class NearTier:
 
     def _begin_near(self, store: Store, capacity: int) -> None:
         map_words: Any = getattr(store, "map_words", lambda: (0, 0))  # tests have others' stores
-        (address, self._table_word), self._seen = map_words(), 0
-        words = memoryview(_Words.from_address(address)).toreadonly() if address else None
-        self._words = words and words.cast("B").cast("Q")
+        address, self._table_word = map_words()
+        words: Any = (ctypes.c_uint64 * N_WORDS).from_address(address) if address else None
+        self._words = words and memoryview(words).toreadonly().cast("B").cast("Q")
+        self._unseen = self._seen = -1 if words and words[WORD_UNTIL] else 0
         self._near_capacity = capacity
         self._near = Near(capacity) if capacity and address else None
         if self._near is not None:
@@ -142,8 +141,9 @@ class NearTier:
     def _catch_up(self) -> bool:
         """Have the words say what others have committed; whether nobody has since."""
         live = self._words[WORD_LIVE]
-        self._check_open()
-        self._seen = live
+        if monotonic_ns() >= self._words[WORD_UNTIL]:  # a lease, which runs out with no word moved
+            self._check_open()
+        self._seen = live | self._unseen
         return bool(self._words[WORD_LIVE] == live)
 
     def _forget_near(self) -> None:
@@ -180,7 +180,7 @@ class NearTier:
             except UnicodeDecodeError:
                 pass  # which is told below
             stamped = b"" if stamp else self._get_stamped_text(self._handle, key)
-            self._seen = live
+            self._seen = live | self._unseen
         except (GError, UnicodeEncodeError) as error:
             stamped = self._find_nothing(error)
         if text is not None:

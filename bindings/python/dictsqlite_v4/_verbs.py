@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union
 
 from ._dsq import NEVER, GError, Store
 from ._errors import ConflictError, to_exception
@@ -22,6 +22,7 @@ _BATCH = 4096
 _key_of = itemgetter(0)
 
 _Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Verbs:
@@ -164,6 +165,62 @@ class Verbs:
             raise to_exception(error, self._path) from None
         if not written:
             raise ConflictError("the value was changed by others while it was edited")
+
+    def memoize(
+        self,
+        expire: Expire = DEFAULT,
+        *,
+        name: Optional[str] = None,
+        typed: bool = True,
+        ignore: Iterable[Union[str, int]] = (),
+        condition: Optional[Callable[[Any], Any]] = None,
+        key: Optional[Callable[..., Any]] = None,
+        sliding: bool = False,
+    ) -> Callable[[_Function], _Function]:
+        """A decorator that keeps a function's results in the store.
+
+            @db.memoize(expire=60)
+            def price(symbol): ...
+
+        A call with arguments that were there before gives the result that is stored, to this
+        process and to all others on the file. Callers that wait for the same result at the same
+        time share one computation, threads and tasks alike; what it raises all of them raise, and
+        nothing is stored. Coroutine functions stay such, and their loop never waits for the disk.
+
+        :param expire: how long a result is kept: seconds, a timedelta, or None for good; by default
+            as long as what is set in the store.
+        :param name: what tells the function from others; by default its module and qualified name,
+            and for lambdas, functions in functions and such as close over something their code
+            and what they close over as well.
+        :param typed: whether equal arguments of different types are told apart: 1, 1.0 and True.
+        :param ignore: names, or places, of parameters that do not matter to the result; names of
+            what ``**`` takes and places of what ``*`` takes too.
+        :param condition: called with a result; where it returns something false that is not kept.
+        :param key: called with the arguments; what it returns stands for them.
+        :param sliding: whether each use of a result has it live for `expire` again.
+
+        Arguments are told apart by their contents, however they were passed and in whichever
+        process: containers, dataclasses, enums, arrays, and all else that can be pickled. Raises
+        ValueError for a function that cannot be told from others without `name`, and each call
+        TypeError for arguments that cannot be told apart.
+
+        Results stand under tuples that begin with 'dictsqlite.memoize' and the name. The function
+        has cache_key(*args, **kwargs), which gives the one of a call, cache_clear(), which removes
+        all of its results, cache_info() with `hits` and `misses` of this process and `currsize`,
+        which is counted by walking the store, and __wrapped__, itself as it was.
+        """
+        from ._memoize import memoize
+
+        return memoize(
+            self,
+            expire,
+            name=name,
+            typed=typed,
+            ignore=ignore,
+            condition=condition,
+            key=key,
+            sliding=sliding,
+        )
 
     def _apply(self, expected: bytes, changes: bytes, times: Any) -> bool:
         try:

@@ -185,6 +185,7 @@ dsq_server_believe_locked (DsqColdServer *self, gint64 since)
   if (self->address.max_staleness_ms == 0)
     until = 1;
   __atomic_store_n (&self->tier.believed_until, until, __ATOMIC_RELEASE);
+  dsq_cold_tier_show_belief (&self->tier);
 }
 
 /* Tables and changes are read after the version, and so may be of a later one: that is learned
