@@ -200,6 +200,12 @@ class Beside(RuleBasedStateMachine):
         if key in self.model:
             assert store[key] == expected
 
+    @rule(which=which, some=st.lists(keys, min_size=1, max_size=3))
+    def read_many(self, which, some):
+        got = self.both[which].get_many(some)
+        expected = {key: self.model[key] for key in some if key in self.model}
+        assert got == expected and [*map(type, got.values())] == [*map(type, expected.values())]
+
     @rule(which=which)
     def read_all(self, which):
         store = self.both[which]
@@ -238,6 +244,29 @@ GUARDS = {
             machine.set(which=0, key="k0", value="text"),
             machine.set(which=1, key="k0", value=""),
             machine.read(which=0, key="k0", times=1),
+        ),
+    ),
+    "others' commits are looked for by get_many": (
+        "get_many", "self._check_open()", "pass",
+        lambda machine: (
+            machine.set(which=0, key="k0", value="text"),
+            machine.set(which=1, key="k0", value=""),
+            machine.read_many(which=0, some=["k0"]),
+        ),
+    ),
+    "the table's word is compared by get_many": (
+        "_find_kept", "self._words[self._table_word] == own.word", "own is not None",
+        lambda machine: (
+            machine.set(which=0, key="k0", value="text"),
+            machine.set_by_c(which=0, key="k0", value=""),
+            machine.read_many(which=0, some=["k0"]),
+        ),
+    ),
+    "get_many loads what is kept as a pickle": (
+        "_find_kept", "not _UNKEPT_TYPES.isdisjoint(map(type, kept))", "False",
+        lambda machine: (
+            machine.set(which=0, key="k0", value=[1]),
+            machine.read_many(which=0, some=["k0"]),
         ),
     ),
     "the table's word is compared": (
@@ -380,8 +409,10 @@ def run_threads(stores, chance, number):
                     except IndexError:
                         continue
                 else:
+                    many = own.random() < 0.3
                     began = clock()
-                    got = store.get(name, DELETED)
+                    got = (store.get_many((name,)).get(name, DELETED) if many
+                           else store.get(name, DELETED))
                     histories[name].append((got, False, began, clock()))
                     continue
                 began = clock()

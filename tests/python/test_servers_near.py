@@ -45,7 +45,7 @@ def refuse(monkeypatch, store):
     def fail(*_):
         raise AssertionError
 
-    for name in ("_find", "_catch_up", "_get_text", "_contains_text"):
+    for name in ("_find", "_catch_up", "_get_text", "_contains_text", "_lookup_many"):
         monkeypatch.setattr(store, name, fail)
 
 
@@ -68,7 +68,7 @@ def test_what_is_read_twice_is_not_asked_for_again(open_store, monkeypatch):
     reader["b"] = "text"  # learns of the other
     assert [reader["a"] for _ in range(3)] == ["text"] * 3
     refuse(monkeypatch, reader)
-    assert reader["a"] == "text"
+    assert reader["a"] == "text" and reader.get_many(["a"]) == {"a": "text"}
 
 
 def test_a_coroutine_finds_what_is_kept(running, monkeypatch):
@@ -78,7 +78,9 @@ def test_a_coroutine_finds_what_is_kept(running, monkeypatch):
             await store.set_async("a", "text")
             assert await store.get_async("a") == "text"
             monkeypatch.setattr(store, "_peek_str", None)
+            monkeypatch.setattr(store, "_find_each", None)
             assert await store.get_async("a") == "text"
+            assert await store.batch_get(["a"]) == {"a": "text"}
             monkeypatch.setattr(_aio_mapping, "monotonic_ns", lambda: time.monotonic_ns() * 2)
             with pytest.raises(TypeError):
                 await store.get_async("a")

@@ -241,15 +241,23 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         remaining = iter(keys)
         batch = list(islice(remaining, _STEP))
         while batch:
-            encoded = list(map(find_key, batch))
-            if NO_KEY in encoded:
-                batch = [key for key in batch if find_key(key) != NO_KEY]
-                encoded = list(map(find_key, batch))
-            entries = zip(batch, await self._lookup(encoded))
-            found.update(self._db._load_each(entries, errors))
+            kept = None if self._busy else self._db._find_kept(batch)
+            if kept is not None:
+                found.update(zip(batch, kept))
+            else:
+                found.update(await self._find_each(batch, errors))
             batch = list(islice(remaining, _STEP))
             if batch:
                 await asyncio.sleep(0)
+        return found
+
+    async def _find_each(self, keys: List[Any], errors: str) -> Iterable[Tuple[Any, Any]]:
+        encoded = list(map(find_key, keys))
+        if NO_KEY in encoded:
+            keys = [key for key in keys if find_key(key) != NO_KEY]
+            encoded = list(map(find_key, keys))
+        found: Iterable[Tuple[Any, Any]]
+        found = self._db._load_each(zip(keys, await self._lookup(encoded)), errors)
         return found
 
     async def _lookup(self, encoded: List[bytes]) -> List[bytes]:

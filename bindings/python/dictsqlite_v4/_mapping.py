@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 _MISSING = MISSING
 _EMPTY_PACK = pack(())
 
+# What stands where no value is kept: nothing, or what is to be loaded.
+_UNKEPT_TYPES = {type(None), tuple}
 # Keys looked up by one call of get_many().
 _LOOKUP_BATCH = 1024
 # Values that are loaded to be removed before others have changed each of them.
@@ -420,12 +422,32 @@ class StoreMapping(
             batch = list(islice(remaining, _LOOKUP_BATCH))
             if not batch:
                 return found
+            strings: Any = self._find_kept(batch)
+            if strings is not None:
+                found.update(zip(batch, strings))
+                continue
             records = self._lookup_many(batch)
-            strings: Any = unpack_strings(records)
+            strings = unpack_strings(records)
             if strings is not None:
                 found.update(zip(batch, strings))
             else:
                 found.update(self._load_each(zip(batch, unpack_records(records)), errors))
+
+    def _find_kept(self, keys: List[Any]) -> Optional[List[Any]]:
+        """The values of `keys`, where each of them is a str and kept as a value; else None.
+
+        For who has called the library already, so that what others had committed is learned.
+        """
+        near = self._near
+        if near is None or type(keys[0]) is not str or type(keys[-1]) is not str:
+            return None
+        own = near.own
+        if keys[0] not in own or keys[-1] not in own or {*map(type, keys)} != {str}:
+            return None
+        kept = [*map(own.get, keys)]
+        if not _UNKEPT_TYPES.isdisjoint(map(type, kept)):
+            return None
+        return kept if self._words[self._table_word] == own.word else None
 
     def _lookup_many(self, keys: List[Any]) -> bytes:
         """The pack of the records of `keys`, from which what is no key is taken out."""
