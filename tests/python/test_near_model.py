@@ -6,6 +6,7 @@ as if its calls were made one after the other."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import json
@@ -24,7 +25,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from dictsqlite_v4 import DictSQLiteV4, _mapping, _near
+from dictsqlite_v4 import DictSQLiteV4, _mapping, _near, _whole
 from dictsqlite_v4._dsq import GError
 from dictsqlite_v4._values import encode_value
 
@@ -34,6 +35,12 @@ KEYS = [f"k{i}" for i in range(6)]
 keys = st.sampled_from(KEYS)
 values = st.sampled_from(["text", "", "\0", "x" * 2000, b"bytes", b"\x80", 1, 1.5, None, [1], {}])
 which = st.integers(0, 1)
+WALKS = ("keys", "values", "items")
+
+
+def walk_of(mapping, what):
+    return getattr(mapping, what)()
+
 
 # Another process: does what a line says, and says when each of it began and ended.
 WRITER = """
@@ -206,6 +213,51 @@ class Beside(RuleBasedStateMachine):
         expected = {key: self.model[key] for key in some if key in self.model}
         assert got == expected and [*map(type, got.values())] == [*map(type, expected.values())]
 
+    @rule(which=which, what=st.sampled_from(WALKS), backwards=st.booleans())
+    def walk(self, which, what, backwards):
+        give = reversed if backwards else list
+        expected = [*give([*walk_of(self.model, what)])]
+        got = [*give(walk_of(self.both[which], what))]
+        assert got == expected and [*map(type, got)] == [*map(type, expected)]
+
+    @rule(which=which, by=st.integers(0, 2), what=st.sampled_from(WALKS), n=st.integers(0, 4),
+          key=keys, value=values)
+    def walk_on_behind_a_set(self, which, by, what, n, key, value):
+        """Of a key that is there, which is no change of the size; by another process, 2."""
+        walk, expected = iter(walk_of(self.both[which], what)), [*walk_of(self.model, what)]
+        got = [*itertools.islice(walk, n)]
+        if key not in self.model:
+            assert got + [*walk] == expected
+            return
+        if by < 2:
+            self.both[by][key] = self.model[key] = value
+        elif self.stores.writer is not None:
+            self.another_process(key=key, value="theirs")
+        now = [*walk_of(self.model, what)]
+        assert got + [*walk] == expected[:n] + now[n:]
+
+    @rule(which=which, what=st.sampled_from(WALKS), n=st.integers(1, 3), is_new=st.booleans())
+    def walk_on_behind_a_change_of_the_size(self, which, what, n, is_new):
+        store = self.both[which]
+        walk = iter(walk_of(store, what))
+        got = [*itertools.islice(walk, n)]
+        key = "new" if is_new else next(iter(self.model), "new")
+        store.pop(key, None)
+        store["new"] = self.model["new"] = 1
+        if key != "new":
+            del self.model[key]
+            store["newer"] = self.model["newer"] = 1
+        with pytest.raises(RuntimeError) if len(got) == n else contextlib.nullcontext():
+            list(walk)
+        for name in ("new", "newer"):
+            store.pop(name, None)
+            self.model.pop(name, None)
+
+    @rule(which=which)
+    def clear(self, which):
+        self.both[which].clear()
+        self.model.clear()
+
     @rule(which=which)
     def read_all(self, which):
         store = self.both[which]
@@ -237,6 +289,7 @@ def test_each_read_is_what_a_dict_gives(mode):
 
 # Each way of StoreMapping to be wrong: where, what stands in its code, what might instead, and the
 # shortest program of the rules above that fails then.
+OWNERS = (_mapping.StoreMapping, _near.NearTier, _near.Near, _whole.WholeTables, _whole.Gathering)
 GUARDS = {
     "others' commits are looked for": (
         "__getitem__ get __contains__", "words[WORD_LIVE] == self._seen", "True",
@@ -286,6 +339,52 @@ GUARDS = {
             machine.read(which=0, key="k0", times=1),
         ),
     ),
+    "a walk compares the table's word": (
+        "_give_kept", "words[table] != at", "False",
+        lambda machine: (
+            machine.set(which=0, key="k0", value="text"),
+            machine.set_by_c(which=0, key="k1", value="text"),
+            machine.walk(which=0, what="items", backwards=False),
+        ),
+    ),
+    "a walk looks for others' commits": (
+        "_give_kept", "words[WORD_LIVE] != live", "False",
+        lambda machine: (
+            machine.set(which=0, key="k0", value="text"),
+            machine.set(which=0, key="k1", value="text"),
+            machine.set(which=0, key="k2", value="text"),
+            machine.walk_on_behind_a_set(which=0, by=1, what="items", n=2, key="k2", value=""),
+        ),
+    ),
+    "a walk that went on elsewhere leaves out what was given": (
+        "_give_kept", "given[:n_given]", "given[:0]",
+        lambda machine: (
+            machine.set(which=0, key="k0", value="text"),
+            machine.set(which=0, key="k1", value="text"),
+            machine.set(which=0, key="k2", value="text"),
+            machine.walk_on_behind_a_set(which=0, by=0, what="items", n=2, key="k2", value=""),
+        ),
+    ),
+    "what is set is whole where the table was empty": (
+        "_expect_all", "not self._store.count(None) and ", "",
+        lambda machine: (
+            machine.set_by_c(which=0, key="k0", value="text"),
+            machine.both[0]._expect_all(),
+            machine.set(which=0, key="k1", value="text"),
+            machine.walk(which=0, what="keys", backwards=True),
+        ),
+    ),
+    "what begins anew is not whole": (
+        "note_set", "Own({key: value}, stamp)", "Own({key: value}, stamp, True)",
+        lambda machine: (
+            machine.set_by_c(which=0, key="k0", value="text"),
+            machine.set_by_c(which=0, key="k1", value="text"),
+            machine.set_by_c(which=0, key="k2", value="text"),
+            machine.set(which=0, key="k0", value="text"),
+            machine.set(which=0, key="k2", value="text"),
+            machine.walk(which=0, what="keys", backwards=False),
+        ),
+    ),
     "a stamp is the word still": (
         "_find", "words[word & SLOT_MASK] == word", "word != 0",
         lambda machine: (
@@ -313,11 +412,10 @@ def test_it_shows_when_a_guard_is_missing(monkeypatch, guard):
     names, text, other, program = GUARDS[guard]
     run_program(program)
     for name in names.split():
-        home, owner = (_near, _near.NearTier) if name == "_find" else (
-            _mapping, _mapping.StoreMapping)  # fmt: skip
+        owner = next(owner for owner in OWNERS if name in vars(owner))
         source = textwrap.dedent(inspect.getsource(getattr(owner, name)))
         assert text in source
-        made = dict(vars(home))
+        made = dict(vars(sys.modules[owner.__module__]))
         exec("from __future__ import annotations\n" + source.replace(text, other), made)
         monkeypatch.setattr(owner, name, made[name])
     with pytest.raises(AssertionError):
@@ -379,8 +477,19 @@ def by_delete(store, key, value):
     del store[key]
 
 
-N_CALLS = 60  # of each of the threads
 DELETED = "deleted"
+
+
+def by_walk(store, key):
+    return dict(store.items()).get(key, DELETED)
+
+
+READS = (
+    *[lambda store, key: store.get(key, DELETED)] * 5,
+    lambda store, key: store.get_many((key,)).get(key, DELETED),
+    by_walk,
+)
+N_CALLS = 60  # of each of the threads
 
 
 def run_threads(stores, chance, number):
@@ -409,10 +518,9 @@ def run_threads(stores, chance, number):
                     except IndexError:
                         continue
                 else:
-                    many = own.random() < 0.3
+                    read = own.choice(READS)
                     began = clock()
-                    got = (store.get_many((name,)).get(name, DELETED) if many
-                           else store.get(name, DELETED))
+                    got = read(store, name)
                     histories[name].append((got, False, began, clock()))
                     continue
                 began = clock()

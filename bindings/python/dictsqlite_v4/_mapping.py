@@ -108,6 +108,7 @@ class StoreMapping(
         # One by one: where __dict__ is asked for, each look at an attribute takes longer ever on.
         for name, route in self._routes.items():
             setattr(self, name, route)
+        self._expect_all()
 
     _store: Store
     _get_text: Callable[[Store, str], bytes]
@@ -464,6 +465,7 @@ class StoreMapping(
             self._store.clear(None)
         except GError as error:
             raise to_exception(error, self._path) from None
+        self._expect_all()
 
     def transaction(self: _Self) -> Transaction[_Self]:
         """A context manager in which all writes of this thread become one.

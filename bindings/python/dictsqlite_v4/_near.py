@@ -36,11 +36,11 @@ IMMUTABLE_END = VARIANT[0]
 class Own(Dict[str, Any]):
     """Values, as they are at a word of the table's; or tuples of what loads a record, and that."""
 
-    __slots__ = ("word",)
+    __slots__ = ("word", "is_whole")  # _whole.py says what that is
 
-    def __init__(self, entries: Any = (), word: int = -1) -> None:  # which none ever is
+    def __init__(self, entries: Any = (), word: int = -1, is_whole: bool = False) -> None:
         super().__init__(entries)
-        self.word = word
+        self.word, self.is_whole = word, is_whole  # -1: which no word ever is
 
 
 class Near:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from operator import length_hint
-from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Generic, List, Optional, Set, Tuple, TypeVar
 
 from ._dsq import WORD_ASKS, WORD_LIVE, WORD_WALKS, GError, Scan, Store
 from ._errors import to_exception, unloadable, unreadable
 from ._keys import decode_key
 from ._pack import unpack, unpack_keys, unpack_text_entries
+from ._whole import ITEMS, KEYS, VALUES, WholeTables
 
 # Entries fetched by one call of a scan: one at first, since next(iter(db)) needs no more, then
 # these, and so on.
@@ -26,9 +27,6 @@ _LARGEST_BATCH = 512
 
 # Bytes of a pack of nothing, and of what stands before the item in a pack of one.
 _EMPTY, _BEFORE_ONE = 4, 8
-
-# What a walk gives.
-_KEYS, _VALUES, _ITEMS = range(3)
 
 _Key = TypeVar("_Key")
 
@@ -43,37 +41,35 @@ def _look_at(words: Any) -> Tuple[int, int]:
     return live, -1 if words[WORD_ASKS] else walks
 
 
-class Walks(Generic[_Key]):
+class Walks(WholeTables, Generic[_Key]):
     """What StoreMapping has of these."""
 
     _path: str
     _has_password: bool
-    _store: Store
     _handle: Store
-    _words: Any
     _decode: Callable[[bytes], Any]
 
     def __iter__(self) -> Iterator[_Key]:
         """The keys, oldest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._give(self._walk(False), _KEYS)
+        return self._give(self._walk(False), KEYS)
 
     def __reversed__(self) -> Iterator[_Key]:
         """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
-        return self._give(self._walk(True), _KEYS)
+        return self._give(self._walk(True), KEYS)
 
-    def _walk(self, backwards: bool) -> Tuple[Scan, Any]:
-        """A scan, and the words to look at before it is asked."""
+    def _walk(self, backwards: bool) -> Tuple[Scan, Any, bool]:
+        """A scan, the words to look at before it is asked, and `backwards`."""
         store = self._store
         # a transaction's are the scan's own matter
         words = self._words if store is self._handle and self._words is not None else _ASK_ALWAYS
         try:
-            return store.walk_pack(backwards), words  # it begins here, as a dict's iterator does
+            return store.walk_pack(backwards), words, backwards  # begun, as a dict's iterator is
         except GError as error:
             raise to_exception(error, self._path) from None
 
     def _peek_keys(self) -> Iterator[Any]:
         """The keys, some of which may be gone when they come; no change is an error."""
-        scan, _ = self._walk(False)
+        scan, _, _ = self._walk(False)
         size, then = 1, _SECOND_BATCH
         try:
             while batch := unpack_keys(scan.next_texts_pack(size, True)):
@@ -84,52 +80,86 @@ class Walks(Generic[_Key]):
 
     def _walk_values(self, backwards: bool, errors: str) -> Iterator[Any]:
         """The values; what cannot be loaded as `errors` says."""
-        return self._give(self._walk(backwards), _VALUES, errors)
+        return self._give(self._walk(backwards), VALUES, errors)
 
     def _walk_items(self, backwards: bool, errors: str) -> Iterator[Tuple[Any, Any]]:
         """Keys and values; what cannot be loaded as `errors` says."""
-        return self._give(self._walk(backwards), _ITEMS, errors)
+        return self._give(self._walk(backwards), ITEMS, errors)
 
     def _give(
-        self, walk: Tuple[Scan, Any], what: int, errors: str = "strict"
+        self, walk: Tuple[Scan, Any, bool], what: int, errors: str = "strict"
     ) -> Iterator[Any]:
-        scan, words = walk
+        scan, words, backwards = walk
         keys: List[Any]
         values: Optional[List[Any]]
+        gathered = self._gather(what, backwards)
+        before = words[WORD_LIVE]
+        is_first = what != KEYS
+        first: Any = None  # the key that was given first, while nothing has changed since
         size, then = 1, _SECOND_BATCH
         try:
-            if what == _KEYS:
+            if what == KEYS:
                 # by itself, for who uses the store as a queue: next(iter(db)), and no more
-                first = scan.next_key_pack()
-                if len(first) <= _EMPTY:
+                pack = scan.next_key_pack()
+                if len(pack) <= _EMPTY:
                     return
-                yield decode_key(first[_BEFORE_ONE:])
-                size, then = (then, 2 * then) if scan.check(1) else (1, 2)
+                key = decode_key(pack[_BEFORE_ONE:])
+                yield key
+                if scan.check(1):
+                    first, size, then = key, then, 2 * then
+                else:
+                    then = 2
             while True:
+                if first is not None:
+                    given = yield from self._give_kept(what, backwards, first, before)
+                    if given is None:
+                        return
+                    if given:
+                        scan.check(1)
+                        yield from self._give_others(walk, what, errors, given)
+                        return
+                    first = None
                 live, walks = _look_at(words)
-                batch = scan.next_texts_pack(size, what == _KEYS)
+                batch = scan.next_texts_pack(size, what == KEYS)
                 if len(batch) <= _EMPTY:
+                    if gathered is not None:
+                        gathered.end()
                     return
-                size, then = then, min(2 * then, _LARGEST_BATCH)
-                if what == _KEYS:
+                if what == KEYS:
                     keys, values = [], unpack_keys(batch)  # what is given stands in values
                 else:
                     keys, values = self._load_batch(batch)
+                    if gathered is not None:
+                        gathered.add(keys, values or [None], len(batch))
+                size, then = then, min(2 * then, _LARGEST_BATCH)
                 if values is None:
-                    each = self._load_slowly(what == _ITEMS, errors, scan, unpack(batch))
+                    each = self._load_slowly(what == ITEMS, errors, scan, unpack(batch))
                     if not (yield from each):
                         size, then = 1, 2
+                    is_first = False
                     continue
                 rest = iter(values)
-                for item in zip(keys, rest) if what == _ITEMS else rest:
+                for item in zip(keys, rest) if what == ITEMS else rest:
                     yield item
                     if words[WORD_LIVE] != live or words[WORD_WALKS] != walks:
                         live, walks = _look_at(words)
                         if not scan.check(len(values) - length_hint(rest)):
                             size, then = 1, 2
                             break
+                else:
+                    first = keys[0] if is_first else None
+                is_first = False
         except GError as error:
             raise to_exception(error, self._path) from None
+
+    def _give_others(
+        self, walk: Tuple[Scan, Any, bool], what: int, errors: str, given: Set[str]
+    ) -> Iterator[Any]:
+        """What comes behind those that have been given, as it is now."""
+        for item in self._give(walk, KEYS if what == KEYS else ITEMS, errors):
+            key = item if what == KEYS else item[0]
+            if type(key) is not str or key not in given:
+                yield item[1] if what == VALUES else item
 
     def _load_batch(self, batch: bytes) -> Tuple[List[Any], Optional[List[Any]]]:
         """The keys and values of a batch; without values where one of them cannot be loaded."""
