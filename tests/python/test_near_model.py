@@ -220,10 +220,10 @@ class Beside(RuleBasedStateMachine):
         got = [*give(walk_of(self.both[which], what))]
         assert got == expected and [*map(type, got)] == [*map(type, expected)]
 
-    @rule(which=which, by=st.integers(0, 2), what=st.sampled_from(WALKS), n=st.integers(0, 4),
+    @rule(which=which, by=st.integers(0, 3), what=st.sampled_from(WALKS), n=st.integers(0, 4),
           key=keys, value=values)
     def walk_on_behind_a_set(self, which, by, what, n, key, value):
-        """Of a key that is there, which is no change of the size; by another process, 2."""
+        """Of a key that is there, which is no change of the size; by another process, 2, or C."""
         walk, expected = iter(walk_of(self.both[which], what)), [*walk_of(self.model, what)]
         got = [*itertools.islice(walk, n)]
         if key not in self.model:
@@ -231,10 +231,23 @@ class Beside(RuleBasedStateMachine):
             return
         if by < 2:
             self.both[by][key] = self.model[key] = value
+        elif by == 3:
+            self.set_by_c(which=which, key=key, value=value)
         elif self.stores.writer is not None:
             self.another_process(key=key, value="theirs")
         now = [*walk_of(self.model, what)]
         assert got + [*walk] == expected[:n] + now[n:]
+
+    @rule(which=which, what=st.sampled_from(WALKS), key=keys)
+    def walk_behind_another_threads_key(self, which, what, key):
+        """Which came when it had begun, so that it may give it or not."""
+        walk, before = iter(walk_of(self.both[which], what)), [*walk_of(self.model, what)]
+        if key not in self.model:
+            thread = threading.Thread(target=self.set_by_c,
+                                      kwargs={"which": which, "key": key, "value": "text"})
+            thread.start()
+            thread.join()
+        assert [*walk] in (before, [*walk_of(self.model, what)])
 
     @rule(which=which, what=st.sampled_from(WALKS), n=st.integers(1, 3), is_new=st.booleans())
     def walk_on_behind_a_change_of_the_size(self, which, what, n, is_new):
@@ -343,8 +356,17 @@ GUARDS = {
         "_give_kept", "words[table] != at", "False",
         lambda machine: (
             machine.set(which=0, key="k0", value="text"),
-            machine.set_by_c(which=0, key="k1", value="text"),
-            machine.walk(which=0, what="items", backwards=False),
+            machine.set(which=0, key="k1", value="text"),
+            machine.set(which=0, key="k2", value="text"),
+            machine.walk_on_behind_a_set(which=0, by=3, what="items", n=2, key="k2", value=""),
+        ),
+    ),
+    "a walk makes whole what was there when it began": (
+        "_gather", "self._table_word, begun", "self._table_word, words[self._table_word]",
+        lambda machine: (
+            machine.set_by_c(which=0, key="k0", value="text"),
+            machine.walk_behind_another_threads_key(which=0, what="items", key="k1"),
+            machine.walk(which=0, what="keys", backwards=False),
         ),
     ),
     "a walk looks for others' commits": (
@@ -399,11 +421,12 @@ GUARDS = {
 
 def run_program(program):
     """One that is given, without a thread of the store's: what others commit is seen by calls."""
-    stores = Stores("writethrough", enable_async=False)
-    try:
-        program(type("Machine", (Beside,), {"stores": stores})())
-    finally:
-        stores.close()
+    for mode in ("writethrough", "lazy"):
+        stores = Stores(mode, enable_async=False)
+        try:
+            program(type("Machine", (Beside,), {"stores": stores})())
+        finally:
+            stores.close()
 
 
 @pytest.mark.parametrize("guard", GUARDS)

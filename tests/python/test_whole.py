@@ -81,6 +81,14 @@ def test_a_cleared_table_begins_whole(near):
     assert walks_of(near) == walks_of({"b": "one", "a": "two"})
 
 
+def test_a_walk_makes_it_whole_again(near, monkeypatch):
+    near.update(ENTRIES)
+    del near["k0"], near["k7"]
+    left = {key: value for key, value in ENTRIES.items() if key not in ("k0", "k7")}
+    assert walks_of(near) == walks_of(left)
+    assert count_batches(monkeypatch, near, near.items) == 1
+
+
 @pytest.mark.parametrize("persist", ["lazy", "writethrough"])
 def test_a_walk_to_the_end_makes_it_whole(open_store, monkeypatch, persist):
     with open_store(persist_mode=persist) as store:

@@ -29,6 +29,7 @@ _LARGEST_BATCH = 512
 _EMPTY, _BEFORE_ONE = 4, 8
 
 _Key = TypeVar("_Key")
+_Walk = Tuple[Scan, Any, bool, int]
 
 # What walks look at that must ask each time.
 _ASK_ALWAYS = {WORD_LIVE: 0, WORD_WALKS: 0, WORD_ASKS: 1}
@@ -57,19 +58,22 @@ class Walks(WholeTables, Generic[_Key]):
         """The keys, newest first; RuntimeError when this thread changes the size meanwhile."""
         return self._give(self._walk(True), KEYS)
 
-    def _walk(self, backwards: bool) -> Tuple[Scan, Any, bool]:
-        """A scan, the words to look at before it is asked, and `backwards`."""
+    def _walk(self, backwards: bool) -> _Walk:
+        """A scan, the words to look at before it is asked, `backwards`, and the table's word before
+        it began."""
         store = self._store
         # a transaction's are the scan's own matter
         words = self._words if store is self._handle and self._words is not None else _ASK_ALWAYS
+        begun = 0 if self._near is None else words[self._table_word]
         try:
-            return store.walk_pack(backwards), words, backwards  # begun, as a dict's iterator is
+            # it begins here, as a dict's iterator does: what comes from now on it does not give
+            return store.walk_pack(backwards), words, backwards, begun
         except GError as error:
             raise to_exception(error, self._path) from None
 
     def _peek_keys(self) -> Iterator[Any]:
         """The keys, some of which may be gone when they come; no change is an error."""
-        scan, _, _ = self._walk(False)
+        scan = self._walk(False)[0]
         size, then = 1, _SECOND_BATCH
         try:
             while batch := unpack_keys(scan.next_texts_pack(size, True)):
@@ -87,12 +91,12 @@ class Walks(WholeTables, Generic[_Key]):
         return self._give(self._walk(backwards), ITEMS, errors)
 
     def _give(
-        self, walk: Tuple[Scan, Any, bool], what: int, errors: str = "strict"
+        self, walk: _Walk, what: int, errors: str = "strict"
     ) -> Iterator[Any]:
-        scan, words, backwards = walk
+        scan, words, backwards, begun = walk
         keys: List[Any]
         values: Optional[List[Any]]
-        gathered = self._gather(what, backwards)
+        gathered = self._gather(what, backwards, begun)
         before = words[WORD_LIVE]
         is_first = what != KEYS
         first: Any = None  # the key that was given first, while nothing has changed since
@@ -153,7 +157,7 @@ class Walks(WholeTables, Generic[_Key]):
             raise to_exception(error, self._path) from None
 
     def _give_others(
-        self, walk: Tuple[Scan, Any, bool], what: int, errors: str, given: Set[str]
+        self, walk: _Walk, what: int, errors: str, given: Set[str]
     ) -> Iterator[Any]:
         """What comes behind those that have been given, as it is now."""
         for item in self._give(walk, KEYS if what == KEYS else ITEMS, errors):

@@ -32,9 +32,9 @@ _IMMUTABLE = {str, bytes, int, float, bool, type(None)}
 class Gathering:
     """The entries of a walk, to be kept if they turn out to be those of a table as it is."""
 
-    def __init__(self, near: Near, words: Any, table_word: int) -> None:
+    def __init__(self, near: Near, words: Any, table_word: int, begun: int) -> None:
         self._near, self._words, self._table_word = near, words, table_word
-        self._own: Optional[Own] = Own((), words[table_word], True)
+        self._own: Optional[Own] = Own((), begun, True)
         self._length = 0
 
     def add(self, keys: List[Any], values: List[Any], length: int) -> None:
@@ -77,11 +77,14 @@ class WholeTables:
             if not self._store.count(None) and words[self._table_word] == at:
                 near.own = Own((), at, True)
 
-    def _gather(self, what: int, backwards: bool) -> Optional[Gathering]:
+    def _gather(self, what: int, backwards: bool, begun: int) -> Optional[Gathering]:
+        """For a walk that began when the table's word was, or had been, `begun`."""
         near, words = self._near, self._words
-        if near is None or what == KEYS or backwards or words[WORD_ASKS] or near.own.is_whole:
+        if near is None or what == KEYS or backwards or words[WORD_ASKS]:
             return None
-        return Gathering(near, words, self._table_word)
+        if near.own.is_whole and near.own.word == begun:
+            return None
+        return Gathering(near, words, self._table_word, begun)
 
     def _give_kept(
         self, what: int, backwards: bool, first: object, live: int
