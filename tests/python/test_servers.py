@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from conftest import python, wait_until
 
 from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
@@ -438,6 +438,26 @@ def test_a_password_in_an_address_is_refused_and_not_shown(address):
     with pytest.raises(ValueError) as told:
         DictSQLiteV4(address)
     assert "canary" not in str(told.value) and "canary" not in repr(told.value)
+
+
+@pytest.mark.parametrize("secret", ["sslpassword", "oauth_client_secret", "oauth%5Fclient_secret",
+                                    "scram_client_key", "scram_server_key"])
+def test_other_secrets_are_refused_whether_libpq_knows_them_or_not(secret):
+    with pytest.raises(ValueError, match="holds no secret.*pg_service.conf") as told:
+        DictSQLiteV4(f"postgresql://host/db?table=a&{secret}=canary")
+    assert "canary" not in str(told.value)
+
+
+def test_a_secret_lies_in_the_file_of_services(running, tmp_path):
+    (tmp_path / "services").write_text(
+        f"[tests]\nhost={running.folder}\nuser=tests\npassword=x\nsslpassword=x\n")
+    done = python(
+        "from dictsqlite_v4 import DictSQLiteV4\n"
+        f"with DictSQLiteV4('postgresql:///postgres?service=tests&table={new_name()}') as store:\n"
+        "    store['a'] = 1\n"
+        "    print(repr(store))\n",
+        env={**os.environ, "PGSERVICEFILE": str(tmp_path / "services")})
+    assert done.returncode == 0 and "service=tests" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("rest", ["table=", "max_staleness=x", "max_staleness=-1", "nothing",

@@ -37,6 +37,7 @@ static struct
   gboolean fails_to_send;     /* statements */
   gboolean fails_to_flush;    /* what they are sent by */
   DsqServerStatement lost_at; /* cannot be sent */
+  const char *mark;           /* (nullable) libpq's, of a parameter of the address */
   DsqMarkColumn marks[2];     /* of tables 1 and 2 */
   GBytes *token;              /* (owned) of table 2 */
   int pipe[2];                /* from which nothing can be read */
@@ -163,9 +164,13 @@ fake_poll (PGconn *handle)
 static PQconninfoOption *
 fake_parse (const char *uri, char **out_message)
 {
-  static PQconninfoOption option;
+  static PQconninfoOption options[3];
 
-  return &option;
+  options[0] = (PQconninfoOption){ .keyword = (char *) "not_given", .dispchar = (char *) "*" };
+  options[1] = (PQconninfoOption){ .keyword = (char *) "given",
+                                   .val = (char *) "value",
+                                   .dispchar = (char *) fake.mark };
+  return options;
 }
 
 static void

@@ -66,6 +66,24 @@ test_no_connection (Fixture *self, gconstpointer data)
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
 }
 
+/* Of a parameter that only libpq knows. */
+static void
+test_secrets (Fixture *self, gconstpointer data)
+{
+  DsqServerConnection *lookout = &self->server.lookout;
+  g_autoptr (GError) error = NULL;
+
+  dsq_server_connection_close (lookout);
+  fake.mark = "*";
+  g_assert_false (dsq_server_connection_open (lookout, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_INVALID_ARGUMENT);
+  g_assert_null (strstr (error->message, "value"));
+  g_clear_error (&error);
+  fake.mark = "D";
+  g_assert_true (dsq_server_connection_open (lookout, &error));
+  g_assert_no_error (error);
+}
+
 /* A server that says nothing is waited for until the call is to end. */
 static void
 test_silence (Fixture *self, gconstpointer data)
@@ -171,6 +189,7 @@ main (int argc, char **argv)
   ADD ("listeners", test_listeners);
   ADD ("connections-that-break", test_connections_that_break);
   ADD ("no-connection", test_no_connection);
+  ADD ("secrets", test_secrets);
   ADD ("silence", test_silence);
   ADD ("tries-that-are-cancelled", test_tries_that_are_cancelled);
   ADD ("rollback-that-is-lost", test_rollback_that_is_lost);

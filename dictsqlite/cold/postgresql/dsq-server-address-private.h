@@ -17,11 +17,13 @@ typedef struct
 
 /* Whether @path is one at all, and names no file. */
 gboolean dsq_server_is_address (const char *path);
-/* Sets DSQ_ERROR_INVALID_ARGUMENT, also where there is a password in it: it would be shown wherever
- * a path is. No message holds the address. */
+/* Sets DSQ_ERROR_INVALID_ARGUMENT, also where there is a password in it or another secret: it would
+ * be shown wherever a path is. No message holds the address. */
 gboolean dsq_server_address_parse (DsqServerAddress *self, const char *path, GError **error);
 /* Whether it could be parsed. */
 gboolean dsq_server_address_check (const char *path, GError **error);
+/* For those who find a secret in it; returns FALSE. */
+gboolean dsq_server_address_refuse_secret (const char *parameter, GError **error);
 void dsq_server_address_clear (DsqServerAddress *self);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DsqServerAddress, dsq_server_address_clear)

@@ -15,6 +15,12 @@
 
 static const char *const schemes[] = { "postgresql://", "postgres://" };
 
+/* libpq's parameters that are secrets, of all its versions: what an older one does not know, and
+ * what none marks as such, is kept from being shown as well. */
+static const char *const secrets[] = {
+  "password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key", NULL
+};
+
 static const char *
 skip_scheme (const char *path)
 {
@@ -42,6 +48,16 @@ refuse_password (GError **error)
 {
   return refuse ("an address holds no password, since addresses are shown: put it in the file "
                  "~/.pgpass, or in the environment as PGPASSWORD",
+                 error);
+}
+
+gboolean
+dsq_server_address_refuse_secret (const char *parameter, GError **error)
+{
+  if (g_str_equal (parameter, "password"))
+    return refuse_password (error);
+  return refuse ("an address holds no secret, since addresses are shown: put it in the file "
+                 "~/.pg_service.conf, and the service of it in the address",
                  error);
 }
 
@@ -118,8 +134,8 @@ take_parameter (DsqServerAddress *self, const char *parameter, GString *rest, GE
     return take_name (self, equals + 1, error);
   if (g_str_equal (plain, "max_staleness"))
     return take_staleness (self, equals + 1, error);
-  if (g_str_equal (plain, "password") || g_str_equal (plain, "sslpassword"))
-    return refuse_password (error);
+  if (g_strv_contains (secrets, plain))
+    return dsq_server_address_refuse_secret (plain, error);
   g_string_append_c (rest, rest->len == 0 ? '?' : '&');
   g_string_append (rest, parameter);
   return TRUE;

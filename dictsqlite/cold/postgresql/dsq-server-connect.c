@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codec/dsq-utf8-private.h"
+#include "cold/postgresql/dsq-server-address-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
 #include "dsq-error.h"
 
@@ -18,18 +19,30 @@ ignore_notice (void *user_data, const PGresult *result)
 {
 }
 
+/* Parameters that a libpq of later times has may be secret too: it marks those by "*". */
+static gboolean
+check_secrets (const PQconninfoOption *options, GError **error)
+{
+  for (; options->keyword != NULL; options++)
+    if (options->val != NULL && g_strcmp0 (options->dispchar, "*") == 0)
+      return dsq_server_address_refuse_secret (options->keyword, error);
+  return TRUE;
+}
+
 /* What libpq says of an address that it cannot read is the address. */
 static gboolean
 check_uri (const DsqServerTarget *target, GError **error)
 {
   char *message = NULL;
   PQconninfoOption *options = target->pq->conninfoParse (target->uri, &message);
+  gboolean is_fine;
 
   target->pq->freemem (message);
   if (options != NULL)
     {
+      is_fine = check_secrets (options, error);
       target->pq->conninfoFree (options);
-      return TRUE;
+      return is_fine;
     }
   g_set_error_literal (error,
                        DSQ_ERROR,
