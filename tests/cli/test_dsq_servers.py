@@ -13,7 +13,7 @@ from program import FAILED, MISSING, PASSWORD, USAGE, fails, ok
 from test_dsq_watch import Watch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, running  # noqa: E402, F401
+from server_fixture import new_name, relay, running, sql  # noqa: E402, F401
 
 VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}],
           "long" * 1000: "a key longer than an index takes", "big": b"x" * 300_000, -1: 2**70}
@@ -54,6 +54,77 @@ def test_copies_both_ways(address, tmp_path, password):
         fails(PASSWORD, "copy", *words, "--new-password-env", "ANOTHER", *between, env=env)
         fails(PASSWORD, "copy", *words, *between, says="--new-password", env=env)
     fails(USAGE, "copy", *words, address, address, says="it is what is copied", env=env)
+
+
+MANY = {f"key {i}": i for i in range(5000)}
+
+
+def through(folder, address):
+    """The same store, by another way, as a user who can be shut out."""
+    start, rest = address.split("host=")
+    return f"{start.replace('tests@', 'guest@')}host={folder}&{rest.split('&', 1)[1]}"
+
+
+@pytest.fixture
+def guest(running):
+    sql(running, "CREATE ROLE guest SUPERUSER LOGIN")
+    yield
+    sql(running, "DROP ROLE guest")
+
+
+@pytest.mark.parametrize("is_shut_out", [False, True])
+def test_a_copy_from_a_server_goes_on_without_its_connection(
+        running, guest, address, tmp_path, is_shut_out):
+    pages = []
+
+    def is_cut(said, server):
+        if b"place > $2" not in said:  # as a page is asked for first, and as that is prepared
+            return False
+        pages.append(said)
+        if len(pages) == 2 and is_shut_out:
+            sql(running, "ALTER ROLE guest NOLOGIN")
+        return len(pages) == 2
+
+    with DictSQLiteV4(address) as store:
+        store.update(MANY)
+    with relay(running, tmp_path, is_cut) as folder:
+        words = "copy", through(folder, address), tmp_path / "to.db"
+        if is_shut_out:
+            told = fails(FAILED, *words, says="not permitted to log in").err
+        else:
+            assert f"{len(MANY):,} entries copied" in ok(*words).out
+    assert len(pages) > 1
+    with DictSQLiteV4(tmp_path / "to.db", read_only=True) as store:
+        assert store.check() == []
+        if is_shut_out:  # what was read before that
+            assert told.endswith(f"; {len(store):,} entries copied before that\n")
+            assert 0 < len(store) < len(MANY) and store.items() <= MANY.items()
+        else:
+            assert list(store.items()) == list(MANY.items())
+
+
+def test_a_copy_to_a_server_that_is_cut_off_may_come_again(running, guest, address, tmp_path):
+    cut = []
+
+    def is_cut(said, server):
+        if is_mended or b"INSERT INTO dictsqlite.entry" not in said:
+            return False
+        cut.append(said)
+        return True
+
+    is_mended = False
+    with DictSQLiteV4(tmp_path / "from.db") as store:
+        store.update(MANY)
+    with relay(running, tmp_path, is_cut) as folder:
+        words = "copy", tmp_path / "from.db", through(folder, address)
+        fails(FAILED, *words, says="the connection to the server was lost")
+        assert cut
+        with DictSQLiteV4(address) as store:
+            assert dict(store) == {} and store.check() == []
+        is_mended = True
+        assert f"{len(MANY):,} entries copied" in ok(*words).out
+    with DictSQLiteV4(address, read_only=True) as store:
+        assert list(store.items()) == list(MANY.items()) and store.check() == []
 
 
 @pytest.mark.parametrize("password", [None, "password"])

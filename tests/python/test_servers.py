@@ -7,8 +7,6 @@ import errno
 import itertools
 import os
 import pickle
-import select
-import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +20,7 @@ from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, running, sql  # noqa: E402, F401
+from server_fixture import new_name, relay, running, sql  # noqa: E402, F401
 
 
 @pytest.fixture
@@ -150,38 +148,6 @@ def test_nothing_acknowledged_is_lost_when_the_server_is(running, address):
         assert not writer.is_alive()
     with DictSQLiteV4(address) as store:
         assert dict(store) == {f"k{number}": number for number in acknowledged}
-
-
-@contextlib.contextmanager
-def relay(running, folder, is_cut):
-    """Another way to the server, a folder with a socket. What a client says is passed on unless
-    is_cut(what, the server's socket) ends that connection."""
-    def carry(client):
-        with client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(str(running.folder / ".s.PGSQL.5432"))
-            others = {client: server, server: client}
-            while True:
-                for ready in select.select(list(others), [], [])[0]:
-                    said = ready.recv(1 << 16)
-                    if not said or (ready is client and is_cut(said, server)):
-                        return
-                    others[ready].sendall(said)
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=carry, args=(door.accept()[0],), daemon=True).start()
-
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(folder / ".s.PGSQL.5432"))
-        door.listen()
-        accepting = threading.Thread(target=accept)
-        accepting.start()
-        try:
-            yield folder
-        finally:
-            door.shutdown(socket.SHUT_RDWR)
-            accepting.join(60)
 
 
 @pytest.mark.parametrize("becomes", ["written", "not written", "forgotten"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, running  # noqa: E402, F401
+from server_fixture import new_name, relay, running  # noqa: E402, F401
 
 VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}], "": "",
           "long" * 1000: "a key longer than an index takes", "big": b"x" * 3_000_000}
@@ -152,6 +153,62 @@ def test_a_backup_under_writers_is_one_instant(address, password, tmp_path):
                 assert copy.check() == []
                 totals.append([copy[name] for name in names])
     assert [sum(balances) for balances in totals] == [5000] * 3 and totals[0] != totals[2]
+
+
+COPIES = {  # the password, that of the copy, and how it is made
+    "plain": (None, None, lambda db, *to, **told: db.backup(*to, **told)),
+    "sealed": ("password", "password", lambda db, *to, **told: db.backup(*to, **told)),
+    "new keys": ("password", "password", lambda db, *to, **told: db.backup(
+        *to, **told, new_keys=True, password="password")),
+    "encrypted": (None, "another", lambda db, *to, **told: db.encrypt_copy(*to, "another", **told)),
+    "decrypted": ("password", None, lambda db, *to, **told: db.decrypt_copy(*to, **told)),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_whose_connection_is_lost_leaves_no_file(running, address, kind, tmp_path):
+    password, new_password, copy = COPIES[kind]
+    told = []
+
+    def end_the_copy(*step):
+        if not told:  # what copies is the only one that is in a transaction
+            sql(running, "DO $$BEGIN ASSERT (SELECT count(pg_terminate_backend(pid, 60000)) = 1"
+                         " FROM pg_stat_activity WHERE state = 'idle in transaction'); END$$")
+        told.append(step)
+
+    with opened(address, password) as store:
+        fill(store)
+        with pytest.raises(OSError, match="the connection to the server was lost") as raised:
+            copy(store, tmp_path / "copy.db", progress=end_the_copy)
+        assert raised.value.errno == errno.EIO
+        assert told[-1][0] < told[-1][1] and os.listdir(tmp_path) == []
+        store["later"] = 1
+        assert store["later"] == 1 and store["key 7"] == "last" and store.check() == []
+        copy(store, tmp_path / "copy.db")
+        expected = contents(store)
+    with opened(tmp_path / "copy.db", new_password) as store:
+        assert contents(store) == expected
+
+
+def test_a_check_whose_connection_is_lost_is_an_error(running, address, password, tmp_path):
+    pages = []
+
+    def is_cut(said, server):
+        if b"place > $2" not in said:  # as a page is asked for first, and as that is prepared
+            return False
+        pages.append(said)
+        return len(pages) == 2
+
+    with opened(address, password) as store:
+        fill(store)
+    with relay(running, tmp_path, is_cut) as folder, \
+            opened(address.replace(str(running.folder), str(folder)), password) as store:
+        with pytest.raises(OSError, match="the connection to the server was lost"):
+            store.check()
+        assert len(pages) == 2
+        assert store.check() == [] and len(pages) > 2
+        store["later"] = 1
+        assert store["later"] == 1
 
 
 def test_a_check_says_what_is_damaged(running, address, password, tmp_path):
