@@ -159,6 +159,22 @@ dsq_store_peek_stamped_string (DsqStore *self, const char *key, char **out_strin
   return G_LIKELY (!dsq_call_end_memory_only ()) ? stamp : 0;
 }
 
+/* Nothing is asked for: an error where the store, as far as memory knows, cannot be used. */
+static gboolean
+check_usable (DsqStore *self, const guint8 *nothing, gsize length, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  gsize pack_length;
+
+  dsq_call_begin_memory_only ();
+  g_free (dsq_store_get_pack (self, nothing, length, &pack_length, &local_error));
+  dsq_call_end_memory_only ();
+  if (local_error == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 /**
  * dsq_store_peek_pack:
  * @self: a store
@@ -167,7 +183,8 @@ dsq_store_peek_stamped_string (DsqStore *self, const char *key, char **out_strin
  * @out_length: (out): bytes returned
  * @error: return location for an error
  *
- * Gets the records of many keys from memory only.
+ * Gets the records of many keys from memory only. A pack of none tells whether the store can be
+ * used.
  *
  * Returns: (transfer full) (array length=out_length): the pack of what [method@Store.peek_record]
  *   gives for each
@@ -185,6 +202,7 @@ dsq_store_peek_pack (DsqStore *self,
   DsqPackReader reader;
   const guint8 *key;
   guint32 key_length;
+  gboolean is_empty = TRUE;
 
   g_return_val_if_fail (DSQ_IS_STORE (self), NULL);
   g_return_val_if_fail (out_length != NULL, NULL);
@@ -199,6 +217,7 @@ dsq_store_peek_pack (DsqStore *self,
       g_autofree guint8 *record = NULL;
       gsize record_length;
 
+      is_empty = FALSE;
       record = dsq_store_peek_record (self, key, key_length, &record_length, &local_error);
       if (local_error != NULL)
         {
@@ -207,6 +226,8 @@ dsq_store_peek_pack (DsqStore *self,
         }
       dsq_pack_builder_add (builder, record, record_length);
     }
+  if (is_empty && !check_usable (self, keys, length, error))
+    return NULL;
   return dsq_pack_builder_finish (g_steal_pointer (&builder), out_length, error);
 }
 

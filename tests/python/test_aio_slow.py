@@ -74,7 +74,8 @@ def test_a_heartbeat_beside_cold_reads(path):
     assert n_beats > seconds / 0.005 / 2
 
 
-EVERY_VERB = """
+# Each verb, and what to call it with; on a server too (test_servers_aio.py).
+VERBS = """
 import asyncio, sqlite3, sys
 from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 
@@ -143,7 +144,9 @@ async def fill(db):
     await db.clear_async()
     entries = {c: c.upper() * 600 for c in "abcdefgh"}
     await db.batch_set({**entries, "n": 1, "list": [1], "last": 1})
+"""
 
+EVERY_VERB = VERBS + """
 # Another connection to the file, in a thread whose calls are not counted.
 def lock():
     global holder

@@ -481,8 +481,11 @@ test_gone_table (Fixture *self, gconstpointer data)
   g_autoptr (DsqChannel) channel = dsq_store_open_channel (table, &error);
   g_autoptr (GPtrArray) items = NULL;
   g_autoptr (GBytes) keys = operations ("k", NULL);
+  static const guint8 nothing[4];
   gsize length;
 
+  g_assert_no_error (error);
+  g_free (dsq_store_peek_pack (table, nothing, sizeof nothing, &length, &error));
   g_assert_no_error (error);
   g_free (dsq_store_peek_pack (table,
                                g_bytes_get_data (keys, NULL),
@@ -500,6 +503,9 @@ test_gone_table (Fixture *self, gconstpointer data)
                                       g_bytes_get_size (keys),
                                       &length,
                                       &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
+  g_clear_error (&error);
+  g_assert_null (dsq_store_peek_pack (table, nothing, sizeof nothing, &length, &error));
   g_assert_error (error, DSQ_ERROR, DSQ_ERROR_CLOSED);
 }
 

@@ -224,7 +224,7 @@ class AsyncDictSQLite(AsyncMapping[_Key, _Value]):
 
     async def _apart(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What a method gives that takes long: in a thread of its own, after what was asked for."""
-        self._db._check_open()
+        self._check_usable()
         await self._settle()
         return await call_apart(functools.partial(method, self._db, *args), **kwargs)
 
@@ -237,7 +237,7 @@ class AsyncDictSQLite(AsyncMapping[_Key, _Value]):
             await table._settle()
 
     async def __aenter__(self: _Self) -> _Self:
-        self._db._check_open()
+        self._check_usable()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -190,7 +190,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         encoded = find_key(key)
         answer = -1
         if encoded == NO_KEY:
-            self._db._check_open()
+            self._check_usable()
             return False
         if not self._busy or self._may_write(encoded):
             answer = self._call(self._store.try_remove_key, encoded)
@@ -205,7 +205,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         encoded = find_key(key)
         answer = -1
         if encoded == NO_KEY:
-            self._db._check_open()
+            self._check_usable()
             return False
         if not self._busy or self._lane().may_read((encoded,)):
             answer = self._call(self._store.try_contains_key, encoded)
@@ -234,7 +234,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         :param errors: as DictSQLiteV4.items() has it.
         """
         check_errors(errors)
-        self._db._check_open()
+        self._check_usable()
         if self._expires or (self._busy and self._is_in_transaction()):
             return await self._do(StoreMapping.get_many, list(keys), errors=errors)
         found: Dict[_Key, _Value] = {}

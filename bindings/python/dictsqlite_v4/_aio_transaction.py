@@ -49,7 +49,7 @@ class AsyncTransaction(Generic[_Mapping]):
         if self._task is not None:
             raise RuntimeError("a transaction can be entered once; call transaction() again")
         self._task = asyncio.current_task()
-        self._mapping._db._check_open()
+        self._mapping._check_usable()
         around = transaction_of(self.root)
         if around is None:
             turn = self.root._lane().turn

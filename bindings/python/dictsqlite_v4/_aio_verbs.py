@@ -32,11 +32,13 @@ from typing import (
 from ._aio_call import Call
 from ._aio_transaction import AsyncTransaction, transaction_of
 from ._aio_watch import AsyncWatch
-from ._errors import ConflictError
+from ._dsq import GError
+from ._errors import ConflictError, to_exception
 from ._expiry import DEFAULT, Expire
 from ._lane import Lane
 from ._mapping import StoreMapping
 from ._memoize import AsyncMemoized, memoize
+from ._pack import pack
 from ._verbs import Verbs, as_dict
 from ._watch import check_prefix
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 _MISSING: Any = object()
 # Keys that an iterator asks for at a time.
 _PAGE = 1000
+_EMPTY_PACK = pack(())
 
 _Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -100,9 +103,17 @@ class AsyncVerbs(Generic[_Key, _Value]):
         """The AsyncDictSQLite that it is, or is a table of."""
         return self if self._parent is None else self._parent
 
+    def _check_usable(self) -> None:
+        """Raise RuntimeError when the store is closed or inherited by fork, as far as memory knows:
+        the loop waits for nothing."""
+        try:
+            self._db._store.peek_pack(_EMPTY_PACK)
+        except GError as error:
+            raise to_exception(error, self._db._path) from None
+
     async def _do(self, function: Callable[..., _Result], *args: Any, **kwargs: Any) -> _Result:
         """function(store, ...), called between what was asked for before and after."""
-        self._db._check_open()
+        self._check_usable()
         bound = functools.partial(function, self._db, *args, **kwargs)
         transaction = transaction_of(self._root)
         if transaction is not None:
@@ -286,7 +297,7 @@ class AsyncVerbs(Generic[_Key, _Value]):
         descriptors, when it is waited for.
         """
         check_prefix(prefix)
-        self._db._check_open()
+        self._check_usable()
         opening = functools.partial(self._db.watch, prefix)
         return AsyncWatch(self._lane().call(self._root._worker(), opening))
 
