@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -107,6 +108,30 @@ def open_store(path):
 def store(open_store, mode):
     """An empty store in each mode."""
     return open_store(persist_mode=mode)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """While another program holds the lock that who writes to the store waits for."""
+    if not ON_A_SERVER:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from with_server import find_programs
+
+    holder = subprocess.Popen([find_programs() / "psql", "-Atq", os.environ["DSQ_SERVER"]],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        holder.stdin.write(b"BEGIN; LOCK TABLE dictsqlite.store IN EXCLUSIVE MODE;\n"
+                           b"SELECT 'locked';\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == b"locked\n"
+        yield
+    finally:
+        holder.kill()
+        holder.communicate()
 
 
 def check_log(path, wal_limit=WAL_LIMIT):

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import LONG, MODES
+from conftest import LONG, MODES, ON_A_SERVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -151,7 +151,7 @@ async def first_of(pair):
 @pytest.mark.parametrize("parameters", [{}, {"default_expire": 1000, "sliding": True}],
                          ids=["for-good", "expiring"])
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=1000 if LONG else 60, deadline=None)
+@settings(max_examples=1000 if LONG else 8 if ON_A_SERVER else 60, deadline=None)
 @given(turns=st.lists(st.lists(OPERATION, min_size=1, max_size=12), min_size=1, max_size=6),
        limit=st.sampled_from([2000, 64 << 20]))
 def test_a_program_does_what_a_dict_does(mode, parameters, turns, limit):

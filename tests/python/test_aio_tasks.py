@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
 import threading
 
 import pytest
 
-from conftest import LoopWithoutReaders, join_soon, python, wait_until
+from conftest import LoopWithoutReaders, join_soon, locked, python, wait_until
 
 from dictsqlite_v4 import AsyncDictSQLite, CorruptError, DictSQLiteV4
 
@@ -144,8 +142,7 @@ def test_a_check_ends_with_its_task(run, path):
     async def main():
         async with AsyncDictSQLite(path, flush_interval=3600) as db:
             await db.set_async("key", 1)
-            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
-                holder.execute("BEGIN IMMEDIATE")  # its flush waits for this
+            with locked(path):  # which its flush waits for
                 task = asyncio.ensure_future(db.check_async())
                 while not copies():
                     await asyncio.sleep(0.001)

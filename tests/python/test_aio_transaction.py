@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 
 import pytest
-from conftest import join_soon
+from conftest import join_soon, locked
 
 from dictsqlite_v4 import AsyncDictSQLite, ConflictError, DictSQLiteV4, OutcomeUnknownError
 
@@ -360,8 +359,18 @@ def test_passwords(path):
             await db.change_password_async("old", "new")
             with pytest.raises(ValueError):
                 await db.achange_password("old", "newer")
-        await AsyncDictSQLite.rekey_file_async(path, "new", "newest")
-        async with AsyncDictSQLite(path, encryption_password="newest") as db:
+        async with AsyncDictSQLite(path, encryption_password="new") as db:
+            assert await db.get_async("a") == 1
+
+    asyncio.run(main())
+
+
+def test_a_file_is_rekeyed(path):
+    async def main():
+        async with AsyncDictSQLite(path, encryption_password="old") as db:
+            await db.set_async("a", 1)
+        await AsyncDictSQLite.rekey_file_async(path, "old", "new")
+        async with AsyncDictSQLite(path, encryption_password="new") as db:
             assert await db.get_async("a") == 1
 
     asyncio.run(main())
@@ -378,9 +387,7 @@ def test_a_change_of_passwords_ends_when_it_is_cancelled(path):
         ) as db:
             await db.set_async("a", 1)
             await db.flush_async()
-            holder = sqlite3.connect(path, isolation_level=None)
-            holder.execute("BEGIN IMMEDIATE")
-            try:
+            with locked(path):
                 task = asyncio.ensure_future(db.change_password_async("old", "new"))
                 await asyncio.sleep(0.5)
                 assert not task.done()
@@ -389,8 +396,6 @@ def test_a_change_of_passwords_ends_when_it_is_cancelled(path):
                 with pytest.raises(asyncio.CancelledError):
                     await task
                 join_soon(thread, 2)
-            finally:
-                holder.close()
 
     asyncio.run(main())
     with DictSQLiteV4(path, encryption_password="old") as db:

@@ -5,19 +5,24 @@ start other Pythons too. Passwords cost the least that they can."""
 
 import functools
 
-from dictsqlite_v4 import DictSQLiteV4
+from dictsqlite_v4 import AsyncDictSQLite, DictSQLiteV4
 
 _PASSWORD_AT = 4  # among the positional parameters
-_init = DictSQLiteV4.__init__
 
 
-@functools.wraps(_init)
-def _encrypted(self, *args, **parameters):
-    if len(args) <= _PASSWORD_AT:
-        parameters.setdefault("encryption_password", "password")
-    parameters.setdefault("kdf_memory", 19 << 20)
-    parameters.setdefault("kdf_passes", 2)
-    _init(self, *args, **parameters)
+def _encrypt(store_class):
+    init = store_class.__init__
+
+    @functools.wraps(init)
+    def encrypted(self, *args, **parameters):
+        if len(args) <= _PASSWORD_AT:
+            parameters.setdefault("encryption_password", "password")
+        parameters.setdefault("kdf_memory", 19 << 20)
+        parameters.setdefault("kdf_passes", 2)
+        init(self, *args, **parameters)
+
+    store_class.__init__ = encrypted
 
 
-DictSQLiteV4.__init__ = _encrypted
+_encrypt(DictSQLiteV4)
+_encrypt(AsyncDictSQLite)
