@@ -15,6 +15,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,14 +84,19 @@ def server() -> Iterator[Server]:
     """One of its own; NoServer where there can be none."""
     with tempfile.TemporaryDirectory(prefix="dsq-server-", ignore_cleanup_errors=True) as name:
         made = Server(Path(name))
-        made.start()
         try:
+            made.start()
             yield made
         finally:
             made.stop("immediate")
 
 
+def leave(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
 def main(command: List[str]) -> int:
+    signal.signal(signal.SIGTERM, leave)  # or the server would stay
     try:
         with server() as running:
             environment = {**os.environ, "DSQ_SERVER": running.address}

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,19 @@ def address(running):
 def end_connections(running):
     sql(running, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                  " WHERE application_name = 'dictsqlite'")
+
+
+def test_no_server_stays_behind_who_is_ended(running):
+    program = Path(__file__).parents[1] / "with_server.py"
+    with subprocess.Popen([sys.executable, program, "sh", "-c", "echo $DSQ_SERVER; exec sleep 60"],
+                          stdout=subprocess.PIPE) as process:
+        folder = Path(process.stdout.readline().decode().strip().split("host=")[1])
+        assert (folder / ".s.PGSQL.5432").exists()
+        number = (folder / "data" / "postmaster.pid").read_text().split()[0]
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM and not folder.exists()
+    command = Path("/proc", number, "cmdline")  # empty of one that nobody has waited for yet
+    wait_until(lambda: not command.exists() or command.read_bytes() == b"")
 
 
 @pytest.mark.parametrize("password", [None, "password"])
