@@ -261,7 +261,8 @@ def stopped_client(running, statement):
     """Another client, whose transaction has run `statement` and does not go on."""
     def is_idle(number):
         return sql(running, "SELECT count(*) FROM pg_stat_activity"
-                            " WHERE state = 'idle in transaction'") == f"{number}\n"
+                            " WHERE state = 'idle in transaction' AND query <> 'BEGIN;'"
+                   ) == f"{number}\n"
 
     holder = subprocess.Popen(
         [running.programs / "psql", "-h", running.folder, "-U", "tests", "postgres"],
