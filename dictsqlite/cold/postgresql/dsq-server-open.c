@@ -254,6 +254,15 @@ learn_first_locked (DsqColdServer *self, gint64 asked_at, GError **error)
   return TRUE;
 }
 
+/* Who writes needs a connection at once, and who looks for others' commits only after a while. */
+static void
+hand_over_locked (DsqColdServer *self)
+{
+  dsq_mutex_assert_held (&self->coherence_lock);
+  self->writer.connection = self->lookout;
+  self->lookout = (DsqServerConnection){ .target = &self->target };
+}
+
 static gboolean
 open_tier (DsqColdServer *self, const DsqColdOptions *options, GError **error)
 {
@@ -279,6 +288,8 @@ open_tier (DsqColdServer *self, const DsqColdOptions *options, GError **error)
     return FALSE;
   dsq_mutex_lock (&self->coherence_lock);
   learned = learn_first_locked (self, asked_at, error);
+  if (!self->read_only)
+    hand_over_locked (self);
   dsq_mutex_unlock (&self->coherence_lock);
   return learned;
 }

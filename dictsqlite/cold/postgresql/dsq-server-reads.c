@@ -336,10 +336,14 @@ run (DsqColdServer *self,
      const DsqServerArgs *args,
      GError **error)
 {
+  const DsqServerWriter *writer = &self->writer;
+
   if (!by_writer)
     return dsq_server_read (self, which, args, error);
   /* who opens the tier has it for himself, and one connection as yet */
-  return dsq_server_run (self->writer.is_begun ? &self->writer.connection : &self->lookout,
+  return dsq_server_run (writer->is_begun || writer->connection.handle != NULL
+                             ? &self->writer.connection
+                             : &self->lookout,
                          which,
                          args,
                          error);
