@@ -7,9 +7,10 @@ import itertools
 import select
 import socket
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 import pytest
 from with_server import NoServer, Server, server
@@ -78,3 +79,64 @@ def relay(running: Server, folder: Path,
         finally:
             door.shutdown(socket.SHUT_RDWR)
             accepting.join(60)
+class Between:
+    """Passes on what clients and the server say, and counts how often a client has said something
+    after it was answered. Once clients have said `n_left` bytes more, if that is set, `cut` is
+    called, and the connection over which the last of them came ends."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.n_trips = 0
+        self.n_left: Optional[int] = None
+        self.cut: Callable[[], object] = lambda: None
+        self.folder = tempfile.TemporaryDirectory()  # a short name, as a socket's has to be
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(f"{self.folder.name}/.s.PGSQL.5432")
+        self.socket.listen()
+        self.address = f"postgresql://tests@/postgres?host={self.folder.name}"
+        self.threads = [threading.Thread(target=self.accept)]
+
+    def accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.socket.accept()[0]
+                self.threads.append(threading.Thread(target=self.pass_on, args=(client,)))
+                self.threads[-1].start()
+
+    def is_cut(self, n_said: int) -> bool:
+        if self.n_left is None:
+            return False
+        self.n_left -= n_said
+        if self.n_left > 0:
+            return False
+        self.n_left = None
+        self.cut()
+        return True
+
+    def pass_on(self, client: socket.socket) -> None:
+        was_answered = False
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(f"{self.server.folder}/.s.PGSQL.5432")
+            other = {client: server, server: client}
+            while True:
+                for ready in select.select(list(other), [], [], 60)[0]:
+                    said = ready.recv(1 << 16)
+                    if not said:
+                        return
+                    if ready is client and self.is_cut(len(said)):
+                        return
+                    self.n_trips += ready is client and was_answered
+                    was_answered = ready is server
+                    other[ready].sendall(said)
+
+    def __enter__(self) -> Between:
+        self.threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        self.socket.close()
+        self.folder.cleanup()

@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
 import sys
-import tempfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +10,7 @@ import pytest
 from dictsqlite_v4 import DictSQLiteV4
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, running, sql  # noqa: E402, F401
+from server_fixture import Between, new_name, running, sql  # noqa: E402, F401
 
 N_ROWS = 2000
 N_TABLES = 50
@@ -56,54 +51,6 @@ def test_one_key_costs_no_more_in_a_store_that_has_grown(running):
     assert rows_read(running) - before < 3 * (N_ROWS + N_TABLES) + 15 * n_operations
 
 
-class Between:
-    """Passes on what clients and the server say, and counts how often a client has said something
-    after it was answered."""
-
-    def __init__(self, server):
-        self.server = server
-        self.n_trips = 0
-        self.folder = tempfile.TemporaryDirectory()  # a short name, as a socket's has to be
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(f"{self.folder.name}/.s.PGSQL.5432")
-        self.socket.listen()
-        self.address = f"postgresql://tests@/postgres?host={self.folder.name}"
-        self.threads = [threading.Thread(target=self.accept)]
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client = self.socket.accept()[0]
-                self.threads.append(threading.Thread(target=self.pass_on, args=(client,)))
-                self.threads[-1].start()
-
-    def pass_on(self, client):
-        was_answered = False
-        with client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(f"{self.server.folder}/.s.PGSQL.5432")
-            other = {client: server, server: client}
-            while True:
-                for ready in select.select(list(other), [], [], 60)[0]:
-                    said = ready.recv(1 << 16)
-                    if not said:
-                        return
-                    self.n_trips += ready is client and was_answered
-                    was_answered = ready is server
-                    other[ready].sendall(said)
-
-    def __enter__(self):
-        self.threads[0].start()
-        return self
-
-    def __exit__(self, *_):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive()
-        self.socket.close()
-        self.folder.cleanup()
-
-
 @pytest.mark.parametrize("use, n_trips", [
     (lambda store: store.__setitem__("new", 1), 2),
     (lambda store: store.__setitem__("some", 2), 2),
@@ -126,3 +73,24 @@ def test_what_is_said_is_said_at_once(running, use, n_trips):
             use(store)
             counted.append(between.n_trips - before)
         assert counted[-1] == n_trips, counted
+
+
+@pytest.mark.parametrize("is_empty, n_trips", [
+    (True, 4),  # the lock, COPY, its rows, and the commit
+    (False, 11),  # keys are looked for, a COPY begun and ended, for each of three rounds
+])
+def test_a_large_flush_is_sent_without_waiting(running, is_empty, n_trips):
+    """Where a store was empty nothing is looked for, however many keys are new."""
+    with Between(running) as between, \
+            DictSQLiteV4(f"{between.address}&table={new_name()}", persist_mode="lazy",
+                         enable_async=False) as store:
+        for _ in range(3):  # what is said the second time is prepared, by a trip of its own
+            store["held"] = 1
+            store.flush()
+            if is_empty:
+                del store["held"]
+                store.flush()
+        store.update({f"new {number}": number for number in range(3 * 4096)})
+        before = between.n_trips
+        store.flush()
+        assert between.n_trips - before == n_trips

@@ -38,6 +38,12 @@ static struct
   gboolean fails_to_flush;    /* what they are sent by */
   DsqServerStatement lost_at; /* cannot be sent */
   const char *mark;           /* (nullable) libpq's, of a parameter of the address */
+  ExecStatusType copies;      /* the copy that is offered until it has ended, or 0 */
+  gboolean ends_copy;         /* what is said next is of its end */
+  guint n_parts;              /* given to it */
+  guint max_parts;            /* so many are taken; 0: all */
+  gsize n_copied;             /* bytes of them */
+  guint n_abandoned;          /* copies */
   DsqMarkColumn marks[2];     /* of tables 1 and 2 */
   GBytes *token;              /* (owned) of table 2 */
   int pipe[2];                /* from which nothing can be read */
@@ -120,6 +126,21 @@ fake_honest (DsqServerStatement which)
     }
 }
 
+static inline void
+fake_answer (DsqServerStatement which, const FakeAnswer *answer)
+{
+  ExecStatusType status = answer != NULL ? answer->status : 0;
+
+  if (status == 0)
+    status = answer == NULL && which == DSQ_SERVER_COPY && !fake.ends_copy ? PGRES_COPY_IN
+                                                                           : PGRES_TUPLES_OK;
+  fake_queue (fake_result (answer, answer != NULL ? answer->rows : fake_honest (which), status));
+  if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+    fake.copies = status;
+  else
+    fake_queue (NULL);
+}
+
 static inline int
 fake_say (DsqServerStatement which)
 {
@@ -133,12 +154,7 @@ fake_say (DsqServerStatement which)
         answer = &fake.answers[i];
         fake.used |= 1u << i;
       }
-  if (answer != NULL)
-    fake_queue (
-        fake_result (answer, answer->rows, answer->status != 0 ? answer->status : PGRES_TUPLES_OK));
-  else
-    fake_queue (fake_result (NULL, fake_honest (which), PGRES_TUPLES_OK));
-  fake_queue (NULL);
+  fake_answer (which, answer);
   return 1;
 }
 
@@ -152,6 +168,7 @@ fake_start (const char *const *keywords, const char *const *values, int expand)
   fake.n_opened++;
   fake.n_queued = fake.n_taken = 0;
   fake.is_bad = fake.is_lost = FALSE;
+  fake.copies = 0;
   return fake.connects ? (PGconn *) &connection : NULL;
 }
 
@@ -274,10 +291,22 @@ fake_receiver (PGconn *handle, PQnoticeReceiver receiver, void *data)
   return receiver;
 }
 
+static DsqServerStatement
+fake_which (const char *sql)
+{
+  guint which = 0;
+
+  if (g_str_has_prefix (sql, "LISTEN"))
+    return FAKE_LISTEN;
+  while (which < DSQ_SERVER_N_STATEMENTS && strcmp (sql, dsq_server_sql[which].sql) != 0)
+    which++;
+  return (DsqServerStatement) which;
+}
+
 static int
 fake_query (PGconn *handle, const char *sql)
 {
-  return fake_say (g_str_has_prefix (sql, "LISTEN") ? FAKE_LISTEN : DSQ_SERVER_N_STATEMENTS);
+  return fake_say (fake_which (sql));
 }
 
 static int
@@ -308,11 +337,7 @@ fake_params (PGconn *handle,
              const int *formats,
              int format)
 {
-  guint which = 0;
-
-  while (which < DSQ_SERVER_N_STATEMENTS && strcmp (sql, dsq_server_sql[which].sql) != 0)
-    which++;
-  return fake_say ((DsqServerStatement) which);
+  return fake_say (fake_which (sql));
 }
 
 static int
@@ -328,13 +353,48 @@ fake_sync (PGconn *handle)
   return 1;
 }
 
+/* A copy is over, and the next answer is of that. */
+static void
+fake_end_copy (void)
+{
+  fake.copies = 0;
+  fake.ends_copy = TRUE;
+  fake_say (DSQ_SERVER_COPY);
+  fake.ends_copy = FALSE;
+}
+
+static int
+fake_put_data (PGconn *handle, const char *bytes, int length)
+{
+  if (fake.copies != PGRES_COPY_IN)
+    return -1;
+  if (fake.max_parts > 0 && fake.n_parts == fake.max_parts)
+    {
+      fake_end_copy ();
+      return -1;
+    }
+  fake.n_parts++;
+  fake.n_copied += (gsize) length;
+  return 1;
+}
+
+static int
+fake_put_end (PGconn *handle, const char *message)
+{
+  if (fake.copies != PGRES_COPY_IN)
+    return -1;
+  fake.n_abandoned += message != NULL;
+  fake_end_copy ();
+  return 1;
+}
+
 static PGresult *
 fake_get_result (PGconn *handle)
 {
   FakeResult *result;
 
   if (fake.n_taken == fake.n_queued)
-    return NULL;
+    return fake.copies != 0 ? (PGresult *) fake_result (NULL, NULL, fake.copies) : NULL;
   result = fake.queue[fake.n_taken++];
   if (result != NULL && result->answer != NULL)
     fake.is_bad |= result->answer->is_last;
@@ -427,6 +487,8 @@ static const DsqLibpq fake_pq = {
   .enterPipelineMode = fake_yes,
   .exitPipelineMode = fake_yes,
   .pipelineSync = fake_sync,
+  .putCopyData = fake_put_data,
+  .putCopyEnd = fake_put_end,
   .getResult = fake_get_result,
   .resultStatus = fake_result_status,
   .resultErrorField = fake_field,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/dsq-hash-private.h"
 #include "dsq-error.h"
 #include "server-fake.h"
 
@@ -98,7 +99,10 @@ tear_down (Fixture *self, gconstpointer data)
 static inline DsqKey
 key_of (const char *text)
 {
-  return (DsqKey){ (const guint8 *) text, (guint32) strlen (text), DSQ_TABLE_MAIN, 0 };
+  const guint8 *bytes = (const guint8 *) text;
+  const guint32 length = (guint32) strlen (text);
+
+  return (DsqKey){ bytes, length, DSQ_TABLE_MAIN, dsq_hash (DSQ_TABLE_MAIN, bytes, length) };
 }
 
 static inline gboolean

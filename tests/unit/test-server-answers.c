@@ -172,11 +172,51 @@ remove_absent (DsqColdTier *tier, GError **error)
   return apply_one (tier, DSQ_PRESENCE_ABSENT, TRUE, error);
 }
 
+/* New rows that are copied, of which one is longer than a part. */
+static gboolean
+apply_keys (DsqColdTier *tier, GError **error)
+{
+  enum
+  {
+    N = 600,
+    LONG = 300,
+    LONG_BYTES = 100000
+  };
+  g_autofree guint8 *record = g_malloc0 (LONG_BYTES);
+  DsqChange changes[N] = { { NULL } };
+  gboolean success;
+
+  record[0] = 3;
+  for (guint i = 0; i < N; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("key %u", i);
+      const DsqKey key = key_of (text);
+
+      changes[i].entry = dsq_entry_new (&key, record, i == LONG ? LONG_BYTES : 10, 0);
+      changes[i].hash = key.hash;
+    }
+  success = dsq_server_apply (tier, changes, N, error);
+  for (guint i = 0; i < N; i++)
+    dsq_entry_unref (changes[i].entry);
+  return success;
+}
+
+static gboolean
+apply_many (DsqColdTier *tier, GError **error)
+{
+  return dsq_server_begin (tier, error) && apply_keys (tier, error) &&
+         dsq_server_copy_end (&((DsqColdServer *) tier)->writer.connection, error);
+}
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 #define FAILS(state)    NULL, PGRES_FATAL_ERROR, state
 #define ALL_GOES_WELL   ((DsqError) G_MAXINT)
 #define TABLES_OF_COUNT "1 ' m 1099511627778 "
+#define COPIES                                                                                     \
+  {                                                                                                \
+    DSQ_SERVER_COPY, NULL, PGRES_COPY_IN                                                           \
+  }
 
 /* What the server says, the first time, to one statement, or two. */
 static const struct
@@ -194,6 +234,8 @@ static const struct
   { "ask-two", catch_up, DSQ_ERROR_CORRUPT, { { DSQ_SERVER_ASK, "1|2" } } },
   { "ask-refused", catch_up, DSQ_ERROR_PERMISSION, { { DSQ_SERVER_ASK, FAILS ("42501") } } },
   { "ask-gone", catch_up, DSQ_ERROR_FORMAT, { { DSQ_SERVER_ASK, FAILS ("42P01") } } },
+  { "ask-copy-in", catch_up, DSQ_ERROR_IO, { { DSQ_SERVER_ASK, NULL, PGRES_COPY_IN } } },
+  { "ask-copy-out", catch_up, DSQ_ERROR_IO, { { DSQ_SERVER_ASK, NULL, PGRES_COPY_OUT } } },
   { "ask-stateless", catch_up, DSQ_ERROR_IO, { { DSQ_SERVER_ASK, FAILS (NULL) } } },
   { "ask-empty", catch_up, DSQ_ERROR_IO, { { DSQ_SERVER_ASK, NULL, PGRES_BAD_RESPONSE } } },
   { "ask-last", catch_up, DSQ_ERROR_IO, { { DSQ_SERVER_ASK, "1", PGRES_TUPLES_OK, NULL, TRUE } } },
@@ -297,6 +339,23 @@ static const struct
     remove_absent,
     ALL_GOES_WELL,
     { { DSQ_SERVER_PROBE, "1 1099511627777" } } },
+  { "copy", apply_many, ALL_GOES_WELL, { COPIES, { DSQ_SERVER_COPY } } },
+  { "copy-refused", apply_many, DSQ_ERROR_PERMISSION, { { DSQ_SERVER_COPY, FAILS ("42501") } } },
+  { "copy-stateless", apply_many, DSQ_ERROR_IO, { { DSQ_SERVER_COPY, FAILS (NULL) } } },
+  { "copy-gives", apply_many, DSQ_ERROR_IO, { { DSQ_SERVER_COPY, "1" } } },
+  { "copy-out", apply_many, DSQ_ERROR_IO, { { DSQ_SERVER_COPY, NULL, PGRES_COPY_OUT } } },
+  { "copy-last", apply_many, DSQ_ERROR_IO, { { DSQ_SERVER_COPY, FAILS ("57P01"), TRUE } } },
+  { "copy-taken", apply_many, DSQ_ERROR_CORRUPT, { COPIES, { DSQ_SERVER_COPY, FAILS ("23505") } } },
+  { "copy-again", apply_many, DSQ_ERROR_IO, { COPIES, { DSQ_SERVER_COPY, NULL, PGRES_COPY_IN } } },
+  { "copy-full-at-part-1",
+    apply_many,
+    DSQ_ERROR_NO_SPACE,
+    { COPIES, { DSQ_SERVER_COPY, FAILS ("53100") } } },
+  { "copy-full-at-part-2",
+    apply_many,
+    DSQ_ERROR_NO_SPACE,
+    { COPIES, { DSQ_SERVER_COPY, FAILS ("53100") } } },
+  { "copy-well-at-part-2", apply_many, DSQ_ERROR_IO, { COPIES, { DSQ_SERVER_COPY } } },
   { "remove-refused",
     remove_one,
     DSQ_ERROR_PERMISSION,
@@ -314,6 +373,8 @@ test_answers (Fixture *self, gconstpointer data)
   fake.n_answers = 1 + (cases[i].answers[1].which != 0 || cases[i].answers[1].rows != NULL);
   if (g_str_equal (cases[i].name, "more-than-counted"))
     g_array_index (self->server.committed, DsqTableState, 0).count = 0;
+  if (strstr (cases[i].name, "-at-part-") != NULL)
+    fake.max_parts = (guint) g_ascii_strtoull (strrchr (cases[i].name, '-') + 1, NULL, 10);
   success = cases[i].call (&self->server.tier, &error);
   if (error != NULL)
     g_test_message ("%s", error->message);
@@ -414,6 +475,69 @@ test_foreseen_twice (Fixture *self, gconstpointer data)
   g_assert_cmpint (change.presence, ==, DSQ_PRESENCE_ABSENT);
 }
 
+/* It cannot be said. */
+static void
+test_copies_not_taken (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  fake.lost_at = DSQ_SERVER_COPY;
+  g_assert_false (apply_many (&self->server.tier, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_null (self->server.writer.connection.handle);
+}
+
+/* What is rolled back is not ended first, and what is said next begins with the end of it. */
+static void
+test_copies_left (Fixture *self, gconstpointer data)
+{
+  DsqServerConnection *connection = &self->server.writer.connection;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (begin (&self->server.tier, &error));
+  g_assert_true (dsq_server_copy_begin (connection, &error));
+  g_assert_true (dsq_server_copy_begin (connection, &error));
+  g_assert_true (dsq_server_copy_add (connection, (const guint8 *) "row", 3, &error));
+  dsq_server_rollback (&self->server.tier);
+  g_assert_cmpuint (fake.n_abandoned, ==, 1);
+  g_assert_cmpuint (fake.n_copied, ==, 0);
+  g_assert_nonnull (connection->handle);
+  g_assert_true (begin (&self->server.tier, &error));
+  g_assert_true (dsq_server_copy_begin (connection, &error));
+  g_assert_true (dsq_server_savepoint (&self->server.tier, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (fake.n_copied, ==, 11 + 8 + 2);
+  g_assert_cmpuint (fake.n_abandoned, ==, 1);
+}
+
+/* Where a table is empty nothing is looked for but what has been put there since, or is there again
+ * when that is undone by which it was emptied. */
+static void
+test_copies_into_nothing (Fixture *self, gconstpointer data)
+{
+  const FakeAnswer answers[] = { { DSQ_SERVER_PROBE }, { DSQ_SERVER_PROBE } };
+  DsqColdTier *tier = &self->server.tier;
+  g_autoptr (GError) error = NULL;
+
+  fake.answers = answers;
+  fake.n_answers = G_N_ELEMENTS (answers);
+  g_array_index (self->server.committed, DsqTableState, 0).count = 0;
+  g_assert_true (begin (tier, &error));
+  g_assert_true (apply_keys (tier, &error));
+  g_assert_cmpuint (fake.used, ==, 0);
+  g_assert_true (apply_keys (tier, &error));
+  g_assert_cmpuint (fake.used, ==, 1);
+  g_assert_true (dsq_server_savepoint (tier, &error));
+  g_assert_true (dsq_server_clear_table (tier, DSQ_TABLE_MAIN, &error));
+  g_assert_true (apply_keys (tier, &error));
+  g_assert_cmpuint (fake.used, ==, 1);
+  g_assert_null (self->server.writer.connection.copied);
+  g_assert_true (dsq_server_release (tier, FALSE, &error));
+  g_assert_true (apply_keys (tier, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (fake.used, ==, 3);
+}
+
 static void
 test_small_things (Fixture *self, gconstpointer data)
 {
@@ -442,6 +566,9 @@ main (int argc, char **argv)
   ADD ("changes", test_changes);
   ADD ("large-changes", test_large_changes);
   ADD ("foreseen-twice", test_foreseen_twice);
+  ADD ("copies-not-taken", test_copies_not_taken);
+  ADD ("copies-left", test_copies_left);
+  ADD ("copies-into-nothing", test_copies_into_nothing);
   ADD ("small-things", test_small_things);
   return g_test_run ();
 }

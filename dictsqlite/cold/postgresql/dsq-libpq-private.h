@@ -45,6 +45,8 @@ G_BEGIN_DECLS
   F (int, enterPipelineMode, (PGconn *) )                                                          \
   F (int, exitPipelineMode, (PGconn *) )                                                           \
   F (int, pipelineSync, (PGconn *) )                                                               \
+  F (int, putCopyData, (PGconn *, const char *, int) )                                             \
+  F (int, putCopyEnd, (PGconn *, const char *) )                                                   \
   F (PGresult *, getResult, (PGconn *) )                                                           \
   F (ExecStatusType, resultStatus, (const PGresult *) )                                            \
   F (char *, resultErrorField, (const PGresult *, int) )                                           \

@@ -25,42 +25,40 @@
 
 /* --- by who commits --------------------------------------------------------------------------- */
 
-static void
-append_number (GByteArray *bytes, guint32 number)
+static guint8 *
+put_number (guint8 *at, guint32 number)
 {
   const guint32 stored = GUINT32_TO_BE (number);
 
-  g_byte_array_append (bytes, (const guint8 *) &stored, sizeof stored);
+  memcpy (at, &stored, sizeof stored);
+  return at + sizeof stored;
 }
 
 gboolean
-dsq_server_note (DsqColdServer *self, const DsqEntry *entry, GError **error)
+dsq_server_note (DsqColdServer *self, const DsqEntry *entry, const DsqToken *token, GError **error)
 {
   DsqServerWriter *writer = &self->writer;
-  const guint8 *key = dsq_entry_key (entry);
-  gsize name_length = dsq_row_name_length (&self->codec, entry->key_length);
-  DsqToken token;
-  guint at;
+  const gsize name_length = dsq_row_name_length (&self->codec, entry->key_length);
+  const guint noted = writer->keys->len;
+  guint8 *at;
 
   if (entry->has_expiry && !dsq_entry_is_tombstone (entry))
     writer->next_expiry = MIN (writer->next_expiry, dsq_entry_expires (entry));
   if (writer->is_everything)
     return TRUE;
-  dsq_row_make_token (&self->codec, entry->table, key, entry->key_length, &token);
-  append_number (writer->keys, entry->table);
-  append_number (writer->keys, token.length);
-  g_byte_array_append (writer->keys, token.bytes, token.length);
-  append_number (writer->keys, (guint32) name_length);
-  at = writer->keys->len;
-  g_byte_array_set_size (writer->keys, at + (guint) name_length);
+  g_byte_array_set_size (writer->keys, noted + 3 * 4 + token->length + (guint) name_length);
+  at = put_number (writer->keys->data + noted, entry->table);
+  at = put_number (at, token->length);
+  memcpy (at, token->bytes, token->length);
+  at = put_number (at + token->length, (guint32) name_length);
   writer->is_everything = writer->keys->len > MAX_KEYS_BYTES;
   return name_length == 0 || dsq_row_encode_name (&self->codec,
                                                   DSQ_FORMAT_PURPOSE_NAME,
                                                   entry->table,
-                                                  token.bytes,
-                                                  key,
+                                                  token->bytes,
+                                                  dsq_entry_key (entry),
                                                   entry->key_length,
-                                                  writer->keys->data + at,
+                                                  at,
                                                   error);
 }
 

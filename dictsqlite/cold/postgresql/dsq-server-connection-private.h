@@ -36,6 +36,10 @@ typedef struct
   /* what goes with the next statement that is said */
   struct _DsqServerQueued *queue[DSQ_SERVER_MAX_QUEUED]; /* (owned) */
   guint n_queued;
+
+  /* a copy that is under way, which ends before that */
+  GByteArray *copied;  /* (owned) (nullable) what was not sent of it yet; NULL: there is none */
+  gint64 copies_since; /* monotonic */
 } DsqServerConnection;
 
 /* What is said to the server. */
@@ -60,6 +64,7 @@ typedef enum
   DSQ_SERVER_NEXT_EXPIRY,
   DSQ_SERVER_REMOVE,
   DSQ_SERVER_SET,
+  DSQ_SERVER_COPY,
   DSQ_SERVER_NOTE,
   DSQ_SERVER_FORGET,
   DSQ_SERVER_FIND_NOTE,
@@ -137,6 +142,19 @@ void dsq_server_queued_free (DsqServerQueued *self);
 void dsq_server_queue (DsqServerConnection *self, DsqServerQueued *queued);
 gboolean dsq_server_send_queued (DsqServerConnection *self, GError **error);
 void dsq_server_drop_queued (DsqServerConnection *self);
+
+/* --- a copy ----------------------------------------------------------------------------------- */
+
+/* DSQ_SERVER_COPY, for PostgreSQL alone, behind what has been queued. It stays under way, so that
+ * more can be added, until something else is said, which tells whether it went well. */
+gboolean dsq_server_copy_begin (DsqServerConnection *self, GError **error);
+gboolean
+dsq_server_copy_add (DsqServerConnection *self, const guint8 *bytes, gsize length, GError **error);
+
+/* Where none is under way these do nothing. An abandoned one adds nothing, and what has begun the
+ * transaction, or a savepoint, is to take back what came before. */
+gboolean dsq_server_copy_end (DsqServerConnection *self, GError **error);
+void dsq_server_copy_abandon (DsqServerConnection *self);
 
 /* --- trying again ----------------------------------------------------------------------------- */
 

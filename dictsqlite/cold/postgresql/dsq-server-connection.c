@@ -47,6 +47,7 @@ void
 dsq_server_connection_close (DsqServerConnection *self)
 {
   dsq_server_drop_queued (self);
+  g_clear_pointer (&self->copied, g_byte_array_unref);
   if (self->handle != NULL)
     self->target->pq->finish (g_steal_pointer (&self->handle));
 }

@@ -8,6 +8,7 @@
 #include "cold/dsq-cold-undo-private.h"
 #include "cold/postgresql/dsq-server-address-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
+#include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +39,8 @@ typedef struct
   gint64 next_expiry;
   DsqServerRound *foreseen; /* (owned) (nullable) keys that it will change first, which are looked
                                for as it begins */
+  guint32 emptied;          /* a table that had no rows at a time in it, or 0 */
+  DsqFilter *put;           /* (owned) (nullable) the keys that it has put there since */
 } DsqServerWriter;
 
 typedef struct
@@ -148,14 +151,17 @@ GBytes *dsq_server_read_name (DsqColdServer *self,
 /* --- rounds ----------------------------------------------------------------------------------- */
 
 /* The statement that looks for the keys of a round, and what it gave. */
-DsqServerQueued *dsq_server_ask_places (const DsqServerRound *round);
+DsqServerQueued *dsq_server_ask_places (DsqServerRound *round);
 gboolean dsq_server_take_places (DsqServerRound *round, const PGresult *result, GError **error);
 void dsq_server_round_free (DsqServerRound *round);
+/* The transaction has ended, or rows may be there again that it had removed. */
+void dsq_server_forget_emptied (DsqColdServer *tier);
 
 /* --- coherence -------------------------------------------------------------------------------- */
 
-/* Notes a key that the transaction changes. */
-gboolean dsq_server_note (DsqColdServer *self, const DsqEntry *entry, GError **error);
+/* Notes a key that the transaction changes, of which @token is. */
+gboolean
+dsq_server_note (DsqColdServer *self, const DsqEntry *entry, const DsqToken *token, GError **error);
 /* Learns up to @version, read by @connection after @asked_at; the tables and the changes are read
  * by it too. */
 gboolean dsq_server_learn_locked (DsqColdServer *self,

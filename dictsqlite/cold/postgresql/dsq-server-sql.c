@@ -9,7 +9,7 @@
  * than it may be is cut, with a hash behind it, and the row's name is the key.
  *
  * The statements ask little of the server, so that what speaks like PostgreSQL may do as well: no
- * triggers, no functions of ours, no temporary tables, arrays in place of COPY.
+ * triggers, no functions of ours, no temporary tables, arrays in place of COPY but on PostgreSQL.
  */
 
 #include "config.h"
@@ -127,6 +127,10 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
                        " place = excluded.place, expires = excluded.expires,"
                        " value = excluded.value, name = excluded.name",
                        "write entries" },
+  [DSQ_SERVER_COPY] = { "COPY dictsqlite.entry"
+                        " (store, table_id, token, place, expires, value, name)"
+                        " FROM STDIN (FORMAT binary)",
+                        "write entries" },
   [DSQ_SERVER_NOTE] = { "WITH moved AS (UPDATE dictsqlite.store"
                         " SET version = $2::bigint, last_table = $3::bigint WHERE id = $1::bigint),"
                         " counted AS (INSERT INTO dictsqlite.tables"

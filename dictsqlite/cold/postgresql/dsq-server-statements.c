@@ -54,6 +54,12 @@ is_failure (ExecStatusType status)
   return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_PIPELINE_SYNC;
 }
 
+static gboolean
+is_copy (ExecStatusType status)
+{
+  return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 static const char *
 purpose_of (const DsqServerStep *step)
 {
@@ -89,6 +95,9 @@ receive_all (DsqServerConnection *self, DsqServerStep *steps, guint n_steps, GEr
         }
       pq->clear (steps[n].result);
       steps[n].result = next;
+      /* what offers to copy would be given again and again */
+      if (is_copy (pq->resultStatus (next)))
+        return dsq_server_lose (self, purpose_of (&steps[n]), error);
       /* nothing comes behind it */
       if (pq->status (self->handle) == CONNECTION_BAD)
         return dsq_server_lose (self, purpose_of (&steps[n]), error);
@@ -119,13 +128,146 @@ is_connected (DsqServerConnection *self, const char *purpose, GError **error)
   return self->handle != NULL || dsq_server_lose (self, purpose, error);
 }
 
+/* --- a copy ----------------------------------------------------------------------------------- */
+
+/* Before the rows, and behind them. */
+#define COPY_HEAD                                                                                  \
+  "PGCOPY\n\377\r\n\0"                                                                             \
+  "\0\0\0\0\0\0\0\0"
+#define COPY_END "\377\377"
+/* libpq's buffer grows by what it is given, so that it is given little at a time. */
+#define COPY_PART (32u << 10)
+/* The server counts a statement's time. */
+#define COPY_LASTS_US G_USEC_PER_SEC
+
+static const DsqServerStep copy_step = { .which = DSQ_SERVER_COPY };
+
+/* What the server says of a copy that is over. */
+static gboolean
+finish_copy (DsqServerConnection *self, GError **error)
+{
+  DsqServerStep step = copy_step;
+  gboolean success;
+
+  g_clear_pointer (&self->copied, g_byte_array_unref);
+  success = finish (self, &step, 1, error);
+  dsq_server_clear_steps (self, &step, 1);
+  return success;
+}
+
+/* Nothing more can be sent: the server has ended it, and says why. */
+static gboolean
+end_copy_early (DsqServerConnection *self, GError **error)
+{
+  if (finish_copy (self, error))
+    dsq_server_lose (self, purpose_of (&copy_step), error);
+  return FALSE;
+}
+
+static gboolean
+send_part (DsqServerConnection *self, const guint8 *bytes, gsize length, GError **error)
+{
+  if (self->target->pq->putCopyData (self->handle, (const char *) bytes, (int) length) != 1)
+    return end_copy_early (self, error);
+  return send_all (self, deadline_of (self), purpose_of (&copy_step), error);
+}
+
+static gboolean
+send_copied (DsqServerConnection *self, GError **error)
+{
+  if (self->copied->len > 0 && !send_part (self, self->copied->data, self->copied->len, error))
+    return FALSE;
+  g_byte_array_set_size (self->copied, 0);
+  return TRUE;
+}
+
+gboolean
+dsq_server_copy_add (DsqServerConnection *self, const guint8 *bytes, gsize length, GError **error)
+{
+  if (length < COPY_PART)
+    {
+      g_byte_array_append (self->copied, bytes, (guint) length);
+      return self->copied->len < COPY_PART || send_copied (self, error);
+    }
+  if (!send_copied (self, error))
+    return FALSE;
+  for (gsize sent = 0; sent < length; sent += COPY_PART)
+    if (!send_part (self, bytes + sent, MIN (COPY_PART, length - sent), error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+begin_copy (DsqServerConnection *self, GError **error)
+{
+  const DsqLibpq *pq = self->target->pq;
+  const char *purpose = purpose_of (&copy_step);
+  const gint64 deadline = deadline_of (self);
+  DsqServerStep step = copy_step;
+  gboolean is_begun;
+
+  if (!is_connected (self, purpose, error))
+    return FALSE;
+  if (!pq->sendQuery (self->handle, dsq_server_sql[DSQ_SERVER_COPY].sql))
+    return dsq_server_lose (self, purpose, error);
+  if (!send_all (self, deadline, purpose, error) ||
+      !receive (self, deadline, purpose, &step.result, error))
+    return FALSE;
+  is_begun = step.result != NULL && pq->resultStatus (step.result) == PGRES_COPY_IN;
+  if (!is_begun && finish (self, &step, 1, error))
+    dsq_server_lose (self, purpose, error);
+  dsq_server_clear_steps (self, &step, 1);
+  return is_begun;
+}
+
+gboolean
+dsq_server_copy_begin (DsqServerConnection *self, GError **error)
+{
+  const gint64 now = g_get_monotonic_time ();
+
+  if (self->copied != NULL && self->n_queued == 0 && now < self->copies_since + COPY_LASTS_US)
+    return TRUE;
+  if (!dsq_server_copy_end (self, error) || !dsq_server_send_queued (self, error) ||
+      !begin_copy (self, error))
+    return FALSE;
+  self->copied = g_byte_array_sized_new (2 * COPY_PART);
+  self->copies_since = now;
+  g_byte_array_append (self->copied, (const guint8 *) COPY_HEAD, sizeof COPY_HEAD - 1);
+  return TRUE;
+}
+
+gboolean
+dsq_server_copy_end (DsqServerConnection *self, GError **error)
+{
+  if (self->copied == NULL)
+    return TRUE;
+  g_byte_array_append (self->copied, (const guint8 *) COPY_END, sizeof COPY_END - 1);
+  if (!send_copied (self, error))
+    return FALSE;
+  if (self->target->pq->putCopyEnd (self->handle, NULL) != 1)
+    return end_copy_early (self, error);
+  return finish_copy (self, error);
+}
+
+void
+dsq_server_copy_abandon (DsqServerConnection *self)
+{
+  if (self->copied == NULL)
+    return;
+  self->target->pq->putCopyEnd (self->handle, "the rows are not wanted");
+  finish_copy (self, NULL);
+}
+
+/* --- statements ------------------------------------------------------------------------------- */
+
 gboolean
 dsq_server_say (DsqServerConnection *self, const char *sql, const char *purpose, GError **error)
 {
   DsqServerStep step = { .sql = sql, .purpose = purpose };
   gboolean success;
 
-  if (!is_connected (self, purpose, error) || !dsq_server_send_queued (self, error))
+  if (!is_connected (self, purpose, error) || !dsq_server_copy_end (self, error) ||
+      !dsq_server_send_queued (self, error))
     return FALSE;
   if (!self->target->pq->sendQuery (self->handle, sql))
     return dsq_server_lose (self, purpose, error);
@@ -257,6 +399,8 @@ dsq_server_run_steps (DsqServerConnection *self,
   const guint n_queued = self->n_queued;
   gboolean success;
 
+  if (!dsq_server_copy_end (self, error))
+    return FALSE;
   for (guint i = 0; i < n_queued; i++)
     all[i] = (DsqServerStep){ .which = self->queue[i]->which, .args = &self->queue[i]->args };
   for (guint i = 0; i < n_steps; i++)

@@ -110,8 +110,10 @@ roll_back (DsqColdServer *self)
     return;
   writer->is_begun = FALSE;
   writer->has_changed = FALSE;
+  dsq_server_forget_emptied (self);
   dsq_server_drop_queued (&writer->connection);
   dsq_call_begin_for (&call, NULL);
+  dsq_server_copy_abandon (&writer->connection);
   if (writer->connection.handle != NULL && !say (self, "ROLLBACK", NULL))
     dsq_server_connection_close (&writer->connection);
 }
@@ -200,6 +202,8 @@ dsq_server_release (DsqColdTier *tier, gboolean keep, GError **error)
   self->writer.has_savepoint = FALSE;
   if (keep)
     return say (self, "RELEASE SAVEPOINT one", error);
+  dsq_server_forget_emptied (self);
+  dsq_server_copy_abandon (&self->writer.connection);
   if (!say (self, "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one", error))
     return FALSE;
   self->writer.has_changed = self->writer.had_changed;
@@ -361,6 +365,7 @@ commit_locked (DsqColdServer *self,
   if (!commit_once (self, error))
     return FALSE;
   writer->is_begun = FALSE;
+  dsq_server_forget_emptied (self);
   writer->free_at = g_get_monotonic_time ();
   self->tier.n_commits++;
   __atomic_fetch_add (&self->n_commits, 1, __ATOMIC_RELAXED);
@@ -394,6 +399,11 @@ dsq_server_commit (DsqColdTier *tier,
       if (committed != NULL)
         committed (committed_data);
       return TRUE;
+    }
+  if (!dsq_server_copy_end (&self->writer.connection, error))
+    {
+      dsq_server_rollback (tier);
+      return FALSE;
     }
   dsq_call_begin_for (&call, NULL);
   self->writer.connection.may_ask = FALSE;
