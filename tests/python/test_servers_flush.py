@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from conftest import wait_until
 
 from dictsqlite_v4 import CorruptError, DictSQLiteV4
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from server_fixture import Between, new_name, running, sql  # noqa: E402, F401
 
+SQL = Path(__file__).parents[2] / "dictsqlite/cold/postgresql/dsq-server-sql.c"
 N = 9000  # more than two rounds
 BEHIND = {"persist_mode": "lazy", "enable_async": False}
 
@@ -135,3 +139,31 @@ def test_a_row_that_should_not_be_there_is_damage(running, clash):
         sql(running, f"DELETE FROM dictsqlite.entry WHERE store = (SELECT s.id {of_store})")
         store.flush()
     assert_holds(running, name, values)
+
+
+def test_a_client_that_is_stopped_in_a_copy_is_ended_by_who_waits(running):
+    """Once it has taken longer than it may; here it may not at all."""
+    n_copying = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientRead'" \
+                " AND state = 'active' AND query LIKE 'COPY %'"
+    end = re.search(r'\[DSQ_SERVER_END_COPIES\] = \{ ((?:"[^"]*"\s*)*),', SQL.read_text())[1]
+    end = "".join(re.findall('"([^"]*)"', end))
+    with DictSQLiteV4(f"{running.address}&table={new_name()}", busy_timeout=0.1) as store:
+        store["a"] = 1
+        holder = subprocess.Popen(
+            [running.programs / "psql", "-h", running.folder, "-U", "tests", "postgres"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            holder.stdin.write(b"BEGIN; SELECT * FROM dictsqlite.store FOR UPDATE;"
+                               b" COPY dictsqlite.entry (store) FROM STDIN;\n")
+            holder.stdin.flush()
+            wait_until(lambda: sql(running, n_copying) == "1\n")
+            with pytest.raises(OSError):
+                store["a"] = 2
+            assert sql(running, n_copying) == "1\n"  # it has its time
+            assert sql(running, end.replace("$1", "0")) == "t\n"
+            wait_until(lambda: sql(running, n_copying) == "0\n")
+            store["a"] = 3
+        finally:
+            holder.kill()
+            holder.communicate()
+        assert store["a"] == 3

@@ -538,6 +538,27 @@ test_copies_into_nothing (Fixture *self, gconstpointer data)
   g_assert_cmpuint (fake.used, ==, 3);
 }
 
+/* Who has waited in vain sees to it that a client which has stopped holds the store no longer. */
+static void
+test_lock_in_vain (Fixture *self, gconstpointer data)
+{
+  const FakeAnswer answers[] = { { DSQ_SERVER_LOCK, FAILS ("55P03") },
+                                 { DSQ_SERVER_END_COPIES, FAILS ("42501") },
+                                 { DSQ_SERVER_LOCK, FAILS ("XX000") },
+                                 { DSQ_SERVER_END_COPIES } };
+  g_autoptr (GError) busy = NULL;
+  g_autoptr (GError) other = NULL;
+
+  fake.answers = answers;
+  fake.n_answers = G_N_ELEMENTS (answers);
+  g_assert_false (begin (&self->server.tier, &busy));
+  g_assert_error (busy, DSQ_ERROR, DSQ_ERROR_BUSY);
+  g_assert_cmpuint (fake.used, ==, 3);
+  g_assert_false (begin (&self->server.tier, &other));
+  g_assert_error (other, DSQ_ERROR, DSQ_ERROR_IO);
+  g_assert_cmpuint (fake.used, ==, 7);
+}
+
 static void
 test_small_things (Fixture *self, gconstpointer data)
 {
@@ -569,6 +590,7 @@ main (int argc, char **argv)
   ADD ("copies-not-taken", test_copies_not_taken);
   ADD ("copies-left", test_copies_left);
   ADD ("copies-into-nothing", test_copies_into_nothing);
+  ADD ("lock-in-vain", test_lock_in_vain);
   ADD ("small-things", test_small_things);
   return g_test_run ();
 }

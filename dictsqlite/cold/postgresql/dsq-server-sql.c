@@ -131,6 +131,13 @@ const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS] = {
                         " (store, table_id, token, place, expires, value, name)"
                         " FROM STDIN (FORMAT binary)",
                         "write entries" },
+  [DSQ_SERVER_END_COPIES] = { "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                              " WHERE datname = current_database() AND usename = current_user"
+                              " AND state = 'active' AND wait_event = 'ClientRead'"
+                              " AND query LIKE 'COPY dictsqlite.entry %'"
+                              " AND query_start < statement_timestamp()"
+                              " - $1::bigint * interval '1 millisecond'",
+                              "end what others have left" },
   [DSQ_SERVER_NOTE] = { "WITH moved AS (UPDATE dictsqlite.store"
                         " SET version = $2::bigint, last_table = $3::bigint WHERE id = $1::bigint),"
                         " counted AS (INSERT INTO dictsqlite.tables"

@@ -141,6 +141,20 @@ begin_once (DsqColdServer *self, gint64 began, GError **error)
   return FALSE;
 }
 
+/* A client that has stopped in a copy holds the store for ever: the server ends no statement whose
+ * rows it waits for. One that has not stopped has given up its own by then. */
+static void
+end_copies (DsqColdServer *self)
+{
+  DsqServerConnection *connection = &self->writer.connection;
+  DsqServerArgs args = { 0 };
+
+  if (connection->handle == NULL || !connection->is_postgresql)
+    return;
+  dsq_server_args_add_number (&args, DSQ_SERVER_STATEMENT_US / 1000 + self->target.lock_wait_ms);
+  dsq_server_do (connection, DSQ_SERVER_END_COPIES, &args, NULL);
+}
+
 gboolean
 dsq_server_begin (DsqColdTier *tier, GError **error)
 {
@@ -160,6 +174,8 @@ dsq_server_begin (DsqColdTier *tier, GError **error)
     __atomic_store_n (tier->busy_since, 0, __ATOMIC_RELAXED);
   if (!begun)
     {
+      if (g_error_matches (local_error, DSQ_ERROR, DSQ_ERROR_BUSY))
+        end_copies (self);
       g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
       g_propagate_error (error, g_steal_pointer (&local_error));
     }
