@@ -77,6 +77,7 @@ tear_down (Fixture *self, gconstpointer data)
 {
   DsqColdServer *server = &self->server;
 
+  fake.n_answers = 0; /* which may be a test's own */
   dsq_server_rollback (&server->tier);
   dsq_server_pool_close (server);
   dsq_server_connection_close (&server->writer.connection);
