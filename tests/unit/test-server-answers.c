@@ -172,31 +172,28 @@ remove_absent (DsqColdTier *tier, GError **error)
   return apply_one (tier, DSQ_PRESENCE_ABSENT, TRUE, error);
 }
 
-/* New rows that are copied, of which one is longer than a part. */
+#define N_COPIED 600
+
+/* Up to so many new rows, of which one is longer than a part of a copy. */
 static gboolean
-apply_keys (DsqColdTier *tier, GError **error)
+apply_keys (DsqColdTier *tier, const char *prefix, guint n, GError **error)
 {
-  enum
-  {
-    N = 600,
-    LONG = 300,
-    LONG_BYTES = 100000
-  };
-  g_autofree guint8 *record = g_malloc0 (LONG_BYTES);
-  DsqChange changes[N] = { { NULL } };
+  const gsize long_length = 100000;
+  g_autofree guint8 *record = g_malloc0 (long_length);
+  DsqChange changes[N_COPIED] = { { NULL } };
   gboolean success;
 
   record[0] = 3;
-  for (guint i = 0; i < N; i++)
+  for (guint i = 0; i < n; i++)
     {
-      g_autofree char *text = g_strdup_printf ("key %u", i);
+      g_autofree char *text = g_strdup_printf ("%s %u", prefix, i);
       const DsqKey key = key_of (text);
 
-      changes[i].entry = dsq_entry_new (&key, record, i == LONG ? LONG_BYTES : 10, 0);
+      changes[i].entry = dsq_entry_new (&key, record, i == 300 ? long_length : 10, 0);
       changes[i].hash = key.hash;
     }
-  success = dsq_server_apply (tier, changes, N, error);
-  for (guint i = 0; i < N; i++)
+  success = dsq_server_apply (tier, changes, n, error);
+  for (guint i = 0; i < n; i++)
     dsq_entry_unref (changes[i].entry);
   return success;
 }
@@ -204,7 +201,7 @@ apply_keys (DsqColdTier *tier, GError **error)
 static gboolean
 apply_many (DsqColdTier *tier, GError **error)
 {
-  return dsq_server_begin (tier, error) && apply_keys (tier, error) &&
+  return dsq_server_begin (tier, error) && apply_keys (tier, "key", N_COPIED, error) &&
          dsq_server_copy_end (&((DsqColdServer *) tier)->writer.connection, error);
 }
 
@@ -523,17 +520,17 @@ test_copies_into_nothing (Fixture *self, gconstpointer data)
   fake.n_answers = G_N_ELEMENTS (answers);
   g_array_index (self->server.committed, DsqTableState, 0).count = 0;
   g_assert_true (begin (tier, &error));
-  g_assert_true (apply_keys (tier, &error));
+  g_assert_true (apply_keys (tier, "key", N_COPIED, &error));
   g_assert_cmpuint (fake.used, ==, 0);
-  g_assert_true (apply_keys (tier, &error));
+  g_assert_true (apply_keys (tier, "key", 1, &error));
   g_assert_cmpuint (fake.used, ==, 1);
   g_assert_true (dsq_server_savepoint (tier, &error));
   g_assert_true (dsq_server_clear_table (tier, DSQ_TABLE_MAIN, &error));
-  g_assert_true (apply_keys (tier, &error));
+  g_assert_true (apply_keys (tier, "other", N_COPIED, &error));
   g_assert_cmpuint (fake.used, ==, 1);
   g_assert_null (self->server.writer.connection.copied);
   g_assert_true (dsq_server_release (tier, FALSE, &error));
-  g_assert_true (apply_keys (tier, &error));
+  g_assert_true (apply_keys (tier, "key", 1, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (fake.used, ==, 3);
 }
