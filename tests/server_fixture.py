@@ -9,8 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator
 
 import pytest
 from with_server import NoServer, Server, server
@@ -48,47 +47,21 @@ def sql(running: Server, statement: str) -> str:
     return done.stdout.decode()
 
 
-@contextlib.contextmanager
-def relay(running: Server, folder: Path,
-          is_cut: Callable[[bytes, socket.socket], bool]) -> Iterator[Path]:
-    """Another way to the server, a folder with a socket. What a client says is passed on unless
-    is_cut(what, the server's socket) ends that connection."""
-    def carry(client: socket.socket) -> None:
-        with contextlib.suppress(OSError), client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(str(running.folder / ".s.PGSQL.5432"))
-            others = {client: server, server: client}
-            while True:
-                for ready in select.select(list(others), [], [])[0]:
-                    said = ready.recv(1 << 16)
-                    if not said or (ready is client and is_cut(said, server)):
-                        return
-                    others[ready].sendall(said)
+def passes(said: bytes, server: socket.socket) -> bool:
+    """Cuts no connection."""
+    return False
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=carry, args=(door.accept()[0],), daemon=True).start()
 
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(folder / ".s.PGSQL.5432"))
-        door.listen()
-        accepting = threading.Thread(target=accept)
-        accepting.start()
-        try:
-            yield folder
-        finally:
-            door.shutdown(socket.SHUT_RDWR)
-            accepting.join(60)
-class Between:
+class Relay:
     """Passes on what clients and the server say, and counts how often a client has said something
-    after it was answered. Once clients have said `n_left` bytes more, if that is set, `cut` is
-    called, and the connection over which the last of them came ends."""
+    after it was answered. Where is_cut(what a client has said, the server's socket) says so, that
+    is not passed on, and the connection ends."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server,
+                 is_cut: Callable[[bytes, socket.socket], bool] = passes) -> None:
         self.server = server
+        self.is_cut = is_cut
         self.n_trips = 0
-        self.n_left: Optional[int] = None
-        self.cut: Callable[[], object] = lambda: None
         self.folder = tempfile.TemporaryDirectory()  # a short name, as a socket's has to be
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(f"{self.folder.name}/.s.PGSQL.5432")
@@ -103,33 +76,21 @@ class Between:
                 self.threads.append(threading.Thread(target=self.pass_on, args=(client,)))
                 self.threads[-1].start()
 
-    def is_cut(self, n_said: int) -> bool:
-        if self.n_left is None:
-            return False
-        self.n_left -= n_said
-        if self.n_left > 0:
-            return False
-        self.n_left = None
-        self.cut()
-        return True
-
     def pass_on(self, client: socket.socket) -> None:
         was_answered = False
-        with client, socket.socket(socket.AF_UNIX) as server:
+        with contextlib.suppress(OSError), client, socket.socket(socket.AF_UNIX) as server:
             server.connect(f"{self.server.folder}/.s.PGSQL.5432")
             other = {client: server, server: client}
             while True:
-                for ready in select.select(list(other), [], [], 60)[0]:
+                for ready in select.select(list(other), [], [])[0]:
                     said = ready.recv(1 << 16)
-                    if not said:
-                        return
-                    if ready is client and self.is_cut(len(said)):
+                    if not said or (ready is client and self.is_cut(said, server)):
                         return
                     self.n_trips += ready is client and was_answered
                     was_answered = ready is server
                     other[ready].sendall(said)
 
-    def __enter__(self) -> Between:
+    def __enter__(self) -> Relay:
         self.threads[0].start()
         return self
 

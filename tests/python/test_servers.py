@@ -21,7 +21,7 @@ from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, relay, running, sql  # noqa: E402, F401
+from server_fixture import Relay, new_name, running, sql  # noqa: E402, F401
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is(running, address):
 
 
 @pytest.mark.parametrize("becomes", ["written", "not written", "forgotten"])
-def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, becomes):
+def test_a_commit_of_which_no_answer_came_is_looked_up(running, becomes):
     name = new_name()
     armed = threading.Event()
 
@@ -183,8 +183,8 @@ def test_a_commit_of_which_no_answer_came_is_looked_up(running, tmp_path, become
                          f" WHERE name = '{name}'; DELETE FROM dictsqlite.change")
         return True
 
-    with relay(running, tmp_path, is_cut) as folder:
-        with DictSQLiteV4(f"postgresql://tests@/postgres?host={folder}&table={name}") as store:
+    with Relay(running, is_cut) as relay:
+        with DictSQLiteV4(f"{relay.address}&table={name}") as store:
             assert store.incr("n") == 1
             armed.set()
             if becomes == "written":
@@ -215,7 +215,7 @@ def test_a_commit_that_the_server_refuses_is_none(running, address):
         assert store["a"] == 3
 
 
-def test_threads_that_wait_share_a_look_at_the_server(running, tmp_path):
+def test_threads_that_wait_share_a_look_at_the_server(running):
     asked = []
 
     def is_cut(said, server):
@@ -223,8 +223,8 @@ def test_threads_that_wait_share_a_look_at_the_server(running, tmp_path):
         return False
 
     name = new_name()
-    with relay(running, tmp_path, is_cut) as folder, DictSQLiteV4(
-            f"postgresql://tests@/postgres?host={folder}&max_staleness=0&table={name}") as store:
+    with Relay(running, is_cut) as relay, DictSQLiteV4(
+            f"{relay.address}&max_staleness=0&table={name}") as store:
         store["a"] = 1
         for _ in range(5):
             assert store["a"] == 1

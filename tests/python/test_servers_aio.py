@@ -16,7 +16,7 @@ from test_aio_slow import VERBS
 from dictsqlite_v4 import AsyncDictSQLite
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, relay, running  # noqa: E402, F401
+from server_fixture import Relay, new_name, running  # noqa: E402, F401
 
 SECONDS = 20  # of the watchman
 
@@ -59,9 +59,9 @@ def gate():
 
 
 @pytest.fixture
-def address(running, gate, tmp_path):
-    with relay(running, tmp_path, gate.is_cut) as folder:
-        yield f"postgresql://tests@/postgres?host={folder}&table={new_name()}"
+def address(running, gate):
+    with Relay(running, gate.is_cut) as relay:
+        yield f"{relay.address}&table={new_name()}"
 
 
 async def open_mapping(address, mode, in_table):

@@ -10,7 +10,7 @@ import pytest
 from dictsqlite_v4 import DictSQLiteV4
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import Between, new_name, running, sql  # noqa: E402, F401
+from server_fixture import Relay, new_name, running, sql  # noqa: E402, F401
 
 N_ROWS = 2000
 N_TABLES = 50
@@ -64,14 +64,14 @@ def test_what_is_said_is_said_at_once(running, use, n_trips):
     a value that has to be read takes another."""
     parameters = {"persist_mode": "writethrough", "enable_async": False, "hot_capacity": 1,
                   "warm_capacity": 0, "near_capacity": 0}
-    with Between(running) as between, \
-            DictSQLiteV4(f"{between.address}&table={new_name()}", **parameters) as store:
+    with Relay(running) as relay, \
+            DictSQLiteV4(f"{relay.address}&table={new_name()}", **parameters) as store:
         counted = []
         for _ in range(4):  # what is said the second time is prepared, by a trip of its own
             store.update(some=1, other=2)
-            before = between.n_trips
+            before = relay.n_trips
             use(store)
-            counted.append(between.n_trips - before)
+            counted.append(relay.n_trips - before)
         assert counted[-1] == n_trips, counted
 
 
@@ -81,8 +81,8 @@ def test_what_is_said_is_said_at_once(running, use, n_trips):
 ])
 def test_a_large_flush_is_sent_without_waiting(running, is_empty, n_trips):
     """Where a store was empty nothing is looked for, however many keys are new."""
-    with Between(running) as between, \
-            DictSQLiteV4(f"{between.address}&table={new_name()}", persist_mode="lazy",
+    with Relay(running) as relay, \
+            DictSQLiteV4(f"{relay.address}&table={new_name()}", persist_mode="lazy",
                          enable_async=False) as store:
         for _ in range(3):  # what is said the second time is prepared, by a trip of its own
             store["held"] = 1
@@ -91,6 +91,6 @@ def test_a_large_flush_is_sent_without_waiting(running, is_empty, n_trips):
                 del store["held"]
                 store.flush()
         store.update({f"new {number}": number for number in range(3 * 4096)})
-        before = between.n_trips
+        before = relay.n_trips
         store.flush()
-        assert between.n_trips - before == n_trips
+        assert relay.n_trips - before == n_trips

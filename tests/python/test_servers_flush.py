@@ -14,7 +14,7 @@ from conftest import wait_until
 from dictsqlite_v4 import CorruptError, DictSQLiteV4
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import Between, new_name, running, sql  # noqa: E402, F401
+from server_fixture import Relay, new_name, running, sql  # noqa: E402, F401
 
 SQL = Path(__file__).parents[2] / "dictsqlite/cold/postgresql/dsq-server-sql.c"
 N = 9000  # more than two rounds
@@ -102,17 +102,26 @@ def test_one_that_is_cut_is_made_again_whole(running, n_said, is_killed):
     name = new_name()
     values = {f"key {number}": number for number in range(N)}
 
-    def kill():
-        running.stop("immediate")
-        running.start()
+    left = []  # how many bytes more are passed on
 
-    with Between(running) as between:
-        with DictSQLiteV4(f"{between.address}&table={name}", **BEHIND) as store:
+    def is_cut(said, server):
+        if not left:
+            return False
+        left[0] -= len(said)
+        if left[0] > 0:
+            return False
+        left.clear()
+        if is_killed:
+            running.stop("immediate")
+            running.start()
+        return True
+
+    with Relay(running, is_cut) as relay:
+        with DictSQLiteV4(f"{relay.address}&table={name}", **BEHIND) as store:
             store["first"] = 1
             store.flush()
             store.update(values)
-            between.cut = kill if is_killed else lambda: None
-            between.n_left = n_said
+            left.append(n_said)
             with pytest.raises(OSError):
                 store.flush()
             assert count_rows(running, name) == 1

@@ -17,7 +17,7 @@ import pytest
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, relay, running  # noqa: E402, F401
+from server_fixture import Relay, new_name, running  # noqa: E402, F401
 
 VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}], "": "",
           "long" * 1000: "a key longer than an index takes", "big": b"x" * 3_000_000}
@@ -190,7 +190,7 @@ def test_a_copy_whose_connection_is_lost_leaves_no_file(running, address, kind, 
         assert contents(store) == expected
 
 
-def test_a_check_whose_connection_is_lost_is_an_error(running, address, password, tmp_path):
+def test_a_check_whose_connection_is_lost_is_an_error(running, address, password):
     pages = []
 
     def is_cut(said, server):
@@ -201,8 +201,8 @@ def test_a_check_whose_connection_is_lost_is_an_error(running, address, password
 
     with opened(address, password) as store:
         fill(store)
-    with relay(running, tmp_path, is_cut) as folder, \
-            opened(address.replace(str(running.folder), str(folder)), password) as store:
+    with Relay(running, is_cut) as relay, \
+            opened(address.replace(str(running.folder), relay.folder.name), password) as store:
         with pytest.raises(OSError, match="the connection to the server was lost"):
             store.check()
         assert len(pages) == 2

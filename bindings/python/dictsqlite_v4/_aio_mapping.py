@@ -124,6 +124,14 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
             self._expects_str = True
         return self._load(key, record) if record else default
 
+    def _knows_all(self) -> bool:
+        """Whether the words say what others have committed, where there are some."""
+        words = self._words
+        return bool(
+            words is not None
+            and (words[WORD_LIVE] == self._db._seen or monotonic_ns() < words[WORD_UNTIL])
+        )
+
     def _peek_str(self, key: str, default: Any) -> Any:
         """The str of `key` from memory, or `default`; raises GError or UnicodeError for others."""
         near, words = self._near, self._words
@@ -241,7 +249,7 @@ class AsyncMapping(AsyncVerbs[_Key, _Value]):
         remaining = iter(keys)
         batch = list(islice(remaining, _STEP))
         while batch:
-            kept = None if self._busy else self._db._find_kept(batch)
+            kept = self._db._find_kept(batch) if not self._busy and self._knows_all() else None
             if kept is not None:
                 found.update(zip(batch, kept))
             else:

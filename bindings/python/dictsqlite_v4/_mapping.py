@@ -437,7 +437,7 @@ class StoreMapping(
     def _find_kept(self, keys: List[Any]) -> Optional[List[Any]]:
         """The values of `keys`, where each of them is a str and kept as a value; else None.
 
-        For who has called the library already, so that what others had committed is learned.
+        For who knows already what others have committed.
         """
         near = self._near
         if near is None or type(keys[0]) is not str or type(keys[-1]) is not str:
