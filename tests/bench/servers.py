@@ -5,12 +5,14 @@ share of that of what one would write by hand with psycopg2, medians of rounds t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, List
 
@@ -25,6 +27,7 @@ from with_server import Server, server  # noqa: E402
 N = 10_000
 N_MANY = 1_000
 N_COMMITS = 1_000
+N_CLIENTS = 4
 ENTRIES = {f'key_{i}': f'value_{i}' for i in range(N)}
 WANTED = [f'key_{i * 7}' for i in range(N_MANY)]
 MANY = ('SELECT token, value FROM dictsqlite.entry WHERE store = %s AND table_id = 1'
@@ -38,7 +41,7 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def tell(name: str, limit: float, pairs: List[List[float]]) -> None:
+def tell(name: str, limit: object, pairs: List[List[float]]) -> None:
     """What a line of the table says, of pairs of our time and the other's."""
     share = statistics.median(other / ours for ours, other in pairs)
     ours, other = (statistics.median(one) * 1e6 for one in zip(*pairs))
@@ -140,6 +143,26 @@ def compare_commits(running: Server, connection: Connection, n_rounds: int) -> N
     tell('a commit of one key; one statement, by pgbench', 0.9, [[a, c] for a, _, c in times])
 
 
+def compare_clients(address: str, n_rounds: int) -> None:
+    """Who commits to a store waits for those who do already."""
+
+    def commit_all(stores: List[DictSQLiteV4]) -> None:
+        def work(store: DictSQLiteV4) -> None:
+            for key in WANTED[:100]:
+                store[key] = 'value'
+
+        with ThreadPoolExecutor(len(stores)) as pool:
+            list(pool.map(work, stores))
+
+    with contextlib.ExitStack() as stack:
+        one, own = ([stack.enter_context(DictSQLiteV4(
+            f'{address}&table={name.format(i)}', persist_mode='writethrough'))
+            for i in range(N_CLIENTS)] for name in ('clients', 'client{}'))
+        tell(f'a commit by each of {N_CLIENTS} clients of a store; of stores of their own', '', [
+            [timed(lambda: commit_all(stores)) / (100 * N_CLIENTS) for stores in (one, own)]
+            for _ in range(n_rounds)])
+
+
 def main() -> None:
     n_rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     print('| what; beside | share at least | share | a store, us | by hand, us |')
@@ -150,6 +173,7 @@ def main() -> None:
         compare_many(running.address, connection, n_rounds)
         compare_flush(running.address, connection, n_rounds)
         compare_commits(running, connection, n_rounds)
+        compare_clients(running.address, n_rounds)
         connection.close()
 
 
