@@ -13,7 +13,7 @@ from program import FAILED, MISSING, PASSWORD, USAGE, fails, ok
 from test_dsq_watch import Watch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import new_name, relay, running, sql  # noqa: E402, F401
+from server_fixture import Relay, new_name, running, sql  # noqa: E402, F401
 
 VALUES = {"text": "x", b"bytes": b"\0", 7: 2.5, ("a", 1): None, "list": [1, {"a": 2}],
           "long" * 1000: "a key longer than an index takes", "big": b"x" * 300_000, -1: 2**70}
@@ -59,10 +59,10 @@ def test_copies_both_ways(address, tmp_path, password):
 MANY = {f"key {i}": i for i in range(5000)}
 
 
-def through(folder, address):
+def through(relay, address):
     """The same store, by another way, as a user who can be shut out."""
     start, rest = address.split("host=")
-    return f"{start.replace('tests@', 'guest@')}host={folder}&{rest.split('&', 1)[1]}"
+    return f"{start.replace('tests@', 'guest@')}host={relay.folder.name}&{rest.split('&', 1)[1]}"
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_a_copy_from_a_server_goes_on_without_its_connection(
 
     with DictSQLiteV4(address) as store:
         store.update(MANY)
-    with relay(running, tmp_path, is_cut) as folder:
-        words = "copy", through(folder, address), tmp_path / "to.db"
+    with Relay(running, is_cut) as relay:
+        words = "copy", through(relay, address), tmp_path / "to.db"
         if is_shut_out:
             told = fails(FAILED, *words, says="not permitted to log in").err
         else:
@@ -107,7 +107,7 @@ def test_a_copy_to_a_server_that_is_cut_off_may_come_again(running, guest, addre
     cut = []
 
     def is_cut(said, server):
-        if is_mended or b"INSERT INTO dictsqlite.entry" not in said:
+        if is_mended or b"COPY dictsqlite.entry" not in said:
             return False
         cut.append(said)
         return True
@@ -115,8 +115,8 @@ def test_a_copy_to_a_server_that_is_cut_off_may_come_again(running, guest, addre
     is_mended = False
     with DictSQLiteV4(tmp_path / "from.db") as store:
         store.update(MANY)
-    with relay(running, tmp_path, is_cut) as folder:
-        words = "copy", tmp_path / "from.db", through(folder, address)
+    with Relay(running, is_cut) as relay:
+        words = "copy", tmp_path / "from.db", through(relay, address)
         fails(FAILED, *words, says="the connection to the server was lost")
         assert cut
         with DictSQLiteV4(address) as store:

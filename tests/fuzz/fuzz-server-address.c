@@ -29,6 +29,7 @@ const FuzzSeed fuzz_seeds[] = {
   FUZZ_SEED ("us?er@host?password=word"),
   FUZZ_SEED ("[::1?x=]?password=word"),
   FUZZ_SEED ("user@host:5432?application_name=a@b"),
+  FUZZ_SEED ("us:er?table=a/b&application_name=@"),
 };
 const size_t n_fuzz_seeds = G_N_ELEMENTS (fuzz_seeds);
 

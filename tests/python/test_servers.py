@@ -448,6 +448,14 @@ def test_an_address_that_is_none_is_refused(running, rest):
         DictSQLiteV4(f"{running.address}&{rest}")
 
 
+def test_what_libpq_would_take_for_a_password_is_refused():
+    """Once the parameter is gone that is ours, and with it the "/" before which libpq looks."""
+    with pytest.raises(ValueError, match="written %40"):
+        DictSQLiteV4("postgresql://us:er?table=a/b&application_name=@")
+    with pytest.raises(ValueError, match="holds no password"):
+        DictSQLiteV4("postgresql://us:er?application_name=@")
+
+
 def test_what_a_file_alone_can_do_is_told(running, address):
     DictSQLiteV4(address).close()
     with pytest.raises(OSError, match="not on a server"):

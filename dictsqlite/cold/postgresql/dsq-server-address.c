@@ -92,6 +92,16 @@ has_open_bracket (const char *authority, gsize length)
   return open != NULL && memchr (open, ']', length - (gsize) (open - authority)) == NULL;
 }
 
+/* Whether the parameters behind so many bytes are no part of a user or password to libpq, now that
+ * ours are gone, of which one may have had a "/". */
+static gboolean
+is_read_alike (const char *authority, gsize length)
+{
+  const gsize first = strcspn (authority, "@/");
+
+  return authority[first] != '@' || first < length;
+}
+
 static gboolean
 take_name (DsqServerAddress *self, const char *value, GError **error)
 {
@@ -156,9 +166,10 @@ dsq_server_address_parse (DsqServerAddress *self, const char *path, GError **err
   *self = (DsqServerAddress){ NULL, g_strdup (DEFAULT_NAME), DEFAULT_STALENESS_MS };
   for (guint i = 0; success && parameters[i] != NULL; i++)
     success = take_parameter (self, parameters[i], rest, error);
-  if (success)
-    self->uri = g_strdup_printf ("postgresql://%.*s%s", (int) length, authority, rest->str);
-  else
+  self->uri = g_strdup_printf ("postgresql://%.*s%s", (int) length, authority, rest->str);
+  if (success && !is_read_alike (skip_scheme (self->uri), length))
+    success = refuse ("an \"@\" in a parameter of an address is written %40", error);
+  if (!success)
     dsq_server_address_clear (self);
   return success;
 }
