@@ -5,7 +5,8 @@
 A line a room: its branches, those that a test has taken, those that none has for a reason which
 tests/coverage-reasons.txt gives, and those without one, which --list shows with a mark for each way
 out of the line, x taken and - not. Then a line a reason: the branches that it is of. What fails is
-a reason of no branch, or of branches that have all been taken.
+a reason of no branch, or of branches that have all been taken; where it is chance that takes them,
+as the reason says, it is told alone.
 
 A branch is a way out of a condition, as gcc has it without optimization: a line `if (a && b)` has
 four. What has been taken in a process that was killed is not known.
@@ -51,8 +52,9 @@ class Line(NamedTuple):
 class Reason:
     """Why some branches are not taken, and how many those are."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, is_of_chance: bool) -> None:
         self.text = text
+        self.is_of_chance = is_of_chance
         self.n_branches = 0
 
 
@@ -60,17 +62,19 @@ Rule = Union[Line, "re.Pattern[str]", str]
 
 
 class Reasons:
-    """`= REASON`, and below it what it is of: `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *`
-    of all that a function has; or of any statement that has been reached, in one line and with what
-    an `if` does: `~ PATTERN`, or `~ passed on` of those that only pass on a failure."""
+    """`= REASON`, or `=? REASON` where a run may take it by chance, and below it what it is of:
+    `PATH FUNCTION: TEXT` of one line, `PATH FUNCTION: *` of all that a function has; or of any
+    statement that has been reached, in one line and with what an `if` does: `~ PATTERN`, or
+    `~ passed on` of those that only pass on a failure."""
 
     def __init__(self, path: Path) -> None:
         self.all: List[Reason] = []
         self.rules: Dict[Rule, Reason] = {}
         self.used: Set[Rule] = set()
         for text in path.read_text(encoding="utf-8").splitlines():
-            if text.startswith("= "):
-                self.all.append(Reason(text[2:]))
+            begun = re.match(r"=(\??) (.*)", text)
+            if begun:
+                self.all.append(Reason(begun[2], begun[1] == "?"))
             elif text.startswith("  ") and self.all and self.all[-1] not in self.rules.values():
                 self.all[-1].text += " " + text.strip()
             elif text and not text.startswith("#"):
@@ -110,9 +114,9 @@ class Reasons:
         self.rules[rule].n_branches += n_branches
         return True
 
-    def unused(self) -> Iterator[str]:
-        for rule in self.rules:
-            if rule in self.used:
+    def unused(self, is_of_chance: bool) -> Iterator[str]:
+        for rule, reason in self.rules.items():
+            if rule in self.used or reason.is_of_chance != is_of_chance:
                 continue
             if isinstance(rule, Line):
                 yield f"{rule.path} {rule.function}: {rule.text}"
@@ -267,7 +271,9 @@ def main() -> int:
         print(tell(f"{name:15} ", of_room))
     for reason in reasons.all:
         print(f"{reason.n_branches:5} {reason.text}")
-    unused = list(reasons.unused())
+    for known in reasons.unused(True):
+        print(f"Taken by chance: {known}")
+    unused = list(reasons.unused(False))
     for known in unused:
         print(f"A reason of nothing that is not taken: {known}")
     print(tell("", total))
