@@ -130,8 +130,6 @@ walk (DsqKeyReading *self, DsqEngine *engine, DsqWalk *walk)
         return FALSE;
       add_rows (self, rows);
       n_read += rows->len;
-      if (rows->len == 0)
-        break;
     }
   self->is_all = n_read < self->max_keys || walk->is_at_end;
   self->next.place = walk->place + 1;

@@ -213,6 +213,107 @@ test_just_a_page (Fixture *self, gconstpointer mode)
   mirror_clear (&all);
 }
 
+static char *own_path;
+
+/* What another process does that is told to: by one commit. */
+static int
+put_two (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DsqStore) store = dsq_store_open (path, DSQ_PERSIST_WRITETHROUGH, NULL, &error);
+  GVariantBuilder entries;
+
+  g_assert_no_error (error);
+  g_variant_builder_init (&entries, G_VARIANT_TYPE ("a{sv}"));
+  g_variant_builder_add (&entries, "{sv}", "other", g_variant_new_uint32 (7));
+  g_variant_builder_add (&entries, "{sv}", "settled/000001", g_variant_new_uint32 (7));
+  g_assert_true (dsq_store_set_many (store, g_variant_builder_end (&entries), NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (dsq_store_close (store, NULL, &error));
+  g_assert_no_error (error);
+  return 0;
+}
+
+static void
+have_another_put (char *path)
+{
+  char *arguments[] = { own_path, (char *) "--put", path, NULL };
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  g_spawn_sync (NULL, arguments, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, &status, &error);
+  g_assert_no_error (error);
+  g_spawn_check_wait_status (status, &error);
+  g_assert_no_error (error);
+}
+
+/* Until the model has it, of which nobody may have been told yet. */
+static void
+wait_for_length (Mirror *self, guint length)
+{
+  const gint64 until = g_get_monotonic_time () + SETTLED_US;
+
+  while (self->items->len != length)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, until);
+      settle (self->model);
+      g_usleep (100);
+    }
+}
+
+/* What waits for the file stands behind what others have put there meanwhile: @n_met of it were
+ * met, before and behind which others are. */
+static void
+come_before (char *path, guint n_met)
+{
+  g_autoptr (GError) error = NULL;
+  const guint n_keys = 4 * PAGE_ROWS + 8;
+  DsqStore *store = g_initable_new (DSQ_TYPE_STORE,
+                                    NULL,
+                                    &error,
+                                    "path",
+                                    path,
+                                    "persist-mode",
+                                    DSQ_PERSIST_LAZY,
+                                    "flush-interval",
+                                    3600000u,
+                                    NULL);
+  Mirror all;
+
+  g_assert_no_error (error);
+  fill (store, "settled", 2 * PAGE_ROWS);
+  flush (store);
+  fill (store, "waits", n_keys - 2 * PAGE_ROWS);
+  mirror_init (&all, store, NULL, FALSE, FALSE);
+  settle (all.model);
+  mirror_look (&all, n_met - 1);
+  settle (all.model);
+  mirror_look (&all, 1);
+  mirror_look (&all, 2 * PAGE_ROWS + 1);
+  settle (all.model);
+  have_another_put (path);
+  wait_for_length (&all, n_keys + 1);
+  settle (all.model);
+  mirror_look (&all, n_keys);
+  settle (all.model);
+  g_assert_true (is_true (&all, store, NULL));
+  g_assert_true (shows (all.items->pdata[1], "settled/000001", 7));
+  mirror_clear (&all);
+  close_store (store);
+}
+
+static void
+test_others_come_before (Fixture *self, gconstpointer mode)
+{
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("before-%u.db", i);
+      g_autofree char *path = g_build_filename (self->folder, name, NULL);
+
+      come_before (path, (i == 0 ? 4 : 3) * PAGE_ROWS + (i == 0 ? 8 : 0));
+    }
+}
+
 /* --- items ------------------------------------------------------------------------------------ */
 
 /* Each other one of so many that not all are kept. */
@@ -336,7 +437,11 @@ main (int argc, char **argv)
     { "inherited", test_inherited },
   };
 
+  if (argc == 3 && g_str_equal (argv[1], "--put"))
+    return put_two (argv[2]);
+  own_path = argv[0];
   g_test_init (&argc, &argv, NULL);
+  add ("key-list/others-come-before", DSQ_PERSIST_LAZY, test_others_come_before);
   for (guint mode = DSQ_PERSIST_MEMORY; mode <= DSQ_PERSIST_LAZY; mode++)
     for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
       {
