@@ -7,7 +7,8 @@
 
 /* One answer to one statement, the next time that it is said. Rows are parted by "|", columns by
  * spaces: a number, NULL as "~", text after "'", "L" for what is too long for an index, "m" for the
- * mark of the first table, and "k" and "n" for the token and the mark of table 2, named "t". */
+ * mark of the first table, "k" and "n" for the token and the mark of table 2, named "t", and "v"
+ * and "w" for what a test has as values. */
 typedef struct
 {
   DsqServerStatement which;
@@ -20,6 +21,8 @@ typedef struct
 #define FAKE_MAX_QUEUE 64
 #define FAKE_LISTEN    ((DsqServerStatement) (DSQ_SERVER_N_STATEMENTS + 1))
 #define FAKE_NONE      ((DsqServerStatement) (DSQ_SERVER_N_STATEMENTS + 2))
+/* As a status: there is no result. */
+#define FAKE_NOTHING ((ExecStatusType) 99)
 
 static struct
 {
@@ -32,6 +35,9 @@ static struct
   gboolean connects;          /* a new one can be made */
   guint n_opened;             /* how many were */
   guint left_to_send;         /* how often it is not all sent */
+  gboolean is_elsewhere;      /* the server is not PostgreSQL */
+  gboolean ends_no_pipeline;  /* what is behind the last answer does not come, */
+  gboolean stays_in_pipeline; /* ... or does, and libpq goes on all the same */
   gboolean is_lost;           /* nothing can be read */
   gboolean is_silent;         /* nothing comes */
   gboolean fails_to_send;     /* statements */
@@ -43,9 +49,13 @@ static struct
   guint n_parts;              /* given to it */
   guint max_parts;            /* so many are taken; 0: all */
   gsize n_copied;             /* bytes of them */
-  guint n_abandoned;          /* copies */
+  guint n_begun;              /* copies, */
+  guint n_abandoned;          /* ... and of these */
   DsqMarkColumn marks[2];     /* of tables 1 and 2 */
   GBytes *token;              /* (owned) of table 2 */
+  GBytes *values[2];          /* (owned) (nullable) */
+  guint n_others;             /* times that what is no statement of rows was said */
+  gboolean fails_to_end;      /* a copy */
   int pipe[2];                /* from which nothing can be read */
 } fake;
 
@@ -76,6 +86,8 @@ fake_column (const char *text)
     return g_bytes_ref (fake.token);
   if (*text == 'm' || *text == 'n')
     return g_bytes_new (fake.marks[*text == 'n'].bytes, fake.marks[*text == 'n'].length);
+  if (*text == 'v' || *text == 'w')
+    return g_bytes_ref (fake.values[*text == 'w']);
   if (*text == '\'')
     return g_bytes_new (text + 1, strlen (text + 1));
   return g_bytes_new (&number, sizeof number);
@@ -134,7 +146,9 @@ fake_answer (DsqServerStatement which, const FakeAnswer *answer)
   if (status == 0)
     status = answer == NULL && which == DSQ_SERVER_COPY && !fake.ends_copy ? PGRES_COPY_IN
                                                                            : PGRES_TUPLES_OK;
-  fake_queue (fake_result (answer, answer != NULL ? answer->rows : fake_honest (which), status));
+  if (status != FAKE_NOTHING)
+    fake_queue (fake_result (answer, answer != NULL ? answer->rows : fake_honest (which), status));
+  fake.n_begun += status == PGRES_COPY_IN;
   if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
     fake.copies = status;
   else
@@ -148,6 +162,7 @@ fake_say (DsqServerStatement which)
 
   if (fake.fails_to_send || which == fake.lost_at)
     return 0;
+  fake.n_others += which == DSQ_SERVER_N_STATEMENTS;
   for (guint i = 0; i < fake.n_answers && answer == NULL; i++)
     if (fake.answers[i].which == which && (fake.used >> i & 1) == 0)
       {
@@ -298,7 +313,8 @@ fake_which (const char *sql)
 
   if (g_str_has_prefix (sql, "LISTEN"))
     return FAKE_LISTEN;
-  while (which < DSQ_SERVER_N_STATEMENTS && strcmp (sql, dsq_server_sql[which].sql) != 0)
+  while (which < DSQ_SERVER_N_STATEMENTS && strcmp (sql, dsq_server_sql[which].sql) != 0 &&
+         g_strcmp0 (sql, dsq_server_sql[which].elsewhere) != 0)
     which++;
   return (DsqServerStatement) which;
 }
@@ -349,8 +365,15 @@ fake_yes (PGconn *handle)
 static int
 fake_sync (PGconn *handle)
 {
-  fake_queue (fake_result (NULL, NULL, PGRES_PIPELINE_SYNC));
+  if (!fake.ends_no_pipeline)
+    fake_queue (fake_result (NULL, NULL, PGRES_PIPELINE_SYNC));
   return 1;
+}
+
+static int
+fake_exit (PGconn *handle)
+{
+  return !fake.stays_in_pipeline;
 }
 
 /* A copy is over, and the next answer is of that. */
@@ -381,7 +404,7 @@ fake_put_data (PGconn *handle, const char *bytes, int length)
 static int
 fake_put_end (PGconn *handle, const char *message)
 {
-  if (fake.copies != PGRES_COPY_IN)
+  if (fake.copies != PGRES_COPY_IN || fake.fails_to_end)
     return -1;
   fake.n_abandoned += message != NULL;
   fake_end_copy ();
@@ -444,6 +467,8 @@ fake_value (const PGresult *result, int row, int column)
 static const char *
 fake_parameter (const PGconn *handle, const char *name)
 {
+  if (g_str_equal (name, "crdb_version"))
+    return fake.is_elsewhere ? "24.1" : NULL;
   return g_str_equal (name, "server_version") ? "15.0" : NULL;
 }
 
@@ -485,7 +510,7 @@ static const DsqLibpq fake_pq = {
   .sendQueryPrepared = fake_prepared,
   .sendQueryParams = fake_params,
   .enterPipelineMode = fake_yes,
-  .exitPipelineMode = fake_yes,
+  .exitPipelineMode = fake_exit,
   .pipelineSync = fake_sync,
   .putCopyData = fake_put_data,
   .putCopyEnd = fake_put_end,

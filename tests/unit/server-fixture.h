@@ -93,6 +93,8 @@ tear_down (Fixture *self, gconstpointer data)
   pthread_cond_destroy (&server->reader_is_free);
   dsq_record_codec_clear (&server->codec);
   g_bytes_unref (fake.token);
+  fake_unref_bytes (fake.values[0]);
+  fake_unref_bytes (fake.values[1]);
   close (fake.pipe[0]);
   close (fake.pipe[1]);
 }

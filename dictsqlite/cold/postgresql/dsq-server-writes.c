@@ -386,6 +386,9 @@ queue_rows (DsqServerRound *self, gboolean but_new, GError **error)
         dsq_server_row_add (&row, set->arrays);
       removes |= is_removed (target);
     }
+  /* a round that has looked for nothing leaves there what the one before it has queued */
+  if (success && set->arrays[0].n_items > 0)
+    success = dsq_server_send_queued (&tier->writer.connection, error);
   if (!success || set->arrays[0].n_items == 0)
     {
       dsq_server_queued_free (set);
