@@ -175,7 +175,7 @@ send_part (DsqServerConnection *self, const guint8 *bytes, gsize length, GError 
 static gboolean
 send_copied (DsqServerConnection *self, GError **error)
 {
-  if (self->copied->len > 0 && !send_part (self, self->copied->data, self->copied->len, error))
+  if (!send_part (self, self->copied->data, self->copied->len, error))
     return FALSE;
   g_byte_array_set_size (self->copied, 0);
   return TRUE;
