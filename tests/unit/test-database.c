@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/dsq-patience-private.h"
 #include "file-fixture.h"
 #include "sqlite/dsq-row-source-private.h"
 #include "sqlite/dsq-statement-private.h"
@@ -385,10 +386,14 @@ test_what_is_unstoppable_waits_all_the_same (Fixture *fixture, gconstpointer dat
 {
   g_autoptr (DsqDatabase) holder = make (fixture);
   g_autoptr (DsqDatabase) database = open_role (fixture, DSQ_DATABASE_WRITE, 20);
+  const gint64 begun = g_get_monotonic_time ();
 
   run (holder, "BEGIN IMMEDIATE");
   database->is_unstoppable = TRUE;
+  /* as a call that has not waited yet */
+  dsq_patience_renew ();
   refuse (database, "BEGIN IMMEDIATE", DSQ_ERROR_BUSY);
+  g_assert_cmpint (g_get_monotonic_time () - begun, >=, 20000);
 }
 
 static void

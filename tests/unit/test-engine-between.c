@@ -486,6 +486,92 @@ test_cancelled_among_others (Fixture *self, gconstpointer data)
   close_engine ();
 }
 
+/* --- walks ------------------------------------------------------------------------------------ */
+
+static void
+assert_walked (DsqWalk *walk, guint max_rows, const char *expected)
+{
+  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, sizeof (DsqWalkRow));
+  g_autoptr (GString) walked = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dsq_engine_walk (engine, walk, max_rows, G_MAXSIZE, FALSE, rows, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      DsqEntry *entry = g_array_index (rows, DsqWalkRow, i).entry;
+
+      g_string_append_len (walked, (const char *) dsq_entry_key (entry), entry->key_length);
+      dsq_entry_unref (entry);
+    }
+  g_assert_cmpstr (walked->str, ==, expected);
+}
+
+/* What a walk ends before had come to the file when what waits for it was shifted. */
+static void
+test_walks_as_others_put (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  DsqWalk ended, open;
+
+  open_engine (self, &usual);
+  stage ("c");
+  g_assert_true (flush_engine (&error));
+  g_assert_true (dsq_engine_start_walk (engine, DSQ_TABLE_MAIN, DSQ_WALK_FORWARD, &ended, &error));
+  assert_walked (&ended, 1, "a");
+  stage ("d");
+  stage ("e");
+  g_assert_true (flush_engine (&error));
+  stage ("f");
+  g_assert_true (dsq_engine_start_walk (engine, DSQ_TABLE_MAIN, DSQ_WALK_FORWARD, &open, &error));
+  assert_walked (&open, 1, "a");
+  put_others ();
+  assert_holds ("b", "1");
+  assert_walked (&ended, 10, "c");
+  assert_walked (&open, 10, "cdebf");
+  dsq_engine_end_walk (engine, &ended);
+  dsq_engine_end_walk (engine, &open);
+  close_engine ();
+}
+
+/* A store that only reads walks past what has expired, in memory as in the file. */
+static void
+test_walks_past_expired (Fixture *self, gconstpointer data)
+{
+  DsqEngineOptions options = usual;
+  g_autoptr (GError) error = NULL;
+  Foreign foreign;
+  DsqColdTier *tier;
+  DsqWalk walk;
+
+  make_store (self->path);
+  tier = open_tier (self->path, &foreign);
+  begin (tier);
+  for (guint i = 0; i < 2; i++)
+    {
+      DsqChange change = { .presence = DSQ_PRESENCE_ABSENT };
+      DsqKey key = key_of (i == 0 ? "h" : "f");
+
+      change.entry =
+          dsq_entry_new (&key, (const guint8 *) "\3v", 2, g_get_real_time () / 1000 + HOUR);
+      g_assert_true (tier->funcs->apply (tier, &change, 1, &error));
+      dsq_entry_unref (change.entry);
+    }
+  commit (tier);
+  close_tier (tier);
+  options.read_only = TRUE;
+  open_engine (self, &options);
+  g_assert_true (dsq_engine_start_walk (engine, DSQ_TABLE_MAIN, DSQ_WALK_FORWARD, &walk, &error));
+  assert_walked (&walk, 10, "ahf");
+  dsq_engine_end_walk (engine, &walk);
+  assert_holds ("h", "v");
+  dsq_engine_set_clock_offset (engine, 2 * HOUR);
+  g_assert_true (dsq_engine_start_walk (engine, DSQ_TABLE_MAIN, DSQ_WALK_FORWARD, &walk, &error));
+  assert_walked (&walk, 10, "a");
+  dsq_engine_end_walk (engine, &walk);
+  close_engine ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -504,5 +590,7 @@ main (int argc, char **argv)
   ADD ("watches-what-cannot-be-learned", NULL, test_watches_what_cannot_be_learned);
   ADD ("watches-go-over", NULL, test_watches_go_over);
   ADD ("cancelled-among-others", NULL, test_cancelled_among_others);
+  ADD ("walks-as-others-put", NULL, test_walks_as_others_put);
+  ADD ("walks-past-expired", NULL, test_walks_past_expired);
   return run_inside ();
 }

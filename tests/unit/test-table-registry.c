@@ -109,10 +109,14 @@ test_reclaimed (Fixture *self, gconstpointer data)
 {
   DsqTable *walked = add (self, "walked", 2);
   DsqTable *other = add (self, "other", 3);
+  DsqTable *watched = add (self, "watched", 4);
 
   walked->pending->n_cursors = 1;
   dsq_tables_drop_locked (&self->tables, walked);
   dsq_tables_drop_locked (&self->tables, other);
+  dsq_tables_drop_locked (&self->tables, watched);
+  /* one that has been told of its end, and was not taken out yet */
+  watched->watchers = (gpointer) self;
   dsq_tables_reclaim_locked (&self->tables, TRUE);
   g_assert_true (dsq_tables_get (&self->tables, 2) == walked);
   g_assert_true (dsq_tables_find (&self->tables, 2) == walked);
@@ -120,13 +124,15 @@ test_reclaimed (Fixture *self, gconstpointer data)
   g_assert_true (dsq_tables_get (&self->tables, 3) != other);
   g_assert_false (dsq_tables_is_used_locked (&self->tables, dsq_tables_get (&self->tables, 3)));
   g_assert_null (dsq_tables_find (&self->tables, 3));
-  g_assert_cmpuint (self->tables.dropped->len, ==, 1);
+  g_assert_true (dsq_tables_find (&self->tables, 4) == watched);
+  g_assert_cmpuint (self->tables.dropped->len, ==, 2);
   g_assert_cmpuint (self->tables.left->len, ==, 1);
 
+  watched->watchers = NULL;
   walked->pending->n_cursors = 0;
   dsq_tables_reclaim_locked (&self->tables, FALSE);
   g_assert_cmpuint (self->tables.dropped->len, ==, 0);
-  g_assert_cmpuint (self->tables.left->len, ==, 2);
+  g_assert_cmpuint (self->tables.left->len, ==, 3);
   g_assert_true (dsq_tables_get (&self->tables, 2) == dsq_tables_get (&self->tables, 3));
   dsq_tables_reclaim_locked (&self->tables, TRUE);
   g_assert_cmpuint (self->tables.left->len, ==, 0);
