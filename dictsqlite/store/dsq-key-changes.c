@@ -259,8 +259,7 @@ cut_rest (DsqKeyPages *self, DsqKeyPage *page, const DsqKeyReading *reading)
   guint n_found = reading->found->len;
   DsqKeyPage *rest = dsq_key_page_new (&reading->next);
 
-  if (page->rows->len > n_found)
-    g_array_append_vals (rest->rows, dsq_key_row_at (page, n_found), page->rows->len - n_found);
+  g_array_append_vals (rest->rows, dsq_key_row_at (page, n_found), page->rows->len - n_found);
   g_array_set_clear_func (page->rows, NULL);
   g_array_set_size (page->rows, n_found);
   g_array_set_clear_func (page->rows, dsq_key_row_clear);

@@ -82,9 +82,13 @@ test_after_a_failed_sync (Fixture *self, gconstpointer data)
 {
   DsqEngineOptions options = usual;
   g_autoptr (GError) error = NULL;
+  g_autoptr (DsqEntry) ends = NULL;
+  DsqKey key = key_of ("e");
 
+  ends = dsq_entry_new (&key, (const guint8 *) "\1", 1, g_get_real_time () / 1000 + 1800000);
   open_engine (self, &options);
   stage ("s");
+  g_assert_true (dsq_engine_set (engine, DSQ_PROMISE_STAGED, &key, dsq_entry_ref (ends), &error));
   fail_after (CALL_SYNC, 0, DSQ_ERROR_IO);
   real.sync_is_final = TRUE;
   assert_refused (dsq_engine_flush (engine, &error), &error, DSQ_ERROR_IO);
@@ -97,6 +101,7 @@ test_after_a_failed_sync (Fixture *self, gconstpointer data)
   dsq_engine_set_clock_offset (engine, 3600000);
   g_assert_true (dsq_engine_sweep_some (engine, 1, &error));
   g_assert_no_error (error);
+  g_assert_true (dsq_engine_is_sweep_due (engine));
   assert_holds ("s", "staged");
   g_assert_false (dsq_engine_close (engine, &error));
   g_assert_true (dsq_engine_is_closed (engine));
