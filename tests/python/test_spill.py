@@ -62,7 +62,7 @@ def test_flush_and_close_write_nothing(open_store, path):
 
 def test_a_walk_does_not_flush_hot_out(open_store, path):
     expected = {f"key {i}": i for i in range(2000)}
-    store = open_store(persist_mode="lazy", hot_capacity=20)
+    store = open_store(persist_mode="lazy", hot_capacity=20, near_capacity=0)
     store.update(expected)
     store.flush()
     hot = list(expected)[100:120]

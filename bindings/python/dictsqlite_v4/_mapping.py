@@ -108,7 +108,7 @@ class StoreMapping(
         # One by one: where __dict__ is asked for, each look at an attribute takes longer ever on.
         for name, route in self._routes.items():
             setattr(self, name, route)
-        self._expect_all()
+        self._begin_whole()
 
     _store: Store
     _get_text: Callable[[Store, str], bytes]

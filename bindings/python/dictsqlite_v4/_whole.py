@@ -69,6 +69,13 @@ class WholeTables:
     _store: Store
     _load: Callable[[object, bytes], Any]
 
+    def _begin_whole(self) -> None:
+        """Of a store that has nothing, what is set from now on is all."""
+        if self._near is not None:
+            stats = self._store.get_stats()  # which sweep nothing that is due, as a count does
+            if not stats.cold_entries and not stats.dirty_entries:
+                self._expect_all()
+
     def _expect_all(self) -> None:
         """Where the table is empty, what is set from now on is all of it."""
         near, words = self._near, self._words
@@ -83,6 +90,8 @@ class WholeTables:
         if near is None or what == KEYS or backwards or words[WORD_ASKS]:
             return None
         if near.own.is_whole and near.own.word == begun:
+            return None
+        if self._store.count(None) > near.capacity:
             return None
         return Gathering(near, words, self._table_word, begun)
 
