@@ -388,7 +388,7 @@ GUARDS = {
         ),
     ),
     "what is set is whole where the table was empty": (
-        "_expect_all", "not self._store.count(None) and ", "",
+        "_expect_all", "is_empty and ", "",
         lambda machine: (
             machine.set_by_c(which=0, key="k0", value="text"),
             machine.both[0]._expect_all(),

@@ -149,6 +149,21 @@ def test_what_cannot_be_loaded_is_told_in_its_turn(near, monkeypatch):
 
 
 @pytest.mark.parametrize("what", WALKS)
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("entries", [{}, ENTRIES, {"a": 1, 2: 3, "b": 4, "c": 5, "d": 6, "e": 7}])
+def test_a_walk_of_a_store_that_is_closed_meanwhile(near, what, n, entries):
+    near.update(entries)
+    walk = iter(getattr(near, what)())
+    for _ in range(n):
+        next(walk, None)
+    near.close()
+    if entries or not n:
+        with pytest.raises(RuntimeError, match="closed") as told:
+            next(walk)
+        assert told.type is RuntimeError  # and not what PyGObject raises, which is one of these
+
+
+@pytest.mark.parametrize("what", WALKS)
 @pytest.mark.parametrize("n", [1, 2, 17, 18, 100, 449, 450])
 def test_a_walk_goes_on_behind_a_change(near, what, n):
     """As one of a dict does, wherever it comes."""

@@ -96,12 +96,12 @@ class Walks(WholeTables, Generic[_Key]):
         scan, words, backwards, begun = walk
         keys: List[Any]
         values: Optional[List[Any]]
-        gathered = self._gather(what, backwards, begun)
         before = words[WORD_LIVE]
         is_first = what != KEYS
         first: Any = None  # the key that was given first, while nothing has changed since
         size, then = 1, _SECOND_BATCH
         try:
+            gathered = self._gather(what, backwards, begun)
             if what == KEYS:
                 # by itself, for who uses the store as a queue: next(iter(db)), and no more
                 pack = scan.next_key_pack()
@@ -133,8 +133,10 @@ class Walks(WholeTables, Generic[_Key]):
                     keys, values = [], unpack_keys(batch)  # what is given stands in values
                 else:
                     keys, values = self._load_batch(batch)
-                    if gathered is not None:
-                        gathered.add(keys, values or [None], len(batch))
+                    if values is None:
+                        gathered = None
+                    elif gathered is not None:
+                        gathered.add(keys, values, len(batch))
                 size, then = then, min(2 * then, _LARGEST_BATCH)
                 if values is None:
                     each = self._load_slowly(what == ITEMS, errors, scan, unpack(batch))

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from itertools import islice
 from operator import length_hint
-from typing import Any, Callable, List, Optional, Set, Tuple
+from typing import Any, List, Optional, Set, Tuple
 
-from ._dsq import WORD_ASKS, WORD_LIVE, Store
+from ._dsq import WORD_ASKS, WORD_LIVE, GError, Store
 from ._near import SHORT, Near, Own
 
 # What a walk gives.
@@ -67,7 +67,6 @@ class WholeTables:
     _words: Any
     _table_word: int
     _store: Store
-    _load: Callable[[object, bytes], Any]
 
     def _begin_whole(self) -> None:
         """Of a store that has nothing, what is set from now on is all."""
@@ -81,7 +80,11 @@ class WholeTables:
         near, words = self._near, self._words
         if near is not None:
             at = words[self._table_word]
-            if not self._store.count(None) and words[self._table_word] == at:
+            try:
+                is_empty = not self._store.count(None)
+            except GError:  # which the next call tells as well
+                return
+            if is_empty and words[self._table_word] == at:
                 near.own = Own((), at, True)
 
     def _gather(self, what: int, backwards: bool, begun: int) -> Optional[Gathering]:
