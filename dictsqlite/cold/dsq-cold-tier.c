@@ -80,12 +80,16 @@ close_tier (DsqColdTier *tier, GError **error)
   dsq_cold_readers_close (self);
   if (self->writer.database != NULL && !self->read_only)
     dsq_database_set_fold_on_close (self->writer.database, wrote && !self->file.is_failed);
+  if (wrote)
+    dsq_facts_take_turn (self->facts);
   dsq_cold_writer_close (self);
   if (!wrote && self->path != NULL)
     dsq_store_file_remove_traces (self->path, self->beside);
   /* who closes last removes the log as well */
   if (wrote && dsq_location_get_wal_size (self->path) < 0)
     dsq_facts_file_remove (self->path);
+  if (wrote)
+    dsq_facts_give_turn (self->facts);
   dsq_cold_sqlite_free (self);
   return folded;
 }

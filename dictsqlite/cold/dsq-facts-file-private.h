@@ -26,6 +26,10 @@ void dsq_facts_file_close (DsqFactsFile *self);
 gboolean dsq_facts_file_is_shared (const DsqFactsFile *self);
 /* Whether it still is what its name means. */
 gboolean dsq_facts_file_has_name (const DsqFactsFile *self);
+/* Waits until nobody else who closes the store has the turn, or for a second; makes the file
+ * if it is missing. A fork's child has what is not given back. */
+void dsq_facts_file_take_turn (DsqFactsFile *self);
+void dsq_facts_file_give_turn (const DsqFactsFile *self);
 /* Removes the one that lies beside @main_path, unless it is no regular file of one name. */
 void dsq_facts_file_remove (const char *main_path);
 

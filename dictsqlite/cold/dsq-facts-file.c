@@ -25,6 +25,13 @@
 
 #define SUFFIX "-facts"
 
+/* Bytes that are locked: by who has it open, and by who closes its store. */
+#define SEEN_BYTE 0
+#define TURN_BYTE 1
+/* A turn takes as long as closing a connection does. */
+#define TURN_LOOKS   1000
+#define TURN_WAIT_US 1000
+
 void
 dsq_facts_file_init (DsqFactsFile *self, const char *main_path, gboolean read_only)
 {
@@ -87,13 +94,19 @@ open_existing (DsqFactsFile *self, const struct stat *main)
   return self->descriptor >= 0;
 }
 
+static gboolean
+set_lock (const DsqFactsFile *self, int byte, int type)
+{
+  struct flock lock = { .l_type = (short) type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+  return fcntl (self->descriptor, F_OFD_SETLK, &lock) == 0;
+}
+
 /* Who cannot be seen is told less, which costs it speed only. */
 static void
 be_seen (const DsqFactsFile *self)
 {
-  struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-
-  fcntl (self->descriptor, F_OFD_SETLK, &lock);
+  set_lock (self, SEEN_BYTE, F_RDLCK);
 }
 
 /* One that is new cannot be another file's second name. */
@@ -134,7 +147,7 @@ dsq_facts_file_open (DsqFactsFile *self, gboolean makes)
 gboolean
 dsq_facts_file_is_shared (const DsqFactsFile *self)
 {
-  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SEEN_BYTE, .l_len = 1 };
 
   return fcntl (self->descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
@@ -147,6 +160,24 @@ dsq_facts_file_has_name (const DsqFactsFile *self)
   return self->descriptor >= 0 && fstat (self->descriptor, &own) == 0 &&
          lstat (self->path, &named) == 0 && own.st_ino == named.st_ino &&
          own.st_dev == named.st_dev;
+}
+
+void
+dsq_facts_file_take_turn (DsqFactsFile *self)
+{
+  if (self->descriptor >= 0 && !dsq_facts_file_has_name (self))
+    dsq_facts_file_close (self);
+  if (!dsq_facts_file_open (self, TRUE) || !self->can_write)
+    return;
+  for (guint i = 0; i < TURN_LOOKS && !set_lock (self, TURN_BYTE, F_WRLCK); i++)
+    g_usleep (TURN_WAIT_US);
+}
+
+void
+dsq_facts_file_give_turn (const DsqFactsFile *self)
+{
+  if (self->descriptor >= 0)
+    set_lock (self, TURN_BYTE, F_UNLCK);
 }
 
 void

@@ -26,6 +26,13 @@ DsqFacts *
 dsq_facts_new (const char *path, const guint8 *store_id, DsqKeys *keys, gboolean read_only);
 void dsq_facts_free (DsqFacts *self);
 
+/* --- by who closes the store ------------------------------------------------------------------ */
+
+/* One after another: who closes its last connection finds out whether it is the last of all, which
+ * two at the same moment would deny each other. */
+void dsq_facts_take_turn (DsqFacts *self);
+void dsq_facts_give_turn (DsqFacts *self);
+
 /* --- by who commits --------------------------------------------------------------------------- */
 
 /* A transaction begins: nothing has changed. */

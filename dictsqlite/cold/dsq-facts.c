@@ -142,6 +142,19 @@ dsq_facts_free (DsqFacts *self)
   g_free (self);
 }
 
+void
+dsq_facts_take_turn (DsqFacts *self)
+{
+  dsq_mutex_assert_may_wait ("the turn to close");
+  dsq_facts_file_take_turn (&self->file);
+}
+
+void
+dsq_facts_give_turn (DsqFacts *self)
+{
+  dsq_facts_file_give_turn (&self->file);
+}
+
 static guint64
 hash_of (const DsqFacts *self, gconstpointer bytes, gsize length)
 {

@@ -28,7 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Fault armed = { .kind = FAULT_N_KINDS }; /* (mutex lock) */
 static guint n_until;                           /* (mutex lock) calls that match the one armed */
 static guint n_calls[FAULT_N_KINDS][N_FILES];   /* (atomic) */
-static guint delays[FAULT_N_KINDS][N_FILES];    /* (atomic) microseconds */
+static guint delays[FAULT_UNLOCK + 1][N_FILES]; /* (atomic) microseconds */
 static gint was_met;                            /* (atomic) */
 static _Thread_local gboolean is_watched;
 static guint n_watched; /* (atomic) */
@@ -104,16 +104,22 @@ fault_get_n_watched (void)
 }
 
 static void
-count (FaultKind kind, FaultFiles file)
+be_slow (FaultKind kind, FaultFiles file)
 {
   const guint at = (guint) g_bit_nth_lsf (file, -1);
 
-  __atomic_fetch_add (&n_calls[kind][at], 1, __ATOMIC_RELAXED);
-  if (is_watched && kind != FAULT_MEMORY)
-    __atomic_fetch_add (&n_watched, 1, __ATOMIC_RELAXED);
   for (guint slept = 0; slept < __atomic_load_n (&delays[kind][at], __ATOMIC_RELAXED);
        slept += SLICE_US)
     g_usleep (SLICE_US);
+}
+
+static void
+count (FaultKind kind, FaultFiles file)
+{
+  __atomic_fetch_add (&n_calls[kind][g_bit_nth_lsf (file, -1)], 1, __ATOMIC_RELAXED);
+  if (is_watched && kind != FAULT_MEMORY)
+    __atomic_fetch_add (&n_watched, 1, __ATOMIC_RELAXED);
+  be_slow (kind, file);
 }
 
 /* Counts a call; whether it is to fail, with errno set. With @out_half a first call may have half
@@ -248,7 +254,7 @@ map_or_fail (void *at, size_t length, int protection, int flags, int fd, off_t o
              : next_map (at, length, protection, flags, fd, offset);
 }
 
-/* Locks are asked for and given back by it; giving back does not fail. */
+/* Locks are asked for and given back by it. */
 static int
 fcntl_or_fail (int fd, int command, ...)
 {
@@ -258,8 +264,9 @@ fcntl_or_fail (int fd, int command, ...)
   va_start (list, command);
   argument = va_arg (list, void *);
   va_end (list);
-  if (command == F_SETLK && ((const struct flock *) argument)->l_type != F_UNLCK &&
-      fails (FAULT_LOCK, file_of (fd), NULL))
+  if (command == F_SETLK && ((const struct flock *) argument)->l_type == F_UNLCK)
+    be_slow (FAULT_UNLOCK, file_of (fd));
+  else if (command == F_SETLK && fails (FAULT_LOCK, file_of (fd), NULL))
     return -1;
   return next_fcntl (fd, command, argument);
 }

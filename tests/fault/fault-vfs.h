@@ -17,7 +17,8 @@ typedef enum
   FAULT_REMOVE,
   FAULT_FOLDER_SYNC,
   FAULT_MEMORY, /* SQLite's allocator */
-  FAULT_N_KINDS
+  FAULT_N_KINDS,
+  FAULT_UNLOCK = FAULT_N_KINDS /* is slow at most: giving back does not fail */
 } FaultKind;
 
 /* Of which file, as bits. */
