@@ -137,6 +137,7 @@ learn_gap (DsqKeyPages *self, const DsqKeyReading *reading)
       self->n_items += item != NULL;
       g_array_append_val (page->rows, row);
     }
+  page->is_due = self->is_gap_due;
   g_ptr_array_add (self->pages, page);
   self->n_rows += found->len;
   self->n_gap -= n_known + n_gone;

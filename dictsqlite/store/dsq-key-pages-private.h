@@ -48,6 +48,7 @@ typedef struct
   gboolean has_gap;    /* keys behind the pages have not been met */
   guint n_gap;         /* how many */
   DsqKeyAnchor gap;    /* where they begin */
+  gboolean is_gap_due; /* something has changed since they were asked for */
   GHashTable *waiting; /* (owned) DsqItem (owned) by the offset into the gap */
 } DsqKeyPages;
 

@@ -317,6 +317,8 @@ dsq_key_pages_note (DsqKeyPages *self, const char *const *keys, guint32 table)
   g_autoptr (GHashTable) hashes = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   guint8 bits[N_BITS / 8] = { 0 };
 
+  /* which of its keys are on their way here is not known */
+  self->is_gap_due = TRUE;
   for (guint i = 0; keys == NULL && i < self->pages->len; i++)
     dsq_key_page_at (self, i)->is_due = TRUE;
   for (guint i = 0; keys != NULL && keys[i] != NULL; i++)
@@ -410,6 +412,7 @@ dsq_key_pages_ask (DsqKeyPages *self, DsqKeyReading *reading, gint64 settled_end
     }
   if (!self->has_gap)
     return FALSE;
+  self->is_gap_due = FALSE;
   dsq_key_anchor_copy (&reading->from, &self->gap);
   reading->is_settled = is_settled (self, &self->gap, settled_end);
   if (g_hash_table_size (self->waiting) > 0)

@@ -32,6 +32,7 @@ struct Fixture
   guint n_removed;                                  /* rows that were told to be gone */
   guint length;                                     /* by what was told */
   void (*as_told) (Fixture *self, guint n_removed); /* (nullable) */
+  void (*as_read) (Fixture *self);                  /* (nullable) before what was read is learned */
 };
 
 static void
@@ -177,6 +178,8 @@ learn_one (Fixture *self)
   if (asks)
     {
       read_part (self, &reading);
+      if (self->as_read != NULL)
+        self->as_read (self);
       dsq_key_pages_learn (self->pages, &reading, page);
     }
   reading_clear (&reading);
@@ -435,6 +438,61 @@ test_in_the_gap (Fixture *self, gconstpointer mode)
   settle (self);
 }
 
+static void
+change_one (Fixture *self)
+{
+  guint number = g_array_index (self->keys, guint, 5);
+
+  self->as_read = NULL;
+  g_array_remove_index (self->keys, 5);
+  if (self->mode->by_key)
+    number = 3 * ROWS - 1;
+  g_array_append_val (self->keys, number);
+  note (self, number);
+}
+
+static void
+change_all (Fixture *self)
+{
+  self->as_read = NULL;
+  g_array_remove_index (self->keys, 5);
+  dsq_key_pages_note (self->pages, NULL, DSQ_TABLE_MAIN);
+}
+
+/* What is told of while its keys are on their way is not what they say. */
+static void
+test_changes_as_the_gap_is_read (Fixture *self, gconstpointer mode)
+{
+  void (*const changes[]) (Fixture *) = { change_one, change_all };
+
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    {
+      tear_down (self, mode);
+      set_up (self, mode);
+      fill (self, 0, 3 * ROWS - 1);
+      learn_number (self);
+      g_object_unref (look (self, ROWS - 1));
+      self->as_read = changes[i];
+      g_assert_true (learn_one (self));
+      g_assert_null (self->as_read);
+      g_assert_true (is_due (self, 0));
+      learn_number (self);
+      settle (self);
+      g_assert_false (is_due (self, 0));
+    }
+
+  /* all of it, behind which something has come */
+  tear_down (self, mode);
+  set_up (self, mode);
+  fill (self, 0, 20);
+  learn_number (self);
+  g_object_unref (look (self, 19));
+  self->as_read = change_one;
+  g_assert_true (learn_one (self));
+  g_assert_false (self->pages->has_gap);
+  settle (self);
+}
+
 /* --- places that have shifted ----------------------------------------------------------------- */
 
 /* From the page on in which what waits for the file begins, its keys are met again. */
@@ -523,6 +581,8 @@ main (int argc, char **argv)
   ADD ("much-comes-behind", by_key, test_much_comes_behind);
   ADD ("ends-as-it-tells", by_place, test_ends_as_it_tells);
   ADD ("fewer-than-waited-for", by_place, test_fewer_than_waited_for);
+  ADD ("changes-as-the-gap-is-read", by_place, test_changes_as_the_gap_is_read);
+  ADD ("changes-by-key-as-the-gap-is-read", by_key, test_changes_as_the_gap_is_read);
   ADD ("in-the-gap", by_key, test_in_the_gap);
   ADD ("shift-before-gap", by_place, test_shift_before_gap);
   ADD ("shift-without-gap", by_place, test_shift_without_gap);
