@@ -50,7 +50,7 @@ gboolean dsq_engine_get_record (DsqEngine *self,
                                 guint8 **out_record,
                                 gsize *out_length,
                                 GError **error);
-/* The same with DSQ_STAMP_LENGTH bytes before it. */
+/* The same with DSQ_STAMP_LENGTH bytes before it, which tell how long it is the newest. */
 gboolean dsq_engine_get_stamped (DsqEngine *self,
                                  const DsqKey *key,
                                  guint8 **out_stamped,

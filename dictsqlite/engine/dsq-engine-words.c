@@ -74,55 +74,6 @@ dsq_engine_move_words (DsqEngine *self, DsqWordsAsk asks)
   dsq_shards_unlock_all (self->shards);
 }
 
-static guint8 *
-put_before (guint64 stamp, const guint8 *record, gsize length, gsize *out_length)
-{
-  guint8 *stamped = g_malloc (DSQ_STAMP_LENGTH + length);
-
-  memcpy (stamped, &stamp, sizeof stamp);
-  memcpy (stamped + DSQ_STAMP_LENGTH, record, length);
-  *out_length = DSQ_STAMP_LENGTH + length;
-  return stamped;
-}
-
-gboolean
-dsq_engine_get_stamped (DsqEngine *self,
-                        const DsqKey *key,
-                        guint8 **out_stamped,
-                        gsize *out_length,
-                        GError **error)
-{
-  DsqShard *shard = dsq_engine_lock_shard (self, key->table, key->hash, error);
-  g_autofree guint8 *record = NULL;
-  gsize length;
-  guint32 number;
-
-  *out_stamped = NULL;
-  *out_length = 0;
-  if (shard == NULL)
-    return FALSE;
-  number = dsq_hot_shard_find_locked (&shard->hot, key);
-  if (number != 0 && dsq_engine_may_keep (self, shard->hot.nodes[number].entry))
-    {
-      const DsqEntry *entry = shard->hot.nodes[number].entry;
-
-      dsq_hot_shard_touch_locked (&self->shards->hot, &shard->hot, number);
-      shard->n_hits++;
-      *out_stamped = put_before (dsq_engine_stamp_locked (self, key, entry),
-                                 dsq_entry_record (entry),
-                                 entry->record_length,
-                                 out_length);
-      dsq_shard_unlock (shard);
-      return TRUE;
-    }
-  dsq_shard_unlock (shard);
-  if (!dsq_engine_get_record (self, key, &record, &length, error))
-    return FALSE;
-  if (record != NULL)
-    *out_stamped = put_before (DSQ_STAMP_NONE, record, length, out_length);
-  return TRUE;
-}
-
 /* A word that has moved once since before the change has moved with it, and with nothing else. */
 gboolean
 dsq_engine_set_stamped (DsqEngine *self,

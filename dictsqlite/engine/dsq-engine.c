@@ -53,14 +53,15 @@ dsq_engine_stage_locked (DsqEngine *self,
 
 /* --- get ------------------------------------------------------------------------------------- */
 
-void
+guint64
 dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEntry *entry)
 {
   DsqShard *shard = dsq_shards_get (self->shards, key->hash);
+  guint64 stamp = DSQ_STAMP_NONE;
   gboolean is_admitted = FALSE;
 
   if (!dsq_hot_tier_takes (&self->shards->hot, entry) || !dsq_hot_tier_reserve (&self->shards->hot))
-    return;
+    return stamp;
   dsq_shard_lock (shard);
   if (!shard->is_closed && shard->epoch == miss->epoch && shard->n_writing == 0 &&
       self->generation == miss->generation && dsq_hot_shard_find_locked (&shard->hot, key) == 0)
@@ -70,12 +71,14 @@ dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEn
                                    key->hash,
                                    dsq_entry_ref (entry),
                                    FALSE);
+      stamp = dsq_engine_stamp_locked (self, key, entry);
       is_admitted = TRUE;
     }
   dsq_shard_unlock (shard);
   if (!is_admitted)
     dsq_hot_tier_release (&self->shards->hot);
   dsq_hot_tier_trim (&self->shards->hot);
+  return stamp;
 }
 
 /* The key is not in memory; its shard was as @miss says. */
@@ -84,6 +87,7 @@ get_cold (DsqEngine *self,
           const DsqKey *key,
           const DsqMiss *miss,
           DsqEntry **out_entry,
+          guint64 *out_stamp,
           GError **error)
 {
   gboolean success;
@@ -96,7 +100,7 @@ get_cold (DsqEngine *self,
   if (success && *out_entry != NULL)
     {
       dsq_counters_add (&self->counters, DSQ_COUNT_COLD_HITS, 1);
-      dsq_engine_admit (self, key, miss, *out_entry);
+      *out_stamp = dsq_engine_admit (self, key, miss, *out_entry);
     }
   else if (success)
     {
@@ -165,6 +169,7 @@ dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError
   DsqEntry *entry;
   DsqShard *shard;
   DsqMiss miss;
+  guint64 stamp;
 
   *out_entry = NULL;
   switch (look_into_memory (self, key, &shard, &entry, &miss, error))
@@ -180,7 +185,7 @@ dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError
       *out_entry = entry;
       return TRUE;
     case LOOK_MISS:
-      return get_cold (self, key, &miss, out_entry, error);
+      return get_cold (self, key, &miss, out_entry, &stamp, error);
     case LOOK_ABSENT:
     default:
       return TRUE;
@@ -190,14 +195,31 @@ dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError
 /* A short record is copied with the shard locked, which costs less than a reference. */
 #define MAX_COPY_LOCKED 1024
 
-gboolean
-dsq_engine_get_record (DsqEngine *self,
-                       const DsqKey *key,
-                       guint8 **out_record,
-                       gsize *out_length,
-                       GError **error)
+/* With @stamp, in front of it. */
+static inline void
+copy_record (const DsqEntry *entry, const guint64 *stamp, guint8 **out_record, gsize *out_length)
+{
+  const gsize before = stamp != NULL ? DSQ_STAMP_LENGTH : 0;
+
+  if (dsq_entry_is_tombstone (entry))
+    return;
+  *out_length = before + entry->record_length;
+  *out_record = g_malloc (*out_length);
+  if (stamp != NULL)
+    memcpy (*out_record, stamp, sizeof *stamp);
+  memcpy (*out_record + before, dsq_entry_record (entry), entry->record_length);
+}
+
+static inline G_ALWAYS_INLINE gboolean
+get_record (DsqEngine *self,
+            const DsqKey *key,
+            gboolean is_stamped,
+            guint8 **out_record,
+            gsize *out_length,
+            GError **error)
 {
   g_autoptr (DsqEntry) held = NULL;
+  guint64 stamp = DSQ_STAMP_NONE;
   DsqEntry *entry;
   DsqShard *shard;
   DsqMiss miss;
@@ -205,12 +227,14 @@ dsq_engine_get_record (DsqEngine *self,
 
   *out_record = NULL;
   *out_length = 0;
-  if (result == LOOK_FAILED || (result == LOOK_MISS && !get_cold (self, key, &miss, &held, error)))
+  if (result == LOOK_FAILED ||
+      (result == LOOK_MISS && !get_cold (self, key, &miss, &held, &stamp, error)))
     return FALSE;
+  if (result == LOOK_HIT && is_stamped)
+    stamp = dsq_engine_stamp_locked (self, key, entry);
   if (result == LOOK_HIT && entry->record_length <= MAX_COPY_LOCKED)
     {
-      *out_length = entry->record_length;
-      *out_record = g_memdup2 (dsq_entry_record (entry), entry->record_length);
+      copy_record (entry, is_stamped ? &stamp : NULL, out_record, out_length);
       dsq_shard_unlock (shard);
       return TRUE;
     }
@@ -221,15 +245,32 @@ dsq_engine_get_record (DsqEngine *self,
     }
   if (result == LOOK_WARM)
     {
-      dsq_engine_admit (self, key, &miss, entry);
+      stamp = dsq_engine_admit (self, key, &miss, entry);
       held = entry;
     }
   if (held != NULL)
-    {
-      *out_length = held->record_length;
-      *out_record = g_memdup2 (dsq_entry_record (held), held->record_length);
-    }
+    copy_record (held, is_stamped ? &stamp : NULL, out_record, out_length);
   return TRUE;
+}
+
+gboolean
+dsq_engine_get_record (DsqEngine *self,
+                       const DsqKey *key,
+                       guint8 **out_record,
+                       gsize *out_length,
+                       GError **error)
+{
+  return get_record (self, key, FALSE, out_record, out_length, error);
+}
+
+gboolean
+dsq_engine_get_stamped (DsqEngine *self,
+                        const DsqKey *key,
+                        guint8 **out_stamped,
+                        gsize *out_length,
+                        GError **error)
+{
+  return get_record (self, key, TRUE, out_stamped, out_length, error);
 }
 
 /* Whether a record of @type holds a string that C has. */

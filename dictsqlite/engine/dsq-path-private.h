@@ -17,8 +17,9 @@ typedef struct
   guint64 generation;
 } DsqMiss;
 
-/* Puts what was read from the cold tier into the hot one, unless the key may have changed since. */
-void dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEntry *entry);
+/* Puts what was read from the cold tier into the hot one, unless the key may have changed since;
+ * its stamp there. */
+guint64 dsq_engine_admit (DsqEngine *self, const DsqKey *key, const DsqMiss *miss, DsqEntry *entry);
 
 /* Stages a state, taken over, of a key; @number is its node or 0, @presence counts for 0 only. */
 void dsq_engine_stage_locked (DsqEngine *self,

@@ -232,8 +232,8 @@ dsq_store_get_text (DsqStore *self, const char *key, gsize *out_length, GError *
  * newest, for who keeps it.
  *
  * Before the record stand the 8 bytes of a stamp, in the machine's own byte order. It is 1 where
- * the record is not to be kept, since it expires, is long or was not in memory. Otherwise it is one
- * of the words of [method@Store.map_words], the one whose number is the stamp modulo
+ * the record is not to be kept, since it expires, is long or does not stay in memory. Otherwise it
+ * is one of the words of [method@Store.map_words], the one whose number is the stamp modulo
  * %DSQ_WORD_WALKS. As long as it is that word still, looked at after the one of %DSQ_WORD_LIVE,
  * which must be what that was before some call that has returned since, the record is the key's
  * newest.
@@ -285,7 +285,7 @@ dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, 
 guint64
 dsq_store_get_stamped_string (DsqStore *self, const char *key, char **out_string, GError **error)
 {
-  g_autofree guint8 *record = NULL;
+  g_autofree guint8 *stamped = NULL;
   DsqEngine *engine;
   gboolean is_other;
   gsize length;
@@ -303,17 +303,20 @@ dsq_store_get_stamped_string (DsqStore *self, const char *key, char **out_string
   *out_string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &stamp, &is_other);
   if (*out_string != NULL)
     return check_stamp (self, engine, stamp);
-  if (is_other || !dsq_engine_get_record (engine, &made, &record, &length, error))
+  if (is_other || !dsq_engine_get_stamped (engine, &made, &stamped, &length, error))
     return 0;
-  if (record == NULL)
+  if (stamped == NULL)
     return DSQ_STAMP_NONE;
-  if (record[0] != DSQ_VALUE_STRING || memchr (record, '\0', length) != NULL)
+  memcpy (&stamp, stamped, sizeof stamp);
+  if (stamped[DSQ_STAMP_LENGTH] != DSQ_VALUE_STRING ||
+      memchr (stamped + DSQ_STAMP_LENGTH, '\0', length - DSQ_STAMP_LENGTH) != NULL)
     return 0;
-  /* in the place of the type byte there is room for the one at its end */
-  memmove (record, record + 1, length - 1);
-  record[length - 1] = '\0';
-  *out_string = (char *) g_steal_pointer (&record);
-  return DSQ_STAMP_NONE;
+  /* in the place of the stamp and the type byte there is room for the one at its end */
+  length -= DSQ_STAMP_LENGTH + 1;
+  memmove (stamped, stamped + DSQ_STAMP_LENGTH + 1, length);
+  stamped[length] = '\0';
+  *out_string = (char *) g_steal_pointer (&stamped);
+  return check_stamp (self, engine, stamp);
 }
 
 /**

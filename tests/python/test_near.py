@@ -233,6 +233,26 @@ def test_each_table_keeps_its_own(near):
             read("k")
 
 
+@pytest.mark.parametrize("value", [value for value in VALUES if value is not None], ids=repr)
+def test_what_is_read_from_the_file_is_kept_at_once(open_store, path, value):
+    with DictSQLiteV4(path) as writer:
+        writer["k"] = value
+    first = open_store(persist_mode="writethrough")
+    for name in ("get", "__getitem__"):
+        store = open_store(persist_mode="writethrough", separate=True)
+        assert getattr(store, name)("k") == value
+        assert is_kept(store, "k")
+        first["k"] = "theirs"
+        assert store["k"] == "theirs" and is_kept(store, "k")
+        first["k"] = value
+    # where memory has no room for it, it is not
+    small = open_store(persist_mode="writethrough", separate=True, hot_capacity=1, warm_capacity=0)
+    small["other"] = "the one that there is room for"
+    assert small["k"] == value and small["k"] == value
+    first["k"] = "theirs"
+    assert small["k"] == "theirs"
+
+
 @pytest.mark.parametrize("separate", (False, True))
 def test_another_object_on_the_file_is_seen(open_store, file_mode, separate):
     store = open_store(persist_mode=file_mode, separate=separate)
