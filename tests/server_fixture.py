@@ -16,6 +16,9 @@ from with_server import NoServer, Server, server
 
 from dictsqlite_v4 import DictSQLiteV4
 
+# Of pg_stat_activity: the connections that listen, by what each has said last.
+LISTENS = "query ~ '^(LISTEN|SELECT pg_notify)'"
+
 _numbers = itertools.count()
 
 

@@ -21,7 +21,7 @@ from dictsqlite_v4 import (ConflictError, DictSQLiteV4, OutcomeUnknownError,
                            WrongPasswordError)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from server_fixture import Relay, new_name, running, sql  # noqa: E402, F401
+from server_fixture import LISTENS, Relay, new_name, running, sql  # noqa: E402, F401
 
 
 @pytest.fixture
@@ -488,7 +488,7 @@ def told_by(address):
 
 def count_listeners(running):
     return int(sql(running, "SELECT count(*) FROM pg_stat_activity"
-                            " WHERE application_name = 'dictsqlite' AND query LIKE 'LISTEN%'"))
+                            f" WHERE application_name = 'dictsqlite' AND {LISTENS}"))
 
 
 def test_watches(address):
@@ -559,7 +559,7 @@ def test_what_is_believed_ends_with_the_listener(running):
         wait_until(lambda: other.get("a") == 0)
         for turn in range(1, 6):
             sql(running, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                         " WHERE query LIKE 'LISTEN%'")
+                         f" WHERE {LISTENS}")
             one["a"] = turn
             assert_seen_within(0.4, other, turn)
 

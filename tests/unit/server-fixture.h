@@ -45,6 +45,7 @@ set_up (Fixture *self, gconstpointer data)
   server->target.pq = &fake_pq;
   server->id = server->version = 1;
   server->notify = (char *) "NOTIFY";
+  server->notices = dsq_server_notices_new ();
   server->committed = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   server->learned = g_byte_array_new ();
   server->readers = g_ptr_array_new ();
@@ -88,6 +89,7 @@ tear_down (Fixture *self, gconstpointer data)
   g_array_unref (server->writer.tables);
   dsq_cold_undo_clear (&server->writer.undo);
   g_byte_array_unref (server->writer.keys);
+  dsq_server_notices_unref (server->notices);
   dsq_mutex_clear (&server->coherence_lock);
   dsq_mutex_clear (&server->readers_lock);
   pthread_cond_destroy (&server->reader_is_free);

@@ -3,6 +3,8 @@
 
 #include "config.h"
 
+#include <sys/resource.h>
+
 #include "server-fixture.h"
 
 static void
@@ -180,6 +182,63 @@ test_listeners (Fixture *self, gconstpointer data)
   assert_looks_within (self, 80, 80);
 }
 
+/* What is left to who listens he sends when it is due; who cannot leaves it to who commits. */
+static void
+test_notices (Fixture *self, gconstpointer data)
+{
+  DsqServerNotices *notices = self->server.notices;
+  DsqColdListener *listener;
+
+  g_assert_true (dsq_server_notices_begin (notices) && dsq_server_notices_begin (notices));
+  listener = dsq_server_listen (&self->server.tier);
+  g_assert_true (listener->wait (listener, -1));
+  /* until two are so close to each other */
+  while (dsq_server_notices_begin (notices))
+    ;
+  dsq_server_notices_leave (notices);
+  dsq_server_notices_leave (notices);
+  g_assert_cmpint (dsq_server_notices_get_due (notices), <, G_MAXINT64);
+  g_assert_true (listener->wait (listener, -1));
+  g_assert_cmpint (dsq_server_notices_get_due (notices), ==, G_MAXINT64);
+
+  dsq_server_notices_leave (notices);
+  fake.lost_at = DSQ_SERVER_N_STATEMENTS;
+  g_assert_true (listener->wait (listener, -1));
+  g_assert_cmpint (dsq_server_notices_get_due (notices), ==, G_MAXINT64);
+  g_assert_true (dsq_server_notices_begin (notices) && dsq_server_notices_begin (notices));
+  fake.lost_at = FAKE_NONE;
+  listener->free (listener);
+
+  /* what is left at the end */
+  dsq_server_notices_leave (notices);
+  dsq_server_tell_left (&self->server);
+  g_assert_false (dsq_server_notices_take (notices));
+  g_assert_true (begin (&self->server.tier, NULL));
+  dsq_server_tell_left (&self->server);
+  dsq_server_notices_leave (notices);
+  dsq_server_tell_left (&self->server);
+  g_assert_false (dsq_server_notices_take (notices));
+}
+
+/* Each commit tells, then. */
+static void
+test_notices_without_a_descriptor (Fixture *self, gconstpointer data)
+{
+  struct rlimit usual, none;
+  DsqServerNotices *notices;
+
+  g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &usual));
+  none = (struct rlimit){ 0, usual.rlim_max };
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
+  notices = dsq_server_notices_new ();
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &usual));
+  g_assert_cmpint (notices->fd, ==, -1);
+  dsq_server_notices_set_sender (notices, TRUE);
+  g_assert_true (dsq_server_notices_begin (notices) && dsq_server_notices_begin (notices));
+  g_assert_cmpint (dsq_server_notices_get_due (notices), ==, G_MAXINT64);
+  dsq_server_notices_unref (notices);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -187,6 +246,8 @@ main (int argc, char **argv)
 #define ADD(name, func)                                                                            \
   g_test_add ("/dsq/server-connections/" name, Fixture, NULL, set_up, func, tear_down)
   ADD ("listeners", test_listeners);
+  ADD ("notices", test_notices);
+  ADD ("notices-without-a-descriptor", test_notices_without_a_descriptor);
   ADD ("connections-that-break", test_connections_that_break);
   ADD ("no-connection", test_no_connection);
   ADD ("secrets", test_secrets);

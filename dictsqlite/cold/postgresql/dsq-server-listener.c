@@ -5,7 +5,8 @@
  * Who has committed notifies the store's channel, with a word that says who that was. It is sent
  * behind the commit, not in it: the server lets one transaction with a notice commit at a time,
  * of all stores, and so a notice may be lost with who was to send it. Who listens looks for himself
- * once a second therefore, and where the server sends none, as often as who reads would.
+ * once a second therefore, and where the server sends none, as often as who reads would. He also
+ * sends what his own store's writer has left to him.
  */
 
 #include "config.h"
@@ -24,12 +25,21 @@ typedef struct
   DsqColdListener listener;
   DsqServerTarget target;
   DsqServerConnection connection;
-  char *uri;     /* (owned) of target */
-  char *listen;  /* (owned) (nullable) the statement; NULL: the server sends no notices */
-  char *client;  /* (owned) whose notices are not heard */
-  gint64 try_at; /* monotonic: no connection is tried before */
+  char *uri;    /* (owned) of target */
+  char *listen; /* (owned) (nullable) the statement; NULL: the server sends no notices */
+  char *client; /* (owned) whose notices are not heard */
+  char *tell;   /* (owned) the statement that sends what is due of its own store's */
+  DsqServerNotices *notices; /* (owned) */
+  gint64 try_at;             /* monotonic: no connection is tried before */
   guint staleness_ms;
 } Listener;
+
+static void
+lose (Listener *self)
+{
+  dsq_server_notices_set_sender (self->notices, FALSE);
+  dsq_server_connection_close (&self->connection);
+}
 
 /* What was committed before it heard is to be looked for then. */
 static gboolean
@@ -42,8 +52,11 @@ begin_to_hear (Listener *self)
   self->try_at = g_get_monotonic_time () + MAX_LOOK_MS * 1000;
   if (dsq_server_connection_open (&self->connection, &error) &&
       dsq_server_say (&self->connection, self->listen, "listen", &error))
-    return TRUE;
-  dsq_server_connection_close (&self->connection);
+    {
+      dsq_server_notices_set_sender (self->notices, TRUE);
+      return TRUE;
+    }
+  lose (self);
   return FALSE;
 }
 
@@ -57,7 +70,7 @@ hear (Listener *self)
 
   if (!pq->consumeInput (self->connection.handle))
     {
-      dsq_server_connection_close (&self->connection);
+      lose (self);
       return TRUE;
     }
   while ((notice = pq->notifies (self->connection.handle)) != NULL)
@@ -76,10 +89,21 @@ get_wait_ms (const Listener *self)
                     : CLAMP (self->staleness_ms, MIN_LOOK_MS, MAX_LOOK_MS));
 }
 
+/* What could not be told others look for. */
+static void
+tell (Listener *self)
+{
+  if (dsq_server_notices_take (self->notices) &&
+      !dsq_server_say (&self->connection, self->tell, "tell others", NULL))
+    lose (self);
+}
+
 static gboolean
 wait_inside (Listener *self, int stop_fd)
 {
-  struct pollfd polled[] = { { stop_fd, POLLIN, 0 }, { -1, POLLIN, 0 } };
+  struct pollfd polled[] = { { stop_fd, POLLIN, 0 },
+                             { -1, POLLIN, 0 },
+                             { self->notices->fd, POLLIN, 0 } };
   gint64 until;
 
   if (self->connection.handle == NULL && begin_to_hear (self))
@@ -87,13 +111,24 @@ wait_inside (Listener *self, int stop_fd)
   until = g_get_monotonic_time () + get_wait_ms (self) * 1000;
   while (self->connection.handle == NULL || !hear (self))
     {
-      gint64 left = until - g_get_monotonic_time ();
+      const gint64 now = g_get_monotonic_time ();
+      gint64 due = G_MAXINT64;
+      gint64 left;
       guint depth;
 
-      if (left <= 0)
-        return TRUE;
       if (self->connection.handle != NULL)
-        polled[1].fd = self->target.pq->socket (self->connection.handle);
+        {
+          polled[1].fd = self->target.pq->socket (self->connection.handle);
+          due = dsq_server_notices_get_due (self->notices);
+        }
+      if (due <= now)
+        {
+          tell (self);
+          continue;
+        }
+      left = MIN (until, due) - now;
+      if (until <= now)
+        return TRUE;
       depth = dsq_fork_pause ();
       poll (polled, G_N_ELEMENTS (polled), (int) ((left + 999) / 1000));
       dsq_fork_resume (depth);
@@ -119,9 +154,11 @@ free_listener (DsqColdListener *listener)
 {
   Listener *self = (Listener *) listener;
 
-  dsq_server_connection_close (&self->connection);
+  lose (self);
+  dsq_server_notices_unref (self->notices);
   g_free (self->uri);
   g_free (self->listen);
+  g_free (self->tell);
   g_free (self->client);
   g_free (self);
 }
@@ -139,6 +176,10 @@ dsq_server_listen (DsqColdTier *tier)
   self->target.uri = self->uri;
   self->connection.target = &self->target;
   self->client = g_strdup (server->client);
+  self->tell = g_strdup_printf ("SELECT pg_notify('" DSQ_SERVER_CHANNEL "', '%s')",
+                                server->id,
+                                server->client);
+  self->notices = dsq_server_notices_ref (server->notices);
   if (server->notify != NULL)
     self->listen = g_strdup_printf ("LISTEN " DSQ_SERVER_CHANNEL, server->id);
   self->staleness_ms = server->address.max_staleness_ms;

@@ -165,6 +165,7 @@ close_tier (DsqColdTier *tier, GError **error)
   DsqColdServer *self = (DsqColdServer *) tier;
 
   dsq_server_pool_close (self);
+  dsq_server_tell_left (self);
   dsq_server_connection_close (&self->writer.connection);
   dsq_server_connection_close (&self->lookout);
   dsq_mutex_clear (&self->coherence_lock);
@@ -181,6 +182,7 @@ close_tier (DsqColdTier *tier, GError **error)
   g_clear_pointer (&self->keys, dsq_keys_free);
   dsq_server_address_clear (&self->address);
   g_free (self->notify);
+  dsq_server_notices_unref (self->notices);
   g_free (self);
   return TRUE;
 }
@@ -233,6 +235,7 @@ server_new (const DsqColdOptions *options)
   self->readers = g_ptr_array_new ();
   self->writer.tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState));
   dsq_cold_undo_init (&self->writer.undo);
+  self->notices = dsq_server_notices_new ();
   self->writer.keys = g_byte_array_new ();
   self->writer.connection.target = &self->target;
   self->lookout.target = &self->target;

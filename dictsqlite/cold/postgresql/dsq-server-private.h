@@ -8,6 +8,7 @@
 #include "cold/dsq-cold-undo-private.h"
 #include "cold/postgresql/dsq-server-address-private.h"
 #include "cold/postgresql/dsq-server-connection-private.h"
+#include "cold/postgresql/dsq-server-notices-private.h"
 #include "tiers/dsq-filter-private.h"
 
 G_BEGIN_DECLS
@@ -51,8 +52,9 @@ typedef struct
   gboolean read_only;                     /* constant */
   gint64 id;                              /* constant: the store's */
   char client[2 * DSQ_SERVER_CLIENT + 1]; /* constant: by which it knows its own notices */
-  char *notify;  /* (owned) (nullable) constant: the statement; NULL: the server sends no notices */
-  DsqKeys *keys; /* (owned) (nullable) constant */
+  char *notify; /* (owned) (nullable) constant: the statement; NULL: the server sends no notices */
+  DsqServerNotices *notices; /* (owned) constant */
+  DsqKeys *keys;             /* (owned) (nullable) constant */
   DsqRecordCodec codec;
 
   DsqMutex coherence_lock;
@@ -172,5 +174,7 @@ gboolean dsq_server_learn_locked (DsqColdServer *self,
 /* What is known is true for as long as it may be, from then on. */
 void dsq_server_believe_locked (DsqColdServer *self, gint64 since);
 void dsq_server_count_entries_locked (DsqColdServer *self);
+/* Tells of what was committed, and of which nobody has told yet. */
+void dsq_server_tell_left (DsqColdServer *self);
 
 G_END_DECLS

@@ -14,6 +14,7 @@
 #define MARK 16
 
 #define BEGIN_PURPOSE "begin a transaction"
+#define TELL_PURPOSE  "tell others that something has changed"
 
 static void
 copy_states (GArray *to, const GArray *from)
@@ -241,8 +242,9 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   DsqServerStep steps[] = {
     { .which = DSQ_SERVER_NOTE, .args = &args },
     { .sql = "COMMIT", .purpose = "commit" },
-    { .sql = self->notify, .purpose = "tell others that something has changed", .is_vain = TRUE },
+    { .sql = self->notify, .purpose = TELL_PURPOSE, .is_vain = TRUE },
   };
+  const gboolean tells = self->notify != NULL && dsq_server_notices_begin (self->notices);
   gboolean success;
 
   dsq_server_array_init (&ids, TRUE);
@@ -274,9 +276,19 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
   dsq_server_args_add_array (&args, &ids);
   dsq_server_args_add_array (&args, &nexts);
   dsq_server_args_add_array (&args, &counts);
-  success = dsq_server_run_steps (&writer->connection, steps, self->notify != NULL ? 3 : 2, error);
+  success = dsq_server_run_steps (&writer->connection, steps, tells ? 3 : 2, error);
   dsq_server_clear_steps (&writer->connection, steps, G_N_ELEMENTS (steps));
+  /* of one that failed it may not be known whether it did */
+  if (self->notify != NULL && !(success && tells))
+    dsq_server_notices_leave (self->notices);
   return success;
+}
+
+void
+dsq_server_tell_left (DsqColdServer *self)
+{
+  if (dsq_server_notices_take (self->notices) && self->writer.connection.handle != NULL)
+    dsq_server_say (&self->writer.connection, self->notify, TELL_PURPOSE, NULL);
 }
 
 static gboolean
