@@ -79,7 +79,8 @@ def run_part(part, options, folder):
     if part == 'threads':
         return loads.threads((1, 2) if quick else (1, 2, 4), 500 if quick else 20_000, few, folder)
     if part == 'ycsb':
-        return loads.ycsb((1, 2), 'AE' if quick else 'ABCDEF', 200 if quick else options.records,
+        return loads.ycsb((1, 2), 'AE' if quick else loads.WORKLOADS,
+                          200 if quick else options.records,
                           200 if quick else options.operations, few, folder)
     if part == 'tiers':
         return loads.tiers(1000 if quick else 20_000, few, folder)

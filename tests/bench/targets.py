@@ -113,6 +113,7 @@ YCSB = [
           ('A', ('sqlite3, autocommit', 'diskcache')),
           ('B', ('sqlite3, autocommit', 'diskcache', LMDB_EACH)),
           ('C', ('sqlite3, autocommit', 'diskcache', LMDB_EACH)),
+          ('C again', ('sqlite3, autocommit', 'diskcache', LMDB_EACH)),
           ('D', ('sqlite3, autocommit', 'diskcache', LMDB_EACH)),
           ('E', ('sqlite3, autocommit',)),
           ('F', ('sqlite3, autocommit', 'diskcache')))
