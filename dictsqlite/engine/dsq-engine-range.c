@@ -236,7 +236,7 @@ leave_out_expired (DsqEngine *self, GPtrArray *entries, GError **error)
 }
 
 /* Lays the one over the other. Where either goes on beyond what is here, the list is full before:
- * of what is pending there are as many as it takes, and of rows still so many more. */
+ * of what is pending there are as many as it takes, and of rows as many and those that are gone. */
 static void
 merge (const GArray *pending, const GPtrArray *rows, guint max_keys, GPtrArray *out_entries)
 {
@@ -262,18 +262,18 @@ merge (const GArray *pending, const GPtrArray *rows, guint max_keys, GPtrArray *
  * store is a queue by its keys: as many as this had better be in the file. */
 #define MANY_GONE 1024
 
-static void
-flush_if_many_are_gone (DsqEngine *self, const GArray *pending)
+static guint
+count_gone (const GArray *pending)
 {
   guint n_gone = 0;
 
-  for (guint i = 0; i < pending->len && pending->len >= MANY_GONE; i++)
+  for (guint i = 0; i < pending->len; i++)
     n_gone += !g_array_index (pending, Pending, i).is_live;
-  if (n_gone >= MANY_GONE)
-    dsq_flusher_wake (self->flusher, TRUE);
+  return n_gone;
 }
 
-/* As many rows are asked for as fill the list whatever is pending of them. */
+/* As many rows are asked for as fill the list whatever is pending of them: each but those that are
+ * gone is in it, or a change of its key. */
 static gboolean
 list_some (DsqEngine *self,
            const DsqKey *from,
@@ -286,14 +286,15 @@ list_some (DsqEngine *self,
 {
   g_autoptr (GArray) pending = g_array_new (FALSE, FALSE, sizeof (Pending));
   gboolean hides_cold, success;
-  guint max_rows;
+  guint n_gone, max_rows;
 
   g_array_set_clear_func (pending, pending_clear);
   if (!collect_pending (self, from, end, max_keys, pending, &hides_cold, error))
     return FALSE;
-  if (!hides_cold)
-    flush_if_many_are_gone (self, pending);
-  max_rows = max_keys + MIN (pending->len, G_MAXUINT - max_keys);
+  n_gone = count_gone (pending);
+  if (!hides_cold && n_gone >= MANY_GONE)
+    dsq_flusher_wake (self->flusher, TRUE);
+  max_rows = max_keys + MIN (n_gone, G_MAXUINT - max_keys);
   if (!hides_cold)
     {
       if (!dsq_engine_enter (self, error))
