@@ -44,18 +44,14 @@ typedef struct
 
 /* NULL in *out_entry: there is none. */
 gboolean dsq_engine_get (DsqEngine *self, const DsqKey *key, DsqEntry **out_entry, GError **error);
-/* The record alone, in memory of the caller's (g_free); NULL: there is none. */
+/* The record alone, in memory of the caller's (g_free); NULL: there is none. With @is_stamped
+ * DSQ_STAMP_LENGTH bytes stand before it, which tell how long it is the newest. */
 gboolean dsq_engine_get_record (DsqEngine *self,
                                 const DsqKey *key,
+                                gboolean is_stamped,
                                 guint8 **out_record,
                                 gsize *out_length,
                                 GError **error);
-/* The same with DSQ_STAMP_LENGTH bytes before it, which tell how long it is the newest. */
-gboolean dsq_engine_get_stamped (DsqEngine *self,
-                                 const DsqKey *key,
-                                 guint8 **out_stamped,
-                                 gsize *out_length,
-                                 GError **error);
 /* The string (g_free) and the stamp of a record of @type in the hot tier; or NULL, uncounted. */
 char *dsq_engine_peek_string (DsqEngine *self,
                               const DsqKey *key,

@@ -210,13 +210,13 @@ copy_record (const DsqEntry *entry, const guint64 *stamp, guint8 **out_record, g
   memcpy (*out_record + before, dsq_entry_record (entry), entry->record_length);
 }
 
-static inline G_ALWAYS_INLINE gboolean
-get_record (DsqEngine *self,
-            const DsqKey *key,
-            gboolean is_stamped,
-            guint8 **out_record,
-            gsize *out_length,
-            GError **error)
+gboolean
+dsq_engine_get_record (DsqEngine *self,
+                       const DsqKey *key,
+                       gboolean is_stamped,
+                       guint8 **out_record,
+                       gsize *out_length,
+                       GError **error)
 {
   g_autoptr (DsqEntry) held = NULL;
   guint64 stamp = DSQ_STAMP_NONE;
@@ -251,26 +251,6 @@ get_record (DsqEngine *self,
   if (held != NULL)
     copy_record (held, is_stamped ? &stamp : NULL, out_record, out_length);
   return TRUE;
-}
-
-gboolean
-dsq_engine_get_record (DsqEngine *self,
-                       const DsqKey *key,
-                       guint8 **out_record,
-                       gsize *out_length,
-                       GError **error)
-{
-  return get_record (self, key, FALSE, out_record, out_length, error);
-}
-
-gboolean
-dsq_engine_get_stamped (DsqEngine *self,
-                        const DsqKey *key,
-                        guint8 **out_stamped,
-                        gsize *out_length,
-                        GError **error)
-{
-  return get_record (self, key, TRUE, out_stamped, out_length, error);
 }
 
 /* Whether a record of @type holds a string that C has. */

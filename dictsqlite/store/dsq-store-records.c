@@ -48,7 +48,7 @@ dsq_store_get_record (DsqStore *self,
 
   *out_length = 0;
   engine = dsq_store_begin_call (self, key, key_length, &made, error);
-  if (engine == NULL || !dsq_engine_get_record (engine, &made, &record, out_length, error))
+  if (engine == NULL || !dsq_engine_get_record (engine, &made, FALSE, &record, out_length, error))
     return NULL;
   return record;
 }
@@ -257,7 +257,7 @@ dsq_store_get_stamped_text (DsqStore *self, const char *key, gsize *out_length, 
 
   *out_length = 0;
   engine = dsq_store_begin_call (self, (const guint8 *) key, strlen (key), &made, error);
-  if (engine == NULL || !dsq_engine_get_stamped (engine, &made, &stamped, out_length, error))
+  if (engine == NULL || !dsq_engine_get_record (engine, &made, TRUE, &stamped, out_length, error))
     return NULL;
   if (stamped != NULL)
     {
@@ -303,7 +303,7 @@ dsq_store_get_stamped_string (DsqStore *self, const char *key, char **out_string
   *out_string = dsq_engine_peek_string (engine, &made, DSQ_VALUE_STRING, &stamp, &is_other);
   if (*out_string != NULL)
     return check_stamp (self, engine, stamp);
-  if (is_other || !dsq_engine_get_stamped (engine, &made, &stamped, &length, error))
+  if (is_other || !dsq_engine_get_record (engine, &made, TRUE, &stamped, &length, error))
     return 0;
   if (stamped == NULL)
     return DSQ_STAMP_NONE;

@@ -28,7 +28,7 @@ test_a_turn_is_waited_for (void)
   char *folder = make_folder ();
   g_autofree char *path = g_build_filename (folder, "store", NULL);
   g_autofree char *ring = g_strconcat (path, "-facts", NULL);
-  DsqFacts *ours, *theirs;
+  DsqFacts *ours, *theirs, *only_reads;
   GThread *thread;
 
   make_store (path);
@@ -41,6 +41,13 @@ test_a_turn_is_waited_for (void)
   g_assert_cmpuint (GPOINTER_TO_SIZE (g_thread_join (thread)), <, 950 * 1000);
   g_assert_cmpuint (GPOINTER_TO_SIZE (take_turn (ours)), >=, 1000 * 1000);
   dsq_facts_give_turn (theirs);
+
+  /* who may not write waits for none */
+  dsq_facts_give_turn (ours);
+  only_reads = dsq_facts_new (path, store_id, NULL, TRUE);
+  take_turn (only_reads);
+  g_assert_cmpuint (GPOINTER_TO_SIZE (take_turn (ours)), <, 900 * 1000);
+  dsq_facts_free (only_reads);
 
   /* of the file that has the name */
   take_turn (ours);
