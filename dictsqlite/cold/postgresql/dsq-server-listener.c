@@ -89,21 +89,23 @@ get_wait_ms (const Listener *self)
                     : CLAMP (self->staleness_ms, MIN_LOOK_MS, MAX_LOOK_MS));
 }
 
-/* What could not be told others look for. */
-static void
+/* What could not be told is due still: to who connects again, or to who closes the store. FALSE:
+ * the connection is lost. */
+static gboolean
 tell (Listener *self)
 {
-  if (dsq_server_notices_take (self->notices) &&
-      !dsq_server_say (&self->connection, self->tell, "tell others", NULL))
-    lose (self);
+  if (!dsq_server_notices_take (self->notices) ||
+      dsq_server_say (&self->connection, self->tell, "tell others", NULL))
+    return TRUE;
+  lose (self);
+  dsq_server_notices_leave (self->notices);
+  return FALSE;
 }
 
 static gboolean
 wait_inside (Listener *self, int stop_fd)
 {
-  struct pollfd polled[] = { { stop_fd, POLLIN, 0 },
-                             { -1, POLLIN, 0 },
-                             { self->notices->fd, POLLIN, 0 } };
+  struct pollfd polled[] = { { stop_fd, POLLIN, 0 }, { -1, POLLIN, 0 }, { -1, POLLIN, 0 } };
   gint64 until;
 
   if (self->connection.handle == NULL && begin_to_hear (self))
@@ -111,19 +113,18 @@ wait_inside (Listener *self, int stop_fd)
   until = g_get_monotonic_time () + get_wait_ms (self) * 1000;
   while (self->connection.handle == NULL || !hear (self))
     {
+      const gboolean is_connected = self->connection.handle != NULL;
+      const gint64 due = is_connected ? dsq_server_notices_get_due (self->notices) : G_MAXINT64;
       const gint64 now = g_get_monotonic_time ();
-      gint64 due = G_MAXINT64;
       gint64 left;
       guint depth;
 
-      if (self->connection.handle != NULL)
-        {
-          polled[1].fd = self->target.pq->socket (self->connection.handle);
-          due = dsq_server_notices_get_due (self->notices);
-        }
+      polled[1].fd = is_connected ? self->target.pq->socket (self->connection.handle) : -1;
+      polled[2].fd = is_connected ? self->notices->fd : -1;
       if (due <= now)
         {
-          tell (self);
+          if (!tell (self))
+            return TRUE;
           continue;
         }
       left = MIN (until, due) - now;
