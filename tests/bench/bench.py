@@ -129,7 +129,7 @@ def main():
     if options.plots:
         report.plot(whole, options.plots)
     if options.write_docs:
-        report.write_pages(PAGES, whole)
+        report.write_pages(PAGES, whole, not options.only)
     missed = [line['name'] for line in whole['targets'] if line['met'] is False]
     print(f'{len(missed)} of {len(whole["targets"])} targets are missed')
     return 1 if options.check and missed else 0

@@ -150,9 +150,11 @@ def _markdown(rows):
     return '\n'.join([head, '|' + '---|' * len(rows[0]), *others])
 
 
-def write_pages(folder, report):
-    """Puts tables and plots between the marks of the two pages that have some."""
-    parts = {name: f'{title}.\n\n{_markdown(rows)}' for name, title, rows in tables(report)}
+def write_pages(folder, report, is_whole):
+    """Puts tables and plots between the marks of the two pages that have some; where not all was
+    measured, the targets stay as they are."""
+    parts = {name: f'{title}.\n\n{_markdown(rows)}' for name, title, rows in tables(report)
+             if is_whole or name != 'targets'}
     parts['machine'] = ', '.join(f'{key} {value}' for key, value in report['machine'].items())
     compared = {**report, 'results': [row for row in _of_part(report, 'single')
                                       if row['peer'] in COMPARED[0] and row['op'] in COMPARED[1]]}

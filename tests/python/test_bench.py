@@ -60,20 +60,24 @@ def test_the_page_has_a_place_for_each_table(tmp_path, monkeypatch):
         "peers": [{"name": "p", "version": "1", "lacks": "much"}],
         "results": [{"part": "start", "op": "import", "peer": "p", "n": 1, "samples": [5, 7, 6]},
                     {"part": "single", "op": "get", "peer": "lazy", "n": 2, "samples": [9998]}],
-        "targets": [],
+        "targets": [{"name": "ours / theirs", "limit": "<= 2", "measured": "1.5", "met": True}],
     }
     monkeypatch.setattr(report, "plot", lambda shown, folder, suffix: ["single"])
     copy = tmp_path / "performance.md"
     copy.write_text(page)
     compared = tmp_path / "comparison.md"
     compared.write_text((docs / "comparison.md").read_text())
+    targets = copy.read_text().count("| ok |") + copy.read_text().count("| NOT OK |")
     for _ in range(2):
-        report.write_pages(str(tmp_path), whole)
+        report.write_pages(str(tmp_path), whole, False)
+        assert copy.read_text().count("| ok |") + copy.read_text().count("| NOT OK |") == targets
         assert compared.read_text().count("| get | 4,999 |") == 1
         assert compared.read_text().count("](figures/single-compared.svg)") == 1
         assert copy.read_text().count("| get | 4,999 |") == 1
         assert "|  | p |\n|---|---|\n| import | 6 |\n" in copy.read_text()
         assert copy.read_text().count("| import | 6 |") == 1
+    report.write_pages(str(tmp_path), whole, True)
+    assert copy.read_text().count("ours / theirs") == copy.read_text().count("| ok |") == 1
 
 
 def test_parts_tell_whose_instructions_they_are():
