@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cold-support.h"
@@ -102,14 +101,7 @@ test_who_closes_at_the_same_moment (void)
     g_assert_cmpint (read (says[0], bytes, 1), ==, 1);
   g_assert_cmpint (write (told[1], bytes, sizeof bytes), ==, sizeof bytes);
   for (guint i = 0; i < G_N_ELEMENTS (processes); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      int status;
-
-      g_assert_cmpint (waitpid (processes[i], &status, 0), ==, processes[i]);
-      g_spawn_check_wait_status (status, &error);
-      g_assert_no_error (error);
-    }
+    wait_for_process (processes[i]);
   left = list_folder (folder);
   g_assert_cmpstr (left, ==, "store");
   for (guint i = 0; i < 2; i++)

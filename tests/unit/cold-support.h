@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/dsq-fork-private.h"
@@ -14,6 +15,18 @@
 #include "cold/dsq-cold-file-private.h"
 #include "cold/dsq-cold-open-private.h"
 #include "dsq-error.h"
+
+/* It ends, and says that all was well. */
+static inline void
+wait_for_process (GPid process)
+{
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  g_assert_cmpint (waitpid (process, &status, 0), ==, process);
+  g_spawn_check_wait_status (status, &error);
+  g_assert_no_error (error);
+}
 
 /* --- a scratch folder ------------------------------------------------------------------------- */
 

@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cold/dsq-cold-file-private.h"
@@ -243,14 +242,7 @@ race (Fixture *fixture, void (*prepare) (const char *path))
           g_assert_no_error (error);
         }
       for (guint i = 0; i < G_N_ELEMENTS (processes); i++)
-        {
-          g_autoptr (GError) error = NULL;
-          int status;
-
-          g_assert_cmpint (waitpid (processes[i], &status, 0), ==, processes[i]);
-          g_spawn_check_wait_status (status, &error);
-          g_assert_no_error (error);
-        }
+        wait_for_process (processes[i]);
       assert_sound (path);
       assert_stock (path, "SELECT count(*) FROM entry", "8");
     }
