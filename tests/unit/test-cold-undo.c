@@ -112,6 +112,7 @@ test_goes_back (void)
   Model model = { .tables = g_array_new (FALSE, FALSE, sizeof (DsqTableState)),
                   .at_beginning = g_array_new (FALSE, FALSE, sizeof (DsqTableState)),
                   .at_savepoint = g_array_new (FALSE, FALSE, sizeof (DsqTableState)) };
+  guint n_with_tables = 0; /* went back with tables there; by chance the last one may be without */
 
   dsq_cold_undo_init (&model.undo);
   for (guint i = 0; i < N_TRANSACTIONS; i++)
@@ -143,10 +144,11 @@ test_goes_back (void)
         {
           dsq_cold_undo_back_to (&model.undo, 0, model.tables);
           assert_same (model.tables, model.at_beginning);
+          n_with_tables += model.tables->len > 0;
         }
     }
   g_assert_cmpuint (model.undo.now, <, G_MAXINT32);
-  g_assert_cmpuint (model.tables->len, >, 0);
+  g_assert_cmpuint (n_with_tables, >, N_TRANSACTIONS / 8);
   dsq_cold_undo_clear (&model.undo);
   g_array_unref (model.tables);
   g_array_unref (model.at_beginning);
