@@ -7,6 +7,8 @@
 G_BEGIN_DECLS
 
 DsqTableState *dsq_cold_find_table (DsqColdSqlite *self, guint32 table);
+/* Writes its floor and its holes. */
+gboolean dsq_cold_save_table (DsqColdSqlite *self, const DsqTableState *state, GError **error);
 void dsq_cold_forget_marks (DsqColdSqlite *self);
 DSQ_COLD_FUNCTION (clear_table) dsq_cold_clear_table;
 DSQ_COLD_FUNCTION (apply) dsq_cold_apply;

@@ -21,6 +21,17 @@ dsq_cold_find_table (DsqColdSqlite *self, guint32 table)
   return dsq_cold_undo_find (self->tables, table);
 }
 
+gboolean
+dsq_cold_save_table (DsqColdSqlite *self, const DsqTableState *state, GError **error)
+{
+  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_SAVE_TABLE];
+
+  dsq_statement_bind_number (statement, 1, state->table);
+  dsq_statement_bind_number (statement, 2, dsq_cold_get_floor (state));
+  dsq_statement_bind_number (statement, 3, dsq_cold_get_holes (state));
+  return dsq_statement_run (statement, error);
+}
+
 static gboolean
 is_listed (guint32 table, gpointer user_data)
 {
@@ -77,6 +88,7 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
   gint64 first = (gint64) table << DSQ_FORMAT_POSITION_BITS;
   gint64 last = first | DSQ_FORMAT_POSITION_MAX;
   gboolean has, success;
+  int n_removed;
 
   if (state == NULL)
     return TRUE;
@@ -94,10 +106,14 @@ dsq_cold_clear_table (DsqColdTier *tier, guint32 table, GError **error)
   writer->database->is_unstoppable = TRUE;
   if (!success)
     return FALSE;
-  if (state->count != 0 || sqlite3_changes (writer->database->handle) != 0)
+  n_removed = sqlite3_changes (writer->database->handle);
+  if (state->count != 0 || n_removed != 0)
     writer->has_changed = TRUE;
   if (self->facts != NULL)
     dsq_facts_add_everything (self->facts);
+  /* of rows that were not counted its holes do not tell, and next would not be behind them */
+  if (state->count == 0 && n_removed != 0)
+    return dsq_cold_save_table (self, state, error);
   state->count = 0;
   return TRUE;
 }

@@ -219,7 +219,6 @@ dsq_cold_release (DsqColdTier *tier, gboolean keep, GError **error)
 static gboolean
 save_tables (DsqColdSqlite *self, GError **error)
 {
-  DsqStatement *statement = &self->writer.statements[DSQ_COLD_WRITE_SAVE_TABLE];
   const DsqColdUndo *undo = &self->writer.undo;
 
   for (guint i = 0; i < undo->steps->len; i++)
@@ -230,10 +229,7 @@ save_tables (DsqColdSqlite *self, GError **error)
       now = before != NULL ? dsq_cold_find_table (self, before->table) : NULL;
       if (now == NULL || dsq_cold_get_holes (now) == dsq_cold_get_holes (before))
         continue;
-      dsq_statement_bind_number (statement, 1, now->table);
-      dsq_statement_bind_number (statement, 2, dsq_cold_get_floor (now));
-      dsq_statement_bind_number (statement, 3, dsq_cold_get_holes (now));
-      if (!dsq_statement_run (statement, error))
+      if (!dsq_cold_save_table (self, now, error))
         return FALSE;
     }
   return TRUE;

@@ -120,6 +120,28 @@ def test_one_of_a_table_is_told(stored, parameters, table, column):
             assert {key: some[key] for key in GOOD} == GOOD
 
 
+@pytest.mark.parametrize("n_uncounted", (1, len(GOOD)))
+@pytest.mark.parametrize("name", (None, "more"))
+def test_clearing_goes_by_the_rows_not_by_the_count(stored, parameters, name, n_uncounted):
+    """A table that seems to be empty is emptied all the same, and is whole from then on."""
+
+    def pair(store):
+        return (store.table(name), store) if name else (store, store.table("more"))
+
+    table_id = 2 if name else 1
+    change(stored, f"UPDATE tables SET holes = holes + {n_uncounted} WHERE id = {table_id}")
+    with DictSQLiteV4(stored, **parameters) as store:
+        some, _ = pair(store)
+        assert store.check() and len(some) == len(GOOD) - n_uncounted
+        some.clear()
+        store.flush()
+        assert not store.check()
+        some["new"] = 1
+    with DictSQLiteV4(stored, **parameters) as store:
+        some, other = pair(store)
+        assert some.copy() == {"new": 1} and other.copy() == GOOD and not store.check()
+
+
 @pytest.mark.parametrize("column", ("header = 'text'", "header = NULL", "header = 7"))
 def test_a_header_is_told(stored, parameters, column):
     change(stored, f"UPDATE store SET {column}")
