@@ -81,7 +81,8 @@ def test_a_coroutine_finds_what_is_kept(running, monkeypatch):
             monkeypatch.setattr(store, "_find_each", None)
             assert await store.get_async("a") == "text"
             assert await store.batch_get(["a"]) == {"a": "text"}
-            monkeypatch.setattr(_aio_mapping, "monotonic_ns", lambda: time.monotonic_ns() * 2)
+            later = time.monotonic_ns() + 2 * HOUR * 1_000_000
+            monkeypatch.setattr(_aio_mapping, "monotonic_ns", lambda: later)
             with pytest.raises(TypeError):
                 await store.get_async("a")
             monkeypatch.undo()

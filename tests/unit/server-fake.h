@@ -117,6 +117,8 @@ fake_result (const FakeAnswer *answer, const char *rows, ExecStatusType status)
 static inline void
 fake_queue (FakeResult *result)
 {
+  if (fake.n_taken == fake.n_queued)
+    fake.n_taken = fake.n_queued = 0;
   g_assert_cmpuint (fake.n_queued, <, FAKE_MAX_QUEUE);
   fake.queue[fake.n_queued++] = result;
 }

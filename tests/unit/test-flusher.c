@@ -64,6 +64,7 @@ static void
 test_nothing_without_thread (Fixture *self, gconstpointer data)
 {
   dsq_flusher_wake (self->flusher, TRUE);
+  g_assert_true (dsq_flusher_is_hurried (self->flusher));
   dsq_flusher_tick (self->flusher, TRUE);
   g_usleep (20 * 1000);
   g_assert_cmpuint (self->n_work + self->n_idle + self->n_tended, ==, 0);

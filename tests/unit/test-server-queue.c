@@ -219,6 +219,29 @@ apply_in (DsqColdTier *tier, guint32 table, gint64 place, GError **error)
          changes[0].presence == DSQ_PRESENCE_ABSENT && changes[1].presence == DSQ_PRESENCE_PRESENT;
 }
 
+/* Where the server sends no notices nothing is said behind a commit, now or later. */
+static void
+test_commits (Fixture *self, gconstpointer data)
+{
+  DsqColdTier *tier = &self->server.tier;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 6; i++)
+    {
+      const guint n_others = fake.n_others;
+
+      self->server.notify = i < 5 ? (char *) "NOTIFY" : NULL;
+      g_assert_true (begin (tier, &error));
+      g_assert_true (apply_in (tier, DSQ_TABLE_MAIN, 0, &error));
+      g_assert_true (dsq_server_commit (tier, NULL, NULL, &error));
+      g_assert_no_error (error);
+      /* but for what connects and prepares at first: to begin, to commit, and the notice */
+      if (i >= 4)
+        g_assert_cmpuint (fake.n_others, ==, n_others + (i == 4 ? 3 : 2));
+      g_assert_false (dsq_server_notices_take (self->server.notices));
+    }
+}
+
 /* What a row was given as its place is told at once where that is taken. */
 static void
 test_places (Fixture *self, gconstpointer data)
@@ -366,6 +389,7 @@ main (int argc, char **argv)
   ADD ("pipelines-that-do-not-end", test_pipelines_that_do_not_end);
   ADD ("busy-and-lost", test_busy_and_lost);
   ADD ("patient", test_patient);
+  ADD ("commits", test_commits);
   ADD ("places", test_places);
   ADD ("copies-that-end-within-a-row", test_copies_that_end_within_a_row);
   ADD ("copies-begun-anew", test_copies_begun_anew);
