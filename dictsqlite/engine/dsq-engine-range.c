@@ -56,7 +56,7 @@ settle_order_locked (DsqPending *self, DsqShard *shard)
   dsq_shard_assert_locked (shard);
   if (part->order == NULL)
     {
-      part->order = dsq_key_order_new ();
+      part->order = dsq_key_order_new (&shard->order_bytes);
       for (guint which = 0; which < DSQ_N_LISTS; which++)
         {
           add_list_locked (self, shard, &part->current.lists[which]);

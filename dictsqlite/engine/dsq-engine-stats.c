@@ -6,7 +6,6 @@
 #include "cold/dsq-cold-file-private.h"
 #include "crypto/dsq-secret-private.h"
 #include "engine/dsq-engine-internal.h"
-#include "engine/dsq-key-order-private.h"
 
 static void
 add_shard (DsqEngine *self, guint index, DsqStats *stats)
@@ -24,13 +23,7 @@ add_shard (DsqEngine *self, guint index, DsqStats *stats)
   stats->warm_misses += shard->n_warm_misses;
   stats->dirty_entries += shard->n_dirty;
   stats->dirty_bytes += (guint64) shard->dirty_bytes;
-  for (guint i = 0; i < self->tables.used->len; i++)
-    {
-      const DsqTable *table = self->tables.used->pdata[i];
-      const DsqKeyOrder *order = dsq_pending_shard (table->pending, index)->order;
-
-      stats->order_bytes += order != NULL ? dsq_key_order_bytes (order) : 0;
-    }
+  stats->order_bytes += shard->order_bytes;
   dsq_shard_unlock (shard);
 }
 

@@ -19,14 +19,13 @@ typedef struct
 /* Below 0, 0 or above, as memcmp() says it, the shorter of two first. */
 int dsq_key_compare (const guint8 *a, guint32 a_length, const guint8 *b, guint32 b_length);
 
-DsqKeyOrder *dsq_key_order_new (void);
+/* Its memory is counted in @n_bytes, which the same lock guards. */
+DsqKeyOrder *dsq_key_order_new (gsize *n_bytes);
 void dsq_key_order_free (DsqKeyOrder *self);
 
 /* A node of the table becomes dirty. It costs next to nothing until the order is asked for. */
 void
 dsq_key_order_add_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 table, guint32 number);
-/* Memory that it takes. */
-gsize dsq_key_order_bytes (const DsqKeyOrder *self);
 /* A dirty node is about to leave memory. */
 void dsq_key_order_remove_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 number);
 /* Many have become clean or left memory: those of the table that are still dirty stay. */

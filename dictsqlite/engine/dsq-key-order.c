@@ -34,6 +34,8 @@ struct _DsqKeyOrder
   GPtrArray *chunks; /* (owned) of Chunk, none of them empty */
   GArray *fresh;     /* (owned) of guint32 */
   gsize n_sorted;    /* keys in chunks */
+  gsize *n_bytes;    /* (unowned) memory of all orders of the shard, this one's too, */
+  gsize n_counted;   /* ... of which so many are this one's */
 };
 
 int
@@ -63,13 +65,25 @@ is_dirty (const DsqHotShard *shard, guint32 number, guint32 table)
          node->entry->table == table;
 }
 
+static void
+count_bytes (DsqKeyOrder *self)
+{
+  const gsize n_bytes = sizeof *self + self->chunks->len * (sizeof (Chunk) + sizeof (gpointer)) +
+                        self->fresh->len * sizeof (guint32);
+
+  *self->n_bytes += n_bytes - self->n_counted;
+  self->n_counted = n_bytes;
+}
+
 DsqKeyOrder *
-dsq_key_order_new (void)
+dsq_key_order_new (gsize *n_bytes)
 {
   DsqKeyOrder *self = g_new0 (DsqKeyOrder, 1);
 
   self->chunks = g_ptr_array_new_with_free_func (g_free);
   self->fresh = g_array_sized_new (FALSE, FALSE, sizeof (guint32), FIRST_FRESH);
+  self->n_bytes = n_bytes;
+  count_bytes (self);
   return self;
 }
 
@@ -78,6 +92,7 @@ dsq_key_order_free (DsqKeyOrder *self)
 {
   if (self == NULL)
     return;
+  *self->n_bytes -= self->n_counted;
   g_ptr_array_unref (self->chunks);
   g_array_unref (self->fresh);
   g_free (self);
@@ -288,6 +303,7 @@ dsq_key_order_settle_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 tabl
     for (guint i = 0; i < self->fresh->len; i++)
       put_in (self, shard, g_array_index (self->fresh, guint32, i));
   forget_fresh (self);
+  count_bytes (self);
 }
 
 /* --- as nodes come and go --------------------------------------------------------------------- */
@@ -300,13 +316,7 @@ dsq_key_order_add_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 table, 
   if (self->fresh->len >= MAX_VOID && self->fresh->len / 2 > shard->n_nodes)
     dsq_key_order_settle_locked (self, shard, table);
   g_array_append_val (self->fresh, number);
-}
-
-gsize
-dsq_key_order_bytes (const DsqKeyOrder *self)
-{
-  return sizeof *self + self->chunks->len * (sizeof (Chunk) + sizeof (gpointer)) +
-         self->fresh->len * sizeof (guint32);
+  count_bytes (self);
 }
 
 void
@@ -322,6 +332,7 @@ dsq_key_order_remove_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 numb
     {
       next.at--;
       take_out (self, &next);
+      count_bytes (self);
     }
 }
 
@@ -350,4 +361,5 @@ dsq_key_order_filter_locked (DsqKeyOrder *self, DsqHotShard *shard, guint32 tabl
         }
     }
   g_ptr_array_set_size (self->chunks, (int) n_chunks);
+  count_bytes (self);
 }

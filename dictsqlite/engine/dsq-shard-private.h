@@ -29,6 +29,7 @@ typedef struct
   guint64 n_warm_misses;
   guint32 n_dirty;    /* changes that wait for the file */
   gint64 dirty_bytes; /* memory that they take, as far as the budget does not know of it */
+  gsize order_bytes;  /* memory of its keys' orders, see dsq-key-order-private.h */
   guint index;        /* constant: its number */
 } __attribute__ ((aligned (64))) DsqShard;
 
