@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import tracemalloc
 
 import pytest
 from conftest import ENCRYPTED
@@ -218,3 +219,44 @@ def test_a_queue_loses_nothing_of_what_others_put_in(open_store, mode):
             del store[key]
     for name in "ab":
         assert [key for key in taken if key[0] == name] == [f"{name}{i}" for i in range(n_keys)]
+
+
+# --- beside tables that somebody has open
+
+
+def set_in_tables(store, tables):
+    for i in range(20):
+        tables[str(i)]["key"] = i
+        assert tables[str(i)]["key"] == i and len(tables[str(i)]) == 1
+
+
+BESIDE_TABLES = {
+    "making": lambda store, tables: [store.table(f"new {i}") for i in range(20)],
+    "set and get": set_in_tables,
+    "stats": lambda store, tables: [store.stats() for _ in range(20)],
+}
+
+
+@pytest.mark.parametrize("work", BESIDE_TABLES)
+@pytest.mark.parametrize("mode", ("memory", "writethrough"))
+def test_many_tables_are_not_looked_at_one_by_one(open_store, mode, work):
+    costs = []
+    for n_tables in (100, 3_200):
+        with open_store(persist_mode=mode) as store:
+            tables = {str(i): store.table(str(i)) for i in range(n_tables)}
+            costs.append(cost(lambda: BESIDE_TABLES[work](store, tables)))  # noqa: B023
+    assert_flat(costs)
+
+
+def test_a_transaction_makes_nothing_for_each_table(open_store):
+    with open_store(persist_mode="memory") as store:
+        tables = [store.table(str(i)) for i in range(2_000)]
+        peaks = []
+        for _ in range(2):
+            tracemalloc.start()
+            with store.transaction():
+                tables[5]["key"] = 1
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < 100 * len(tables) < peaks[0]
+        assert tables[5]["key"] == 1

@@ -103,6 +103,7 @@ class StoreMapping(
         self._load_pickle = load_pickle if safe is None else safe.decode
         self._handle = store
         self._routes = routes_to(store)
+        self._detour: Optional[Tuple[Any, Dict[str, Any]]] = None  # for a transaction
         self._begin_near(store, near_capacity)
         self._routes["_near"] = self._near  # none in a transaction
         # One by one: where __dict__ is asked for, each look at an attribute takes longer ever on.

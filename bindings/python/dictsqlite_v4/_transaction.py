@@ -166,8 +166,11 @@ class _UnderWay:
     def route(self, mapping: Any) -> None:
         """For one of them. Any thread may have made it."""
         self._routed.append(mapping)
-        router = _Router(self, mapping._handle, getattr(mapping, "_name", None))
-        mapping.__dict__.update(router.routes())
+        if mapping._detour is None:
+            mapping._detour = _detour(mapping._handle, getattr(mapping, "_name", None))
+        router, routes = mapping._detour
+        router.way = self
+        mapping.__dict__.update(routes)
         if self._is_over:
             self.take_routes_back()
 
@@ -176,6 +179,8 @@ class _UnderWay:
         self._is_over = True
         for mapping in list(self._routed):
             mapping.__dict__.update(mapping._routes)
+            if mapping._detour is not None:
+                mapping._detour[0].leave(self)
 
     def end(self) -> None:
         """Let the next begin."""
@@ -227,32 +232,33 @@ def is_dropped(store: Any) -> bool:
 
 
 class _Router:
-    """A mapping's store, for others than the transaction's thread; for that, its place there.
+    """A mapping's store, for others than a transaction's thread; for that, its place there.
 
-    What it is made of does not lead back to it: else the store would live on until the garbage
-    collector comes by.
+    What it is made of does not lead back to it, nor to the mapping but while a transaction is under
+    way: else the store would live on until the garbage collector comes by.
     """
 
-    def __init__(self, way: _UnderWay, base: Store, name: Optional[str]) -> None:
-        self._way = way
+    way: Optional[_UnderWay] = None
+
+    def __init__(self, base: Store, name: Optional[str]) -> None:
         self._base = base
         self._name = name  # of the table
         self._inside: Tuple[Optional[_Level], Any] = (None, None)  # as of the level
 
+    def leave(self, way: _UnderWay) -> None:
+        """It is over. Does nothing the second time."""
+        if self.way is way:
+            self._inside = (None, None)
+            self.way = None
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._base if name in _OUTSIDE else self._store(), name)
+        return getattr(self._base if name in _OUTSIDE else self.store(), name)
 
-    def routes(self) -> Dict[str, Any]:
-        """As routes_to(), but through this."""
-        routes: Dict[str, Any] = {"_" + name: self._route_text(name) for name in _TEXT}
-        routes.update({"_" + name: self._route(name) for name in _BYTES})
-        routes["_store"] = self
-        routes["_near"] = None
-        return routes
-
-    def _store(self) -> Any:
-        level = self._way.level
-        if level is None or get_ident() != self._way.owner:
+    def store(self) -> Any:
+        """Where the operations of the thread that asks go."""
+        way = self.way
+        level = way.level if way is not None else None
+        if way is None or level is None or get_ident() != way.owner:
             return self._base
         known, store = self._inside
         if known is not level:
@@ -264,10 +270,25 @@ class _Router:
             self._inside = level, store
         return store
 
-    def _route(self, name: str) -> Callable[..., Any]:
-        return lambda *args: getattr(self._store(), name)(*args)
 
-    def _route_text(self, name: str) -> Callable[..., Any]:
+def _detour(base: Store, name: Optional[str]) -> Tuple[_Router, Dict[str, Any]]:
+    """A router, and as routes_to() what goes through it.
+
+    A mapping keeps them from one transaction to the next: to make them anew for each table that
+    somebody has would take most of the time of a small one.
+    """
+    router = _Router(base, name)
+
+    def route(name: str) -> Callable[..., Any]:
+        return lambda *args: getattr(router.store(), name)(*args)
+
+    def route_text(name: str) -> Callable[..., Any]:
         # a transaction is a store of the same kind
-        function: Callable[..., Any] = getattr(type(self._base), name)
-        return lambda handle, *args: function(self._store(), *args)
+        function: Callable[..., Any] = getattr(type(base), name)
+        return lambda handle, *args: function(router.store(), *args)
+
+    routes: Dict[str, Any] = {"_" + name: route_text(name) for name in _TEXT}
+    routes.update({"_" + name: route(name) for name in _BYTES})
+    routes["_store"] = router
+    routes["_near"] = None
+    return router, routes
