@@ -51,7 +51,8 @@ def run(prefix, tmp_path):
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
         )
         assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert done.stderr == ""
+        # where there is tqdm meson shows there how far it has come
+        assert done.stderr == "" or command[0] == "meson"
         return done.stdout
 
     return run_one
