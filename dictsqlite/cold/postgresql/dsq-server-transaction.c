@@ -256,7 +256,7 @@ note_and_commit (DsqColdServer *self, const guint8 mark[MARK], GError **error)
       const DsqTableState *state =
           before != NULL ? dsq_cold_undo_find (writer->tables, before->table) : NULL;
 
-      if (state == NULL)
+      if (state == NULL || (state->next == before->next && state->count == before->count))
         continue;
       dsq_server_array_add_number (&ids, state->table);
       dsq_server_array_add_number (&nexts, state->next);
