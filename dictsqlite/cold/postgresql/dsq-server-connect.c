@@ -115,9 +115,13 @@ connect_it (DsqServerConnection *self, GError **error)
 
 /* PostgreSQL plans a statement that is prepared once, with what it knows of the tables then. Where
  * they were small it would read all rows of the store for each key, and for minutes after they have
- * grown. Others that speak its protocol plan otherwise. */
+ * grown. Where an argument is an array it would plan for each one's length anew, which takes longer
+ * than what is done for a key. But Citus has no other way to find where an argument leads. Others
+ * that speak its protocol plan otherwise. */
 #define PLANS                                                                                      \
-  ";SET enable_seqscan = off;SET enable_bitmapscan = off;SET enable_sort = off;SET jit = off"
+  ";SET enable_seqscan = off;SET enable_bitmapscan = off;SET enable_sort = off;SET jit = off"      \
+  ";SELECT set_config('plan_cache_mode', 'force_generic_plan', false)"                             \
+  " WHERE NOT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
 
 static gboolean
 is_postgresql (const DsqServerConnection *self)
