@@ -23,9 +23,15 @@ refuse (DsqError code, const char *cause, GError **error)
 static gboolean
 make_schema (DsqColdServer *self, GError **error)
 {
+  g_autofree char *sql = NULL;
+
   if (self->read_only)
     return refuse (DSQ_ERROR_NOT_FOUND, "there is none in the database", error);
-  return dsq_server_say (&self->lookout, dsq_server_schema, "make the schema", error);
+  sql = g_strconcat (dsq_server_schema,
+                     self->lookout.is_postgresql ? dsq_server_schema_on_postgresql : "",
+                     "COMMIT",
+                     NULL);
+  return dsq_server_say (&self->lookout, sql, "make the schema", error);
 }
 
 /* --- the store -------------------------------------------------------------------------------- */

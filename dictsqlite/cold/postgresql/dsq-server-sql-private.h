@@ -26,8 +26,10 @@ enum
 
 extern const DsqServerSql dsq_server_sql[DSQ_SERVER_N_STATEMENTS];
 
-/* What makes the schema, and the version of it that this library knows. */
+/* What makes the schema, in a transaction that is still to be committed, and the version of it that
+ * this library knows. */
 #define DSQ_SERVER_SCHEMA_VERSION 1
 extern const char dsq_server_schema[];
+extern const char dsq_server_schema_on_postgresql[];
 
 G_END_DECLS

@@ -38,8 +38,12 @@ const char dsq_server_schema[] =
     "CREATE TABLE IF NOT EXISTS dictsqlite.change ("
     " store bigint NOT NULL, version bigint NOT NULL, mark bytea NOT NULL, keys bytea,"
     " next_expiry bigint NOT NULL, PRIMARY KEY (store, version));"
-    "INSERT INTO dictsqlite.schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dictsqlite.schema);"
-    "COMMIT";
+    "INSERT INTO dictsqlite.schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dictsqlite.schema);";
+
+/* What a flush has changed is long, is read at once and soon forgotten: to make it shorter takes the
+ * server more time than to write it. */
+const char dsq_server_schema_on_postgresql[] =
+    "ALTER TABLE dictsqlite.change ALTER COLUMN keys SET STORAGE EXTERNAL;";
 
 /* A page of a walk: as many rows as there may be, and of these those before which there are fewer
  * bytes than there may be. */
