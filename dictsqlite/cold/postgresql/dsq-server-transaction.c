@@ -132,6 +132,7 @@ begin_once (DsqColdServer *self, gint64 began, GError **error)
   writer->is_begun = TRUE;
   writer->has_changed = FALSE;
   writer->has_savepoint = FALSE;
+  writer->has_attempt = FALSE;
   writer->is_everything = FALSE;
   writer->next_expiry = G_MAXINT64;
   g_byte_array_set_size (writer->keys, 0);

@@ -1,4 +1,4 @@
-/* dsq-server-writes.c - bringing changes into the transaction
+/* dsq-server-writes.c - some changes on their way into the transaction
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
@@ -16,13 +16,8 @@
 #include "cold/postgresql/dsq-server-row-private.h"
 #include "dsq-error.h"
 
-/* Of one round. */
-#define MAX_CHANGES 4096
-#define MAX_BYTES   (8u << 20)
 /* Values that are written by the commit, which nothing cancels, are no more. */
 #define MAX_BYTES_LATER (1u << 16)
-/* From so many new rows on a COPY is worth the round trips that it takes. */
-#define MIN_COPIED 512
 /* Of the filter of what a transaction has put into a table. */
 #define MAX_FILTER_BYTES (64u << 20)
 
@@ -122,7 +117,7 @@ note_emptied (DsqServerRound *self)
   const guint32 table = self->targets[0].key.table;
   const DsqTableState *state = dsq_cold_undo_find (writer->tables, table);
 
-  if (state == NULL || state->count > 0 || self->n_targets < MIN_COPIED)
+  if (state == NULL || state->count > 0 || self->n_targets < DSQ_SERVER_MIN_COPIED)
     return;
   writer->emptied = table;
   if (writer->put == NULL)
@@ -130,11 +125,12 @@ note_emptied (DsqServerRound *self)
   dsq_filter_finish (writer->put, dsq_filter_begin (writer->put, self->n_targets));
 }
 
+/* Or the rows will tell. */
 static gboolean
-is_surely_absent (const DsqServerWriter *writer, const Target *target)
+is_absent (const DsqServerWriter *writer, const Target *target)
 {
-  return target->key.table == writer->emptied &&
-         !dsq_filter_may_contain (writer->put, target->key.hash);
+  return writer->takes_for_new || (target->key.table == writer->emptied &&
+                                   !dsq_filter_may_contain (writer->put, target->key.hash));
 }
 
 void
@@ -160,7 +156,7 @@ dsq_server_ask_places (DsqServerRound *self)
     {
       Target *target = &self->targets[i];
 
-      if (is_surely_absent (&self->tier->writer, target))
+      if (is_absent (&self->tier->writer, target))
         continue;
       dsq_server_token_init (&cut, &target->token);
       dsq_server_array_add_number (tables, target->key.table);
@@ -421,15 +417,15 @@ copy_rows (DsqServerRound *self, GError **error)
   return success;
 }
 
-/* Whether the new rows are many. */
+/* Whether the new rows are many, or only a COPY would tell if they are not. */
 static gboolean
 is_copied (const DsqServerRound *self)
 {
-  guint n_new = 0;
+  guint n_new = self->tier->writer.takes_for_new ? DSQ_SERVER_MIN_COPIED : 0;
 
   for (guint i = 0; i < self->n_targets; i++)
     n_new += is_new (&self->targets[i]);
-  return n_new >= MIN_COPIED && self->tier->writer.connection.is_postgresql;
+  return n_new >= DSQ_SERVER_MIN_COPIED && self->tier->writer.connection.is_postgresql;
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */
@@ -488,41 +484,14 @@ apply_round (DsqServerRound *self, GError **error)
   return write_rows (self, error);
 }
 
-/* How many changes from the first on make a round. */
-static gsize
-measure (const DsqChange *changes, gsize n_changes)
-{
-  gsize n_bytes = 0, n = 0;
-
-  while (n < MIN (n_changes, MAX_CHANGES) && n_bytes < MAX_BYTES)
-    {
-      const DsqEntry *entry = changes[n++].entry;
-
-      if (entry != NULL)
-        n_bytes += entry->key_length + entry->record_length;
-    }
-  return n;
-}
-
 gboolean
-dsq_server_apply (DsqColdTier *tier, DsqChange *changes, gsize n_changes, GError **error)
+dsq_server_do_round (DsqColdServer *tier, DsqChange *changes, gsize n_changes, GError **error)
 {
-  DsqColdServer *self = (DsqColdServer *) tier;
-  gboolean success = TRUE;
-  gsize n;
+  DsqServerRound *round = round_new (tier, changes, n_changes);
+  const gboolean success = apply_round (round, error);
 
-  for (gsize i = 0; success && i < n_changes; i += n)
-    {
-      DsqServerRound *round;
-
-      if (!dsq_call_check (error))
-        return FALSE;
-      n = measure (changes + i, n_changes - i);
-      round = round_new (self, changes + i, n);
-      success = apply_round (round, error);
-      dsq_server_round_free (round);
-      g_clear_pointer (&self->writer.foreseen, dsq_server_round_free);
-    }
+  dsq_server_round_free (round);
+  g_clear_pointer (&tier->writer.foreseen, dsq_server_round_free);
   return success;
 }
 
