@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from random import Random
 
 import pytest
 from conftest import wait_until
@@ -68,6 +70,98 @@ def test_holds_what_a_dict_holds(running, password):
             assert_holds(running, name, values, **parameters)
 
 
+def grow(store, times):
+    """By many new keys, so that it is taken to go on like that."""
+    for turn in range(times):
+        store.update({f"{turn} {number}": number for number in range(1000)})
+        store.flush()
+
+
+@pytest.mark.parametrize("password", [None, "password"])
+@pytest.mark.parametrize("there", [[], [0], [700], [N - 1], range(N - 100, N)])
+def test_a_store_that_grows_is_not_asked_for_its_keys_but_where_one_is_there(
+        running, there, password):
+    name = new_name()
+    said = []
+    new = {f"new {number}": str(number) for number in range(N)}
+    theirs = {f"new {number}": "theirs" for number in there}
+    parameters = {**BEHIND, "encryption_password": password}
+    with Relay(running, lambda words, server: said.append(words)) as relay, \
+            DictSQLiteV4(f"{relay.address}&table={name}", **parameters) as store:
+        grow(store, 2)
+        with DictSQLiteV4(f"{running.address}&table={name}", **parameters) as other:
+            other.update(theirs)
+        values = {f"{turn} {number}": number for turn in range(2) for number in range(1000)}
+        values.update(theirs)
+        store.update(new)
+        store.update({key: "again" for key in list(new)[::1000]})
+        store.flush()
+        values.update(new)
+        values.update({key: "again" for key in list(new)[::1000]})
+        assert b"SAVEPOINT attempt" in b"".join(said)
+        for words in (b"ROLLBACK TO SAVEPOINT attempt", b"SELECT k.i, e.place"):
+            assert (words in b"".join(said)) == bool(there)
+        assert_holds(running, name, values, encryption_password=password)
+        store.update({key: "once more" for key in values})  # of which it is known that they are there
+        del store["new 5"], values["new 5"]
+        store.flush()
+        values = {key: "once more" for key in values}
+    assert_holds(running, name, values, encryption_password=password)
+
+
+def test_a_store_that_grows_does_so_in_transactions_and_tables(running):
+    name = new_name()
+    values = {f"{number}": number for number in range(3000)}
+    with DictSQLiteV4(f"{running.address}&table={name}", persist_mode="writethrough") as store:
+        grow(store, 2)
+        for table in (store, store.table("one"), store.table("another")):
+            with store.transaction():
+                table.update(values)
+            with pytest.raises(KeyError), store.transaction():
+                table.update({f"gone {key}": 1 for key in values})
+                raise KeyError
+            with store.transaction():
+                table.update({f"more {key}": 1 for key in values})
+                table.update({f"more {key}": 2 for key in values})
+                del table["more 7"]
+        held = {**values, **{f"more {key}": 2 for key in values}}
+        del held["more 7"]
+        for table in (store.table("one"), store.table("another")):
+            assert list(table.items()) == list(held.items())
+        assert list(store)[2000:] == list(held) and len(store) == 2000 + len(held)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_clients_that_let_a_store_grow_and_shrink_agree_with_a_dict(running, seed):
+    random = Random(seed)
+    name = new_name()
+    values = {}
+    with contextlib.ExitStack() as stack:
+        stores = [stack.enter_context(DictSQLiteV4(
+            f"{running.address}&table={name}&max_staleness=0", **BEHIND)) for _ in range(2)]
+        for step in range(40):
+            store = random.choice(stores)
+            begin = random.randrange(8000) if random.random() < 0.4 else 400 * step
+            keys = [f"key {number}" for number in range(begin, begin + random.randrange(400, 1500))]
+            if random.random() < 0.15:
+                keys = [key for key in keys if key in values]
+                for mapping in (store, values):
+                    for key in keys:
+                        del mapping[key]
+            elif random.random() < 0.05:
+                store.clear()
+                values.clear()
+            else:
+                for mapping in (store, values):
+                    mapping.update({key: f"{step} {key}" for key in keys})
+            store.flush()
+            assert len(random.choice(stores)) == len(values)
+        for store in stores:
+            assert list(store.items()) == list(values.items())
+    assert_holds(running, name, values)
+
+
 def test_clients_take_turns(running):
     name = new_name()
     stores = [DictSQLiteV4(f"{running.address}&table={name}", **BEHIND) for _ in range(2)]
@@ -98,8 +192,10 @@ def test_clients_take_turns(running):
 
 @pytest.mark.parametrize("n_said", [1_000, 50_000, 500_000])
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_one_that_is_cut_is_made_again_whole(running, n_said, is_killed):
+@pytest.mark.parametrize("n_before", [1, 1000])  # where it is many, it is taken to grow
+def test_one_that_is_cut_is_made_again_whole(running, n_said, is_killed, n_before):
     name = new_name()
+    first = {f"first {number}": number for number in range(n_before)}
     values = {f"key {number}": number for number in range(N)}
 
     left = []  # how many bytes more are passed on
@@ -118,16 +214,16 @@ def test_one_that_is_cut_is_made_again_whole(running, n_said, is_killed):
 
     with Relay(running, is_cut) as relay:
         with DictSQLiteV4(f"{relay.address}&table={name}", **BEHIND) as store:
-            store["first"] = 1
+            store.update(first)
             store.flush()
             store.update(values)
             left.append(n_said)
             with pytest.raises(OSError):
                 store.flush()
-            assert count_rows(running, name) == 1
-            assert store["key 0"] == 0 and len(store) == N + 1
+            assert count_rows(running, name) == n_before
+            assert store["key 0"] == 0 and len(store) == N + n_before
             store.flush()
-    assert_holds(running, name, {"first": 1, **values})
+    assert_holds(running, name, {**first, **values})
 
 
 @pytest.mark.parametrize("clash", [

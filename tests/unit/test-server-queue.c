@@ -86,6 +86,83 @@ test_rounds_that_are_refused (Fixture *self, gconstpointer data)
   g_assert_cmpuint (self->server.writer.connection.n_queued, ==, 0);
 }
 
+/* --- what grows ------------------------------------------------------------------------------- */
+
+/* Keys come to a table that has rows, and none was there; then as many that are not looked for. */
+static gboolean
+grow (Fixture *self, GError **error)
+{
+  fake.answers = NULL;
+  fake.n_answers = 0;
+  fake.used = 0;
+  g_assert_true (begin (&self->server.tier, error));
+  g_assert_true (apply_keys (&self->server.tier, "first", 600, error));
+  g_assert_cmpuint (self->server.writer.grows, ==, fake.is_elsewhere ? 0 : DSQ_TABLE_MAIN);
+  return dsq_server_copy_end (&self->server.writer.connection, error);
+}
+
+static void
+test_what_grows (Fixture *self, gconstpointer data)
+{
+  static const struct
+  {
+    FakeAnswer answer;
+    guint n_tried, n_more; /* copies */
+    int code;              /* -1: it is written */
+  } cases[] = {
+    { { DSQ_SERVER_SET }, 1, 0, -1 },
+    { { DSQ_SERVER_COPY, NULL, PGRES_FATAL_ERROR, "23505" }, 0, 1, -1 },
+    { { DSQ_SERVER_COPY, NULL, PGRES_FATAL_ERROR, "53100" }, 0, 0, DSQ_ERROR_NO_SPACE },
+    { { DSQ_SERVER_COPY, NULL, PGRES_FATAL_ERROR, "57P01" }, 0, 0, DSQ_ERROR_IO },
+    { { DSQ_SERVER_N_STATEMENTS, NULL, PGRES_FATAL_ERROR, "53100" }, 0, 0, DSQ_ERROR_NO_SPACE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      DsqColdTier *tier = &self->server.tier;
+      const DsqServerWriter *writer = &self->server.writer;
+      g_autoptr (GError) error = NULL;
+      DsqTableState before, state;
+      gboolean success;
+      guint n_begun;
+
+      g_assert_true (grow (self, &error));
+      g_assert_true (dsq_server_get_table (tier, DSQ_TABLE_MAIN, &before));
+      fake.answers = &cases[i].answer;
+      fake.n_answers = 1;
+      n_begun = fake.n_begun;
+      success = apply_keys (tier, "second", 600, &error);
+      g_assert_cmpint (error != NULL ? error->code : -1, ==, cases[i].code);
+      g_assert_true (success == (cases[i].code == -1));
+      g_assert_cmpuint (fake.n_begun - n_begun, ==, cases[i].n_tried + cases[i].n_more);
+      g_assert_false (writer->takes_for_new);
+      g_assert_cmpuint (writer->grows, ==, success ? DSQ_TABLE_MAIN : 0);
+      g_assert_true (dsq_server_get_table (tier, DSQ_TABLE_MAIN, &state));
+      g_assert_true (!success || state.count == before.count + 600);
+      g_assert_true (!success || state.next == before.next + 600);
+      dsq_server_rollback (tier);
+    }
+}
+
+/* Neither the attempt nor what was before it is gone on with where that cannot be brought back. */
+static void
+test_what_grows_in_vain (Fixture *self, gconstpointer data)
+{
+  const FakeAnswer answers[] = { { DSQ_SERVER_N_STATEMENTS },
+                                 { DSQ_SERVER_COPY, NULL, PGRES_FATAL_ERROR, "23505" },
+                                 { DSQ_SERVER_N_STATEMENTS, NULL, PGRES_FATAL_ERROR, "53100" } };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (grow (self, &error));
+  fake.answers = answers;
+  fake.n_answers = G_N_ELEMENTS (answers);
+  g_assert_false (apply_keys (&self->server.tier, "second", 600, &error));
+  g_assert_error (error, DSQ_ERROR, DSQ_ERROR_NO_SPACE);
+  g_assert_false (self->server.writer.takes_for_new);
+}
+
+/* --- elsewhere -------------------------------------------------------------------------------- */
+
 /* A server that is not PostgreSQL is asked otherwise, and ends nothing of others. */
 static void
 test_elsewhere (Fixture *self, gconstpointer data)
@@ -394,5 +471,7 @@ main (int argc, char **argv)
   ADD ("copies-that-end-within-a-row", test_copies_that_end_within_a_row);
   ADD ("copies-begun-anew", test_copies_begun_anew);
   ADD ("copies-that-do-not-end", test_copies_that_do_not_end);
+  ADD ("what-grows", test_what_grows);
+  ADD ("what-grows-in-vain", test_what_grows_in_vain);
   return g_test_run ();
 }

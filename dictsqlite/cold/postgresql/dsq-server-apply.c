@@ -45,7 +45,8 @@ looks_for_nothing (const DsqColdServer *self, const DsqChange *change)
   const guint32 table = change->entry != NULL ? change->entry->table : 0;
   const DsqTableState *state = dsq_cold_undo_find (writer->tables, table);
 
-  return writer->takes_for_new || (state != NULL && (state->count == 0 || table == writer->emptied));
+  return writer->takes_for_new ||
+         (state != NULL && (state->count == 0 || table == writer->emptied));
 }
 
 static gboolean
@@ -54,8 +55,9 @@ do_rounds (DsqColdServer *self, DsqChange *changes, gsize n_changes, GError **er
   gboolean success = TRUE;
   gsize n, most = MAX_CHANGES;
 
-  if (n_changes > MAX_FIRST && self->writer.connection.copied == NULL &&
-      looks_for_nothing (self, changes))
+  /* what is left of a few is no COPY's */
+  if (n_changes >= 2 * MAX_FIRST && self->writer.connection.is_postgresql &&
+      self->writer.connection.copied == NULL && looks_for_nothing (self, changes))
     most = MAX_FIRST;
   for (gsize i = 0; success && i < n_changes; i += n, most = MAX_CHANGES)
     {
@@ -114,12 +116,9 @@ begin_attempt (DsqColdServer *self,
     return FALSE;
   writer->has_attempt = TRUE;
   writer->takes_for_new = TRUE;
-  *before = (Before){ g_new (guint8, n_changes),
-                      dsq_cold_undo_get_savepoint (&writer->undo),
-                      writer->keys->len,
-                      writer->is_everything,
-                      writer->has_changed,
-                      writer->next_expiry };
+  *before = (Before){ g_new (guint8, n_changes), dsq_cold_undo_get_savepoint (&writer->undo),
+                      writer->keys->len,         writer->is_everything,
+                      writer->has_changed,       writer->next_expiry };
   for (gsize i = 0; i < n_changes; i++)
     before->presences[i] = (guint8) changes[i].presence;
   return TRUE;

@@ -42,9 +42,10 @@ typedef struct
                                for as it begins */
   guint32 emptied;          /* a table that had no rows at a time in it, or 0 */
   DsqFilter *put;           /* (owned) (nullable) the keys that it has put there since */
-  guint32 grows;            /* a table that so many keys came to last that there was none of; 0: none */
-  gboolean takes_for_new;   /* keys are not looked for: that none is there shows when they are written */
-  gboolean has_attempt;     /* it has the savepoint for that */
+  guint32 grows; /* a table that so many keys came to last that there was none of; 0: none */
+  gboolean
+      takes_for_new; /* keys are not looked for: that none is there shows when they are written */
+  gboolean has_attempt; /* it has the savepoint for that */
 } DsqServerWriter;
 
 typedef struct
@@ -159,10 +160,8 @@ GBytes *dsq_server_read_name (DsqColdServer *self,
 #define DSQ_SERVER_MIN_COPIED 512
 
 /* Changes keys together. */
-gboolean dsq_server_do_round (DsqColdServer *tier,
-                              DsqChange *changes,
-                              gsize n_changes,
-                              GError **error);
+gboolean
+dsq_server_do_round (DsqColdServer *tier, DsqChange *changes, gsize n_changes, GError **error);
 /* The statement that looks for the keys of a round, and what it gave. */
 DsqServerQueued *dsq_server_ask_places (DsqServerRound *round);
 gboolean dsq_server_take_places (DsqServerRound *round, const PGresult *result, GError **error);
