@@ -109,6 +109,23 @@ def test_a_store_that_grows_is_not_asked_for_its_keys_but_where_one_is_there(
     assert_holds(running, name, values, encryption_password=password)
 
 
+@pytest.mark.parametrize("there", [0, 4700, 4709])
+def test_a_store_grows_by_one_call_of_more_than_a_round(running, there):
+    """What is left behind whole rounds is few, and copied all the same."""
+    name = new_name()
+    new = {f"new {number}": number for number in range(4710)}
+    with DictSQLiteV4(f"{running.address}&table={name}", persist_mode="writethrough") as store:
+        grow(store, 2)
+        with DictSQLiteV4(f"{running.address}&table={name}", **BEHIND) as other:
+            other[f"new {there}"] = "theirs"
+        store.update(new)
+        assert list(store)[2000:] == [f"new {there}", *(key for key in new if key[4:] != str(there))]
+        assert {key: store[key] for key in new} == new and len(store) == 2000 + len(new)
+    with DictSQLiteV4(f"{running.address}&table={name}") as store:
+        assert len(store) == 2000 + len(new) == count_rows(running, name)
+        assert store.check() == []
+
+
 def test_a_store_that_grows_does_so_in_transactions_and_tables(running):
     name = new_name()
     values = {f"{number}": number for number in range(3000)}
