@@ -55,6 +55,7 @@ def test_what_is_kept_is_not_asked_for(open_store, monkeypatch, mode):
     entries = {f"key{i}": value for i, value in enumerate(VALUES)}
     for key, value in entries.items():
         store[key] = value
+    assert "key0" in store  # learns until when all is believed
     refuse(monkeypatch, store)
     assert {key: store[key] for key in entries} == entries
     assert {key: store.get(key) for key in entries} == entries

@@ -26,7 +26,7 @@ from typing import (
 )
 
 from ._atomic import AtomicMethods
-from ._dsq import WORD_LIVE, WORD_UNTIL, GError, Store
+from ._dsq import WORD_LIVE, GError, Store
 from ._errors import ConflictError, is_no_key, to_exception, unloadable
 from ._expiry import Expiry
 from ._keys import MAX_KEY_LENGTH, NO_KEY, decode_key, encode_key, find_key
@@ -142,7 +142,7 @@ class StoreMapping(
                 words = self._words  # looked at in this order
                 if (
                     words[WORD_LIVE] == self._seen
-                    or monotonic_ns() < words[WORD_UNTIL]
+                    or monotonic_ns() < self._until
                     or self._catch_up()
                 ) and words[self._table_word] == own.word:
                     if type(kept) is not tuple:
@@ -242,7 +242,7 @@ class StoreMapping(
                 words = self._words
                 if (
                     words[WORD_LIVE] == self._seen
-                    or monotonic_ns() < words[WORD_UNTIL]
+                    or monotonic_ns() < self._until
                     or self._catch_up()
                 ) and words[self._table_word] == own.word:
                     return True
@@ -269,7 +269,7 @@ class StoreMapping(
                 words = self._words
                 if (
                     words[WORD_LIVE] == self._seen
-                    or monotonic_ns() < words[WORD_UNTIL]
+                    or monotonic_ns() < self._until
                     or self._catch_up()
                 ) and words[self._table_word] == own.word:
                     return kept if type(kept) is not tuple else self._load(key, kept[1])
