@@ -106,7 +106,7 @@ def compare_flush(address: str, connection: Connection, n_rounds: int) -> None:
         connection.commit()
 
     pairs: List[List[List[float]]] = [[], []]
-    for i in range(n_rounds):
+    for i in range(3 * n_rounds):
         with DictSQLiteV4(f'{address}&table=flush{i}', persist_mode='lazy',
                           enable_async=False) as store:
             for j, of_one in enumerate(pairs):

@@ -40,8 +40,8 @@ const char dsq_server_schema[] =
     " next_expiry bigint NOT NULL, PRIMARY KEY (store, version));"
     "INSERT INTO dictsqlite.schema SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dictsqlite.schema);";
 
-/* What a flush has changed is long, is read at once and soon forgotten: to make it shorter takes the
- * server more time than to write it. */
+/* What a flush has changed is long, is read at once and soon forgotten: to make it shorter takes
+ * the server more time than to write it. */
 const char dsq_server_schema_on_postgresql[] =
     "ALTER TABLE dictsqlite.change ALTER COLUMN keys SET STORAGE EXTERNAL;";
 
