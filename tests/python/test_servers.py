@@ -384,13 +384,20 @@ def test_the_server_sees_no_plaintext(running, address):
             store[canaries[0]] = canaries[1]
             store.table(canaries[2])[canaries[0] * 100] = [canaries[1]]
             del store[canaries[0]]
-        with DictSQLiteV4(address, encryption_password="password") as store:
+            store.update({f"{canaries[0]} {number}": canaries[1] for number in range(1000)})
+        with DictSQLiteV4(address, encryption_password="password") as store, \
+                DictSQLiteV4(address, encryption_password="password") as other:
             assert store.table(canaries[2])[canaries[0] * 100] == [canaries[1]]
+            for first in (1000, 2000):  # taken to grow, and then it has not only grown
+                other[f"{canaries[0]} 2000"] = canaries[1]
+                store.update({f"{canaries[0]} {number}": canaries[1]
+                              for number in range(first, first + 1000)})
+            assert len(store) == 3000
     finally:
         sql(running, "ALTER SYSTEM RESET ALL")
         sql(running, "SELECT pg_reload_conf()")
     told = (running.folder / "data" / "log").read_text(errors="replace")
-    assert "INSERT INTO dictsqlite.entry" in told
+    assert "INSERT INTO dictsqlite.entry" in told and "already exists" in told
     dump = subprocess.run([running.programs / "pg_dump", "-h", running.folder, "-U", "tests",
                            "postgres"], stdout=subprocess.PIPE, timeout=120, check=True).stdout
     assert b"dictsqlite.entry" in dump
