@@ -16,6 +16,8 @@
  */
 
 #define N_KEYS 24
+/* Of its walks beside a model. */
+#define N_SEEDS (g_getenv ("DSQ_SHORT") != NULL ? 8u : 50u)
 
 typedef struct
 {
@@ -461,7 +463,7 @@ run_worlds (guint seed, guint capacity, gboolean with_others)
 static void
 test_follows_the_model (void)
 {
-  for (guint seed = 0; seed < 50; seed++)
+  for (guint seed = 0; seed < N_SEEDS; seed++)
     run_worlds (seed, 1 + seed % 5, FALSE);
   run_worlds (1000, 4096, FALSE);
 }
@@ -469,7 +471,7 @@ test_follows_the_model (void)
 static void
 test_follows_the_model_beside_others (void)
 {
-  for (guint seed = 0; seed < 50; seed++)
+  for (guint seed = 0; seed < N_SEEDS; seed++)
     run_worlds (seed, 1 + seed % 5, TRUE);
   run_worlds (1000, 4096, TRUE);
 }
