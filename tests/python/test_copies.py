@@ -14,8 +14,9 @@ import time
 
 import pytest
 from conftest import snapshot, wait_until
+from opcodes import raise_at
 
-from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError
+from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError, _leave
 
 CHEAP = {"kdf_memory": 19 << 20, "kdf_passes": 2}
 ENTRIES = {
@@ -393,3 +394,40 @@ def test_stores_that_open_meanwhile_see_one_file_or_the_other(path):
     process.stdout.close()
     wait_until(lambda: process.returncode == 0)
     assert content(path, "another") == list(ENTRIES.items())
+
+
+def test_a_handler_that_raises_while_a_copy_tells_leaves_a_store_that_closes(tmp_path):
+    """Wherever it does, beside what is told."""
+    told = []
+
+    def is_wanted(code):
+        return code is _leave._Call._tell.__code__
+
+    def copy(store, number):
+        return raise_at(number, lambda: store.backup(
+            tmp_path / f"copy {number}", progress=lambda *_: told.append(number)), is_wanted)
+
+    number = 0
+    has_raised = True
+    while has_raised:
+        number += 1
+        with DictSQLiteV4(tmp_path / "store") as store:
+            store["key"] = number
+            if number == 1:
+                copy(store, sys.maxsize)  # Python 3.12 traces no opcodes the first time
+            has_raised = copy(store, number)
+    assert number > 4 and number in told
+
+
+def test_a_store_is_not_closed_by_what_a_copy_of_it_tells(tmp_path):
+    said = []
+
+    def close(store):
+        with pytest.raises(RuntimeError, match="a copy of it is under way"):
+            store.close()
+        said.append(store)
+
+    with DictSQLiteV4(tmp_path / "store") as store, DictSQLiteV4(tmp_path / "other") as other:
+        store["key"] = 1
+        store.backup(tmp_path / "copy", progress=lambda *_: said or (close(store), other.close()))
+        assert said == [store] and store["key"] == 1

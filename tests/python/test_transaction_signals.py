@@ -9,37 +9,13 @@ import threading
 
 import pytest
 from conftest import LONG
+from opcodes import Boom, raise_at
 
 from dictsqlite_v4 import DictSQLiteV4, _transaction
 
 
-class Boom(BaseException):
-    pass
-
-
-def raise_at(number, function):
-    """Call `function`, in whose transactions the opcode of that number raises; whether one did."""
-    left = number
-
-    def trace(frame, event, argument):
-        nonlocal left
-        if frame.f_code.co_filename != _transaction.__file__:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            left -= 1
-            if left == 0:
-                raise Boom
-        return trace
-
-    sys.settrace(trace)
-    try:
-        function()
-    except Boom:
-        return True
-    finally:
-        sys.settrace(None)
-    return False
+def raise_in_transaction(number, function):
+    return raise_at(number, function, lambda code: code.co_filename == _transaction.__file__)
 
 
 def both(db, value):
@@ -82,13 +58,14 @@ def assert_usable(db, value):
 def test_an_exception_at_each_opcode(open_store, path, mode, program):
     db = open_store(persist_mode=mode)
     both(db, 0)
-    raise_at(sys.maxsize, lambda: both(db, 0))  # Python 3.12 traces no opcodes the first time
+    # Python 3.12 traces no opcodes the first time
+    raise_in_transaction(sys.maxsize, lambda: both(db, 0))
     number = 0
     raised = True
     while raised:
         number += 1
         before = db["a"]
-        raised = raise_at(number, lambda: program(db, number))
+        raised = raise_in_transaction(number, lambda: program(db, number))
         assert db["a"] == db["b"] and db["a"] in (before, number), number
         assert db._store is db._handle and not db._transactions, number
         if number % 50 == 0:

@@ -16,7 +16,8 @@ import queue
 import sys
 import threading
 import time
-from typing import Any, Callable, Generic, List, Optional, Tuple, TypeVar
+from types import FrameType
+from typing import Any, Callable, Generic, Optional, Tuple, TypeVar
 
 from ._dsq import Store, new_cancellable
 from ._interrupt import OutcomeUnknownError, is_in_handler
@@ -34,14 +35,18 @@ _TURN = 2e-5
 
 # The cancellable of what this thread calls, if that is given.
 _given = threading.local()
-# The stores whose copies the main thread is being told of.
-_told_of: List[Store] = []
 
 
 def refuse_if_told_of(store: Store) -> None:
     """Raise RuntimeError in a `progress` for what would wait for its own end."""
-    if any(store is other for other in _told_of) and _is_main_thread():
-        raise RuntimeError("Failed to close the store: a copy of it is under way, which has asked")
+    # The stack tells, and is as it is whatever a handler of signals raises, and where.
+    frame: Optional[FrameType] = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _Call._tell.__code__ and frame.f_locals["self"]._store is store:
+            raise RuntimeError(
+                "Failed to close the store: a copy of it is under way, which has asked"
+            )
+        frame = frame.f_back
 
 
 def _is_main_thread() -> bool:
@@ -178,12 +183,8 @@ class _Call(Generic[_Result]):
         return self._outcome
 
     def _tell(self, progress: Progress, news: Tuple[int, int]) -> None:
-        told_of = [] if self._store is None else [self._store]
-        _told_of.extend(told_of)
-        try:
-            progress(*news)
-        finally:
-            del _told_of[len(_told_of) - len(told_of) :]
+        """The frame of it is what refuse_if_told_of() looks for."""
+        progress(*news)
 
     def _say_what_is_known(self, error: BaseException) -> None:
         """Wait a little for the end, so that nothing is left to say."""
