@@ -112,7 +112,7 @@ class NearTier:
     _words: Any  # memoryview
     _table_word: int  # its number
     _seen: int  # the word of commits, as it was before some call that has returned
-    _until: int  # that word, as it was last looked at: it may be later by now
+    _until = 0  # the end of a lease, as it was last looked at: it may be later by now
     _unseen: int  # -1 where that word tells nothing, so that it never is what was seen; else 0
     _handle: Store
     _routes: Dict[str, Any]
@@ -132,7 +132,6 @@ class NearTier:
         address, self._table_word = map_words()
         words: Any = (ctypes.c_uint64 * N_WORDS).from_address(address) if address else None
         self._words = words and memoryview(words).toreadonly().cast("B").cast("Q")
-        self._until = 0
         self._unseen = self._seen = -1 if words and words[WORD_UNTIL] else 0
         self._near_capacity = capacity
         self._near = Near(capacity) if capacity and address else None
@@ -145,7 +144,8 @@ class NearTier:
         live = self._words[WORD_LIVE]
         if monotonic_ns() >= self._words[WORD_UNTIL]:  # a lease, which runs out with no word moved
             self._check_open()
-        self._until = self._words[WORD_UNTIL]
+        if self._unseen:
+            self._until = self._words[WORD_UNTIL]
         self._seen = live | self._unseen
         return bool(self._words[WORD_LIVE] == live)
 
