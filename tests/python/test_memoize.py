@@ -9,6 +9,9 @@ import threading
 import time
 
 import pytest
+from opcodes import raise_at
+
+from dictsqlite_v4 import _flights
 
 
 class Calls(list):
@@ -246,3 +249,49 @@ def test_tasks_raise_what_the_computation_raises(store):
 
     asyncio.run(main())
     assert len(calls) == 2 and len(store) == 0
+
+
+def test_no_computation_is_left_that_nobody_ends(monkeypatch):
+    """Wherever a handler of signals raises: others, and the thread itself, compute anew."""
+    monkeypatch.setattr(_flights, "_LOOK", 0.01)
+    codes = (_flights.Flights.run.__code__, _flights.Flights._compute.__code__)
+    number = n_left = 0
+    has_raised = True
+    while has_raised:
+        number += 1
+        flights = _flights.Flights()
+        has_raised = raise_at(number, lambda: flights.run("key", lambda: 1),
+                              lambda code: code in codes)
+        if flights._lock.locked():
+            continue  # as it is given back no handler is called
+        n_left += bool(flights._running)
+        results = []
+        if number % 2 == 0:
+            assert flights.run("key", lambda: 2) == (2, True)
+        thread = threading.Thread(
+            target=lambda: results.append(flights.run("key", lambda: 3)), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert results == [(3, True)] and not flights._running
+    assert number > 40 and n_left > 0
+
+
+def test_who_waits_for_long_is_not_taken_for_left(monkeypatch):
+    monkeypatch.setattr(_flights, "_LOOK", 0.001)
+    flights = _flights.Flights()
+    may_end = threading.Event()
+    results = []
+
+    def compute():
+        may_end.wait(30)
+        return 1
+
+    threads = [threading.Thread(target=lambda: results.append(flights.run("key", compute)))
+               for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)  # some two hundred looks
+    may_end.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(results) == [(1, False), (1, False), (1, True)]

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from asyncio import AbstractEventLoop
 from contextvars import ContextVar
 from threading import get_ident
+from types import FrameType
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
+
+
+# Seconds between two looks at whether who computes does so still.
+_LOOK = 1.0
 
 
 class _Flight:
@@ -54,9 +60,11 @@ class Flights:
                 if not is_circle:
                     self._waits_for[me] = flight.owner
             if is_circle:
+                self._end_if_left(key, flight)
                 return compute(), True
             try:
-                flight.done.wait()
+                while not flight.done.wait(_LOOK):
+                    self._end_if_left(key, flight)
             finally:
                 self._waits_for.pop(me, None)
             if flight.error is not None:
@@ -64,6 +72,22 @@ class Flights:
             if not flight.given_up:
                 return flight.value, False
         return self._compute(key, mine, compute), True
+
+    def _end_if_left(self, key: Any, flight: _Flight) -> None:
+        """A handler of signals that raises before or behind the computation ends it unsaid; but
+        then its owner is no longer in run()."""
+        frame: Optional[FrameType] = sys._current_frames().get(flight.owner)
+        while frame is not None:
+            if frame.f_code is Flights.run.__code__ and frame.f_locals.get("mine") is flight:
+                return
+            frame = frame.f_back
+        if flight.done.is_set():
+            return
+        with self._lock:
+            if self._running.get(key) is flight:
+                del self._running[key]
+        flight.given_up = True
+        flight.done.set()
 
     def _waits_for_me(self, thread: Optional[int]) -> bool:
         me = get_ident()
