@@ -10,11 +10,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from conftest import snapshot, wait_until
-from opcodes import raise_at
+from opcodes import Boom, raise_at
 
 from dictsqlite_v4 import CorruptError, DictSQLiteV4, WrongPasswordError, _leave
 
@@ -417,6 +418,35 @@ def test_a_handler_that_raises_while_a_copy_tells_leaves_a_store_that_closes(tmp
                 copy(store, sys.maxsize)  # Python 3.12 traces no opcodes the first time
             has_raised = copy(store, number)
     assert number > 4 and number in told
+
+
+def test_a_second_handler_that_raises_leaves_no_copy_that_waits(tmp_path, monkeypatch):
+    class Deaf:
+        """What is passed on when the second one comes in the midst of it."""
+
+        def __init__(self, passed_on):
+            self.get = passed_on.get
+
+        def put(self, _):
+            raise Boom
+
+    def begin(self, *arguments):
+        begin_as_ever(self, *arguments)
+        self._passed_on = Deaf(self._passed_on)
+
+    def interrupt(*_):
+        raise Boom
+
+    begin_as_ever = _leave._Call.__init__
+    store = DictSQLiteV4(tmp_path / "store")
+    store["key"] = 1
+    with monkeypatch.context() as patched, pytest.raises(Boom):
+        patched.setattr(_leave._Call, "__init__", begin)
+        store.backup(tmp_path / "copy", progress=interrupt)
+    closer = threading.Thread(target=store.close, daemon=True)
+    closer.start()
+    closer.join(30)
+    assert not closer.is_alive()
 
 
 def test_a_store_is_not_closed_by_what_a_copy_of_it_tells(tmp_path):

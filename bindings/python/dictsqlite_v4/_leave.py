@@ -27,7 +27,7 @@ _Result = TypeVar("_Result")
 
 # Seconds for a call that was cancelled to end.
 _GRACE = 0.2
-# Between two looks at whether this is a child that a handler has forked.
+# Between two looks at whether this is a child that a handler has forked, or who waited has left.
 _LOOK = 1.0
 # For a thread to end that has nothing left to do, and between two looks at that.
 _END = 1.0
@@ -213,4 +213,9 @@ class _Call(Generic[_Result]):
     def _report(self, n_done: int, n_total: int) -> None:
         if not self._is_left:
             self._news.put((n_done, n_total))
-            self._passed_on.get()
+        while not self._is_left:  # who leaves may be kept from saying so, by another handler
+            try:
+                self._passed_on.get(timeout=_LOOK)
+                break
+            except queue.Empty:
+                pass
