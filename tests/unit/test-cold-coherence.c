@@ -556,7 +556,7 @@ write_much (void *user_data)
   return NULL;
 }
 
-/* 300 MB (2 in short) in small commits beside readers, checkpointed when the tier says so. */
+/* 300 MB (2 in short, when none is due) in small commits beside readers, with checkpoints. */
 static void
 test_log_stays_bounded (Fixture *fixture, gconstpointer data)
 {
