@@ -16,9 +16,9 @@ import threading
 from asyncio import AbstractEventLoop
 from contextvars import ContextVar
 from threading import get_ident
-from types import FrameType
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
+from ._interrupt import find_locals
 
 # Seconds between two looks at whether who computes does so still.
 _LOOK = 1.0
@@ -76,12 +76,9 @@ class Flights:
     def _end_if_left(self, key: Any, flight: _Flight) -> None:
         """A handler of signals that raises before or behind the computation ends it unsaid; but
         then its owner is no longer in run()."""
-        frame: Optional[FrameType] = sys._current_frames().get(flight.owner)
-        while frame is not None:
-            if frame.f_code is Flights.run.__code__ and frame.f_locals.get("mine") is flight:
-                return
-            frame = frame.f_back
-        if flight.done.is_set():
+        frame = sys._current_frames().get(flight.owner)
+        flights = find_locals(frame, Flights.run.__code__, "mine")
+        if any(other is flight for other in flights) or flight.done.is_set():
             return
         with self._lock:
             if self._running.get(key) is flight:

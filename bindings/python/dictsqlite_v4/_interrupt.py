@@ -20,7 +20,8 @@ import itertools
 import sys
 import threading
 from collections.abc import Generator
-from typing import Any, List
+from types import CodeType, FrameType
+from typing import Any, Iterator, List, Optional
 
 from ._dsq import ErrorCode, NativeGError, set_wait_func
 
@@ -81,6 +82,18 @@ def keep(error: BaseException) -> None:
 def is_in_handler() -> bool:
     """Whether the main thread runs a handler within a call, whose store cannot be used."""
     return _asked is not None and bool(_asked.gi_running)
+
+
+def find_locals(frame: Optional[FrameType], code: CodeType, name: str) -> Iterator[Any]:
+    """The variable of that name in each call of `code` that `frame` is in.
+
+    Who is in a function is told by the stack, whatever a handler raises and where; a note of it
+    could be left behind, or not be made.
+    """
+    while frame is not None:
+        if frame.f_code is code:
+            yield frame.f_locals.get(name)
+        frame = frame.f_back
 
 
 def _new_asked() -> Generator[bool, None, None]:

@@ -16,11 +16,10 @@ import queue
 import sys
 import threading
 import time
-from types import FrameType
 from typing import Any, Callable, Generic, Optional, Tuple, TypeVar
 
 from ._dsq import Store, new_cancellable
-from ._interrupt import OutcomeUnknownError, is_in_handler
+from ._interrupt import OutcomeUnknownError, find_locals, is_in_handler
 
 Progress = Callable[[int, int], object]
 _Result = TypeVar("_Result")
@@ -39,14 +38,9 @@ _given = threading.local()
 
 def refuse_if_told_of(store: Store) -> None:
     """Raise RuntimeError in a `progress` for what would wait for its own end."""
-    # The stack tells, and is as it is whatever a handler of signals raises, and where.
-    frame: Optional[FrameType] = sys._getframe()
-    while frame is not None:
-        if frame.f_code is _Call._tell.__code__ and frame.f_locals["self"]._store is store:
-            raise RuntimeError(
-                "Failed to close the store: a copy of it is under way, which has asked"
-            )
-        frame = frame.f_back
+    calls = find_locals(sys._getframe(), _Call._tell.__code__, "self")
+    if any(call._store is store for call in calls):
+        raise RuntimeError("Failed to close the store: a copy of it is under way, which has asked")
 
 
 def _is_main_thread() -> bool:
